@@ -1,0 +1,50 @@
+package agent
+
+import (
+	"context"
+	"errors"
+)
+
+// Output takes the points away: to a queue, a file, another output. See
+// [WithOutput].
+type Output interface {
+	// Write returns nil once the batch is safe: acknowledged by whom it was
+	// sent to, or on disk. An error means that it is not, and the agent tries
+	// again later unless the error is permanent (see [Permanent]).
+	//
+	// It is called concurrently and returns soon after ctx has ended. The
+	// batch is normalised, has at least one metric, and must not be changed.
+	Write(ctx context.Context, b Batch) error
+	// Close releases what the output holds, after the last Write has
+	// returned. It may be called more than once.
+	Close(ctx context.Context) error
+}
+
+// PermanentError is the error of a batch that an [Output] will never be able
+// to write. The agent counts the batch as dropped and goes on with the next.
+type PermanentError struct {
+	// Reason is a word for the count of dropped points, such as
+	// "bad_topic". Empty stands for "refused".
+	Reason string
+	Err    error
+}
+
+// Permanent says of an error of [Output.Write] that trying again is useless.
+func Permanent(err error) error { return &PermanentError{Reason: "refused", Err: err} }
+
+func (e *PermanentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error that was declared permanent.
+func (e *PermanentError) Unwrap() error { return e.Err }
+
+// permanentReason tells whether err is permanent, and its reason.
+func permanentReason(err error) (reason string, ok bool) {
+	var permanent *PermanentError
+	if !errors.As(err, &permanent) {
+		return "", false
+	}
+	if permanent.Reason == "" {
+		return "refused", true
+	}
+	return permanent.Reason, true
+}

@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"context"
+	"time"
+)
+
+// Plugin is a program that a namespace wants run on this host.
+type Plugin struct {
+	Namespace string `json:"namespace"`
+	// Name begins with "PLUGIN." and is the beginning of the names of what
+	// the plugin measures.
+	Name string `json:"name"`
+	// Repo is the path ORG/PROJECT of the plugin's repository. Namespace and
+	// PROJECT together identify a plugin on a host.
+	Repo string `json:"repo"`
+	// Interval between the starts of two runs. Zero: the plugin runs on
+	// demand only (see [Agent.RunPlugin]).
+	Interval time.Duration `json:"interval"`
+	Args     []string      `json:"args,omitempty"`
+}
+
+// PluginRunner fetches plugins and runs them. See [WithPluginRunner].
+//
+// Its methods are called concurrently, but for one plugin at most one of
+// Install and Update at a time, and never two Runs.
+type PluginRunner interface {
+	// Install sees to it that the plugin is present. It does nothing where it
+	// was already. A failed Install leaves nothing that could be run.
+	Install(ctx context.Context, p Plugin) error
+	// Update fetches the newest release of the plugin, all or nothing. A run
+	// that is under way is not disturbed.
+	Update(ctx context.Context, p Plugin) error
+	// Run runs the plugin with args and returns what it wrote to its standard
+	// output, also beside an error. When ctx ends, the plugin is ended. No
+	// process of the plugin is left when Run returns.
+	//
+	// The error is a [*RunError] where the plugin itself is to blame.
+	Run(ctx context.Context, p Plugin, args []string) (stdout []byte, err error)
+}
+
+// PluginInspector is what a [PluginRunner] implements, besides, when it knows
+// more of its plugins than their output.
+type PluginInspector interface {
+	InspectPlugin(p Plugin) PluginDetails
+}
+
+// PluginDetails is what a [PluginInspector] knows of a plugin. What it does
+// not know is left zero.
+type PluginDetails struct {
+	// Commit of the installed version.
+	Commit string `json:"commit,omitempty"`
+	// Cell names what keeps the plugin's processes together, "cgroup" for
+	// example.
+	Cell string `json:"cell,omitempty"`
+	// CPU time that the last finished run used, with all its children.
+	CPU time.Duration `json:"cpu,omitempty"`
+	// PeakMemory of the last finished run in bytes.
+	PeakMemory int64 `json:"peak_memory,omitempty"`
+	// Stderr is the end of what the last finished run wrote to its standard
+	// error, 4 KiB at most.
+	Stderr string `json:"stderr,omitempty"`
+}
+
+// RunResult says in a word how a plugin's run ended.
+type RunResult string
+
+// How runs end.
+const (
+	RunOK      RunResult = "ok"
+	RunExit    RunResult = "exit"    // exited with a status other than 0, or by a signal of its own
+	RunTimeout RunResult = "timeout" // was ended because its time was over
+	RunOutput  RunResult = "output"  // wrote too much, or what is no list of metrics
+	RunStart   RunResult = "start"   // could not be started
+)
+
+// RunError is the error of a run that failed through the plugin.
+type RunError struct {
+	Result RunResult
+	// ExitCode is the plugin's exit status where Result is RunExit, and -1
+	// where a signal ended it.
+	ExitCode int
+	Err      error
+}
+
+func (e *RunError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *RunError) Unwrap() error { return e.Err }

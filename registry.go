@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Registry says what a host is to collect. See [WithRegistry].
+//
+// A registry that also is a [Reporter] is told about the host.
+type Registry interface {
+	// Assignments returns everything that host is to collect, one value for
+	// each namespace.
+	//
+	// Where some namespaces could not be had, it returns the others beside a
+	// [*PartialError]: the agent keeps what it knew of the missing ones. Any
+	// other error changes nothing that runs: namespaces returned beside it are
+	// taken over, and none is given up. A single bad item is left out of its
+	// namespace and named in [Assignment.Problems].
+	//
+	// It is called by one goroutine at a time. ctx has a deadline.
+	Assignments(ctx context.Context, host Host) ([]Assignment, error)
+}
+
+// Reporter is what a [Registry] implements, besides, when it wants to be told
+// about the host: at the start and at every update.
+type Reporter interface {
+	Report(ctx context.Context, r Report) error
+}
+
+// Host tells a registry which host asks.
+type Host struct {
+	// Hostname is the value of the tag host.
+	Hostname string `json:"hostname"`
+	// Addresses are the host's IP addresses, sorted, without those of loopback
+	// and of bridges to containers.
+	Addresses []string `json:"addresses"`
+	// Serial is the machine's serial number, or empty where it has none or
+	// the agent may not read it.
+	Serial string `json:"serial"`
+}
+
+// Report is what a [Reporter] is told.
+type Report struct {
+	// Host as it is now.
+	Host Host
+	// Previous is the host as the registry last accepted it; at the very
+	// first report it equals Host.
+	Previous Host
+	// Changed is true when the host name or the addresses of Host and
+	// Previous differ.
+	Changed bool
+	// Namespaces are the names of what is assigned, and IDs their
+	// [Assignment.ID], both in one order.
+	Namespaces, IDs []string
+	// Build tells which agent reports.
+	Build Build
+	// Time of the report.
+	Time time.Time
+}
+
+// Assignment is everything that one namespace wants of this host.
+type Assignment struct {
+	Namespace string `json:"namespace"`
+	// ID is the registry's own identifier of the namespace on this host.
+	ID string `json:"id,omitempty"`
+	// Intervals says how often a kind of measurement (CPU, MEM, …; see
+	// [WithCollector]; for Ports and Processes PORT and PROC) is wanted. A kind that is not in here is collected at
+	// its default interval.
+	Intervals map[string]time.Duration `json:"intervals,omitempty"`
+	Plugins   []Plugin                 `json:"plugins,omitempty"`
+	Ports     []Port                   `json:"ports,omitempty"`
+	Processes []Process                `json:"processes,omitempty"`
+	// Problems holds a sentence for each item of the registry's answer that
+	// was left out because it made no sense.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Port is a TCP port that should accept connections on the loopback address.
+type Port struct {
+	// Name is the measurement, PORT.sshd.22 for example.
+	Name string `json:"name"`
+	Port int    `json:"port"`
+	// Timeout of one attempt. Zero stands for 3 s.
+	Timeout time.Duration `json:"timeout,omitempty"`
+}
+
+// Process is a program whose processes are measured.
+type Process struct {
+	// Name is the beginning of the measurements' names, PROC.nginx for
+	// example.
+	Name string `json:"name"`
+	// Path is the absolute path of the executable.
+	Path string `json:"path"`
+}
+
+// PartialError is returned by [Registry.Assignments] beside the assignments
+// of the namespaces that it does not name.
+type PartialError struct {
+	// Namespaces holds the reason for each namespace that could not be had.
+	Namespaces map[string]error
+}
+
+// Error names every missing namespace with its reason.
+func (e *PartialError) Error() string {
+	reasons := make([]string, 0, len(e.Namespaces))
+	for ns, err := range e.Namespaces {
+		reasons = append(reasons, fmt.Sprintf("namespace %s: %v", ns, err))
+	}
+	slices.Sort(reasons)
+	return strings.Join(reasons, "; ")
+}
+
+// Unwrap returns the reasons, so that [errors.Is] and [errors.As] see them.
+func (e *PartialError) Unwrap() []error {
+	reasons := make([]error, 0, len(e.Namespaces))
+	for _, err := range e.Namespaces {
+		reasons = append(reasons, err)
+	}
+	return reasons
+}
