@@ -1,5 +1,10 @@
 package agent
 
+import (
+	"maps"
+	"sync"
+)
+
 // Account is a balance of points. At all times
 //
 //	Accepted = Delivered + Waiting + the sum of Dropped
@@ -24,4 +29,71 @@ type Keeper interface {
 	// waiting when the output was opened. The values are one consistent
 	// picture.
 	Accounts() map[string]Account
+}
+
+// Reasons for which the agent itself drops points.
+const (
+	droppedBufferFull = "buffer_full" // newer points needed the room
+	droppedShutdown   = "shutdown"    // the output did not take them before the end
+)
+
+// ledger keeps an account for each namespace. It is safe for concurrent use.
+type ledger struct {
+	mu       sync.Mutex
+	accounts map[string]*Account // guarded by mu
+}
+
+func newLedger() *ledger { return &ledger{accounts: make(map[string]*Account)} }
+
+// accept books points that wait from now on.
+func (l *ledger) accept(namespace string, points int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	account := l.account(namespace)
+	account.Accepted += int64(points)
+	account.Waiting += int64(points)
+}
+
+// deliver books waiting points as delivered.
+func (l *ledger) deliver(namespace string, points int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	account := l.account(namespace)
+	account.Waiting -= int64(points)
+	account.Delivered += int64(points)
+}
+
+// drop books waiting points as dropped.
+func (l *ledger) drop(namespace, reason string, points int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	account := l.account(namespace)
+	account.Waiting -= int64(points)
+	if account.Dropped == nil {
+		account.Dropped = make(map[string]int64)
+	}
+	account.Dropped[reason] += int64(points)
+}
+
+// account returns that of a namespace. The caller holds mu.
+func (l *ledger) account(namespace string) *Account {
+	account := l.accounts[namespace]
+	if account == nil {
+		account = new(Account)
+		l.accounts[namespace] = account
+	}
+	return account
+}
+
+// snapshot returns a copy of all accounts.
+func (l *ledger) snapshot() map[string]Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	accounts := make(map[string]Account, len(l.accounts))
+	for namespace, account := range l.accounts {
+		clone := *account
+		clone.Dropped = maps.Clone(account.Dropped)
+		accounts[namespace] = clone
+	}
+	return accounts
 }

@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+)
+
+// Errors of calls that come at the wrong time.
+var (
+	ErrNotRunning = errors.New("the agent does not run yet")
+	ErrAlreadyRun = errors.New("the agent has been run already: make a new one")
+)
+
+// Agent measures a host and delivers what it and others measured there. Make
+// one with [New]. Its methods are safe for concurrent use.
+type Agent struct {
+	config  config
+	started time.Time
+	ledger  *ledger
+	buffer  *buffer
+	posts   *groupCommit
+	updater *updater
+	plugins *pluginSet
+
+	ran atomic.Bool
+
+	mu       sync.Mutex
+	schedule *schedule // guarded by mu; nil unless the agent runs
+}
+
+// New makes an agent. It does no I/O and starts nothing. Its error names
+// everything that is missing or wrong.
+func New(opts ...Option) (*Agent, error) {
+	config := defaultConfig()
+	var wrong *multierror.Error
+	for _, option := range opts {
+		if option == nil {
+			continue
+		}
+		wrong = multierror.Append(wrong, option(&config))
+	}
+	if config.registry == nil {
+		wrong = multierror.Append(wrong, errors.New("no registry says what to collect: use WithRegistry"))
+	}
+	if config.output == nil {
+		wrong = multierror.Append(wrong, errors.New("no output takes the points: use WithOutput"))
+	}
+	if err := wrong.ErrorOrNil(); err != nil {
+		return nil, fmt.Errorf("make an agent: %w", err)
+	}
+
+	a := &Agent{config: config, started: time.Now(), ledger: newLedger()}
+	a.buffer = newBuffer(config.output, a.ledger, config.bufferSize, config.logger)
+	a.posts = newGroupCommit(config.output)
+	a.updater = &updater{
+		registry: config.registry,
+		interval: config.updateInterval,
+		build:    config.build,
+		state:    stateDir(config.stateDir),
+		logger:   config.logger,
+		readHost: a.readHost,
+		apply:    a.apply,
+	}
+	a.plugins = newPluginSet(config.runner, stateDir(config.stateDir), config.logger, a.sendOwn)
+	return a, nil
+}
+
+// Run asks the registry, collects, runs plugins and delivers until ctx ends.
+// Then it ends what runs, delivers what waits, closes the output and returns
+// nil; it returns an error where that was not possible within the shutdown
+// timeout. An agent runs once.
+func (a *Agent) Run(ctx context.Context) error {
+	if !a.ran.CompareAndSwap(false, true) {
+		return ErrAlreadyRun
+	}
+	values := context.WithoutCancel(ctx)
+	delivering, stopDelivering := context.WithCancel(values)
+	defer stopDelivering()
+	var delivery, updates sync.WaitGroup
+	delivery.Go(func() { a.buffer.run(delivering) })
+
+	schedule := newSchedule(ctx)
+	a.mu.Lock()
+	a.schedule = schedule
+	a.mu.Unlock()
+	a.plugins.start(ctx)
+	a.updater.start(ctx)
+	a.updater.remember()
+	updates.Go(func() { a.updater.loop(ctx) })
+	a.config.logger.Info("the agent runs", "host", a.hostname(), "version", a.config.build.Version)
+
+	<-ctx.Done()
+	a.config.logger.Info("the agent stops")
+	stopping, cancel := context.WithTimeout(values, a.config.shutdownTimeout)
+	defer cancel()
+	// What produces gets half of the time, so that what waits can be delivered.
+	producing, cancel := context.WithTimeout(stopping, a.config.shutdownTimeout/2)
+	defer cancel()
+	var wrong *multierror.Error
+	failed := func(what string, err error) {
+		if err != nil {
+			wrong = multierror.Append(wrong, fmt.Errorf("stop the agent: %s: %w", what, err))
+		}
+	}
+	failed("the registry did not return", waitFor(producing, &updates))
+	failed("a collector or plugin did not return", schedule.wait(producing))
+	failed("installing a plugin did not end", a.plugins.wait(producing))
+	failed("a post did not return", a.posts.close(stopping))
+	a.buffer.close()
+	if waitFor(stopping, &delivery) != nil {
+		stopDelivering() // what still waits is dropped, and counted
+		delivery.Wait()
+	}
+	closing, cancel := context.WithTimeout(values, time.Second)
+	defer cancel()
+	failed("the output did not close", recovered(func() error { return a.config.output.Close(closing) }))
+	return wrong.ErrorOrNil()
+}
+
+// Update asks the registry now and returns when its answer is in force, or
+// the reason why it is not.
+func (a *Agent) Update(ctx context.Context) error { return a.updater.update(ctx) }
+
+// apply puts what the registry said in force.
+func (a *Agent) apply(assignments []Assignment) {
+	a.plugins.assign(assignments)
+	jobs := a.plugins.jobs(a.hostname())
+	if len(assignments) > 0 {
+		for _, c := range a.config.collectors {
+			if interval := c.interval(assignments); interval > 0 {
+				jobs["collect "+c.kind] = a.collectionJob(c, interval)
+			}
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.schedule.set(jobs)
+}
+
+// hostname returns the value of the tag host.
+func (a *Agent) hostname() string {
+	if a.config.hostname != "" {
+		return a.config.hostname
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return cleanTag(name)
+}

@@ -1,0 +1,285 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// shortestPluginInterval: what is assigned more often runs this often.
+	shortestPluginInterval = 10 * time.Second
+	// endBefore is how long before its next start a periodic run is ended.
+	endBefore = 500 * time.Millisecond
+)
+
+// PluginStatus tells about an assigned plugin.
+type PluginStatus struct {
+	Namespace string `json:"ns"`
+	Repo      string `json:"repo"`
+	Name      string `json:"name"`
+	Enabled   bool   `json:"enabled"`
+	// Interval is in seconds; 0: the plugin runs on demand only.
+	Interval float64 `json:"interval"`
+	// Installed is true once the plugin can run. InstallError says why the
+	// last attempt to install or update it failed.
+	Installed    bool   `json:"installed"`
+	InstallError string `json:"install_error,omitempty"`
+	Running      bool   `json:"running"`
+	// LastRun is the last finished run, nil where there was none.
+	LastRun *PluginResult `json:"last_run,omitempty"`
+	// Runs and Failures count since the start, as Invalid does the metrics
+	// that could not be sent.
+	Runs     int64 `json:"runs"`
+	Failures int64 `json:"failures"`
+	Invalid  int64 `json:"invalid"`
+	PluginDetails
+}
+
+// PluginResult is the result of one run.
+type PluginResult struct {
+	Time time.Time `json:"time"`
+	// Duration is in seconds.
+	Duration float64   `json:"duration"`
+	Result   RunResult `json:"result"`
+	// ExitCode is the exit status where Result is RunExit.
+	ExitCode int    `json:"exit_code,omitempty"`
+	Error    string `json:"error,omitempty"`
+	// Stdout is what the plugin wrote, of a run on demand only.
+	Stdout []byte `json:"-"`
+}
+
+// assignedPlugin is a plugin that a namespace wants here.
+type assignedPlugin struct {
+	set  *pluginSet
+	key  pluginKey
+	stop context.CancelFunc // ends installing
+
+	fetching sync.Mutex // held while Install or Update is under way
+
+	mu           sync.Mutex
+	plugin       Plugin // guarded by mu, as all below
+	installed    bool
+	installError error
+	running      bool
+	last         *PluginResult
+	runs         int64
+	failures     int64
+	invalid      int64
+}
+
+// reassign takes over new settings, and tells whether that was possible: a
+// plugin from another repository is another plugin.
+func (p *assignedPlugin) reassign(plugin Plugin) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.plugin.Repo != plugin.Repo {
+		return false
+	}
+	p.plugin = plugin
+	return true
+}
+
+// assigned returns the plugin as it is assigned.
+func (p *assignedPlugin) assigned() Plugin {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.plugin
+}
+
+// install tries until the plugin is installed or ctx ends.
+func (p *assignedPlugin) install(ctx context.Context) {
+	if p.set.runner == nil {
+		return
+	}
+	retry := backoff{first: 2 * time.Second, most: 10 * time.Minute}
+	for {
+		err := p.fetch(ctx, p.set.runner.Install)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		timer := time.NewTimer(retry.next())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// fetch calls Install or Update and notes how it went.
+func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Plugin) error) error {
+	if !p.set.installs.take(ctx) {
+		return ctx.Err()
+	}
+	defer p.set.installs.give()
+	p.fetching.Lock()
+	defer p.fetching.Unlock()
+	err := recovered(func() error { return get(ctx, p.assigned()) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil && (p.installError == nil || p.installError.Error() != err.Error()) && ctx.Err() == nil {
+		p.set.logger.Error("a plugin could not be fetched", "plugin", p.key.String(), "repo", p.plugin.Repo, "error", err)
+	}
+	p.installError = err
+	p.installed = p.installed || err == nil
+	return err
+}
+
+// runPeriodic is one regular run: its points and its result are sent.
+func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration) {
+	if !p.set.isEnabled(p.key) || !p.begin() {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, interval-endBefore)
+	defer cancel()
+	plugin := p.assigned()
+	began := time.Now()
+	stdout, err := p.exec(limited, plugin, plugin.Args)
+	if err == nil {
+		err = p.sendOutput(plugin, stdout)
+	}
+	if ctx.Err() != nil && err != nil {
+		p.cancel() // the agent stops, or the plugin goes: no fault of the plugin
+		return
+	}
+	p.end(began, "regular", plugin, err)
+}
+
+// runOnDemand is one called run. Its output goes to the caller.
+func (p *assignedPlugin) runOnDemand(ctx context.Context, args []string) (PluginResult, error) {
+	if !p.begin() {
+		return PluginResult{}, fmt.Errorf("plugin %s: %w", p.key, ErrPluginRunning)
+	}
+	plugin := p.assigned()
+	began := time.Now()
+	stdout, err := p.exec(ctx, plugin, args)
+	result := p.end(began, "call", plugin, err)
+	result.Stdout = stdout
+	return result, err
+}
+
+// exec runs the plugin once there is a slot. A plugin that is not installed
+// cannot be started.
+func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string) (stdout []byte, err error) {
+	p.mu.Lock()
+	installed, installError := p.installed, p.installError
+	p.mu.Unlock()
+	switch {
+	case p.set.runner == nil:
+		return nil, &RunError{Result: RunStart, Err: errors.New("this agent has no plugin runner")}
+	case !installed && installError != nil:
+		return nil, &RunError{Result: RunStart, Err: fmt.Errorf("not installed: %w", installError)}
+	case !installed:
+		return nil, &RunError{Result: RunStart, Err: errors.New("not installed yet: try again in a few seconds")}
+	case !p.set.runs.take(ctx):
+		return nil, &RunError{Result: RunTimeout, Err: fmt.Errorf("%d other plugins were running all the time: %w", runsAtOnce, ctx.Err())}
+	}
+	defer p.set.runs.give()
+	err = recovered(func() (err error) {
+		stdout, err = p.set.runner.Run(ctx, plugin, args)
+		return err
+	})
+	return stdout, err
+}
+
+// sendOutput sends what the plugin measured. Bad metrics are left out and
+// counted.
+func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) error {
+	metrics, bad, err := decodePluginOutput(stdout)
+	if err != nil {
+		return &RunError{Result: RunOutput, Err: err}
+	}
+	for i := range metrics {
+		metrics[i].Name = plugin.Name + "." + metrics[i].Name
+	}
+	bad = append(bad, p.set.send(plugin.Namespace, metrics)...)
+	if len(bad) == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.invalid == 0 {
+		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", "plugin", p.key.String(), "count", len(bad), "error", bad[0])
+	}
+	p.invalid += int64(len(bad))
+	return nil
+}
+
+// begin claims the plugin for one run; false where it is running.
+func (p *assignedPlugin) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running {
+		return false
+	}
+	p.running = true
+	return true
+}
+
+// cancel gives up a run that does not count.
+func (p *assignedPlugin) cancel() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = false
+}
+
+// end notes how a run went, and sends it as the metric plugin.NAME.
+func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err error) PluginResult {
+	result := PluginResult{Time: began, Duration: time.Since(began).Seconds(), Result: RunOK}
+	value := 0.0
+	if err != nil {
+		value = 1
+		result.Result, result.Error = RunStart, err.Error()
+		var failed *RunError
+		if errors.As(err, &failed) {
+			result.Result, result.ExitCode = cmp.Or(failed.Result, RunStart), failed.ExitCode
+		}
+	}
+	p.set.send(plugin.Namespace, []Metric{{
+		Name:  "plugin." + strings.TrimPrefix(plugin.Name, "PLUGIN."),
+		Tags:  map[string]string{"type": kind, "result": string(result.Result)},
+		Value: value,
+	}})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = false
+	p.runs++
+	failedBefore := p.last != nil && p.last.Result != RunOK
+	if err != nil {
+		p.failures++
+	}
+	switch {
+	case err != nil && !failedBefore:
+		p.set.logger.Warn("a plugin failed", "plugin", p.key.String(), "result", string(result.Result), "error", err)
+	case err == nil && failedBefore:
+		p.set.logger.Info("a plugin works again", "plugin", p.key.String())
+	}
+	p.last = &result
+	return result
+}
+
+// status returns how the plugin fares.
+func (p *assignedPlugin) status() PluginStatus {
+	enabled := p.set.isEnabled(p.key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := PluginStatus{
+		Namespace: p.plugin.Namespace, Repo: p.plugin.Repo, Name: p.plugin.Name,
+		Enabled: enabled, Interval: p.plugin.Interval.Seconds(),
+		Installed: p.installed, Running: p.running, LastRun: p.last,
+		Runs: p.runs, Failures: p.failures, Invalid: p.invalid,
+	}
+	if p.installError != nil {
+		s.InstallError = p.installError.Error()
+	}
+	if inspector, ok := p.set.runner.(PluginInspector); ok {
+		s.PluginDetails = inspector.InspectPlugin(p.plugin)
+	}
+	return s
+}

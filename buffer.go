@@ -1,0 +1,221 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// writers is how many batches of the buffer are written at a time, so that
+	// a slow write of one namespace does not hold up the others.
+	writers = 4
+	// writeTimeout bounds one attempt of a write. It leaves an output of
+	// several servers the time to turn to another one.
+	writeTimeout = 30 * time.Second
+	// mergePoints is how many points of one namespace are written together
+	// when they wait together.
+	mergePoints = 1000
+)
+
+// buffer stands between the producers, which never wait, and the output. It
+// holds a bounded number of points, drops the oldest to make room, and tries
+// each write again until it succeeds or is refused for good.
+type buffer struct {
+	output Output
+	ledger *ledger
+	logger *slog.Logger
+	limit  int
+
+	mu      sync.Mutex
+	changed *sync.Cond // something was added, or closed
+	queue   []Batch    // guarded by mu; oldest first
+	points  int        // guarded by mu; in the queue and being written
+	closed  bool       // guarded by mu; no writer waits for more
+	full    bool       // guarded by mu; the last add had to drop, which was logged
+	failing error      // guarded by mu; of the last write, nil when it succeeded
+}
+
+func newBuffer(output Output, ledger *ledger, limit int, logger *slog.Logger) *buffer {
+	b := &buffer{output: output, ledger: ledger, logger: logger, limit: limit}
+	b.changed = sync.NewCond(&b.mu)
+	return b
+}
+
+// add takes responsibility for a batch. A batch larger than the whole buffer
+// is still taken when nothing else waits.
+func (b *buffer) add(batch Batch) {
+	if len(batch.Metrics) == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ledger.accept(batch.Namespace, len(batch.Metrics))
+	b.queue = append(b.queue, batch)
+	b.points += len(batch.Metrics)
+	full := false
+	for b.points > b.limit && len(b.queue) > 1 {
+		b.dropOldest(droppedBufferFull)
+		full = true
+	}
+	if full && !b.full {
+		b.logger.Warn("the buffer is full: the oldest points are dropped until the output takes points again",
+			"points", b.points, "limit", b.limit)
+	}
+	b.full = full
+	b.changed.Signal()
+}
+
+// dropOldest gives up the oldest batch of the queue. The caller holds mu.
+func (b *buffer) dropOldest(reason string) {
+	oldest := b.queue[0]
+	b.queue[0] = Batch{}
+	b.queue = b.queue[1:]
+	b.points -= len(oldest.Metrics)
+	b.ledger.drop(oldest.Namespace, reason, len(oldest.Metrics))
+}
+
+// run writes what is added until close is called and nothing waits, or ctx
+// ends; then it drops what still waits.
+func (b *buffer) run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, b.close)
+	defer stop()
+	var running sync.WaitGroup
+	for range writers {
+		running.Go(func() {
+			for batches := b.take(ctx); batches != nil; batches = b.take(ctx) {
+				b.write(ctx, batches)
+			}
+		})
+	}
+	running.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.queue) > 0 {
+		b.dropOldest(droppedShutdown)
+	}
+}
+
+// close makes run return when nothing waits any more.
+func (b *buffer) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.changed.Broadcast()
+}
+
+// take waits for the oldest batch and returns it with others of its namespace,
+// or nil at the end.
+func (b *buffer) take(ctx context.Context) []Batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.queue) == 0 && !b.closed {
+		b.changed.Wait()
+	}
+	if len(b.queue) == 0 || ctx.Err() != nil {
+		return nil
+	}
+	taken, points := []Batch{b.queue[0]}, len(b.queue[0].Metrics)
+	rest := b.queue[:0]
+	for _, batch := range b.queue[1:] {
+		if batch.Namespace == taken[0].Namespace && points+len(batch.Metrics) <= mergePoints {
+			taken = append(taken, batch)
+			points += len(batch.Metrics)
+			continue
+		}
+		rest = append(rest, batch)
+	}
+	clear(b.queue[len(rest):])
+	b.queue = rest
+	return taken
+}
+
+// write sees a namespace's batches through: delivered or dropped.
+func (b *buffer) write(ctx context.Context, batches []Batch) {
+	whole := merge(batches)
+	wait := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
+	for {
+		err := b.attempt(ctx, whole)
+		if err == nil {
+			b.done(whole, "")
+			return
+		}
+		if reason, permanent := permanentReason(err); permanent {
+			if len(batches) > 1 { // one of them may be to blame for all
+				for _, batch := range batches {
+					b.write(ctx, []Batch{batch})
+				}
+				return
+			}
+			b.logger.Error("the output refused points for good: they are dropped",
+				"namespace", whole.Namespace, "points", len(whole.Metrics), "reason", reason, "error", err)
+			b.done(whole, reason)
+			return
+		}
+		timer := time.NewTimer(wait.next())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			b.done(whole, droppedShutdown)
+			return
+		}
+	}
+}
+
+// attempt writes once, and says in the log when writing begins or ceases to
+// fail.
+func (b *buffer) attempt(ctx context.Context, batch Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := recovered(func() error { return b.output.Write(ctx, batch) })
+	if _, permanent := permanentReason(err); permanent {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err != nil && b.failing == nil:
+		b.logger.Error("the output takes no points: they wait", "points", b.points, "error", err)
+	case err == nil && b.failing != nil:
+		b.logger.Info("the output takes points again")
+	}
+	b.failing = err
+	return err
+}
+
+// done books a batch that was written, or dropped for a reason.
+func (b *buffer) done(batch Batch, reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.points -= len(batch.Metrics)
+	if reason == "" {
+		b.ledger.deliver(batch.Namespace, len(batch.Metrics))
+		return
+	}
+	b.ledger.drop(batch.Namespace, reason, len(batch.Metrics))
+}
+
+// failure returns the error of the last write, nil where it succeeded.
+func (b *buffer) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failing
+}
+
+// merge makes one batch of several of one namespace.
+func merge(batches []Batch) Batch {
+	if len(batches) == 1 {
+		return batches[0]
+	}
+	points := 0
+	for _, batch := range batches {
+		points += len(batch.Metrics)
+	}
+	whole := Batch{Namespace: batches[0].Namespace, Metrics: make([]Metric, 0, points)}
+	for _, batch := range batches {
+		whole.Metrics = append(whole.Metrics, batch.Metrics...)
+	}
+	return whole
+}

@@ -1,0 +1,141 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// collection is a collector of the agent and how it fares.
+type collection struct {
+	kind      string
+	every     time.Duration // default interval; 0: none
+	collector Collector
+
+	mu     sync.Mutex
+	status CollectorStatus // guarded by mu
+}
+
+// interval returns the smallest interval that an assignment gives the kind,
+// else the default; 0 where there is none.
+func (c *collection) interval(assignments []Assignment) time.Duration {
+	var smallest time.Duration
+	for _, assignment := range assignments {
+		if interval := assignment.Intervals[c.kind]; interval > 0 && (smallest == 0 || interval < smallest) {
+			smallest = interval
+		}
+	}
+	if smallest == 0 {
+		return c.every
+	}
+	return smallest
+}
+
+// job returns the collection as a job of the given interval.
+func (a *Agent) collectionJob(c *collection, interval time.Duration) job {
+	early := []time.Duration{0}
+	if interval > time.Second {
+		early = append(early, time.Second) // a rate's second reading
+	}
+	return job{
+		interval: interval,
+		phase:    phaseOf(interval, a.hostname()),
+		early:    early,
+		run:      func(ctx context.Context) { a.collect(ctx, c, interval) },
+	}
+}
+
+// collect collects once and puts the points into the buffer.
+func (a *Agent) collect(ctx context.Context, c *collection, interval time.Duration) {
+	assignments := a.updater.assignments()
+	if len(assignments) == 0 {
+		return
+	}
+	c.begin(interval)
+	ctx, cancel := context.WithTimeout(ctx, interval)
+	defer cancel()
+	batches, err := c.measure(ctx, assignments)
+	if ctx.Err() == context.Canceled {
+		err = nil // the agent stops, or the collector is scheduled anew
+	}
+	normalise := normaliser{host: a.hostname(), now: time.Now().Unix()}
+	var bad []*MetricError
+	points := 0
+	for _, batch := range batches {
+		good, refused := normalise.list(batch.Metrics)
+		bad = append(bad, refused...)
+		points += len(good)
+		if batch.Namespace != everyNamespace {
+			a.buffer.add(Batch{Namespace: batch.Namespace, Metrics: good})
+			continue
+		}
+		for _, assignment := range assignments {
+			a.buffer.add(Batch{Namespace: assignment.Namespace, Metrics: good})
+		}
+	}
+	c.end(points, bad, err, a.config.logger)
+}
+
+// everyNamespace stands in a Batch for all namespaces of the host.
+const everyNamespace = ""
+
+// measure calls the collector.
+func (c *collection) measure(ctx context.Context, assignments []Assignment) (batches []Batch, err error) {
+	err = recovered(func() (err error) {
+		if collector, ok := c.collector.(AssignmentCollector); ok {
+			batches, err = collector.CollectAssigned(ctx, assignments)
+			return err
+		}
+		metrics, err := c.collector.Collect(ctx)
+		batches = []Batch{{Namespace: everyNamespace, Metrics: metrics}}
+		return err
+	})
+	return batches, err
+}
+
+// begin notes the beginning of a run.
+func (c *collection) begin(interval time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Kind = c.kind
+	c.status.Interval = interval
+	c.status.LastRun = time.Now()
+	c.status.Running = true
+	c.status.Runs++
+}
+
+// end notes how a run went; the log hears of it when that changes.
+func (c *collection) end(points int, bad []*MetricError, err error, logger *slog.Logger) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Running = false
+	c.status.Duration = time.Since(c.status.LastRun)
+	c.status.Points = points
+	if len(bad) > 0 {
+		if c.status.Invalid == 0 {
+			logger.Warn("a collector returned metrics that cannot be sent: they are left out", "kind", c.kind, "error", bad[0])
+		}
+		c.status.Invalid += int64(len(bad))
+	}
+	was := c.status.Error
+	c.status.Error = ""
+	if err != nil {
+		c.status.Error = err.Error()
+		c.status.Failures++
+	}
+	switch {
+	case c.status.Error == was:
+	case err != nil:
+		logger.Error("a collector failed", append([]any{"kind", c.kind, "error", err}, stackOf(err)...)...)
+	default:
+		logger.Info("a collector works again", "kind", c.kind)
+	}
+}
+
+// currentStatus returns how the collection fares.
+func (c *collection) currentStatus() CollectorStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}

@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// ErrStopped is the error of calls that need an agent which has not yet
+// stopped.
+var ErrStopped = errors.New("the agent has stopped")
+
+// postTimeout bounds how long a post waits for its acknowledgement.
+const postTimeout = 10 * time.Second
+
+// groupCommit writes for callers that wait for the result. While a write of
+// their namespace is under way they gather, and share the next one: waiting
+// for the acknowledgement costs them time, but the output no throughput.
+type groupCommit struct {
+	output Output
+
+	mu      sync.Mutex
+	writing map[string]bool   // guarded by mu; namespaces with a writer
+	next    map[string]*group // guarded by mu; who waits for the next write
+	closed  bool              // guarded by mu
+	writers sync.WaitGroup
+}
+
+// group shares one write.
+type group struct {
+	batches []Batch
+	errs    []error       // of each batch; set before done is closed
+	done    chan struct{} // closed after the write
+}
+
+func newGroupCommit(output Output) *groupCommit {
+	return &groupCommit{output: output, writing: make(map[string]bool), next: make(map[string]*group)}
+}
+
+// write returns when the batch is written or could not be, or when ctx ends;
+// then it may be written still.
+func (c *groupCommit) write(ctx context.Context, b Batch) error {
+	g, position, err := c.join(b)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-g.done:
+		return g.errs[position]
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// join adds the batch to the namespace's next write and sees that there is a
+// writer.
+func (c *groupCommit) join(b Batch) (g *group, position int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, 0, ErrStopped
+	}
+	g = c.next[b.Namespace]
+	if g == nil {
+		g = &group{done: make(chan struct{})}
+		c.next[b.Namespace] = g
+	}
+	g.batches = append(g.batches, b)
+	if !c.writing[b.Namespace] {
+		c.writing[b.Namespace] = true
+		c.writers.Go(func() { c.writeGroups(b.Namespace) })
+	}
+	return g, len(g.batches) - 1, nil
+}
+
+// writeGroups writes a namespace's groups until nobody waits.
+func (c *groupCommit) writeGroups(namespace string) {
+	for {
+		c.mu.Lock()
+		g := c.next[namespace]
+		delete(c.next, namespace)
+		if g == nil {
+			delete(c.writing, namespace)
+		}
+		c.mu.Unlock()
+		if g == nil {
+			return
+		}
+		g.errs = c.writeTogether(g.batches)
+		close(g.done)
+	}
+}
+
+// writeTogether returns an error for each batch.
+func (c *groupCommit) writeTogether(batches []Batch) []error {
+	ctx, cancel := context.WithTimeout(context.Background(), postTimeout)
+	defer cancel()
+	errs := make([]error, len(batches))
+	err := recovered(func() error { return c.output.Write(ctx, merge(batches)) })
+	if _, permanent := permanentReason(err); permanent && len(batches) > 1 {
+		for i, batch := range batches { // one of them may be to blame for all
+			errs[i] = recovered(func() error { return c.output.Write(ctx, batch) })
+		}
+		return errs
+	}
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+// close refuses further writes and waits for those under way.
+func (c *groupCommit) close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	return waitFor(ctx, &c.writers)
+}

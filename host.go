@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+)
+
+// readHost looks at the host as it is now.
+func (a *Agent) readHost() (Host, error) {
+	host := Host{Hostname: a.config.hostname}
+	if host.Hostname == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return Host{}, fmt.Errorf("read the host's name: %w", err)
+		}
+		host.Hostname = cleanTag(name)
+	}
+	var err error
+	if host.Addresses, err = readAddresses(); err != nil {
+		return Host{}, fmt.Errorf("read the host's addresses: %w", err)
+	}
+	// Readable for root only; a virtual machine often has none.
+	if serial, err := os.ReadFile("/sys/class/dmi/id/product_serial"); err == nil {
+		host.Serial = strings.TrimSpace(string(serial))
+	}
+	return host, nil
+}
+
+// readAddresses returns the addresses under which others may know the host.
+func readAddresses() ([]string, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	addresses := []string{}
+	for _, i := range interfaces {
+		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 || isContainerBridge(i.Name) {
+			continue
+		}
+		assigned, err := i.Addrs()
+		if err != nil {
+			continue // the interface went away since it was listed
+		}
+		for _, address := range assigned {
+			if network, ok := address.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
+				addresses = append(addresses, network.IP.String())
+			}
+		}
+	}
+	slices.Sort(addresses)
+	return slices.Compact(addresses), nil
+}
+
+// isContainerBridge tells whether an interface of this name belongs to
+// containers or virtual machines: its address is the same on many hosts.
+func isContainerBridge(name string) bool {
+	return slices.ContainsFunc([]string{"docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "lxc", "lxd"},
+		func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}

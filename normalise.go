@@ -1,0 +1,220 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of InfluxDB: a measurement with its tags, and a string field.
+const (
+	maxSeriesBytes = 65535
+	maxStringBytes = 65535
+)
+
+// hostTag is the tag that tells which host a point is from.
+const hostTag = "host"
+
+// MetricError tells why a metric cannot be sent.
+type MetricError struct {
+	// Index of the metric in its list, from 0.
+	Index int
+	Name  string
+	Err   error
+}
+
+func (e *MetricError) Error() string {
+	return fmt.Sprintf("metric %d (%.100q): %v", e.Index, e.Name, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *MetricError) Unwrap() error { return e.Err }
+
+// Validate says why the metric cannot be sent; nil where it can.
+func (m Metric) Validate() error {
+	n := normaliser{}
+	m.Tags = nil
+	return n.normalise(&m)
+}
+
+// normaliser brings metrics into the form in which an Output gets them.
+type normaliser struct {
+	prefix string // of the measurements' names
+	host   string // value of the tag host
+	now    int64  // Unix seconds
+}
+
+// list normalises metrics in place: their tags change too. It returns the good
+// ones, in the memory of metrics, and an error for each bad one.
+func (n normaliser) list(metrics []Metric) (good []Metric, bad []*MetricError) {
+	good = metrics[:0]
+	for i := range metrics {
+		m := metrics[i]
+		if err := n.normalise(&m); err != nil {
+			bad = append(bad, &MetricError{Index: i, Name: metrics[i].Name, Err: err})
+			continue
+		}
+		good = append(good, m)
+	}
+	return good, bad
+}
+
+func (n normaliser) normalise(m *Metric) error {
+	if err := checkName(m.Name); err != nil {
+		return err
+	}
+	value, err := normaliseValue(m.Value)
+	if err != nil {
+		return err
+	}
+	m.Value = value
+	if n.prefix != "" {
+		m.Name = n.prefix + m.Name
+	}
+	m.Tags = n.tags(m.Tags)
+	size := len(m.Name)
+	for key, value := range m.Tags {
+		size += len(key) + len(value) + 2
+	}
+	if size > maxSeriesBytes {
+		return fmt.Errorf("name and tags take %d bytes; %d is the most that InfluxDB stores", size, maxSeriesBytes)
+	}
+	if !isSeconds(m.Timestamp) {
+		m.Timestamp = n.now
+	}
+	return nil
+}
+
+// isSeconds tells whether t can be Unix seconds: ten digits, from 2001 to
+// 2286. Milliseconds and finer units have more.
+func isSeconds(t int64) bool { return t >= 1e9 && t < 1e10 }
+
+func checkName(name string) error {
+	if name == "" {
+		return errors.New("the name is empty")
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return errors.New("a name has only the characters 0-9 A-Z a-z . _ -")
+		}
+	}
+	return nil
+}
+
+func normaliseValue(value any) (any, error) {
+	switch v := value.(type) {
+	case float64:
+		return finite(v)
+	case bool:
+		return v, nil
+	case string:
+		if len(v) > maxStringBytes {
+			return nil, fmt.Errorf("a value of %d bytes is too long; %d is the most that InfluxDB stores", len(v), maxStringBytes)
+		}
+		return strings.ToValidUTF8(v, string(utf8.RuneError)), nil
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil {
+			return nil, fmt.Errorf("the value %.40q is no number that fits", v.String())
+		}
+		return finite(f)
+	case nil:
+		return nil, errors.New("the value is missing")
+	}
+	v := reflect.ValueOf(value)
+	switch {
+	case v.CanInt():
+		return float64(v.Int()), nil
+	case v.CanUint():
+		return float64(v.Uint()), nil
+	case v.CanFloat():
+		return finite(v.Float())
+	case v.Kind() == reflect.Bool:
+		return v.Bool(), nil
+	case v.Kind() == reflect.String:
+		return normaliseValue(v.String())
+	}
+	return nil, fmt.Errorf("a value of type %T is no number, bool or string", value)
+}
+
+func finite(f float64) (any, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, fmt.Errorf("the value %v cannot be stored", f)
+	}
+	return f, nil
+}
+
+// tags returns t with clean keys and values and the host tag. It changes t
+// where that is enough.
+func (n normaliser) tags(t map[string]string) map[string]string {
+	for key, value := range t {
+		if !isCleanTag(key) || !isCleanTag(value) {
+			t = cleanTags(t)
+			break
+		}
+	}
+	if n.host == "" || t[hostTag] == n.host {
+		return t // and another goroutine may be reading t
+	}
+	if t == nil {
+		t = make(map[string]string, 1)
+	}
+	t[hostTag] = n.host
+	return t
+}
+
+func cleanTags(t map[string]string) map[string]string {
+	clean := make(map[string]string, len(t)+1)
+	for key, value := range t {
+		key, value = cleanTag(key), cleanTag(value)
+		if key != "" && value != "" {
+			clean[key] = value
+		}
+	}
+	return clean
+}
+
+// isCleanTag is a quick look: false means only that cleanTag has to decide.
+func isCleanTag(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return s != "" && s[len(s)-1] != '\\'
+}
+
+// cleanTag makes s fit for line protocol, which has no form for control
+// characters and for a backslash at the end.
+func cleanTag(s string) string {
+	s = strings.ToValidUTF8(s, string(utf8.RuneError))
+	s = strings.TrimRight(strings.TrimSpace(s), `\`)
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			return '-'
+		}
+		return r
+	}, s)
+}
+
+// cloneMetrics copies metrics with their tags, for normalising what belongs to
+// somebody else.
+func cloneMetrics(metrics []Metric) []Metric {
+	clones := make([]Metric, len(metrics))
+	for i, m := range metrics {
+		tags := make(map[string]string, len(m.Tags)+1)
+		for key, value := range m.Tags {
+			tags[key] = value
+		}
+		m.Tags = tags
+		clones[i] = m
+	}
+	return clones
+}

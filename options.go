@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Option configures an [Agent]; see [New].
+type Option func(*config) error
+
+// config is what the options have said.
+type config struct {
+	registry        Registry
+	output          Output
+	runner          PluginRunner
+	collectors      []*collection
+	logger          *slog.Logger
+	hostname        string
+	stateDir        string
+	bufferSize      int
+	updateInterval  time.Duration
+	shutdownTimeout time.Duration
+	build           Build
+}
+
+func defaultConfig() config {
+	return config{
+		logger:          slog.New(slog.DiscardHandler),
+		bufferSize:      1000,
+		updateInterval:  10 * time.Minute,
+		shutdownTimeout: 8 * time.Second,
+		build:           ReadBuild(),
+	}
+}
+
+// WithRegistry names the [Registry] that says what to collect. Required.
+func WithRegistry(r Registry) Option {
+	return func(c *config) error {
+		if r == nil {
+			return errors.New("WithRegistry: the registry is nil")
+		}
+		c.registry = r
+		return nil
+	}
+}
+
+// WithOutput names the [Output] that the points go to. Required. The agent
+// closes it at the end of [Agent.Run].
+func WithOutput(o Output) Option {
+	return func(c *config) error {
+		if o == nil {
+			return errors.New("WithOutput: the output is nil")
+		}
+		c.output = o
+		return nil
+	}
+}
+
+// WithPluginRunner names the [PluginRunner]. Without one, assigned plugins are
+// reported as problems and not run.
+func WithPluginRunner(r PluginRunner) Option {
+	return func(c *config) error {
+		if r == nil {
+			return errors.New("WithPluginRunner: the runner is nil")
+		}
+		c.runner = r
+		return nil
+	}
+}
+
+// WithCollector adds a [Collector]. It runs once when the first namespace is
+// known, again a second later so that rates have two readings, and from then
+// on at the smallest interval that a namespace gives for kind, or every so
+// often where none does. Where every is 0, it runs only where a namespace
+// gives kind an interval. What it measures goes to every namespace.
+//
+// kind names the collector in the registry, in the status and in the log. Two
+// collectors cannot be of one kind.
+func WithCollector(kind string, every time.Duration, collector Collector) Option {
+	return func(c *config) error {
+		switch {
+		case kind == "":
+			return errors.New("WithCollector: the kind is empty")
+		case collector == nil:
+			return fmt.Errorf("WithCollector %s: the collector is nil", kind)
+		case every < 0:
+			return fmt.Errorf("WithCollector %s: an interval of %s is negative", kind, every)
+		}
+		for _, other := range c.collectors {
+			if other.kind == kind {
+				return fmt.Errorf("WithCollector %s: there is a collector of this kind already", kind)
+			}
+		}
+		c.collectors = append(c.collectors, &collection{kind: kind, every: every, collector: collector})
+		return nil
+	}
+}
+
+// WithLogger makes the agent log to l. By default it does not log.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		c.logger = l
+		return nil
+	}
+}
+
+// WithHostname sets the tag host and the name given to the registry. The
+// default is the system's host name, also where that changes.
+func WithHostname(name string) Option {
+	return func(c *config) error {
+		if cleanTag(name) != name || name == "" {
+			return fmt.Errorf("WithHostname: %q is empty or has spaces or control characters", name)
+		}
+		c.hostname = name
+		return nil
+	}
+}
+
+// WithStateDir names the directory in which the agent remembers, from one run
+// to the next, what the registry said last and which plugins are disabled. It
+// is made if it does not exist. Without one, a restart forgets.
+func WithStateDir(dir string) Option {
+	return func(c *config) error {
+		if dir == "" {
+			return errors.New("WithStateDir: the directory is empty")
+		}
+		c.stateDir = dir
+		return nil
+	}
+}
+
+// WithBufferSize bounds the number of collected points that wait in memory for
+// the output; the oldest are dropped, and counted, to make room for new ones.
+// At least 1; the default is 1000.
+func WithBufferSize(points int) Option {
+	return func(c *config) error {
+		if points < 1 {
+			return fmt.Errorf("WithBufferSize: %d points are too few", points)
+		}
+		c.bufferSize = points
+		return nil
+	}
+}
+
+// WithUpdateInterval sets how often the registry is asked. At least a second;
+// the default is 10 minutes.
+func WithUpdateInterval(d time.Duration) Option {
+	return func(c *config) error {
+		if d < time.Second {
+			return fmt.Errorf("WithUpdateInterval: %s is less than a second", d)
+		}
+		c.updateInterval = d
+		return nil
+	}
+}
+
+// WithShutdownTimeout bounds how long [Agent.Run] takes to end what runs and
+// to deliver what waits. The default is 8 seconds.
+func WithShutdownTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return fmt.Errorf("WithShutdownTimeout: %s is not positive", d)
+		}
+		c.shutdownTimeout = d
+		return nil
+	}
+}
+
+// WithBuild sets what the agent reports as its build. The default is
+// [ReadBuild].
+func WithBuild(b Build) Option {
+	return func(c *config) error {
+		c.build = b
+		return nil
+	}
+}

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lodastack/agent/internal/pluginargs"
+)
+
+// InputError is the error of a call whose arguments make no sense, whatever
+// the agent's state.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *InputError) Unwrap() error { return e.Err }
+
+// Plugins returns the status of each assigned plugin, in order of namespace
+// and project.
+func (a *Agent) Plugins() []PluginStatus { return a.plugins.list() }
+
+// RunPlugin runs an assigned plugin, also one that is disabled, and returns
+// its result and output. namespace and repo name it; repo is its address as
+// git takes it, or just ORG/PROJECT. When ctx ends, the plugin is ended.
+//
+// The error is [ErrNoPlugin], [ErrPluginRunning] (nothing was started), an
+// [*InputError], or a [*RunError] beside the result of the failed run.
+func (a *Agent) RunPlugin(ctx context.Context, namespace, repo string, args []string) (PluginResult, error) {
+	p, err := a.plugins.find(namespace, repo)
+	if err != nil {
+		return PluginResult{}, err
+	}
+	if err := pluginargs.Check(args); err != nil {
+		return PluginResult{}, &InputError{Err: err}
+	}
+	ctx, done, err := a.plugins.within(ctx)
+	if err != nil {
+		return PluginResult{}, err
+	}
+	defer done()
+	return p.runOnDemand(ctx, args)
+}
+
+// UpdatePlugin fetches the newest release of an assigned plugin, all or
+// nothing. Its errors are those of [Agent.RunPlugin] and the runner's.
+func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error {
+	p, err := a.plugins.find(namespace, repo)
+	if err != nil {
+		return err
+	}
+	if a.config.runner == nil {
+		return errors.New("this agent has no plugin runner")
+	}
+	ctx, done, err := a.plugins.within(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := p.fetch(ctx, a.config.runner.Update); err != nil {
+		return fmt.Errorf("update plugin %s: %w", p.key, err)
+	}
+	return nil
+}
+
+// EnablePlugin lets a disabled plugin run periodically again.
+func (a *Agent) EnablePlugin(_ context.Context, namespace, repo string) error {
+	p, err := a.plugins.find(namespace, repo)
+	if err != nil {
+		return err
+	}
+	return a.plugins.enable(p.key)
+}
+
+// DisablePlugin stops a plugin's periodic runs for 24 hours or until
+// [Agent.EnablePlugin]; a restart of the agent does not end that.
+func (a *Agent) DisablePlugin(_ context.Context, namespace, repo string) error {
+	p, err := a.plugins.find(namespace, repo)
+	if err != nil {
+		return err
+	}
+	return a.plugins.disable(p.key)
+}
+
+// within returns ctx bounded by the agent's own run, which waits for done.
+func (s *pluginSet) within(ctx context.Context) (bounded context.Context, done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ctx == nil:
+		return nil, nil, ErrNotRunning
+	case s.stopped:
+		return nil, nil, ErrStopped
+	}
+	bounded, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.ctx, cancel)
+	s.active.Add(1)
+	return bounded, func() { stop(); cancel(); s.active.Done() }, nil
+}

@@ -1,0 +1,244 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lodastack/agent/internal/repopath"
+)
+
+// Errors of the calls that name a plugin.
+var (
+	ErrNoPlugin      = errors.New("no such plugin is assigned to this host; a newly assigned one is known after the next update")
+	ErrPluginRunning = errors.New("the plugin is running already")
+)
+
+const (
+	// disabledFor is how long a disabled plugin stays disabled.
+	disabledFor = 24 * time.Hour
+	// disabledFile in the state directory holds when plugins were disabled.
+	disabledFile = "disabled.json"
+	// installsAtOnce and runsAtOnce bound what plugins cost a host on which
+	// many are assigned, or start, together.
+	installsAtOnce = 4
+	runsAtOnce     = 64
+)
+
+// pluginKey identifies a plugin on a host.
+type pluginKey struct{ namespace, project string }
+
+func (k pluginKey) String() string { return k.namespace + "/" + k.project }
+
+func keyOf(p Plugin) pluginKey { return pluginKey{p.Namespace, path.Base(p.Repo)} }
+
+// pluginSet holds the assigned plugins.
+type pluginSet struct {
+	runner PluginRunner
+	state  stateDir
+	logger *slog.Logger
+	send   func(namespace string, metrics []Metric) (bad []*MetricError) // into the buffer
+
+	installs, runs slots
+	active         sync.WaitGroup // installs, and calls from outside
+
+	mu        sync.Mutex
+	ctx       context.Context               // guarded by mu; nil while the agent does not run
+	stopped   bool                          // guarded by mu
+	plugins   map[pluginKey]*assignedPlugin // guarded by mu
+	conflicts []string                      // guarded by mu
+	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
+}
+
+// slots bounds how many hold one at a time.
+type slots chan struct{}
+
+// take waits for a slot; false when ctx ends first.
+func (s slots) take(ctx context.Context) bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s slots) give() { <-s }
+
+func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send func(string, []Metric) []*MetricError) *pluginSet {
+	return &pluginSet{
+		runner: runner, state: state, logger: logger, send: send,
+		installs: make(slots, installsAtOnce), runs: make(slots, runsAtOnce),
+		plugins: make(map[pluginKey]*assignedPlugin), disabled: make(map[string]time.Time),
+	}
+}
+
+// start lets plugins be installed until ctx ends, and remembers which are
+// disabled.
+func (s *pluginSet) start(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ctx = ctx
+	if err := s.state.load(disabledFile, &s.disabled); err != nil {
+		s.logger.Warn("all plugins start enabled", "error", err)
+		s.disabled = make(map[string]time.Time)
+	}
+}
+
+// assign makes the plugins of the assignments the whole set. Of two with one
+// key the first stays.
+func (s *pluginSet) assign(assignments []Assignment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conflicts = nil
+	next := make(map[pluginKey]*assignedPlugin)
+	for _, assignment := range assignments {
+		for _, p := range assignment.Plugins {
+			p.Namespace = assignment.Namespace
+			key := keyOf(p)
+			if first, taken := next[key]; taken {
+				s.conflicts = append(s.conflicts, fmt.Sprintf(
+					"plugin %s: the project %s is assigned to namespace %s already, for %s: rename one of them",
+					p.Name, key.project, p.Namespace, first.plugin.Name))
+				continue
+			}
+			next[key] = s.adopt(key, p)
+		}
+	}
+	for key, old := range s.plugins {
+		if next[key] != old {
+			old.stop()
+		}
+	}
+	s.plugins = next
+}
+
+// adopt returns the plugin that is there with its new settings, or else a new
+// one, which it begins to install. The caller holds mu.
+func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
+	if old := s.plugins[key]; old != nil && old.reassign(p) {
+		return old
+	}
+	ctx, stop := context.WithCancel(s.ctx)
+	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop}
+	s.active.Go(func() { added.install(ctx) })
+	return added
+}
+
+// jobs returns the periodic runs.
+func (s *pluginSet) jobs(hostname string) map[string]job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	jobs := make(map[string]job)
+	for key, p := range s.plugins {
+		interval := p.assigned().Interval
+		if interval <= 0 || s.runner == nil {
+			continue
+		}
+		interval = max(interval, shortestPluginInterval)
+		name := "plugin " + key.String() + " " + p.assigned().Repo
+		jobs[name] = job{
+			interval: interval,
+			phase:    phaseOf(interval, hostname, key.namespace, key.project),
+			run:      func(ctx context.Context) { p.runPeriodic(ctx, interval) },
+		}
+	}
+	return jobs
+}
+
+// find returns the plugin of a namespace with a repository's address in any of
+// its forms.
+func (s *pluginSet) find(namespace, repo string) (*assignedPlugin, error) {
+	wanted, err := repopath.Parse(repo)
+	if err != nil {
+		return nil, &InputError{Err: fmt.Errorf("the repo %.100q: %w", repo, err)}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.plugins[pluginKey{namespace, path.Base(wanted)}]
+	if p == nil || p.assigned().Repo != wanted {
+		return nil, fmt.Errorf("namespace %.100q, repo %.100q: %w", namespace, repo, ErrNoPlugin)
+	}
+	return p, nil
+}
+
+// disable stops the periodic runs for a day, enable lets them go on. Both are
+// remembered when they return.
+func (s *pluginSet) disable(key pluginKey) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disabled[key.String()] = time.Now()
+	return s.state.save(disabledFile, s.disabled)
+}
+
+func (s *pluginSet) enable(key pluginKey) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, disabled := s.disabled[key.String()]; !disabled {
+		return nil
+	}
+	delete(s.disabled, key.String())
+	return s.state.save(disabledFile, s.disabled)
+}
+
+// isEnabled tells whether the plugin is not disabled, or has been for a day.
+func (s *pluginSet) isEnabled(key pluginKey) bool {
+	s.mu.Lock()
+	since, disabled := s.disabled[key.String()]
+	s.mu.Unlock()
+	if !disabled {
+		return true
+	}
+	// A clock that was set back must not disable for longer.
+	if age := time.Since(since); age >= 0 && age < disabledFor {
+		return false
+	}
+	s.logger.Info("a plugin that was disabled for a day is enabled again", "plugin", key.String())
+	if err := s.enable(key); err != nil {
+		s.logger.Warn("that a plugin is enabled again is not remembered", "plugin", key.String(), "error", err)
+	}
+	return true
+}
+
+// list returns the status of each plugin, in order of namespace and project.
+func (s *pluginSet) list() []PluginStatus {
+	s.mu.Lock()
+	plugins := make([]*assignedPlugin, 0, len(s.plugins))
+	for _, p := range s.plugins {
+		plugins = append(plugins, p)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(plugins, func(a, b *assignedPlugin) int { return strings.Compare(a.key.String(), b.key.String()) })
+	list := make([]PluginStatus, 0, len(plugins))
+	for _, p := range plugins {
+		list = append(list, p.status())
+	}
+	return list
+}
+
+// problems returns a sentence for each conflict, and one where plugins cannot
+// run at all.
+func (s *pluginSet) problems() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	problems := slices.Clone(s.conflicts)
+	if s.runner == nil && len(s.plugins) > 0 {
+		problems = append(problems, fmt.Sprintf("%d plugins are assigned, but this agent has no plugin runner", len(s.plugins)))
+	}
+	return problems
+}
+
+// wait refuses further calls and returns when those under way and all installs
+// have ended, or ctx ends.
+func (s *pluginSet) wait(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	return waitFor(ctx, &s.active)
+}

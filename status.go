@@ -1,0 +1,136 @@
+package agent
+
+import (
+	"maps"
+	"time"
+)
+
+// Status is what the agent knows of itself. Its JSON is what /me/status
+// answers.
+type Status struct {
+	Build    Build     `json:"build"`
+	Hostname string    `json:"hostname"`
+	Started  time.Time `json:"started"`
+	// Uptime is in seconds.
+	Uptime     float64            `json:"uptime"`
+	Namespaces []string           `json:"namespaces"`
+	Registry   RegistryStatus     `json:"registry"`
+	Output     OutputStatus       `json:"output"`
+	Accounts   map[string]Account `json:"accounts"` // by namespace
+	Collectors []CollectorStatus  `json:"collectors"`
+	Plugins    []PluginStatus     `json:"plugins"`
+}
+
+// RegistryStatus tells about the registry.
+type RegistryStatus struct {
+	// Asked is when the registry was asked last, Answered when its answer was
+	// last a good one.
+	Asked    time.Time `json:"asked,omitzero"`
+	Answered time.Time `json:"answered,omitzero"`
+	// InForce is true once assignments are in force, be they from the
+	// registry or remembered from an earlier run.
+	InForce bool `json:"in_force"`
+	// Error of the last conversation, empty where it went well.
+	Error string `json:"error,omitempty"`
+	// Problems names the items of the last answers that were left out.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// OutputStatus tells about the output.
+type OutputStatus struct {
+	// Error of the last write, empty where it went well.
+	Error string `json:"error,omitempty"`
+	// Total is the sum of all namespaces' accounts.
+	Total Account `json:"total"`
+}
+
+// CollectorStatus tells about a collector.
+type CollectorStatus struct {
+	Kind     string        `json:"kind"`
+	Interval time.Duration `json:"interval"`
+	// Running is true while a run is under way, which LastRun began.
+	Running bool      `json:"running"`
+	LastRun time.Time `json:"last_run,omitzero"`
+	// Duration, Points and Error are those of the last finished run.
+	Duration time.Duration `json:"duration"`
+	Points   int           `json:"points"`
+	Error    string        `json:"error,omitempty"`
+	// Runs and Failures count since the start, as Invalid does the metrics
+	// that could not be sent.
+	Runs     int64 `json:"runs"`
+	Failures int64 `json:"failures"`
+	Invalid  int64 `json:"invalid"`
+}
+
+// Status returns how the agent fares. It is safe for concurrent use.
+func (a *Agent) Status() Status {
+	s := Status{
+		Build:      a.config.build,
+		Hostname:   a.hostname(),
+		Started:    a.started,
+		Uptime:     time.Since(a.started).Seconds(),
+		Namespaces: a.Namespaces(),
+		Registry:   a.updater.currentStatus(),
+		Accounts:   a.accounts(),
+		Plugins:    a.Plugins(),
+	}
+	if err := a.buffer.failure(); err != nil {
+		s.Output.Error = err.Error()
+	}
+	for _, account := range s.Accounts {
+		s.Output.Total.add(account)
+	}
+	for _, collection := range a.config.collectors {
+		s.Collectors = append(s.Collectors, collection.currentStatus())
+	}
+	return s
+}
+
+// Namespaces returns the names of the namespaces of this host, sorted.
+func (a *Agent) Namespaces() []string {
+	namespaces := []string{}
+	for _, assignment := range a.updater.assignments() {
+		namespaces = append(namespaces, assignment.Namespace)
+	}
+	return namespaces
+}
+
+// accounts returns the balance of each namespace, through the output and what
+// that keeps.
+func (a *Agent) accounts() map[string]Account {
+	accounts := a.ledger.snapshot()
+	keeper, ok := a.config.output.(Keeper)
+	if !ok {
+		return accounts
+	}
+	// What the keeper took is delivered for the ledger: its own account says
+	// what became of it.
+	for namespace, kept := range keeper.Accounts() {
+		account := accounts[namespace]
+		account.Delivered = 0
+		account.Accepted = account.Waiting + sum(account.Dropped)
+		account.add(kept)
+		accounts[namespace] = account
+	}
+	return accounts
+}
+
+// add adds another account to this one.
+func (a *Account) add(other Account) {
+	a.Accepted += other.Accepted
+	a.Delivered += other.Delivered
+	a.Waiting += other.Waiting
+	if len(other.Dropped) > 0 && a.Dropped == nil {
+		a.Dropped = make(map[string]int64)
+	}
+	for reason, points := range other.Dropped {
+		a.Dropped[reason] += points
+	}
+}
+
+func sum(counts map[string]int64) (total int64) {
+	for count := range maps.Values(counts) {
+		total += count
+	}
+	return total
+}

@@ -1,0 +1,275 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// updateTimeout bounds one conversation with the registry.
+const updateTimeout = time.Minute
+
+// Files in the state directory.
+const (
+	assignmentsFile = "assignments.json"
+	hostFile        = "host.json"
+)
+
+// updater asks the registry and keeps what it said: a failed or partial answer
+// takes nothing away.
+type updater struct {
+	registry Registry
+	interval time.Duration
+	build    Build
+	state    stateDir
+	logger   *slog.Logger
+	readHost func() (Host, error)
+	apply    func([]Assignment) // told of every new answer, in order
+
+	mu       sync.Mutex
+	ctx      context.Context // guarded by mu; nil while the agent does not run
+	current  *update         // guarded by mu; the conversation under way
+	known    []Assignment    // guarded by mu; sorted by namespace
+	accepted *Host           // guarded by mu; of the last accepted report
+	status   RegistryStatus  // guarded by mu
+}
+
+// update is one conversation, which several callers may wait for.
+type update struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// remember takes over what an earlier run of the agent knew.
+func (u *updater) remember() {
+	var known []Assignment
+	if err := u.state.load(assignmentsFile, &known); err != nil {
+		u.logger.Warn("starting without the last assignments", "error", err)
+	}
+	var accepted *Host
+	if err := u.state.load(hostFile, &accepted); err != nil {
+		u.logger.Warn("starting without the last accepted report", "error", err)
+	}
+	u.mu.Lock()
+	u.known, u.accepted = known, accepted
+	u.mu.Unlock()
+	if len(known) > 0 {
+		u.apply(known)
+	}
+}
+
+// loop asks at once and then at every interval, sooner after a failure, until
+// ctx ends.
+func (u *updater) loop(ctx context.Context) {
+	retry := backoff{first: time.Second, most: min(time.Minute, u.interval)}
+	spread := rand.N(u.interval) // so that hosts started together ask apart
+	for {
+		wait := u.interval
+		switch err := u.update(ctx); {
+		case err != nil:
+			wait = retry.next()
+		case spread > 0:
+			retry.reset()
+			wait, spread = spread, 0
+		default:
+			retry.reset()
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// start lets update work until ctx ends.
+func (u *updater) start(ctx context.Context) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ctx = ctx
+}
+
+// update asks the registry now. A caller that comes while somebody asks shares
+// the answer.
+func (u *updater) update(ctx context.Context) error {
+	u.mu.Lock()
+	if u.ctx == nil {
+		u.mu.Unlock()
+		return ErrNotRunning
+	}
+	if current := u.current; current != nil {
+		u.mu.Unlock()
+		select {
+		case <-current.done:
+			return current.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	current := &update{done: make(chan struct{})}
+	u.current = current
+	// Others may share the answer: that the first caller goes away ends nothing.
+	asking, cancel := context.WithTimeout(u.ctx, updateTimeout)
+	u.mu.Unlock()
+	defer cancel()
+
+	current.err = u.ask(asking)
+	u.mu.Lock()
+	u.current = nil
+	u.mu.Unlock()
+	close(current.done)
+	return current.err
+}
+
+// ask reports and asks, in the order that the host's name requires: while the
+// registry has not accepted a new name, it has no namespaces under it.
+func (u *updater) ask(ctx context.Context) error {
+	err := u.converse(ctx)
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
+		return ErrStopped
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	was := u.status.Error
+	u.status.Asked, u.status.Error = time.Now(), ""
+	if err != nil {
+		u.status.Error = err.Error()
+	}
+	switch {
+	case u.status.Error == was:
+	case err != nil:
+		u.logger.Error("the registry's answer is not complete: what was known goes on", "error", err)
+	default:
+		u.logger.Info("the registry answers again")
+	}
+	return err
+}
+
+func (u *updater) converse(ctx context.Context) error {
+	host, err := u.readHost()
+	if err != nil {
+		return err
+	}
+	reporter, reports := u.registry.(Reporter)
+	renamed := reports && u.previousHost(host).Hostname != host.Hostname
+	if renamed {
+		if err := u.report(ctx, reporter, host); err != nil {
+			return err
+		}
+	}
+	var answer []Assignment
+	err = recovered(func() (err error) {
+		answer, err = u.registry.Assignments(ctx, host)
+		return err
+	})
+	if ctx.Err() != nil && err == nil {
+		err = ctx.Err()
+	}
+	u.take(answer, err)
+	if err != nil {
+		err = fmt.Errorf("ask the registry for assignments: %w", err)
+	}
+	if reports && !renamed {
+		err = errors.Join(err, u.report(ctx, reporter, host))
+	}
+	return err
+}
+
+// take makes the answer what is known, and keeps of the old what the answer
+// does not speak of.
+func (u *updater) take(answer []Assignment, err error) {
+	var partial *PartialError
+	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
+		return
+	}
+	u.mu.Lock()
+	answered := make(map[string]bool, len(answer))
+	for _, assignment := range answer {
+		answered[assignment.Namespace] = true
+	}
+	next := slices.Clone(answer)
+	for _, old := range u.known {
+		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
+		if missing && !answered[old.Namespace] {
+			next = append(next, old)
+		}
+	}
+	slices.SortStableFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
+	next = slices.CompactFunc(next, func(a, b Assignment) bool { return a.Namespace == b.Namespace })
+	u.known = next
+	if err == nil {
+		u.status.Answered = time.Now()
+	}
+	u.status.InForce = true
+	u.mu.Unlock()
+
+	if err := u.state.save(assignmentsFile, next); err != nil {
+		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
+	}
+	u.apply(next)
+}
+
+// report tells the registry about the host.
+func (u *updater) report(ctx context.Context, reporter Reporter, host Host) error {
+	previous := u.previousHost(host)
+	report := Report{
+		Host:     host,
+		Previous: previous,
+		Changed:  host.Hostname != previous.Hostname || !slices.Equal(host.Addresses, previous.Addresses),
+		Build:    u.build,
+		Time:     time.Now(),
+	}
+	for _, assignment := range u.assignments() {
+		report.Namespaces = append(report.Namespaces, assignment.Namespace)
+		report.IDs = append(report.IDs, assignment.ID)
+	}
+	if err := recovered(func() error { return reporter.Report(ctx, report) }); err != nil {
+		return fmt.Errorf("report to the registry: %w", err)
+	}
+	u.mu.Lock()
+	u.accepted = &host
+	u.mu.Unlock()
+	if err := u.state.save(hostFile, host); err != nil {
+		u.logger.Warn("a restart will not know what the registry accepted", "error", err)
+	}
+	return nil
+}
+
+// previousHost returns the host of the last accepted report; where there was
+// none, the host as it is.
+func (u *updater) previousHost(now Host) Host {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.accepted == nil {
+		return now
+	}
+	return *u.accepted
+}
+
+// assignments returns what is known. The caller must not change it.
+func (u *updater) assignments() []Assignment {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.known
+}
+
+// currentStatus returns what the status says of the registry.
+func (u *updater) currentStatus() RegistryStatus {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	status := u.status
+	for _, assignment := range u.known {
+		for _, problem := range assignment.Problems {
+			status.Problems = append(status.Problems, fmt.Sprintf("namespace %s: %s", assignment.Namespace, problem))
+		}
+	}
+	return status
+}
