@@ -18,6 +18,9 @@ var (
 	ErrAlreadyRun = errors.New("the agent has been run already: make a new one")
 )
 
+// closeTimeout bounds how long the output takes to close.
+const closeTimeout = time.Second
+
 // Agent measures a host and delivers what it and others measured there. Make
 // one with [New]. Its methods are safe for concurrent use.
 type Agent struct {
@@ -32,7 +35,8 @@ type Agent struct {
 	ran atomic.Bool
 
 	mu       sync.Mutex
-	schedule *schedule // guarded by mu; nil unless the agent runs
+	schedule *schedule          // guarded by mu; nil unless the agent runs
+	earlier  map[string]Account // guarded by mu; of earlier runs
 }
 
 // New makes an agent. It does no I/O and starts nothing. Its error names
@@ -63,12 +67,12 @@ func New(opts ...Option) (*Agent, error) {
 		registry: config.registry,
 		interval: config.updateInterval,
 		build:    config.build,
-		state:    stateDir(config.stateDir),
+		state:    a.state(),
 		logger:   config.logger,
 		readHost: a.readHost,
 		apply:    a.apply,
 	}
-	a.plugins = newPluginSet(config.runner, stateDir(config.stateDir), config.logger, a.sendOwn)
+	a.plugins = newPluginSet(config.runner, a.state(), config.logger, a.sendOwn)
 	return a, nil
 }
 
@@ -83,7 +87,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	values := context.WithoutCancel(ctx)
 	delivering, stopDelivering := context.WithCancel(values)
 	defer stopDelivering()
-	var delivery, updates sync.WaitGroup
+	var delivery, updates, accounting sync.WaitGroup
+	a.loadLedger()
+	accounting.Go(func() { a.keepLedger(ctx) })
 	delivery.Go(func() { a.buffer.run(delivering) })
 
 	schedule := newSchedule(ctx)
@@ -116,12 +122,27 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.buffer.close()
 	if waitFor(stopping, &delivery) != nil {
 		stopDelivering() // what still waits is dropped, and counted
-		delivery.Wait()
 	}
-	closing, cancel := context.WithTimeout(values, time.Second)
+	// An output that respects its context takes none of this time.
+	closing, cancel := context.WithTimeout(values, closeTimeout)
 	defer cancel()
-	failed("the output did not close", recovered(func() error { return a.config.output.Close(closing) }))
+	failed("the output did not return from a write", waitFor(closing, &delivery))
+	failed("close the output", a.closeOutput(closing))
+	accounting.Wait()
+	a.saveLedger(a.accounts())
 	return wrong.ErrorOrNil()
+}
+
+// closeOutput closes the output and waits for that no longer than ctx lasts.
+func (a *Agent) closeOutput(ctx context.Context) error {
+	closed := make(chan error, 1)
+	go func() { closed <- recovered(func() error { return a.config.output.Close(ctx) }) }()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Update asks the registry now and returns when its answer is in force, or
@@ -143,6 +164,9 @@ func (a *Agent) apply(assignments []Assignment) {
 	defer a.mu.Unlock()
 	a.schedule.set(jobs)
 }
+
+// state returns where the agent remembers things.
+func (a *Agent) state() stateDir { return stateDir(a.config.stateDir) }
 
 // hostname returns the value of the tag host.
 func (a *Agent) hostname() string {

@@ -97,3 +97,49 @@ func (l *ledger) snapshot() map[string]Account {
 	}
 	return accounts
 }
+
+// accounts returns the balance of each namespace over all runs, through the
+// output and what that keeps.
+func (a *Agent) accounts() map[string]Account {
+	accounts := a.ledger.snapshot()
+	if keeper, ok := a.config.output.(Keeper); ok {
+		// What the keeper took is delivered for the ledger: its own account says
+		// what became of it.
+		for namespace, kept := range keeper.Accounts() {
+			account := accounts[namespace]
+			account.Delivered = 0
+			account.Accepted = account.Waiting + sum(account.Dropped)
+			account.add(kept)
+			accounts[namespace] = account
+		}
+	}
+	a.mu.Lock()
+	earlier := maps.Clone(a.earlier)
+	a.mu.Unlock()
+	for namespace, account := range earlier {
+		account.Dropped = maps.Clone(account.Dropped)
+		account.add(accounts[namespace])
+		accounts[namespace] = account
+	}
+	return accounts
+}
+
+// add adds another account to this one.
+func (a *Account) add(other Account) {
+	a.Accepted += other.Accepted
+	a.Delivered += other.Delivered
+	a.Waiting += other.Waiting
+	if len(other.Dropped) > 0 && a.Dropped == nil {
+		a.Dropped = make(map[string]int64)
+	}
+	for reason, points := range other.Dropped {
+		a.Dropped[reason] += points
+	}
+}
+
+func sum(counts map[string]int64) (total int64) {
+	for count := range maps.Values(counts) {
+		total += count
+	}
+	return total
+}

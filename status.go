@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"maps"
 	"time"
 )
 
@@ -74,6 +73,7 @@ func (a *Agent) Status() Status {
 		Accounts:   a.accounts(),
 		Plugins:    a.Plugins(),
 	}
+	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)
 	if err := a.buffer.failure(); err != nil {
 		s.Output.Error = err.Error()
 	}
@@ -93,44 +93,4 @@ func (a *Agent) Namespaces() []string {
 		namespaces = append(namespaces, assignment.Namespace)
 	}
 	return namespaces
-}
-
-// accounts returns the balance of each namespace, through the output and what
-// that keeps.
-func (a *Agent) accounts() map[string]Account {
-	accounts := a.ledger.snapshot()
-	keeper, ok := a.config.output.(Keeper)
-	if !ok {
-		return accounts
-	}
-	// What the keeper took is delivered for the ledger: its own account says
-	// what became of it.
-	for namespace, kept := range keeper.Accounts() {
-		account := accounts[namespace]
-		account.Delivered = 0
-		account.Accepted = account.Waiting + sum(account.Dropped)
-		account.add(kept)
-		accounts[namespace] = account
-	}
-	return accounts
-}
-
-// add adds another account to this one.
-func (a *Account) add(other Account) {
-	a.Accepted += other.Accepted
-	a.Delivered += other.Delivered
-	a.Waiting += other.Waiting
-	if len(other.Dropped) > 0 && a.Dropped == nil {
-		a.Dropped = make(map[string]int64)
-	}
-	for reason, points := range other.Dropped {
-		a.Dropped[reason] += points
-	}
-}
-
-func sum(counts map[string]int64) (total int64) {
-	for count := range maps.Values(counts) {
-		total += count
-	}
-	return total
 }

@@ -38,6 +38,7 @@ type updater struct {
 	known    []Assignment    // guarded by mu; sorted by namespace
 	accepted *Host           // guarded by mu; of the last accepted report
 	status   RegistryStatus  // guarded by mu
+	doubted  *doubted        // guarded by mu; nil unless an answer waits to be confirmed
 }
 
 // update is one conversation, which several callers may wait for.
@@ -58,6 +59,7 @@ func (u *updater) remember() {
 	}
 	u.mu.Lock()
 	u.known, u.accepted = known, accepted
+	u.status.InForce = len(known) > 0
 	u.mu.Unlock()
 	if len(known) > 0 {
 		u.apply(known)
@@ -71,7 +73,10 @@ func (u *updater) loop(ctx context.Context) {
 	spread := rand.N(u.interval) // so that hosts started together ask apart
 	for {
 		wait := u.interval
+		var shrunk *shrunkError
 		switch err := u.update(ctx); {
+		case errors.As(err, &shrunk):
+			wait = min(confirmAfter, u.interval)
 		case err != nil:
 			wait = retry.next()
 		case spread > 0:
@@ -173,7 +178,9 @@ func (u *updater) converse(ctx context.Context) error {
 	if ctx.Err() != nil && err == nil {
 		err = ctx.Err()
 	}
-	u.take(answer, err)
+	if doubt := u.take(answer, err); doubt != nil {
+		err = errors.Join(err, doubt)
+	}
 	if err != nil {
 		err = fmt.Errorf("ask the registry for assignments: %w", err)
 	}
@@ -183,14 +190,35 @@ func (u *updater) converse(ctx context.Context) error {
 	return err
 }
 
-// take makes the answer what is known, and keeps of the old what the answer
-// does not speak of.
-func (u *updater) take(answer []Assignment, err error) {
+// take puts the answer in force, unless it is to be doubted.
+func (u *updater) take(answer []Assignment, err error) error {
 	var partial *PartialError
 	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
-		return
+		return nil
 	}
 	u.mu.Lock()
+	next := u.combine(answer, err, partial)
+	if doubt := u.doubt(next); doubt != nil {
+		u.mu.Unlock()
+		return doubt
+	}
+	u.known = next
+	if err == nil {
+		u.status.Answered = time.Now()
+	}
+	u.status.InForce = true
+	u.mu.Unlock()
+
+	if err := u.state.save(assignmentsFile, next); err != nil {
+		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
+	}
+	u.apply(next)
+	return nil
+}
+
+// combine returns the answer with what is known of the namespaces that it does
+// not speak of. The caller holds mu.
+func (u *updater) combine(answer []Assignment, err error, partial *PartialError) []Assignment {
 	answered := make(map[string]bool, len(answer))
 	for _, assignment := range answer {
 		answered[assignment.Namespace] = true
@@ -203,18 +231,7 @@ func (u *updater) take(answer []Assignment, err error) {
 		}
 	}
 	slices.SortStableFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
-	next = slices.CompactFunc(next, func(a, b Assignment) bool { return a.Namespace == b.Namespace })
-	u.known = next
-	if err == nil {
-		u.status.Answered = time.Now()
-	}
-	u.status.InForce = true
-	u.mu.Unlock()
-
-	if err := u.state.save(assignmentsFile, next); err != nil {
-		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
-	}
-	u.apply(next)
+	return slices.CompactFunc(next, func(a, b Assignment) bool { return a.Namespace == b.Namespace })
 }
 
 // report tells the registry about the host.
@@ -266,6 +283,9 @@ func (u *updater) currentStatus() RegistryStatus {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	status := u.status
+	if u.doubted != nil {
+		status.Problems = append(status.Problems, u.doubted.reason.Error())
+	}
 	for _, assignment := range u.known {
 		for _, problem := range assignment.Problems {
 			status.Problems = append(status.Problems, fmt.Sprintf("namespace %s: %s", assignment.Namespace, problem))
