@@ -1,0 +1,214 @@
+// Package httpregistry asks a lodastack registry over HTTP what a host is to
+// collect, and tells it about the host.
+package httpregistry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/lodastack"
+)
+
+// What is asked of a registry at once, and for how long.
+const (
+	defaultTimeout = 10 * time.Second
+	maxParallel    = 4
+)
+
+// Config says which registry to ask. Only URL is required.
+type Config struct {
+	// URL is the registry's address, http or https, to which paths such as
+	// /api/v1/agent/ns are appended. It may have a path of its own.
+	URL string
+	// Timeout bounds one request with all of its answer. Zero stands for 10 s.
+	Timeout time.Duration
+	// AgentType is what reports call this agent. Empty stands for
+	// "loda-agent".
+	AgentType string
+	// HTTPClient makes the requests, for those who need certificates or a
+	// proxy of their own; its rules of redirection are replaced. Nil stands
+	// for a client that keeps no connection from one round to the next.
+	HTTPClient *http.Client
+	// Logger is told what an answer had in it that no assignment can hold.
+	// Nil stands for no log.
+	Logger *slog.Logger
+}
+
+// Registry is a lodastack registry. It is safe for concurrent use.
+type Registry struct {
+	base      *url.URL
+	timeout   time.Duration
+	agentType string
+	client    *http.Client
+	// ownClient tells that client's idle connections are nobody else's.
+	ownClient bool
+	logger    *slog.Logger
+}
+
+var (
+	_ agent.Registry = (*Registry)(nil)
+	_ agent.Reporter = (*Registry)(nil)
+)
+
+// New returns the registry of cfg without asking it anything.
+func New(cfg Config) (*Registry, error) {
+	base, err := parseBase(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Timeout < 0 {
+		return nil, fmt.Errorf("registry %s: the timeout %s is negative", base.Redacted(), cfg.Timeout)
+	}
+	r := &Registry{
+		base:      base,
+		timeout:   cfg.Timeout,
+		agentType: cfg.AgentType,
+		client:    &http.Client{},
+		ownClient: cfg.HTTPClient == nil,
+		logger:    cfg.Logger,
+	}
+	if r.timeout == 0 {
+		r.timeout = defaultTimeout
+	}
+	if r.agentType == "" {
+		r.agentType = "loda-agent"
+	}
+	if r.logger == nil {
+		r.logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.HTTPClient != nil {
+		*r.client = *cfg.HTTPClient
+	} else {
+		r.client.Transport = newTransport()
+	}
+	r.client.CheckRedirect = checkRedirect
+	return r, nil
+}
+
+// parseBase checks the address of a registry.
+func parseBase(address string) (*url.URL, error) {
+	base, err := url.Parse(strings.TrimSpace(address))
+	if err != nil {
+		// The error would repeat the address, and with it a password.
+		return nil, fmt.Errorf("the registry's address is no URL; write something like https://registry.example.com")
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
+		return nil, fmt.Errorf("the registry's address %q does not begin with http:// or https:// and a host", base.Redacted())
+	}
+	if base.RawQuery != "" || base.Fragment != "" {
+		return nil, fmt.Errorf("the registry's address %q has a '?' or a '#'; write only scheme, host and path", base.Redacted())
+	}
+	return base, nil
+}
+
+// newTransport returns a transport that opens no more connections than a round
+// of requests needs.
+func newTransport() *http.Transport {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	if d, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = d.Clone()
+	}
+	t.MaxConnsPerHost = maxParallel
+	t.MaxIdleConnsPerHost = maxParallel
+	return t
+}
+
+// Assignments asks for the host's namespaces and then, a few at a time, for
+// what each of them wants. A namespace whose answer is no good is named in the
+// [agent.PartialError]; any other error means that the namespaces themselves
+// could not be had.
+func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.Assignment, error) {
+	defer r.closeIdle()
+	ids, err := r.namespaces(ctx, host)
+	if err != nil {
+		return nil, fmt.Errorf("ask the registry for the namespaces of %s: %w", host.Hostname, err)
+	}
+	names := slices.Sorted(maps.Keys(ids))
+	found := make([]agent.Assignment, len(names))
+	failed := make([]error, len(names))
+	slots := make(chan struct{}, maxParallel)
+	var wg sync.WaitGroup
+	for i, name := range names {
+		slots <- struct{}{}
+		wg.Go(func() {
+			found[i], failed[i] = r.items(ctx, name, ids[name])
+			<-slots
+		})
+	}
+	wg.Wait()
+
+	var good []agent.Assignment
+	partial := &agent.PartialError{Namespaces: make(map[string]error)}
+	for i, name := range names {
+		if failed[i] != nil {
+			partial.Namespaces[name] = failed[i]
+			continue
+		}
+		good = append(good, found[i])
+	}
+	if len(partial.Namespaces) > 0 {
+		return good, partial
+	}
+	return good, nil
+}
+
+// namespaces returns the registry's id for each namespace of host.
+func (r *Registry) namespaces(ctx context.Context, host agent.Host) (map[string]string, error) {
+	question := struct {
+		Hostname string `json:"hostname"`
+		IP       string `json:"ip"`
+		Serial   string `json:"sn"`
+	}{host.Hostname, strings.Join(host.Addresses, ","), host.Serial}
+	data, err := r.call(ctx, http.MethodPost, "api/v1/agent/ns", nil, question)
+	if err != nil {
+		return nil, err
+	}
+	var raw map[string]any
+	if err := json.Unmarshal(data, &raw); err != nil || raw == nil {
+		return nil, fmt.Errorf("the answer's data is no object of namespaces and ids but %s", beginning(data))
+	}
+	ids := make(map[string]string, len(raw))
+	for name, id := range raw {
+		if name == "" {
+			r.logger.Warn("the registry's answer has a namespace without a name, which is left out")
+			continue
+		}
+		text, ok := id.(string)
+		if !ok {
+			r.logger.Warn("the registry's answer has a resource id that is no string, which is left empty", "namespace", name)
+		}
+		ids[name] = text
+	}
+	return ids, nil
+}
+
+// items returns what one namespace wants.
+func (r *Registry) items(ctx context.Context, name, id string) (agent.Assignment, error) {
+	query := url.Values{"ns": {name}, "type": {"collect"}}
+	data, err := r.call(ctx, http.MethodGet, "api/v1/agent/resource", query, nil)
+	if err != nil {
+		return agent.Assignment{}, err
+	}
+	a, err := lodastack.ParseItems(name, id, data)
+	if err != nil {
+		return agent.Assignment{}, fmt.Errorf("%w; it begins with %s", err, beginning(data))
+	}
+	return a, nil
+}
+
+// closeIdle leaves no connection open until the next round, minutes away.
+func (r *Registry) closeIdle() {
+	if r.ownClient {
+		r.client.CloseIdleConnections()
+	}
+}

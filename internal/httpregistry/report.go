@@ -1,0 +1,67 @@
+package httpregistry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// report is what the registry's /api/v1/agent/report takes.
+type report struct {
+	IDs          []string `json:"uuid"`
+	Serial       string   `json:"sn"`
+	NewAddresses []string `json:"newiplist"`
+	OldAddresses []string `json:"oldiplist"`
+	Namespaces   []string `json:"ns"`
+	Version      string   `json:"version"`
+	Commit       string   `json:"commit"`
+	Branch       string   `json:"branch"`
+	BuildTime    string   `json:"buildtime"`
+	GoVersion    string   `json:"goversion"`
+	NewHostname  string   `json:"newhostname"`
+	OldHostname  string   `json:"oldhostname"`
+	AgentType    string   `json:"agenttype"`
+	Update       bool     `json:"update"`
+	Time         string   `json:"utime"`
+}
+
+// Report tells the registry about the host.
+func (r *Registry) Report(ctx context.Context, told agent.Report) error {
+	defer r.closeIdle()
+	body := report{
+		IDs:          list(told.IDs),
+		Serial:       told.Host.Serial,
+		NewAddresses: list(told.Host.Addresses),
+		OldAddresses: list(told.Previous.Addresses),
+		Namespaces:   list(told.Namespaces),
+		Version:      told.Build.Version,
+		Commit:       told.Build.Commit,
+		Branch:       told.Build.Branch,
+		BuildTime:    told.Build.Time,
+		GoVersion:    told.Build.GoVersion,
+		NewHostname:  told.Host.Hostname,
+		OldHostname:  told.Previous.Hostname,
+		AgentType:    r.agentType,
+		Update:       told.Changed,
+		Time:         told.Time.Format(time.RFC3339),
+	}
+	if body.OldHostname == "" {
+		// The registry refuses a report without one.
+		body.OldHostname = body.NewHostname
+	}
+	if _, err := r.call(ctx, http.MethodPost, "api/v1/agent/report", nil, body); err != nil {
+		return fmt.Errorf("report %s to the registry: %w", told.Host.Hostname, err)
+	}
+	return nil
+}
+
+// list returns names as a list that JSON never writes as null.
+func list(names []string) []string {
+	if names == nil {
+		return []string{}
+	}
+	return names
+}

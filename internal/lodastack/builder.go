@@ -1,0 +1,193 @@
+package lodastack
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/repopath"
+)
+
+// Bounds of what a registry may ask for.
+const (
+	minInterval       = time.Second
+	maxInterval       = 24 * time.Hour
+	minPluginInterval = 10 * time.Second
+	maxPluginInterval = 31 * 24 * time.Hour
+	maxTimeout        = time.Minute
+	defaultTimeout    = 3 * time.Second
+	maxNameLength     = 255
+	// maxProblems bounds what a registry full of rubbish costs a status page.
+	maxProblems = 100
+)
+
+// Builder puts the assignment of one namespace together, item by item. Each
+// method takes one item or returns a sentence why it cannot; what it cannot
+// take changes nothing. It is not safe for concurrent use.
+type Builder struct {
+	assignment   agent.Assignment
+	moreProblems int
+	// Where in the assignment a plugin's project, a port's name and a
+	// process's name are already.
+	projects, ports, processes map[string]int
+}
+
+// NewBuilder returns a builder of namespace's assignment, without any item.
+func NewBuilder(namespace, id string) *Builder {
+	return &Builder{
+		assignment: agent.Assignment{Namespace: namespace, ID: id},
+		projects:   make(map[string]int),
+		ports:      make(map[string]int),
+		processes:  make(map[string]int),
+	}
+}
+
+// Interval asks for measurements of kind at least so often: the smallest
+// interval of a kind counts. It lies between a second and a day.
+func (b *Builder) Interval(kind string, every time.Duration) error {
+	if every < minInterval || every > maxInterval {
+		return fmt.Errorf("its interval of %s is not between 1 second and 24 hours; the default applies", every)
+	}
+	if b.assignment.Intervals == nil {
+		b.assignment.Intervals = make(map[string]time.Duration)
+	}
+	if known, ok := b.assignment.Intervals[kind]; !ok || every < known {
+		b.assignment.Intervals[kind] = every
+	}
+	return nil
+}
+
+// Plugin adds the plugin whose repository is at address (see
+// [repopath.Parse]). An interval of zero means on demand only; others are
+// raised to 10 seconds where they are shorter, and are at most 31 days.
+func (b *Builder) Plugin(name, address string, every time.Duration, args []string) error {
+	if !repopath.ValidName(b.assignment.Namespace) {
+		return fmt.Errorf("namespace %.80q can have no plugins, since they would be kept in a directory of that name", b.assignment.Namespace)
+	}
+	name, err := measurement("PLUGIN", name)
+	if err != nil {
+		return err
+	}
+	repo, err := repopath.Parse(address)
+	if err != nil {
+		return err
+	}
+	if every < 0 || every > maxPluginInterval {
+		return fmt.Errorf("its interval of %s is not between 0 and 31 days", every)
+	}
+	if every > 0 {
+		every = max(every, minPluginInterval)
+	}
+	if err := pluginargs.Check(args); err != nil {
+		return err
+	}
+	project := path.Base(repo)
+	if i, ok := b.projects[project]; ok {
+		first := b.assignment.Plugins[i]
+		return fmt.Errorf("conflict: %s (%s) of this namespace has the project name %s already, so %s is not used",
+			first.Name, first.Repo, project, repo)
+	}
+	b.projects[project] = len(b.assignment.Plugins)
+	b.assignment.Plugins = append(b.assignment.Plugins, agent.Plugin{
+		Namespace: b.assignment.Namespace, Name: name, Repo: repo, Interval: every, Args: args,
+	})
+	return nil
+}
+
+// Port adds a TCP port. The timeout is at most a minute, and zero stands for
+// 3 seconds. The same port under the same name again changes nothing.
+func (b *Builder) Port(name string, port int, timeout time.Duration) error {
+	name, err := measurement("PORT", name)
+	if err != nil {
+		return err
+	}
+	if port < 1 || port > 65535 {
+		return fmt.Errorf("its port %d is not between 1 and 65535", port)
+	}
+	if timeout < 0 || timeout > maxTimeout {
+		return fmt.Errorf("its timeout of %s is not between 0 and 1 minute", timeout)
+	}
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	if i, ok := b.ports[name]; ok {
+		if first := b.assignment.Ports[i].Port; first != port {
+			return fmt.Errorf("conflict: %s is the name of port %d already, so port %d is not used", name, first, port)
+		}
+		return nil
+	}
+	b.ports[name] = len(b.assignment.Ports)
+	b.assignment.Ports = append(b.assignment.Ports, agent.Port{Name: name, Port: port, Timeout: timeout})
+	return nil
+}
+
+// Process adds the program whose executable has this absolute path. The same
+// path under the same name again changes nothing.
+func (b *Builder) Process(name, executable string) error {
+	name, err := measurement("PROC", name)
+	if err != nil {
+		return err
+	}
+	if strings.ContainsFunc(executable, unicode.IsControl) || !path.IsAbs(executable) || path.Clean(executable) == "/" {
+		return fmt.Errorf("its executable %.80q is no absolute path such as /usr/sbin/nginx", executable)
+	}
+	executable = path.Clean(executable)
+	if i, ok := b.processes[name]; ok {
+		if first := b.assignment.Processes[i].Path; first != executable {
+			return fmt.Errorf("conflict: %s is the name of %s already, so %s is not used", name, first, executable)
+		}
+		return nil
+	}
+	b.processes[name] = len(b.assignment.Processes)
+	b.assignment.Processes = append(b.assignment.Processes, agent.Process{Name: name, Path: executable})
+	return nil
+}
+
+// Problem notes what is wrong with the item that subject describes. A nil
+// error is no problem.
+func (b *Builder) Problem(subject string, err error) {
+	switch {
+	case err == nil:
+	case len(b.assignment.Problems) < maxProblems:
+		b.assignment.Problems = append(b.assignment.Problems, fmt.Sprintf("%s: %v", subject, err))
+	default:
+		b.moreProblems++
+	}
+}
+
+// Assignment returns what has been put together. Its problems end with the
+// number of those beyond the first hundred.
+func (b *Builder) Assignment() agent.Assignment {
+	a := b.assignment
+	if b.moreProblems > 0 {
+		a.Problems = append(slices.Clip(a.Problems), fmt.Sprintf("and %d more problems", b.moreProblems))
+	}
+	return a
+}
+
+// measurement trims name and puts kind's prefix in front of it where it is
+// missing.
+func measurement(kind, name string) (string, error) {
+	prefix := kind + "."
+	trimmed := strings.TrimSpace(name)
+	bare := strings.TrimPrefix(trimmed, prefix)
+	if bare == "" {
+		return "", fmt.Errorf("its name %q is empty", trimmed)
+	}
+	for _, c := range bare {
+		switch {
+		case '0' <= c && c <= '9', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', c == '.', c == '_', c == '-':
+		default:
+			return "", fmt.Errorf("its name %.80q has something else than letters, digits, '.', '_' and '-' in it", trimmed)
+		}
+	}
+	if len(bare) > maxNameLength {
+		return "", fmt.Errorf("its name %.20q… is longer than %d characters", trimmed, maxNameLength)
+	}
+	return prefix + bare, nil
+}

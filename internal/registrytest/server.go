@@ -1,0 +1,238 @@
+// Package registrytest serves a lodastack registry on the loopback address,
+// for tests and examples: it answers as the real one does, fails as it is told
+// to, and remembers what it was told.
+package registrytest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Item is one item of a namespace, as the registry stores it; the real one
+// holds strings only.
+type Item map[string]any
+
+// Server is a registry. It is safe for concurrent use.
+type Server struct {
+	url  string
+	http *http.Server
+	stop context.CancelFunc
+	done chan struct{}
+
+	mu         sync.Mutex // guards what follows
+	namespaces map[string]namespace
+	fault      Fault
+	nsFault    Fault
+	repFault   Fault
+	resFaults  map[string]Fault
+	requests   []string
+	hosts      []map[string]any
+	reports    []map[string]any
+}
+
+type namespace struct {
+	id    string
+	items []Item
+}
+
+// NewServer starts a registry without namespaces on a free port of the
+// loopback address. Close ends it.
+func NewServer() (*Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("start the registry: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Server{
+		url:        "http://" + l.Addr().String(),
+		stop:       stop,
+		done:       make(chan struct{}),
+		namespaces: make(map[string]namespace),
+		resFaults:  make(map[string]Fault),
+	}
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	go func() {
+		defer close(s.done)
+		// It always returns an error, and after Close that means nothing.
+		_ = s.http.Serve(l)
+	}()
+	return s, nil
+}
+
+// URL returns the address to give to an agent as its registry.
+func (s *Server) URL() string { return s.url }
+
+// Close ends the server and every request that hangs in it.
+func (s *Server) Close() {
+	s.stop()
+	_ = s.http.Close()
+	<-s.done
+}
+
+// SetNamespace assigns a namespace to every host that asks, or replaces what
+// it held.
+func (s *Server) SetNamespace(name, id string, items ...Item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.namespaces[name] = namespace{id: id, items: items}
+}
+
+// RemoveNamespace takes a namespace away.
+func (s *Server) RemoveNamespace(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.namespaces, name)
+}
+
+// SetFault makes every answer fail. A nil fault ends that, as it does in the
+// other methods that take one.
+func (s *Server) SetFault(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = f
+}
+
+// SetNamespacesFault makes the question for the host's namespaces fail.
+func (s *Server) SetNamespacesFault(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nsFault = f
+}
+
+// SetItemsFault makes the question for the items of one namespace fail.
+func (s *Server) SetItemsFault(namespace string, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resFaults[namespace] = f
+}
+
+// SetReportFault makes reports fail.
+func (s *Server) SetReportFault(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.repFault = f
+}
+
+// Requests returns method and address of all requests so far, those that
+// failed included, in the order of their arrival.
+func (s *Server) Requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Hosts returns the hosts that asked for their namespaces, as decoded JSON.
+func (s *Server) Hosts() []map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.hosts)
+}
+
+// Reports returns the accepted reports, as decoded JSON.
+func (s *Server) Reports() []map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.reports)
+}
+
+// ServeHTTP answers one request, so that a server of one's own (with TLS, say)
+// can stand in front.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	mux.Handle("POST /api/v1/agent/ns", s.faulty(func(*http.Request) Fault { return s.nsFault }, s.serveNamespaces))
+	mux.Handle("GET /api/v1/agent/resource", s.faulty(func(r *http.Request) Fault { return s.resFaults[r.FormValue("ns")] }, s.serveItems))
+	mux.Handle("POST /api/v1/agent/report", s.faulty(func(*http.Request) Fault { return s.repFault }, s.serveReport))
+
+	s.mu.Lock()
+	s.requests = append(s.requests, r.Method+" "+r.URL.RequestURI())
+	fault := s.fault
+	s.mu.Unlock()
+	if fault != nil {
+		fault(mux).ServeHTTP(w, r)
+		return
+	}
+	mux.ServeHTTP(w, r)
+}
+
+// faulty puts the fault that is chosen at the time of the request before h.
+func (s *Server) faulty(choose func(*http.Request) Fault, h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		fault := choose(r)
+		s.mu.Unlock()
+		if fault != nil {
+			fault(h).ServeHTTP(w, r)
+			return
+		}
+		h(w, r)
+	})
+}
+
+func (s *Server) serveNamespaces(w http.ResponseWriter, r *http.Request) {
+	var host map[string]any
+	if err := json.NewDecoder(r.Body).Decode(&host); err != nil || host["hostname"] == "" || host["hostname"] == nil {
+		answer(w, http.StatusBadRequest, nil, "invalid parameter")
+		return
+	}
+	s.mu.Lock()
+	s.hosts = append(s.hosts, host)
+	ids := make(map[string]string, len(s.namespaces))
+	for name, ns := range s.namespaces {
+		ids[name] = ns.id
+	}
+	s.mu.Unlock()
+	answer(w, http.StatusOK, ids, "")
+}
+
+func (s *Server) serveItems(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("type") != "collect" {
+		answer(w, http.StatusBadRequest, nil, "invalid parameter")
+		return
+	}
+	s.mu.Lock()
+	ns, ok := s.namespaces[r.FormValue("ns")]
+	s.mu.Unlock()
+	if !ok {
+		answer(w, http.StatusInternalServerError, nil, "node not found")
+		return
+	}
+	items := ns.items
+	if items == nil {
+		items = []Item{}
+	}
+	answer(w, http.StatusOK, items, "")
+}
+
+func (s *Server) serveReport(w http.ResponseWriter, r *http.Request) {
+	var report map[string]any
+	if err := json.NewDecoder(r.Body).Decode(&report); err != nil || report["oldhostname"] == "" || report["oldhostname"] == nil {
+		answer(w, http.StatusBadRequest, nil, "invalid parameter")
+		return
+	}
+	s.mu.Lock()
+	s.reports = append(s.reports, report)
+	s.mu.Unlock()
+	answer(w, http.StatusOK, nil, "success")
+}
+
+// answer writes the envelope that is around everything a registry says.
+func answer(w http.ResponseWriter, status int, data any, msg string) {
+	body, err := json.Marshal(map[string]any{"httpstatus": status, "data": data, "msg": msg})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
