@@ -1,0 +1,24 @@
+//go:build linux
+
+package hostmetrics
+
+// Space stands for what statfs(2) answers, in blocks of 4 KiB.
+type Space struct{ Blocks, Free, Available, Inodes, FreeInodes uint64 }
+
+// FakeFileSystems makes probe answer in place of the file systems.
+func (s *Set) FakeFileSystems(probe func(path string, write bool) (space Space, works bool, err error)) {
+	for _, k := range s.kinds {
+		f, ok := k.Collector.(*filesystems)
+		if !ok {
+			continue
+		}
+		f.probe = func(path string, write bool) (r probed) {
+			space, works, err := probe(path, write)
+			r.rw, r.spaceErr = works, err
+			r.space.Bsize, r.space.Frsize = 4096, 4096
+			r.space.Blocks, r.space.Bfree, r.space.Bavail = space.Blocks, space.Free, space.Available
+			r.space.Files, r.space.Ffree = space.Inodes, space.FreeInodes
+			return r
+		}
+	}
+}

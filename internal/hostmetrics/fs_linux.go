@@ -1,0 +1,173 @@
+package hostmetrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/lodastack/agent"
+	"golang.org/x/sys/unix"
+)
+
+// probeLimit is how long a round waits for file systems to answer.
+const probeLimit = 3 * time.Second
+
+// filesystems measures the space of file systems, whether they can be
+// written, and the kernel's table of open files.
+//
+// A call on a dead network mount blocks its thread in the kernel and cannot
+// be ended. So every file system is looked at by a goroutine of its own, of
+// which a round waits for probeLimit; one that has not come back is hung, and
+// is not looked at again until it does: there is never more than one
+// goroutine for a file system.
+type filesystems struct {
+	root    string
+	mounts  mountTable
+	openfd  file
+	probe   prober
+	pending map[string]chan probed
+}
+
+// probed is what a look at a file system showed.
+type probed struct {
+	space    unix.Statfs_t
+	spaceErr error
+	rw       bool
+	rwErr    error // why it was not tried
+}
+
+// prober looks at the file system that is mounted at a path.
+type prober func(path string, write bool) probed
+
+func newFilesystems(c Config) agent.Collector {
+	f := &filesystems{
+		root:    c.Root,
+		mounts:  newMountTable(c.Root),
+		openfd:  newFile(c.Root, "proc/sys/fs/file-nr"),
+		probe:   newProber(c.StateDir),
+		pending: make(map[string]chan probed),
+	}
+	return f
+}
+
+// Collect implements [agent.Collector].
+func (f *filesystems) Collect(ctx context.Context) ([]agent.Metric, error) {
+	var p points
+	err := f.addFiles(&p)
+	mounts, mountErr := f.mounts.list()
+	if mountErr != nil {
+		return p, errors.Join(err, fmt.Errorf("measuring file systems: %w", mountErr))
+	}
+	f.probeAll(ctx, mounts, &p)
+	return p, err
+}
+
+// addFiles reports /proc/sys/fs/file-nr: allocated, unused, maximum. See the
+// kernel's Documentation/admin-guide/sysctl/fs.rst.
+func (f *filesystems) addFiles(p *points) error {
+	content, err := f.openfd.read()
+	if err != nil {
+		return fmt.Errorf("measuring open files: %w", err)
+	}
+	w := words{content}
+	allocated, _ := w.number()
+	w.skip(1)
+	limit, ok := w.number()
+	if !ok {
+		return fmt.Errorf("measuring open files: %s holds no three numbers", f.openfd.path)
+	}
+	p.add("kernel.files.max", float64(limit), nil)
+	p.add("kernel.files.allocated", float64(allocated), nil)
+	p.add("kernel.files.left", float64(limit)-float64(allocated), nil)
+	p.add("kernel.files.allocated.percent", 100*float64(allocated)/float64(limit), nil)
+	return nil
+}
+
+// probeAll starts a look at every file system that no earlier look hangs in,
+// and reports those that answer in time.
+func (f *filesystems) probeAll(ctx context.Context, mounts []mount, p *points) {
+	for _, m := range mounts {
+		if f.pending[m.point] == nil {
+			f.pending[m.point] = f.start(m)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	for _, m := range mounts {
+		tags := map[string]string{"mount": m.point}
+		result, ok := await(ctx, f.pending[m.point])
+		if !ok {
+			if !m.readOnly {
+				p.add("fs.files.rw", 0, tags)
+			}
+			continue
+		}
+		delete(f.pending, m.point)
+		result.addTo(p, m, tags)
+	}
+	f.forgetAnswered()
+}
+
+// start's goroutine ends when the file system answers; the channel takes the
+// answer also when nobody waits for it any longer.
+func (f *filesystems) start(m mount) chan probed {
+	answer := make(chan probed, 1)
+	path := filepath.Join(f.root, m.point)
+	go func() { answer <- f.probe(path, !m.readOnly) }()
+	return answer
+}
+
+// await prefers an answer that is there to a ctx that is over.
+func await(ctx context.Context, answer chan probed) (probed, bool) {
+	select {
+	case r := <-answer:
+		return r, true
+	default:
+	}
+	select {
+	case r := <-answer:
+		return r, true
+	case <-ctx.Done():
+		return probed{}, false
+	}
+}
+
+// forgetAnswered drops the answers of file systems that hung and were then
+// unmounted.
+func (f *filesystems) forgetAnswered() {
+	for point, answer := range f.pending {
+		select {
+		case <-answer:
+			delete(f.pending, point)
+		default:
+		}
+	}
+}
+
+// addTo reports space as df does: used is what is not free, free is what
+// users without privilege may still take.
+func (r probed) addTo(p *points, m mount, tags map[string]string) {
+	if s := r.space; r.spaceErr == nil && s.Blocks > 0 {
+		const mib = 1 << 20
+		unit := float64(s.Frsize)
+		if unit == 0 {
+			unit = float64(s.Bsize)
+		}
+		used := float64(s.Blocks) - float64(s.Bfree)
+		p.add("fs.space.total", float64(s.Blocks)*unit/mib, tags)
+		p.add("fs.space.used", used*unit/mib, tags)
+		p.add("fs.space.free", float64(s.Bavail)*unit/mib, tags)
+		p.add("fs.space.used.percent", 100*used/(used+float64(s.Bavail)), tags)
+		// File systems without a table of inodes say 0 of 0.
+		p.add("fs.inodes.used.percent", 100*(float64(s.Files)-float64(s.Ffree))/float64(s.Files), tags)
+	}
+	switch {
+	case m.readOnly || r.rwErr != nil:
+	case r.rw:
+		p.add("fs.files.rw", 1, tags)
+	default:
+		p.add("fs.files.rw", 0, tags)
+	}
+}

@@ -1,0 +1,82 @@
+// Package hostmetrics measures the host: processors, memory, disks, network,
+// file systems, processes, ports and what else docs/measurements.md lists.
+//
+// A [Set] holds one collector for each kind of measurement. A kind reads its
+// files below a root directory, so that the host's own tree can be mounted
+// into a container and a test can bring a tree of its own. What a system does
+// not have is absent from the result, never zero.
+//
+// Rates are per second over the time that truly passed between two readings
+// (by the monotonic clock). A collector of rates takes its first two readings
+// half a second apart, within its first Collect, so that one call suffices to
+// see them. A counter that went backwards yields no point.
+package hostmetrics
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// Config says where and what to measure. Its zero value measures this host.
+type Config struct {
+	// Root is the directory below which the host's /proc, /sys, /var/log and
+	// file systems are found. Empty stands for "/".
+	Root string
+	// InterfacePrefixes are the beginnings of the names of the network
+	// interfaces to measure. Without any, all but loopback and virtual ones
+	// are measured; where all are virtual (in a container), all but loopback.
+	InterfacePrefixes []string
+	// CoredumpDir is where core dumps appear, below Root. Empty stands for
+	// /home/coresave.
+	CoredumpDir string
+	// NTPServers are asked in turn until one answers. Empty stands for
+	// pool.ntp.org.
+	NTPServers []string
+	// StateDir holds what must outlive the process, such as how far the login
+	// records have been read. Two sets must not share one. Empty: what was
+	// reported is forgotten with the process.
+	StateDir string
+	// Logger receives what is not an error of one collection. Nil: nothing
+	// is logged.
+	Logger *slog.Logger
+}
+
+// Kind is a collector with the name the registry knows it by.
+type Kind struct {
+	// Name is CPU, MEM and so on.
+	Name string
+	// Every is the default interval.
+	Every time.Duration
+	// Collector of PORT and PROC is an [agent.AssignmentCollector].
+	Collector agent.Collector
+}
+
+// Set is all that can be measured of one host. Two sets do not know of each
+// other.
+type Set struct {
+	kinds []Kind
+}
+
+// New returns the kinds that this system has. It reads nothing yet.
+func New(c Config) *Set {
+	if c.Root == "" {
+		c.Root = "/"
+	}
+	if c.CoredumpDir == "" {
+		c.CoredumpDir = "/home/coresave"
+	}
+	if len(c.NTPServers) == 0 {
+		c.NTPServers = []string{"pool.ntp.org"}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return &Set{kinds: systemKinds(c)}
+}
+
+// Collectors returns the kinds in the order of docs/measurements.md. Each
+// collector may be used by one goroutine at a time.
+func (s *Set) Collectors() []Kind { return s.kinds }

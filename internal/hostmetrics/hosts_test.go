@@ -1,0 +1,120 @@
+//go:build linux
+
+package hostmetrics_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/hostmetrics"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// world is a root directory that shows a host of testdata/hosts before and
+// after ten seconds have passed.
+type world struct {
+	t    *testing.T
+	host string
+	Root string
+}
+
+func newWorld(t *testing.T, host string) *world {
+	path, err := filepath.Abs(filepath.Join("testdata", "hosts", host))
+	require.NoError(t, err)
+	w := &world{t: t, host: path, Root: filepath.Join(t.TempDir(), "root")}
+	w.show("before")
+	return w
+}
+
+func (w *world) show(moment string) {
+	next := w.Root + ".next"
+	require.NoError(w.t, os.Symlink(filepath.Join(w.host, moment), next))
+	require.NoError(w.t, os.Rename(next, w.Root))
+}
+
+// line writes a metric as the golden files have it.
+func line(m agent.Metric) string {
+	var b strings.Builder
+	b.WriteString(m.Name)
+	tags := make([]string, 0, len(m.Tags))
+	for k, v := range m.Tags {
+		tags = append(tags, fmt.Sprintf("%s=%q", k, v))
+	}
+	slices.Sort(tags)
+	if len(tags) > 0 {
+		fmt.Fprintf(&b, "{%s}", strings.Join(tags, ","))
+	}
+	fmt.Fprintf(&b, " %v", m.Value)
+	if m.Timestamp != 0 {
+		fmt.Fprintf(&b, " at %d", m.Timestamp)
+	}
+	return b.String()
+}
+
+func lines(metrics []agent.Metric) []string {
+	var l []string
+	for _, m := range metrics {
+		l = append(l, line(m))
+	}
+	return l
+}
+
+func collector(t *testing.T, s *hostmetrics.Set, kind string) agent.Collector {
+	for _, k := range s.Collectors() {
+		if k.Name == kind {
+			return k.Collector
+		}
+	}
+	require.FailNow(t, "no such kind", kind)
+	return nil
+}
+
+func TestEveryHostMeasuresAsItsGoldenFileSays(t *testing.T) {
+	for _, host := range []string{"server", "linux-2.6.32", "container", "many-cores"} {
+		t.Run(host, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { compareWithGolden(t, host) })
+		})
+	}
+}
+
+func compareWithGolden(t *testing.T, host string) {
+	w := newWorld(t, host)
+	set := hostmetrics.New(hostmetrics.Config{Root: w.Root})
+	set.FakeFileSystems(func(path string, write bool) (hostmetrics.Space, bool, error) {
+		return hostmetrics.Space{Blocks: 25600, Free: 6400, Available: 5120, Inodes: 1000, FreeInodes: 750},
+			!strings.HasSuffix(path, "broken"), nil
+	})
+	var got strings.Builder
+	for _, k := range set.Collectors() {
+		w.show("before")
+		_, firstErr := k.Collector.Collect(context.Background())
+		w.show("after")
+		time.Sleep(10 * time.Second)
+		metrics, err := k.Collector.Collect(context.Background())
+		require.Equal(t, fmt.Sprint(firstErr), fmt.Sprint(err))
+		if err != nil {
+			fmt.Fprintf(&got, "# %s: %s\n", k.Name, strings.ReplaceAll(err.Error(), w.Root, ""))
+		}
+		for _, l := range lines(metrics) {
+			fmt.Fprintln(&got, l)
+		}
+	}
+	golden := filepath.Join("testdata", "hosts", host, "golden")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(got.String()), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got.String())
+}

@@ -1,0 +1,13 @@
+package hostmetrics
+
+import "time"
+
+func systemKinds(c Config) []Kind {
+	return []Kind{
+		{"CPU", 10 * time.Second, newCPU(c.Root)},
+		{"MEM", 10 * time.Second, newMem(c.Root)},
+		{"DISK", 10 * time.Second, newDisk(c.Root)},
+		{"NET", 10 * time.Second, newNetwork(c.Root, c.InterfacePrefixes)},
+		{"FS", 300 * time.Second, newFilesystems(c)},
+	}
+}

@@ -1,0 +1,197 @@
+package hostmetrics
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// speedEvery is how often an interface is asked for its speed. Some drivers
+// have to ask the hardware, and hold the kernel's network lock meanwhile.
+const speedEvery = time.Minute
+
+// network measures interfaces (/proc/net/dev, /sys/class/net) and sockets.
+type network struct {
+	dev        file
+	class      string
+	prefixes   []string
+	sockets    sockets
+	clock      stopwatch
+	interfaces []*netInterface
+	round      int
+}
+
+type netInterface struct {
+	name        string
+	virtual     bool
+	now, before netCounters
+	// round of the last reading, and how many readings there were.
+	round, readings int
+	mbits           float64
+	mbitsAt         time.Time
+}
+
+type netCounters struct {
+	inBytes, inErrors, inDropped    uint64
+	outBytes, outErrors, outDropped uint64
+}
+
+func newNetwork(root string, prefixes []string) agent.Collector {
+	n := &network{
+		dev:      newFile(root, "proc/net/dev"),
+		class:    filepath.Join(root, "sys/class/net"),
+		prefixes: prefixes,
+		sockets:  newSockets(root),
+	}
+	return &rates{read: n.read}
+}
+
+func (n *network) read() ([]agent.Metric, error) {
+	p := make(points, 0, 8+9*len(n.interfaces))
+	err := errors.Join(n.readInterfaces(&p), n.sockets.read(&p))
+	return p, err
+}
+
+func (n *network) readInterfaces(p *points) error {
+	content, err := n.dev.read()
+	if err != nil {
+		return fmt.Errorf("measuring network interfaces: %w", err)
+	}
+	seconds := n.clock.lap()
+	n.update(content)
+	n.addInterfaces(p, seconds)
+	return nil
+}
+
+// update brings n.interfaces to the state of /proc/net/dev. An interface that
+// is gone is forgotten, so that its return is a first reading.
+func (n *network) update(rest []byte) {
+	n.round++
+	for len(rest) > 0 {
+		var line []byte
+		line, rest = cutLine(rest)
+		// The counters of old kernels follow the colon without a blank.
+		colon := bytes.LastIndexByte(line, ':')
+		if colon < 0 {
+			continue
+		}
+		if now, ok := parseNet(words{line[colon+1:]}); ok {
+			i := n.find(bytes.TrimSpace(line[:colon]))
+			i.before, i.now, i.round = i.now, now, n.round
+			i.readings++
+		}
+	}
+	kept := n.interfaces[:0]
+	for _, i := range n.interfaces {
+		if i.round == n.round {
+			kept = append(kept, i)
+		}
+	}
+	clear(n.interfaces[len(kept):])
+	n.interfaces = kept
+}
+
+func (n *network) find(name []byte) *netInterface {
+	for _, i := range n.interfaces {
+		if i.name == string(name) {
+			return i
+		}
+	}
+	i := &netInterface{name: string(name)}
+	i.virtual = n.isVirtual(i.name)
+	n.interfaces = append(n.interfaces, i)
+	return i
+}
+
+// isVirtual tells whether there is no hardware behind the interface: lo,
+// bridges, bonds, VLANs, tunnels, ends of containers' pairs.
+func (n *network) isVirtual(name string) bool {
+	target, err := os.Readlink(filepath.Join(n.class, name))
+	if err != nil {
+		return name == "lo"
+	}
+	return strings.Contains(target, "/virtual/")
+}
+
+func parseNet(w words) (c netCounters, ok bool) {
+	var column [12]uint64
+	for i := range column {
+		if column[i], ok = w.number(); !ok {
+			return c, false
+		}
+	}
+	return netCounters{
+		inBytes: column[0], inErrors: column[2], inDropped: column[3],
+		outBytes: column[8], outErrors: column[10], outDropped: column[11],
+	}, true
+}
+
+// measured tells whether an interface is one of those the agent is to
+// measure; physical is whether the host has any that is not virtual.
+func (n *network) measured(i *netInterface, physical bool) bool {
+	if len(n.prefixes) == 0 {
+		return !i.virtual || !physical && i.name != "lo"
+	}
+	for _, prefix := range n.prefixes {
+		if strings.HasPrefix(i.name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *network) addInterfaces(p *points, seconds float64) {
+	physical := false
+	for _, i := range n.interfaces {
+		physical = physical || !i.virtual
+	}
+	for _, i := range n.interfaces {
+		if n.measured(i, physical) {
+			n.readSpeed(i)
+			i.addTo(p, seconds)
+		}
+	}
+}
+
+func (i *netInterface) addTo(p *points, seconds float64) {
+	tags := map[string]string{"interface": i.name}
+	if i.mbits > 0 {
+		p.add("net.speed", i.mbits, tags)
+	}
+	if i.readings < 2 {
+		return
+	}
+	before, now := i.before, i.now
+	p.addRate("net.in", before.inBytes, now.inBytes, seconds, 8, tags)
+	p.addRate("net.out", before.outBytes, now.outBytes, seconds, 8, tags)
+	p.addRate("net.in.dropped", before.inDropped, now.inDropped, seconds, 1, tags)
+	p.addRate("net.out.dropped", before.outDropped, now.outDropped, seconds, 1, tags)
+	p.addRate("net.in.errors", before.inErrors, now.inErrors, seconds, 1, tags)
+	p.addRate("net.out.errors", before.outErrors, now.outErrors, seconds, 1, tags)
+	if i.mbits > 0 {
+		percent := 100 * 8 / (i.mbits * 1e6)
+		p.addRate("net.in.percent", before.inBytes, now.inBytes, seconds, percent, tags)
+		p.addRate("net.out.percent", before.outBytes, now.outBytes, seconds, percent, tags)
+	}
+}
+
+// readSpeed learns the speed in Mbit/s. It is unknown (-1, or an error) where
+// the link is down or the interface has none.
+func (n *network) readSpeed(i *netInterface) {
+	if !i.mbitsAt.IsZero() && time.Since(i.mbitsAt) < speedEvery {
+		return
+	}
+	i.mbits, i.mbitsAt = 0, time.Now()
+	speed := file{path: filepath.Join(n.class, i.name, "speed"), buf: make([]byte, 32)}
+	if content, err := speed.read(); err == nil {
+		w := words{content}
+		mbits, _ := w.number()
+		i.mbits = float64(mbits)
+	}
+}

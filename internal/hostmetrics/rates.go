@@ -1,0 +1,56 @@
+package hostmetrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// firstGap is the time between the first two readings of a collector of
+// rates. It is long enough for a hundred ticks of a two-processor host and
+// short enough for the first points to be out within two seconds.
+const firstGap = 500 * time.Millisecond
+
+// rates is a collector whose points need two readings: its first Collect
+// takes both.
+type rates struct {
+	read  func() ([]agent.Metric, error)
+	ready bool
+}
+
+func (r *rates) Collect(ctx context.Context) ([]agent.Metric, error) {
+	if !r.ready {
+		r.ready = true
+		metrics, err := r.read()
+		if !pause(ctx, firstGap) {
+			return metrics, err
+		}
+	}
+	return r.read()
+}
+
+// pause returns false when ctx ended before d was over.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// stopwatch tells the time between readings.
+type stopwatch struct{ last time.Time }
+
+// lap returns the seconds since the last lap, and 0 at the first.
+func (s *stopwatch) lap() float64 {
+	now := time.Now()
+	defer func() { s.last = now }()
+	if s.last.IsZero() {
+		return 0
+	}
+	return now.Sub(s.last).Seconds()
+}

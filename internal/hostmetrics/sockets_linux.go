@@ -1,0 +1,125 @@
+package hostmetrics
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// sockets measures the host's sockets and TCP's counters. TCP over IPv6 is
+// counted with that over IPv4; a kernel without IPv6 lacks sockstat6.
+type sockets struct {
+	sockstat, sockstat6, netstat, snmp file
+	clock                              stopwatch
+	before                             tcpCounters
+}
+
+// tcpCounters are present where the kernel has them.
+type tcpCounters struct {
+	listenDrops, retransmits       uint64
+	hasListenDrops, hasRetransmits bool
+}
+
+func newSockets(root string) sockets {
+	return sockets{
+		sockstat:  newFile(root, "proc/net/sockstat"),
+		sockstat6: newFile(root, "proc/net/sockstat6"),
+		netstat:   newFile(root, "proc/net/netstat"),
+		snmp:      newFile(root, "proc/net/snmp"),
+	}
+}
+
+func (s *sockets) read(p *points) error {
+	return errors.Join(s.readSockets(p), s.readTCP(p))
+}
+
+func (s *sockets) readSockets(p *points) error {
+	content, err := s.sockstat.read()
+	if err != nil {
+		return fmt.Errorf("measuring sockets: %w", err)
+	}
+	if used, ok := keyed(content, "sockets:", "used"); ok {
+		p.add("net.sockets.used", float64(used), nil)
+	}
+	timewait, hasTimewait := keyed(content, "TCP:", "tw")
+	if inuse, ok := keyed(content, "TCP:", "inuse"); ok {
+		content6, err := s.sockstat6.read()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("measuring sockets: %w", err)
+		}
+		inuse6, _ := keyed(content6, "TCP6:", "inuse")
+		p.add("net.tcp.inuse", float64(inuse+inuse6), nil)
+	}
+	if hasTimewait {
+		p.add("net.tcp.timewait", float64(timewait), nil)
+	}
+	return nil
+}
+
+// keyed returns the number that follows key in the line that begins with head.
+func keyed(content []byte, head, key string) (uint64, bool) {
+	for len(content) > 0 {
+		var line []byte
+		line, content = cutLine(content)
+		w := words{line}
+		if string(w.next()) != head {
+			continue
+		}
+		for len(w.rest) > 0 {
+			if string(w.next()) == key {
+				return w.number()
+			}
+			w.next()
+		}
+	}
+	return 0, false
+}
+
+func (s *sockets) readTCP(p *points) error {
+	var now tcpCounters
+	content, err := s.netstat.read()
+	if err != nil {
+		return fmt.Errorf("measuring TCP: %w", err)
+	}
+	now.listenDrops, now.hasListenDrops = columned(content, "TcpExt:", "ListenDrops")
+	content, err = s.snmp.read()
+	if err != nil {
+		return fmt.Errorf("measuring TCP: %w", err)
+	}
+	now.retransmits, now.hasRetransmits = columned(content, "Tcp:", "RetransSegs")
+	seconds := s.clock.lap()
+	if now.hasListenDrops && s.before.hasListenDrops {
+		p.addRate("net.tcp.listendrops", s.before.listenDrops, now.listenDrops, seconds, 1, nil)
+	}
+	if now.hasRetransmits && s.before.hasRetransmits {
+		p.addRate("net.tcp.retrans", s.before.retransmits, now.retransmits, seconds, 1, nil)
+	}
+	s.before = now
+	return nil
+}
+
+// columned returns a number from a table of two lines that begin with head,
+// the first having the columns' names.
+func columned(content []byte, head, column string) (uint64, bool) {
+	for len(content) > 0 {
+		var names, values []byte
+		names, content = cutLine(content)
+		if !bytes.HasPrefix(names, []byte(head)) {
+			continue
+		}
+		values, _ = cutLine(content)
+		if !bytes.HasPrefix(values, []byte(head)) {
+			return 0, false
+		}
+		n, v := words{names}, words{values}
+		for len(n.rest) > 0 {
+			value := v.next()
+			if string(n.next()) == column {
+				return parseNumber(value)
+			}
+		}
+		return 0, false
+	}
+	return 0, false
+}
