@@ -1,0 +1,220 @@
+// Package nsqdtest runs a real nsqd inside the process of a test or an
+// example, and shows what was published to it.
+//
+//	server := nsqdtest.Start(t, nsqdtest.Options{})
+//	// … write to server.Addr() …
+//	lines := server.Lines(t, "collect.ns", 100)
+package nsqdtest
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nsqio/nsq/nsqd"
+	"github.com/stretchr/testify/require"
+)
+
+// Options of a Server. The zero value is an nsqd with its own defaults on a
+// free port.
+type Options struct {
+	// Addr is what the server listens on. Empty: a free loopback port.
+	Addr string
+	// Dir is where the server keeps its messages. Empty: a temporary
+	// directory that Close removes.
+	Dir string
+	// TLS makes the server offer TLS with a certificate for the loopback
+	// address that [Server.ClientTLS] trusts, and refuse clients without.
+	TLS bool
+	// Secret, if not empty, is what clients must authenticate with.
+	Secret string
+	// MaxMessageSize in bytes. Zero: nsqd's default, 1 MiB.
+	MaxMessageSize int64
+}
+
+// Server is an nsqd that can be stopped and started again, on one address and
+// with one directory. Its methods must not be called concurrently with Stop,
+// Restart and Close.
+type Server struct {
+	opts    Options
+	dir     string
+	tempDir bool
+	auth    *httptest.Server
+	cert    *certificate
+
+	nsqd *nsqd.NSQD // nil while stopped
+	main chan error
+
+	mu        sync.Mutex           // owns consumers
+	consumers map[string]*Consumer // of Messages and Lines, by topic
+}
+
+// Start runs a Server until the test ends.
+func Start(tb testing.TB, opts Options) *Server {
+	tb.Helper()
+	s, err := New(opts)
+	require.NoError(tb, err)
+	tb.Cleanup(s.Close)
+	return s
+}
+
+// New runs a Server until Close.
+func New(opts Options) (*Server, error) {
+	s := &Server{opts: opts, dir: opts.Dir, consumers: map[string]*Consumer{}}
+	if s.opts.Addr == "" {
+		s.opts.Addr = "127.0.0.1:0"
+	}
+	if err := s.prepare(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("prepare nsqd: %w", err)
+	}
+	if err := s.Restart(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepare makes what outlives a restart.
+func (s *Server) prepare() error {
+	if s.dir == "" {
+		dir, err := os.MkdirTemp("", "nsqd")
+		if err != nil {
+			return err
+		}
+		s.dir, s.tempDir = dir, true
+	}
+	if s.opts.TLS {
+		cert, err := newCertificate(s.dir)
+		if err != nil {
+			return err
+		}
+		s.cert = cert
+	}
+	if s.opts.Secret != "" {
+		s.auth = newAuthServer(s.opts.Secret)
+	}
+	return nil
+}
+
+// Addr returns the TCP address, also while the server is stopped.
+func (s *Server) Addr() string { return s.opts.Addr }
+
+// ClientTLS is what a client needs to trust the server. It is nil without
+// [Options.TLS].
+func (s *Server) ClientTLS() *tls.Config {
+	if s.cert == nil {
+		return nil
+	}
+	return s.cert.client()
+}
+
+// Restart stops the server, if it runs, and starts it again with the messages
+// it had.
+func (s *Server) Restart() error {
+	s.Stop()
+	daemon, err := nsqd.New(s.daemonOptions())
+	if err != nil {
+		return fmt.Errorf("start nsqd: %w", err)
+	}
+	if err := daemon.LoadMetadata(); err != nil {
+		return fmt.Errorf("start nsqd: %w", err)
+	}
+	s.nsqd = daemon
+	s.main = make(chan error, 1)
+	go func() { s.main <- daemon.Main() }()
+	s.opts.Addr = daemon.RealTCPAddr().String()
+	return s.awaitAnswer()
+}
+
+func (s *Server) daemonOptions() *nsqd.Options {
+	o := nsqd.NewOptions()
+	o.Logger = quiet{}
+	o.LogLevel = nsqd.LOG_FATAL
+	o.TCPAddress = s.opts.Addr
+	o.HTTPAddress = ""
+	o.HTTPSAddress = ""
+	o.DataPath = s.dir
+	if s.opts.MaxMessageSize > 0 {
+		o.MaxMsgSize = s.opts.MaxMessageSize
+	}
+	if s.cert != nil {
+		o.TLSCert, o.TLSKey = s.cert.certFile, s.cert.keyFile
+		o.TLSRequired = nsqd.TLSRequired
+		o.TLSMinVersion = tls.VersionTLS12
+	}
+	if s.auth != nil {
+		o.AuthHTTPAddresses = []string{s.auth.Listener.Addr().String()}
+	}
+	return o
+}
+
+// awaitAnswer returns once the server answers, so that stopping it right away
+// finds it whole.
+func (s *Server) awaitAnswer() error {
+	conn, err := net.Dial("tcp", s.opts.Addr)
+	if err != nil {
+		return fmt.Errorf("reach nsqd: %w", err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte("none")); err != nil {
+		return fmt.Errorf("reach nsqd: %w", err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("no answer of nsqd: %w", err)
+	}
+	return nil
+}
+
+// Stop ends the server as SIGTERM does: clients are disconnected, messages
+// that nobody has consumed go to its directory.
+func (s *Server) Stop() {
+	if s.nsqd == nil {
+		return
+	}
+	s.nsqd.Exit()
+	<-s.main
+	s.nsqd = nil
+}
+
+// Close stops the server and removes what it leaves. It may be called more
+// than once.
+func (s *Server) Close() {
+	s.mu.Lock()
+	consumers := s.consumers
+	s.consumers = map[string]*Consumer{}
+	s.mu.Unlock()
+	for _, c := range consumers {
+		c.Close()
+	}
+	s.Stop()
+	if s.auth != nil {
+		s.auth.Close()
+		s.auth = nil
+	}
+	if s.tempDir {
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+// Published returns how many messages the topic was sent since the server was
+// last started.
+func (s *Server) Published(topic string) uint64 {
+	for _, t := range s.nsqd.GetStats(topic, "", false).Topics {
+		return t.MessageCount
+	}
+	return 0
+}
+
+// quiet is a logger that drops everything.
+type quiet struct{}
+
+func (quiet) Output(int, string) error { return nil }

@@ -1,0 +1,244 @@
+package nsqoutput
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/nsqio/go-nsq"
+)
+
+const (
+	// maxFrame bounds what is read of a server. Its longest answer is that to
+	// IDENTIFY, some hundred bytes.
+	maxFrame = 64 << 10
+	// writeBuffer holds a usual request, so that it leaves in one piece.
+	writeBuffer = 16 << 10
+)
+
+// conn is a connection to an nsqd that has been told who we are. It speaks
+// go-nsq's commands and frames. One goroutine uses it at a time; after an
+// error it can only be closed.
+//
+// It is not go-nsq's Producer because that knows no context; see
+// docs/decisions/nsqoutput.md.
+type conn struct {
+	net net.Conn
+	r   *bufio.Reader
+	w   *bufio.Writer
+	// spent is true when the connection must not be used again.
+	spent bool
+}
+
+// open connects to the nsqd at addr and introduces the agent.
+func open(ctx context.Context, addr string, cfg *Config) (*conn, error) {
+	var dialer net.Dialer
+	socket, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, plain(ctx, err)
+	}
+	c := &conn{net: socket}
+	if err := c.introduce(ctx, addr, cfg); err != nil {
+		c.close()
+		return nil, plain(ctx, err)
+	}
+	return c, nil
+}
+
+func (c *conn) close() { _ = c.net.Close() }
+
+// introduce does what has to be done before the first message.
+func (c *conn) introduce(ctx context.Context, addr string, cfg *Config) error {
+	defer c.limit(ctx)()
+	c.buffer()
+	if _, err := c.w.Write(nsq.MagicV2); err != nil {
+		return err
+	}
+	server, err := c.identify(cfg)
+	if err != nil {
+		return fmt.Errorf("IDENTIFY: %w", err)
+	}
+	if cfg.TLS != nil {
+		if !server.TLSv1 {
+			return errors.New("does not offer TLS; start nsqd with --tls-cert and --tls-key, or turn output.tls off")
+		}
+		if err := c.startTLS(ctx, addr, cfg.TLS); err != nil {
+			return fmt.Errorf("TLS: %w", err)
+		}
+	}
+	if server.AuthRequired {
+		if cfg.AuthSecret == "" {
+			return errors.New("asks for a secret; set output.authsecretfile")
+		}
+		auth, err := nsq.Auth(cfg.AuthSecret)
+		if err != nil {
+			return err
+		}
+		if _, err := c.command(auth); err != nil {
+			return fmt.Errorf("AUTH: %w", err)
+		}
+	}
+	return nil
+}
+
+// identify negotiates. Heartbeats are off: whether a server lives shows when
+// a message is sent, and an idle agent has nothing to do.
+func (c *conn) identify(cfg *Config) (nsq.IdentifyResponse, error) {
+	var server nsq.IdentifyResponse
+	identify, err := nsq.Identify(map[string]any{
+		"client_id":           cfg.Hostname,
+		"hostname":            cfg.Hostname,
+		"user_agent":          cfg.UserAgent,
+		"feature_negotiation": true,
+		"heartbeat_interval":  -1,
+		"tls_v1":              cfg.TLS != nil,
+		"deflate":             false,
+		"snappy":              false,
+	})
+	if err != nil {
+		return server, err
+	}
+	answer, err := c.command(identify)
+	if err != nil {
+		return server, err
+	}
+	if err := json.Unmarshal(answer, &server); err != nil {
+		return server, fmt.Errorf("answer %.40q is none of nsqd's", answer)
+	}
+	return server, nil
+}
+
+func (c *conn) startTLS(ctx context.Context, addr string, cfg *tls.Config) error {
+	cfg = cfg.Clone()
+	if cfg.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return err
+		}
+		cfg.ServerName = host
+	}
+	secured := tls.Client(c.net, cfg)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	c.net = secured
+	c.buffer()
+	return c.wantOK(c.frame())
+}
+
+// buffer puts new buffers before the connection.
+func (c *conn) buffer() {
+	c.r = bufio.NewReaderSize(c.net, 1024)
+	c.w = bufio.NewWriterSize(c.net, writeBuffer)
+}
+
+// publish sends a PUB or MPUB and returns nil once nsqd has acknowledged it.
+// nsqd's refusal is a nsq.ErrProtocol.
+func (c *conn) publish(ctx context.Context, cmd *nsq.Command) error {
+	defer c.limit(ctx)()
+	if err := c.wantOK(c.command(cmd)); err != nil {
+		c.spent = true
+		return plain(ctx, err)
+	}
+	if c.r.Buffered() > 0 {
+		// What was not asked for would be taken for the next answer.
+		c.spent = true
+	}
+	return nil
+}
+
+func (c *conn) wantOK(answer []byte, err error) error {
+	if err == nil && string(answer) != "OK" {
+		return fmt.Errorf("unexpected answer %.40q", answer)
+	}
+	return err
+}
+
+// command sends cmd and returns the answer.
+func (c *conn) command(cmd *nsq.Command) ([]byte, error) {
+	_, err := cmd.WriteTo(c.w)
+	if err == nil {
+		err = c.w.Flush()
+	}
+	if err == nil {
+		return c.frame()
+	}
+	// A server that refuses a request before it has read all of it says why
+	// and hangs up.
+	var refusal nsq.ErrProtocol
+	if _, reason := c.frame(); !errors.Is(err, os.ErrDeadlineExceeded) && errors.As(reason, &refusal) {
+		return nil, refusal
+	}
+	return nil, err
+}
+
+// frame reads one answer. go-nsq's ReadResponse would take the server's word
+// for its size.
+func (c *conn) frame() ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(c.r, size[:]); err != nil {
+		return nil, err
+	}
+	if string(size[:]) == "HTTP" {
+		return nil, errors.New("answers in HTTP; name nsqd's TCP port, 4150 by default")
+	}
+	n := binary.BigEndian.Uint32(size[:])
+	if n > maxFrame {
+		return nil, fmt.Errorf("answers with %q, as no nsqd does; name nsqd's TCP port, 4150 by default", size)
+	}
+	frame := make([]byte, n)
+	if _, err := io.ReadFull(c.r, frame); err != nil {
+		return nil, err
+	}
+	kind, data, err := nsq.UnpackResponse(frame)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case nsq.FrameTypeResponse:
+		return data, nil
+	case nsq.FrameTypeError:
+		return nil, nsq.ErrProtocol{Reason: string(data)}
+	}
+	return nil, fmt.Errorf("unexpected frame of type %d", kind)
+}
+
+// limit makes everything that is read or written fail when ctx ends. The
+// function returned takes that back.
+func (c *conn) limit(ctx context.Context) (release func()) {
+	socket := c.net
+	deadline, _ := ctx.Deadline()
+	_ = socket.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
+	return func() {
+		if !stop() {
+			c.spent = true
+		}
+	}
+}
+
+// plain says an error of the network without the addresses, which those who
+// report it add.
+func plain(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	var op *net.OpError
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("hung up without an answer: %w", err)
+	case errors.As(err, &op):
+		return fmt.Errorf("%s: %w", op.Op, op.Err)
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+package nsqoutput
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/lodastack/agent"
+)
+
+// jsonFormat writes what the lodastack router reads:
+//
+//	{"database":"collect.NS","retentionPolicy":"default","precision":"s","points":[
+//	  {"measurement":"cpu.idle","timestamp":1500000000,"tags":{"host":"h"},"fields":{"value":99.5}}]}
+//
+// without the white space.
+type jsonFormat struct {
+	keys []string
+}
+
+const jsonEnd = "]}"
+
+func (f *jsonFormat) begin(buf []byte, topic string) []byte {
+	buf = append(buf, `{"database":`...)
+	buf = appendJSONString(buf, topic)
+	return append(buf, `,"retentionPolicy":"default","precision":"s","points":[`...)
+}
+
+func (f *jsonFormat) end(buf []byte) []byte { return append(buf, jsonEnd...) }
+
+func (f *jsonFormat) tail() int { return len(jsonEnd) }
+
+func (f *jsonFormat) point(buf []byte, m *agent.Metric, first bool) ([]byte, error) {
+	if !first {
+		buf = append(buf, ',')
+	}
+	buf = append(buf, `{"measurement":`...)
+	buf = appendJSONString(buf, m.Name)
+	buf = append(buf, `,"timestamp":`...)
+	buf = strconv.AppendInt(buf, m.Timestamp, 10)
+
+	buf = append(buf, `,"tags":{`...)
+	f.keys = f.keys[:0]
+	for key := range m.Tags {
+		f.keys = append(f.keys, key)
+	}
+	slices.Sort(f.keys)
+	for i, key := range f.keys {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = appendJSONString(buf, key)
+		buf = append(buf, ':')
+		buf = appendJSONString(buf, m.Tags[key])
+	}
+
+	buf = append(buf, `},"fields":{"value":`...)
+	switch v := m.Value.(type) {
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return buf, fmt.Errorf("encode point %s: value %v has no form in JSON", m.Name, v)
+		}
+		buf = strconv.AppendFloat(buf, v, 'g', -1, 64)
+	case bool:
+		buf = strconv.AppendBool(buf, v)
+	case string:
+		buf = appendJSONString(buf, v)
+	default:
+		return buf, fmt.Errorf("encode point %s: a value of type %T is no float64, bool or string", m.Name, m.Value)
+	}
+	return append(buf, "}}"...), nil
+}
+
+// appendJSONString appends s in quotes. As encoding/json does it replaces
+// what is not UTF-8 by U+FFFD; unlike it leaves <, > and & alone.
+func appendJSONString(buf []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	buf = append(buf, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		b := s[i]
+		if b >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				buf = append(buf, s[start:i]...)
+				buf = append(buf, `\ufffd`...)
+				start = i + size
+			}
+			i += size
+			continue
+		}
+		if b < ' ' || b == '"' || b == '\\' {
+			buf = append(buf, s[start:i]...)
+			if b < ' ' {
+				buf = append(buf, '\\', 'u', '0', '0', hex[b>>4], hex[b&0xf])
+			} else {
+				buf = append(buf, '\\', b)
+			}
+			start = i + 1
+		}
+		i++
+	}
+	buf = append(buf, s[start:]...)
+	return append(buf, '"')
+}

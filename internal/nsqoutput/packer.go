@@ -1,0 +1,108 @@
+package nsqoutput
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/nsqio/go-nsq"
+
+	"github.com/lodastack/agent"
+)
+
+const (
+	// maxBodySize bounds a request of several messages. It is below nsqd's
+	// default --max-body-size of 5 MiB.
+	maxBodySize = 4 << 20
+	// keptBuffer is how large a buffer may be to be used again: an agent at
+	// rest should not hold the memory of its largest batch.
+	keptBuffer = 256 << 10
+	// numberSize is that of the numbers in a request's body.
+	numberSize = 4
+)
+
+// packer packs points into messages, and messages into the body of a request:
+//
+//	count | size | message | size | message | …
+//
+// where the numbers are of four bytes, big endian. That is the body of NSQ's
+// MPUB; a single message is sent alone, with PUB.
+//
+// https://nsq.io/clients/tcp_protocol_spec.html#mpub
+type packer struct {
+	format     format
+	maxMessage int
+
+	buf      []byte
+	messages int // in buf
+	points   int // in buf
+}
+
+// pack fills the body with as many points as one request takes, and returns
+// how many of the metrics it has dealt with: at least one. Those that no
+// message can hold are added to refused.
+func (p *packer) pack(topic string, metrics []agent.Metric, refused *refusals) (taken int) {
+	p.buf = append(p.buf[:0], make([]byte, numberSize)...)
+	p.messages, p.points = 0, 0
+	for full := false; !full && taken < len(metrics); {
+		var n int
+		n, full = p.addMessage(topic, metrics[taken:], refused)
+		taken += n
+	}
+	binary.BigEndian.PutUint32(p.buf, uint32(p.messages))
+	return taken
+}
+
+// addMessage adds one message with as many of the metrics as fit, and returns
+// how many it has dealt with. full is true when the body has no room for the
+// next one.
+func (p *packer) addMessage(topic string, metrics []agent.Metric, refused *refusals) (taken int, full bool) {
+	start := len(p.buf) + numberSize
+	largest := start + p.maxMessage
+	room := largest
+	if p.messages > 0 {
+		room = min(largest, maxBodySize)
+	}
+
+	buf := append(p.buf, make([]byte, numberSize)...)
+	buf = p.format.begin(buf, topic)
+	points := 0
+	for ; taken < len(metrics); taken++ {
+		m := &metrics[taken]
+		longer, err := p.format.point(buf, m, points == 0)
+		if err != nil {
+			refused.add(1, "bad_point", err)
+			continue
+		}
+		end := len(longer) + p.format.tail()
+		if end > largest && points == 0 {
+			refused.add(1, "too_large", fmt.Errorf(
+				"point %s needs a message of %d bytes and maxmessagesize is %d; make its text shorter", m.Name, end-start, p.maxMessage))
+			continue
+		}
+		if end > room {
+			full = points == 0
+			break
+		}
+		buf = longer
+		points++
+	}
+
+	if points == 0 {
+		p.buf = buf[:len(p.buf)]
+		return taken, full
+	}
+	p.buf = p.format.end(buf)
+	binary.BigEndian.PutUint32(p.buf[start-numberSize:], uint32(len(p.buf)-start))
+	p.messages++
+	p.points += points
+	return taken, full
+}
+
+// command returns the request that publishes the body. It is valid until the
+// next pack.
+func (p *packer) command(topic string) *nsq.Command {
+	if p.messages == 1 {
+		return nsq.Publish(topic, p.buf[2*numberSize:])
+	}
+	return &nsq.Command{Name: []byte("MPUB"), Params: [][]byte{[]byte(topic)}, Body: p.buf}
+}
