@@ -36,6 +36,7 @@ type conn struct {
 	w   *bufio.Writer
 	// spent is true when the connection must not be used again.
 	spent bool
+	used  time.Time // last
 }
 
 // open connects to the nsqd at addr and introduces the agent.

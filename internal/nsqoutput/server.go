@@ -3,6 +3,7 @@ package nsqoutput
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,9 +11,11 @@ import (
 )
 
 const (
-	// maxConns is how many requests one server works on at a time, and how
-	// many connections to it are kept.
-	maxConns = 4
+	// maxConns is how many requests one server works on at a time, each over
+	// a connection of its own.
+	maxConns = 8
+	// idleTimeout is how long a connection is kept that is not needed.
+	idleTimeout = time.Minute
 	// connectTimeout bounds connecting and introducing, where Timeout does
 	// not: a healthy server takes milliseconds.
 	connectTimeout = 2 * time.Second
@@ -139,11 +142,16 @@ func (s *server) connect(ctx context.Context) (*conn, error) {
 func (s *server) put(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.spent || s.closed || len(s.idle) == maxConns {
+	if c.spent || s.closed {
 		c.close()
 		return
 	}
+	c.used = time.Now()
 	s.idle = append(s.idle, c)
+	for c.used.Sub(s.idle[0].used) > idleTimeout {
+		s.idle[0].close()
+		s.idle = slices.Delete(s.idle, 0, 1)
+	}
 }
 
 func (s *server) closeIdle() {
