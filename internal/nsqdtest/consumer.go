@@ -29,6 +29,7 @@ func (s *Server) Consume(topic, channel string) (*Consumer, error) {
 	cfg := nsq.NewConfig()
 	cfg.LookupdPollInterval = 50 * time.Millisecond // the pause before connecting again
 	cfg.MaxInFlight = 200
+	cfg.OutputBufferTimeout = 25 * time.Millisecond // nsqd's least: tests should not wait
 	cfg.DialTimeout = 5 * time.Second
 	cfg.AuthSecret = s.opts.Secret
 	if tls := s.ClientTLS(); tls != nil {

@@ -214,6 +214,12 @@ func (s *Server) Published(topic string) uint64 {
 	return 0
 }
 
+// Discard makes the server keep little of what is published to the topic, for
+// benchmarks. It ends with the next stop.
+func (s *Server) Discard(topic string) {
+	s.nsqd.GetTopic(topic).GetChannel("discarded#ephemeral")
+}
+
 // quiet is a logger that drops everything.
 type quiet struct{}
 

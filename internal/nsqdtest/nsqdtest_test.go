@@ -55,3 +55,23 @@ func TestServerWithTLSAndSecret(t *testing.T) {
 	publish(t, s, cfg, "t", "secured")
 	require.Equal(t, "secured", string(s.Messages(t, "t", 1)[0]))
 }
+
+func TestProxyForwardsUnlessFrozen(t *testing.T) {
+	s := nsqdtest.Start(t, nsqdtest.Options{})
+	proxy := nsqdtest.StartProxy(t, s.Addr())
+	producer, err := nsq.NewProducer(proxy.Addr(), nsq.NewConfig())
+	require.NoError(t, err)
+	producer.SetLoggerLevel(nsq.LogLevelMax)
+	defer producer.Stop()
+	require.NoError(t, producer.Publish("t", []byte("first")))
+
+	proxy.Freeze()
+	done := make(chan *nsq.ProducerTransaction, 1)
+	require.NoError(t, producer.PublishAsync("t", []byte("second"), done))
+	require.EqualValues(t, 1, s.Published("t"))
+	require.Empty(t, done)
+
+	proxy.Thaw()
+	require.NoError(t, (<-done).Error)
+	require.EqualValues(t, 2, s.Published("t"))
+}

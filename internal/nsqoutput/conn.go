@@ -36,6 +36,7 @@ type conn struct {
 	w   *bufio.Writer
 	// spent is true when the connection must not be used again.
 	spent bool
+	used  time.Time // last
 }
 
 // open connects to the nsqd at addr and introduces the agent.
@@ -141,11 +142,17 @@ func (c *conn) buffer() {
 }
 
 // publish sends a PUB or MPUB and returns nil once nsqd has acknowledged it.
-// nsqd's refusal is a nsq.ErrProtocol.
-func (c *conn) publish(ctx context.Context, cmd *nsq.Command) error {
+// A refusal by a server that works is a *refusal.
+func (c *conn) publish(ctx context.Context, request *nsq.Command) error {
 	defer c.limit(ctx)()
-	if err := c.wantOK(c.command(cmd)); err != nil {
+	if err := c.wantOK(c.command(request)); err != nil {
 		c.spent = true
+		var answer nsq.ErrProtocol
+		if errors.As(err, &answer) {
+			if r := asRefusal(answer.Reason); r != nil {
+				return r
+			}
+		}
 		return plain(ctx, err)
 	}
 	if c.r.Buffered() > 0 {
@@ -171,11 +178,14 @@ func (c *conn) command(cmd *nsq.Command) ([]byte, error) {
 	if err == nil {
 		return c.frame()
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, err
+	}
 	// A server that refuses a request before it has read all of it says why
 	// and hangs up.
-	var refusal nsq.ErrProtocol
-	if _, reason := c.frame(); !errors.Is(err, os.ErrDeadlineExceeded) && errors.As(reason, &refusal) {
-		return nil, refusal
+	var answer nsq.ErrProtocol
+	if _, reason := c.frame(); errors.As(reason, &answer) {
+		return nil, answer
 	}
 	return nil, err
 }
@@ -225,20 +235,22 @@ func (c *conn) limit(ctx context.Context) (release func()) {
 	}
 }
 
-// plain says an error of the network without the addresses, which those who
-// report it add.
+// errNoAnswer is that of a server that hangs, or is cut off.
+var errNoAnswer = errors.New("no answer in time")
+
+// plain says an error of the network in short, without the addresses, which
+// whoever reports it adds.
 func plain(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
-	}
 	var op *net.OpError
 	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+		return errNoAnswer
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("hung up without an answer: %w", err)
 	case errors.As(err, &op):
-		return fmt.Errorf("%s: %w", op.Op, op.Err)
+		return op.Err
 	}
 	return err
 }

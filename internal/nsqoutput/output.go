@@ -1,4 +1,17 @@
 // Package nsqoutput is the agent's output to NSQ.
+//
+//	batch ─► packer ─► request ─► server 1 (up)
+//	         points      │ or ──► server 2 (trial)
+//	         messages    │ or ──► server 3 (down, rested)
+//
+// A batch is packed into messages, and the messages into one request if
+// possible; the request goes to the first server that takes it. A server that
+// fails is left alone for a while (see [State]), so that a dead or hung one
+// costs a batch now and then some time, and no batch its delivery.
+//
+// Nothing runs while nothing is written: connections are opened by the first
+// Write, there are no heartbeats, and a server that is down is looked at when
+// there is something to write.
 package nsqoutput
 
 import (
@@ -8,31 +21,28 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
-	"time"
-
-	"github.com/hashicorp/go-multierror"
-	"github.com/nsqio/go-nsq"
 
 	"github.com/lodastack/agent"
 )
 
-// Output publishes batches to NSQ. Each goes to one of the servers: the first
-// that is healthy, in an order of preference that New draws by lot.
+// Output publishes batches to NSQ. It is safe for concurrent use.
+//
+// Each Output prefers one of its servers, drawn by lot when it is made, and
+// the one after it in the configuration when that is down: a fleet's agents
+// spread over the servers, and each keeps connections to one only.
 type Output struct {
 	cfg     Config
-	servers []*server // the preferred first
+	servers []*server // the preferred one first
 	packers sync.Pool
 
 	probing context.Context // ends with Close
 	stop    context.CancelFunc
 	probes  sync.WaitGroup
-	closing sync.Mutex // owns closed, and probes.Add before it
+	mu      sync.Mutex // owns closed, and adding to probes
 	closed  bool
 }
 
 var _ agent.Output = (*Output)(nil)
-
-var errClosed = errors.New("the NSQ output is closed")
 
 // New returns an Output that connects when it is first written to. The error
 // names everything that is wrong with cfg.
@@ -56,12 +66,14 @@ func New(cfg Config) (*Output, error) {
 	return o, nil
 }
 
-// Write publishes the batch in as few messages as possible.
+// Write publishes the batch in as few messages as possible and returns nil
+// when nsqd has acknowledged them all.
 //
-// Points that can never be written, because no message can hold them or every
-// server refuses them, do not keep the others from being written; for them
-// the error is an [agent.PermanentError]. Any other error names each server
-// and why it did not take the points; some may have been written already.
+// Points that can never be written, because no message can hold them or
+// because the servers refuse them, do not keep the others from being written;
+// for them the error is an [*agent.PermanentError]. Any other error names
+// each server and why it did not take the points, some of which may have been
+// written already.
 func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 	topic, err := o.topic(b.Namespace)
 	if err != nil {
@@ -98,85 +110,21 @@ func (o *Output) release(p *packer) {
 func (o *Output) Servers() []ServerStatus {
 	statuses := make([]ServerStatus, len(o.servers))
 	for i, s := range o.servers {
-		statuses[i] = s.status()
+		statuses[i] = s.health.status()
 	}
 	return statuses
 }
 
-// Close closes the connections. It waits for no server.
+// Close closes the connections. It waits for no server, so that ctx is of no
+// use to it. Writing to a closed Output is an error.
 func (o *Output) Close(context.Context) error {
-	o.closing.Lock()
+	o.mu.Lock()
 	o.closed = true
-	o.closing.Unlock()
+	o.mu.Unlock()
 	o.stop()
 	o.probes.Wait()
 	for _, s := range o.servers {
 		s.close()
 	}
 	return nil
-}
-
-// deliver gives the request to the first server that takes it.
-func (o *Output) deliver(ctx context.Context, cmd *nsq.Command) error {
-	var failed []error // by server, nil for those that were not tried
-	for {
-		s, claimed := o.next(failed)
-		if s < 0 {
-			return o.failure(failed)
-		}
-		limit, cancel := context.WithTimeout(ctx, o.cfg.Timeout)
-		err := o.servers[s].publish(limit, cmd, claimed)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		if failed == nil {
-			failed = make([]error, len(o.servers))
-		}
-		failed[s] = err
-	}
-}
-
-// next returns the index of the server to try next, -1 if there is none. Of
-// those that are not up, it has claimed it.
-func (o *Output) next(failed []error) (index int, claimed bool) {
-	for i, s := range o.servers {
-		if failed != nil && failed[i] != nil {
-			continue
-		}
-		if ok, claimed := s.usable(); ok {
-			return i, claimed
-		}
-	}
-	now := time.Now()
-	for i, s := range o.servers {
-		if s.claimRested(now) {
-			return i, true
-		}
-	}
-	return -1, false
-}
-
-func (o *Output) failure(failed []error) error {
-	faults := &multierror.Error{ErrorFormat: func(errs []error) string {
-		text := ""
-		for i, err := range errs {
-			if i > 0 {
-				text += "; "
-			}
-			text += err.Error()
-		}
-		return text
-	}}
-	for i, s := range o.servers {
-		err := error(nil)
-		if failed != nil {
-			err = failed[i]
-		}
-		if err == nil {
-			err = errors.New(s.status().LastError)
-		}
-		faults = multierror.Append(faults, fmt.Errorf("nsqd %s: %w", s.addr, err))
-	}
-	return faults
 }

@@ -1,0 +1,191 @@
+package nsqoutput
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// A server that failed is left alone for a time that doubles from one to
+	// the other. Even after the longest a recovery is seen within 2 s.
+	shortestRest = 100 * time.Millisecond
+	longestRest  = time.Second
+	// hurry is how long a server must have been silent before it is to blame
+	// for a request whose time was shorter than Timeout.
+	hurry = 250 * time.Millisecond
+)
+
+// State tells how a server is doing.
+type State string
+
+// The states of a server.
+const (
+	// Unused: nothing has been asked of it yet.
+	Unused State = "unused"
+	// Up: it did what it was last asked for.
+	Up State = "up"
+	// Down: it failed. It is left alone for a short time, then tried.
+	Down State = "down"
+	// Trial: it failed and answers again. One request at a time goes to it
+	// until one succeeds.
+	Trial State = "trial"
+)
+
+// circuit is what is known of a server's health, and decides who may ask
+// something of it.
+//
+//	unused ──► up ◄───────── trial
+//	   │       │ ▲            │ ▲
+//	   └──────►▼ │ a request  ▼ │ a probe
+//	          down ─────────────┘
+//
+// Who tries a server that is not up claims it, so that it delays one request
+// at a time only.
+type circuit struct {
+	addr    string
+	timeout time.Duration
+	log     *slog.Logger
+
+	mu       sync.Mutex // owns what follows
+	state    State
+	since    time.Time
+	err      error     // the last failure
+	failures int       // in a row
+	rested   time.Time // when it may be tried, while down
+	claimed  bool
+}
+
+func (c *circuit) status() ServerStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	status := ServerStatus{Address: c.addr, State: c.state, Since: c.since}
+	if c.err != nil {
+		status.LastError = c.err.Error()
+	}
+	return status
+}
+
+// working tells whether the server is believed to take any number of
+// requests.
+func (c *circuit) working() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == Unused || c.state == Up
+}
+
+// available tells whether the server is worth some of a request's time.
+func (c *circuit) available(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state != Down || c.claimed || !now.Before(c.rested)
+}
+
+// use tells whether a request may go to the server as one that is up or on
+// trial; in the latter case it is now claimed.
+func (c *circuit) use() (ok, claimed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state == Unused || c.state == Up:
+		return true, false
+	case c.state == Trial && !c.claimed:
+		c.claimed = true
+		return true, true
+	}
+	return false, false
+}
+
+// claimRested claims the server if it is down and has rested.
+func (c *circuit) claimRested(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != Down || c.claimed || now.Before(c.rested) {
+		return false
+	}
+	c.claimed = true
+	return true
+}
+
+// down returns the failure because of which the server is down, or nil.
+func (c *circuit) down() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == Down {
+		return c.err
+	}
+	return nil
+}
+
+// downFor tells whether the server has been down for at least d.
+func (c *circuit) downFor(d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == Down && time.Since(c.since) >= d
+}
+
+// excuse says why the server was not tried.
+func (c *circuit) excuse() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.claimed:
+		return errors.New("is being tried by another request")
+	case c.state == Down:
+		return fmt.Errorf("is left alone for another %v after: %w", max(0, time.Until(c.rested)).Round(time.Millisecond), c.err)
+	}
+	return errors.New("was not tried")
+}
+
+// settle draws the conclusion from what became of a request or a probe, and
+// ends the claim if there was one. good is the state if all is well.
+func (c *circuit) settle(err error, took time.Duration, claimed bool, good State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if claimed {
+		c.claimed = false
+	}
+	var r *refusal
+	switch {
+	case err == nil || errors.As(err, &r):
+		c.becomeLocked(good)
+	case errors.Is(err, context.Canceled), errors.Is(err, errBusy),
+		errors.Is(err, errNoAnswer) && took < min(c.timeout, hurry):
+		// That says nothing of the server.
+	case claimed || c.state != Down:
+		c.err = err
+		c.failures++
+		c.rested = time.Now().Add(rest(c.failures))
+		c.becomeLocked(Down)
+	}
+}
+
+func (c *circuit) becomeLocked(state State) {
+	if state == Up {
+		c.failures = 0
+	}
+	if c.state == state {
+		return
+	}
+	switch {
+	case state == Down && c.state != Trial:
+		c.log.Warn("nsqd takes no points", slog.String("server", c.addr), slog.Any("error", c.err))
+	case state == Up && c.state != Unused:
+		c.log.Info("nsqd takes points again", slog.String("server", c.addr))
+	}
+	c.state, c.since = state, time.Now()
+}
+
+// rest is how long a server is left alone that has failed so many times in a
+// row. Agents that lost it together do not come back together.
+func rest(failures int) time.Duration {
+	d := longestRest
+	if failures < 5 {
+		d = min(d, shortestRest<<(failures-1))
+	}
+	return d/2 + rand.N(d/2)
+}

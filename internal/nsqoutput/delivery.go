@@ -1,0 +1,140 @@
+package nsqoutput
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/nsqio/go-nsq"
+
+	"github.com/lodastack/agent"
+)
+
+// grace is how long a server that is down is waited for before what all the
+// others refuse is given up: it might take it.
+const grace = time.Minute
+
+var errClosed = errors.New("the NSQ output is closed")
+
+// deliver gives the request to the first server that takes it.
+func (o *Output) deliver(ctx context.Context, request *nsq.Command) error {
+	if !o.probeRested() {
+		return errClosed
+	}
+	failed := make([]error, len(o.servers))
+	for ctx.Err() == nil {
+		i, claimed := o.choose(failed)
+		if i < 0 {
+			break
+		}
+		attempt, cancel := context.WithTimeout(ctx, o.share(ctx, failed))
+		err := o.servers[i].publish(attempt, request, claimed)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		failed[i] = err
+	}
+	return o.failure(ctx, failed)
+}
+
+// choose returns the index of the server to try next, and whether it was
+// claimed for that; or -1 where none is left. Servers that have failed are
+// not tried again.
+func (o *Output) choose(failed []error) (i int, claimed bool) {
+	for i, s := range o.servers {
+		if failed[i] == nil {
+			if ok, claimed := s.health.use(); ok {
+				return i, claimed
+			}
+		}
+	}
+	now := time.Now()
+	for i, s := range o.servers {
+		if failed[i] == nil && s.health.claimRested(now) {
+			return i, true
+		}
+	}
+	return -1, false
+}
+
+// share returns how long the next attempt may take, so that the time left is
+// enough for the servers that could be tried after it.
+func (o *Output) share(ctx context.Context, failed []error) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return o.cfg.Timeout
+	}
+	now := time.Now()
+	left := 0
+	for i, s := range o.servers {
+		if failed[i] == nil && s.health.available(now) {
+			left++
+		}
+	}
+	return min(o.cfg.Timeout, deadline.Sub(now)/time.Duration(max(1, left)))
+}
+
+// probeRested looks, in the background, after the servers that are down and
+// have rested, provided that another one does the work meanwhile. It returns
+// false when the output is closed.
+func (o *Output) probeRested() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false
+	}
+	working := false
+	for _, s := range o.servers {
+		working = working || s.health.working()
+	}
+	if !working {
+		return true
+	}
+	now := time.Now()
+	for _, s := range o.servers {
+		if s.health.claimRested(now) {
+			o.probes.Go(func() { s.probe(o.probing) })
+		}
+	}
+	return true
+}
+
+// failure says why no server has taken a request. It is permanent where the
+// servers refuse the request, other than those that are long gone.
+func (o *Output) failure(ctx context.Context, failed []error) error {
+	var refused *refusal
+	final := true
+	faults := &multierror.Error{ErrorFormat: inOneLine}
+	for i, s := range o.servers {
+		err := failed[i]
+		if err == nil {
+			err = s.health.excuse()
+		}
+		var r *refusal
+		if errors.As(err, &r) && r.permanent() {
+			refused = r
+		} else if !s.health.downFor(grace) {
+			final = false
+		}
+		faults = multierror.Append(faults, fmt.Errorf("nsqd %s: %w", s.addr, err))
+	}
+	if refused != nil && final {
+		return &agent.PermanentError{Reason: refused.reason(), Err: faults}
+	}
+	if err := ctx.Err(); err != nil {
+		faults = multierror.Append(faults, err)
+	}
+	return faults
+}
+
+func inOneLine(errs []error) string {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}

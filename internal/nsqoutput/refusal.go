@@ -1,0 +1,68 @@
+package nsqoutput
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lodastack/agent"
+)
+
+// refusal is the error of a request that an nsqd which works has refused.
+type refusal struct {
+	answer string // nsqd's, such as "E_BAD_TOPIC PUB topic name …"
+}
+
+// asRefusal returns nil where the answer tells of trouble with the server or
+// the connection rather than with the request.
+func asRefusal(answer string) *refusal {
+	r := &refusal{answer: answer}
+	switch r.code() {
+	case "E_BAD_TOPIC", "E_BAD_MESSAGE", "E_BAD_BODY", "E_UNAUTHORIZED":
+		return r
+	}
+	return nil
+}
+
+func (r *refusal) Error() string { return "refuses: " + r.answer }
+
+func (r *refusal) code() string {
+	code, _, _ := strings.Cut(r.answer, " ")
+	return code
+}
+
+// permanent is false where nsqd may think otherwise later: what a client is
+// authorized to do is looked up again and again.
+func (r *refusal) permanent() bool { return r.code() != "E_UNAUTHORIZED" }
+
+// reason is E_BAD_TOPIC's bad_topic.
+func (r *refusal) reason() string {
+	return strings.ToLower(strings.TrimPrefix(r.code(), "E_"))
+}
+
+// refusals counts the points of a batch that can never be written. The zero
+// value has none.
+type refusals struct {
+	points int
+	reason string
+	first  error
+}
+
+func (r *refusals) add(points int, reason string, err error) {
+	if r.points == 0 {
+		r.reason, r.first = reason, err
+	}
+	r.points += points
+}
+
+// err returns what Write returns for a batch of that many points, of which
+// those not refused have been written.
+func (r *refusals) err(points int) error {
+	if r.points == 0 {
+		return nil
+	}
+	err := r.first
+	if points > 1 {
+		err = fmt.Errorf("%d of the batch's %d points are refused: %w", r.points, points, r.first)
+	}
+	return &agent.PermanentError{Reason: r.reason, Err: err}
+}
