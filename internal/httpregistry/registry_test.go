@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -205,6 +206,41 @@ func TestAssignmentsReturnsWhenItsContextEnds(t *testing.T) {
 	var partial *agent.PartialError
 	require.ErrorAs(t, err, &partial)
 	require.Len(t, partial.Namespaces, 50)
+}
+
+func TestEndlessAnswerIsReadNoFurtherThanItsBound(t *testing.T) {
+	server, registry := start(t, nil)
+	server.SetFault(registrytest.Huge(1 << 40))
+	_, err := registry.Assignments(t.Context(), host())
+	require.ErrorContains(t, err, "larger than 16 MiB")
+}
+
+func TestNoConnectionStaysOpenBetweenRounds(t *testing.T) {
+	server, _ := start(t, nil)
+	for i := range 20 {
+		server.SetNamespace(fmt.Sprintf("ns%d", i), "id")
+	}
+	var opened, open atomic.Int32
+	counted := httptest.NewUnstartedServer(server)
+	counted.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			opened.Add(1)
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	counted.Start()
+	defer counted.Close()
+	registry, err := httpregistry.New(httpregistry.Config{URL: counted.URL})
+	require.NoError(t, err)
+
+	_, err = registry.Assignments(t.Context(), host())
+	require.NoError(t, err)
+	require.LessOrEqual(t, opened.Load(), int32(5), "21 requests share a few connections")
+	require.NoError(t, registry.Report(t.Context(), agent.Report{Host: host()}))
+	require.Eventually(t, func() bool { return open.Load() == 0 }, 5*time.Second, time.Millisecond)
 }
 
 func TestSlowRegistryIsWaitedFor(t *testing.T) {

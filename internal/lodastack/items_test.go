@@ -75,7 +75,8 @@ func TestValuesMayBeNumbersAndKindsLowerCase(t *testing.T) {
 }
 
 func TestBadIntervalLeavesTheDefault(t *testing.T) {
-	for _, interval := range []string{`"0"`, `"-5"`, `"abc"`, `"1.5"`, `"86401"`, `"1e300"`, `"NaN"`, `"Inf"`, `"10s"`, `{}`, `[1]`, `true`, `99999999999999999999`} {
+	// 18446744083 seconds overflow to nine as nanoseconds in 64 bits.
+	for _, interval := range []string{`"0"`, `"-5"`, `"abc"`, `"1.5"`, `"86401"`, `"18446744083"`, `"1e300"`, `"NaN"`, `"Inf"`, `"10s"`, `{}`, `[1]`, `true`, `99999999999999999999`} {
 		a := parse(t, `[
 			{"measurement_type":"CPU","name":"cpu.idle","interval":`+interval+`},
 			{"measurement_type":"PORT","name":"http","port":"80","interval":`+interval+`},
