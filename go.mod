@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/influxdata/line-protocol/v2 v2.2.1
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/sys v0.49.0
 )
 
 require (
