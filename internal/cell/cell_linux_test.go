@@ -99,7 +99,7 @@ func TestNothingOutlivesARun(t *testing.T) {
 				c := command(t, script)
 				began := time.Now()
 				_, err := w.Run(within(t, 500*time.Millisecond), c)
-				require.ErrorIs(t, err, cell.ErrTimeout)
+				require.ErrorIs(t, err, cell.ErrEnded)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.Less(t, time.Since(began), 3500*time.Millisecond)
 				requireDead(t, c)

@@ -48,7 +48,9 @@ type Result struct {
 	// Survivors are processes that could not be ended in time, because the
 	// kernel does not let go of them. They are waited for in the background.
 	Survivors []int
-	Usage     Usage
+	// Gone is closed when there are no survivors any more.
+	Gone  <-chan struct{}
+	Usage Usage
 }
 
 // Usage is what a run cost, with all its processes as far as known.
@@ -62,11 +64,11 @@ type Usage struct {
 
 // Errors of [Warden.Run] where the command did not end by itself.
 var (
-	// ErrTimeout says that the context ended first; the context's own error
-	// is wrapped beside it.
-	ErrTimeout = errors.New("ended because its time was over")
+	// ErrEnded says that the context ended first; the cause of that is
+	// wrapped beside it.
+	ErrEnded = errors.New("was ended before it had finished")
 	// ErrStdout says that the command wrote more than it may.
-	ErrStdout = errors.New("ended because it wrote too much to its standard output")
+	ErrStdout = errors.New("was ended because it wrote too much to its standard output")
 )
 
 // StartError is returned where a command could not be started.
@@ -88,8 +90,8 @@ func (w *Warden) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, ErrClosed
 	}
 	defer w.runs.Done()
-	if err := ctx.Err(); err != nil {
-		return Result{}, errors.Join(ErrTimeout, err)
+	if ctx.Err() != nil {
+		return Result{}, fmt.Errorf("%w: %w", ErrEnded, context.Cause(ctx))
 	}
 	r, err := w.start(c)
 	if err != nil {
@@ -116,6 +118,7 @@ type run struct {
 
 	leftover  int
 	survivors []int
+	gone      chan struct{} // closed with the cell
 }
 
 // start opens a cell and starts the command in it.
@@ -124,7 +127,7 @@ func (w *Warden) start(c Command) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{warden: w, cell: cell, exited: make(chan struct{})}
+	r := &run{warden: w, cell: cell, exited: make(chan struct{}), gone: make(chan struct{})}
 	var childOut, childErr *os.File
 	if r.stdout, childOut, err = newPipe(&head{limit: c.MaxStdout}); err != nil {
 		return nil, errors.Join(err, cell.close())
@@ -177,7 +180,7 @@ func (r *run) watch(ctx context.Context) error {
 		return ErrStdout
 	case <-ctx.Done():
 		if !isClosed(r.exited) {
-			return errors.Join(ErrTimeout, context.Cause(ctx))
+			return fmt.Errorf("%w: %w", ErrEnded, context.Cause(ctx))
 		}
 	}
 	if isClosed(r.stdout.full) {
@@ -247,6 +250,7 @@ func (r *run) result() Result {
 		Duration:  time.Since(r.began),
 		Leftover:  r.leftover,
 		Survivors: r.survivors,
+		Gone:      r.gone,
 	}
 	r.stdout.drain()
 	r.stderr.drain()
@@ -282,6 +286,7 @@ func (r *run) release() {
 }
 
 func (r *run) close() {
+	defer close(r.gone)
 	if r.unlimit != nil {
 		r.unlimit()
 	}
