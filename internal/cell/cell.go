@@ -1,0 +1,178 @@
+// Package cell runs a command so that nothing of it outlives the run.
+//
+// A command runs in a cell: whatever it starts, however it hides (setsid,
+// double forks, an emptied environment, a descriptor held open), belongs to
+// the cell. The run is over when the command itself has exited, when its
+// context ends, or when it wrote more than it may. Then the cell is emptied:
+// SIGTERM to everybody, SIGKILL after a grace period.
+//
+//	              ┌────────────── Warden ──────────────┐
+//	Run(ctx) ───► │ cell ◄── spawner ──► leader ─► …   │ ───► Result
+//	              │  (cgroup, or subreaper, or group)  │
+//	              └────────────────────────────────────┘
+//
+// On Linux the cell is a leaf in a cgroup v2 where the program may make one.
+// Elsewhere the program becomes a subreaper, so that orphans come to it. On
+// other systems the cell is a process group (on Windows the process alone),
+// from which a command can escape; [Warden.Kind] tells.
+package cell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Config says what holds for all the commands of a [Warden]. The zero value
+// is usable.
+type Config struct {
+	// User that the commands run as. Nil: the program's own.
+	User *User
+	// NoNewPrivs keeps the commands from gaining privileges through set-uid
+	// programs (Linux only).
+	NoNewPrivs bool
+	// Umask of the commands (Linux only; elsewhere the program's own).
+	Umask int
+	// MaxProcesses that a command may have at a time, threads counted, where
+	// a cgroup can enforce it. Zero: no limit.
+	MaxProcesses int
+	// Grace is the time between SIGTERM and SIGKILL. Zero stands for 2 s.
+	Grace time.Duration
+	// NoCgroup makes the warden do without cgroups.
+	NoCgroup bool
+	// Logger for what goes wrong beside a run. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// User is who a command runs as.
+type User struct {
+	UID, GID uint32
+	// Groups are the supplementary groups.
+	Groups []uint32
+}
+
+// ErrClosed is returned by [Warden.Run] after [Warden.Close].
+var ErrClosed = errors.New("the run cells are closed")
+
+// Warden runs commands in cells. Its methods may be called concurrently.
+type Warden struct {
+	config  Config
+	block   block
+	limiter limiter // nil where the block limits, or nothing does
+	spawner *spawner
+	null    *os.File
+
+	mu     sync.Mutex
+	closed bool           // guarded by mu
+	runs   sync.WaitGroup // incremented under mu
+}
+
+// block is a kind of cells: where they come from.
+type block interface {
+	kind() string
+	// open makes an empty cell.
+	open() (cell, error)
+	// close releases what the block holds once its cells are closed.
+	close() error
+}
+
+// cell holds the processes of one run.
+type cell interface {
+	// start adds to attr what makes the process a member, and calls start for
+	// the leader.
+	start(attr *os.ProcAttr, start func() (*os.Process, error)) (*os.Process, error)
+	// members returns the living processes but for the leader.
+	members() ([]int, error)
+	// signal sends a signal to all members and the leader.
+	signal(sig syscall.Signal) error
+	// usage adds what the cell knows of the resources used.
+	usage(u *Usage)
+	// close releases an empty cell.
+	close() error
+}
+
+// limiter bounds the number of processes of a run from outside of its cell.
+type limiter interface {
+	// limit puts the calling thread, and so what it starts, under a limit of
+	// its own, until it is released.
+	limit() (release func(), err error)
+	close()
+}
+
+// Open prepares for running commands. On Linux it starts one operating
+// system thread. Where cgroups cannot be used there, it makes the calling
+// program a subreaper (PR_SET_CHILD_SUBREAPER), which stays so.
+func Open(config Config) (*Warden, error) {
+	if config.Grace <= 0 {
+		config.Grace = 2 * time.Second
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, fmt.Errorf("opening the commands' standard input: %w", err)
+	}
+	block, limiter, err := openBlock(config)
+	if err != nil {
+		null.Close()
+		return nil, err
+	}
+	w := &Warden{config: config, block: block, limiter: limiter, null: null}
+	if w.spawner, err = newSpawner(config); err != nil {
+		return nil, errors.Join(err, w.release())
+	}
+	return w, nil
+}
+
+// Kind says what the cells are: "cgroup", "subreaper", "process group" or
+// "process".
+func (w *Warden) Kind() string { return w.block.kind() }
+
+// Close waits for the runs to end, and for processes that did not die when
+// they were killed, until ctx ends. It does not end runs. It may be called
+// more than once.
+func (w *Warden) Close(ctx context.Context) error {
+	w.mu.Lock()
+	again := w.closed
+	w.closed = true
+	w.mu.Unlock()
+	if again {
+		return nil
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		w.runs.Wait()
+		w.spawner.close()
+	}()
+	select {
+	case <-over:
+		return w.release()
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the end of commands: %w", ctx.Err())
+	}
+}
+
+func (w *Warden) release() error {
+	if w.limiter != nil {
+		w.limiter.close()
+	}
+	return errors.Join(w.block.close(), w.null.Close())
+}
+
+// begin counts a run in, unless the warden is closed.
+func (w *Warden) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	w.runs.Add(1)
+	return true
+}

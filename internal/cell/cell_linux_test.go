@@ -1,0 +1,192 @@
+//go:build linux
+
+package cell_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/cell"
+)
+
+// maxStdout is that of the commands of these tests.
+const maxStdout = 1 << 20
+
+// eachKind runs a test with every kind of cells that this host offers.
+func eachKind(t *testing.T, config cell.Config, test func(t *testing.T, w *cell.Warden)) {
+	for _, noCgroup := range []bool{false, true} {
+		config.NoCgroup = noCgroup
+		w, err := cell.Open(config)
+		require.NoError(t, err)
+		t.Run(w.Kind(), func(t *testing.T) { test(t, w) })
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		require.NoError(t, w.Close(ctx))
+		cancel()
+	}
+}
+
+// command makes a shell script a command. What it starts can be found by the
+// variable MARK; the script gets a file name in $PIDS to write process ids to.
+func command(t *testing.T, script string) cell.Command {
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o777))
+	return cell.Command{
+		Path:      "/bin/sh",
+		Args:      []string{"-c", script},
+		Dir:       dir,
+		Env:       []string{"PATH=" + os.Getenv("PATH"), "PIDS=" + filepath.Join(dir, "pids")},
+		MaxStdout: maxStdout,
+		MaxStderr: 4 << 10,
+	}
+}
+
+// requireDead reads the ids that a script wrote, and sees that there is no
+// such process.
+func requireDead(t *testing.T, c cell.Command) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.Dir, "pids"))
+	require.NoError(t, err)
+	pids := strings.Fields(string(text))
+	require.NotEmpty(t, pids)
+	for _, field := range pids {
+		pid, err := strconv.Atoi(field)
+		require.NoError(t, err)
+		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "process %d lives", pid)
+	}
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestCommandsOutputAndExitAreReturned(t *testing.T) {
+	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
+		res, err := w.Run(t.Context(), command(t, "echo out; echo err >&2; exit 3"))
+		require.NoError(t, err)
+		require.Equal(t, "out\n", string(res.Stdout))
+		require.Equal(t, "err\n", string(res.Stderr))
+		require.Equal(t, 3, res.ExitCode)
+		require.Zero(t, res.Leftover)
+		require.Positive(t, res.Usage.CPU)
+	})
+}
+
+func TestNothingOutlivesARun(t *testing.T) {
+	scripts := map[string]string{
+		"ignores SIGTERM":                     `trap "" TERM; echo $$ >>$PIDS; while :; do sleep 1; done`,
+		"child ignores SIGTERM, holds stdout": `(trap "" TERM; sh -c 'echo $$ >>$PIDS; while :; do sleep 1; done') & sleep 0.2; wait`,
+		"setsid":                              `setsid sh -c 'echo $$ >>$PIDS; sleep 1000' & sleep 1000`,
+		"setsid and double fork":              `(setsid sh -c 'trap "" TERM; echo $$ >>$PIDS; (sleep 1000)& echo $! >>$PIDS; wait' &) ; sleep 1000`,
+		"clean environment, double fork":      `(env -i PIDS=$PIDS setsid sh -c 'trap "" TERM; echo $$ >>$PIDS; while :; do sleep 1000; done' >/dev/null 2>&1 &) ; sleep 1000`,
+	}
+	eachKind(t, cell.Config{NoNewPrivs: true}, func(t *testing.T, w *cell.Warden) {
+		for name, script := range scripts {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				c := command(t, script)
+				began := time.Now()
+				_, err := w.Run(within(t, 500*time.Millisecond), c)
+				require.ErrorIs(t, err, cell.ErrEnded)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Less(t, time.Since(began), 3500*time.Millisecond)
+				requireDead(t, c)
+			})
+		}
+	})
+}
+
+func TestWhatALeaderLeavesIsEndedAndCounted(t *testing.T) {
+	scripts := map[string]string{
+		"holds stdout":    `sleep 1000 & echo $! >>$PIDS; echo out`,
+		"setsid":          `setsid sh -c 'echo $$ >>$PIDS; exec sleep 1000' & until test -s $PIDS; do sleep 0.05; done; echo out`,
+		"clean and gone":  `(env -i PIDS=$PIDS setsid sh -c 'echo $$ >>$PIDS; exec sleep 1000' >/dev/null 2>&1 &); until test -s $PIDS; do sleep 0.05; done; echo out`,
+		"ignores SIGTERM": `(trap "" TERM; exec sleep 1000) & echo $! >>$PIDS; sleep 0.2; echo out`,
+	}
+	eachKind(t, cell.Config{NoNewPrivs: true}, func(t *testing.T, w *cell.Warden) {
+		for name, script := range scripts {
+			t.Run(name, func(t *testing.T) {
+				c := command(t, script)
+				res, err := w.Run(within(t, 10*time.Second), c)
+				require.NoError(t, err)
+				require.Zero(t, res.ExitCode)
+				require.Equal(t, "out\n", string(res.Stdout))
+				require.Equal(t, 1, res.Leftover)
+				require.Empty(t, res.Survivors)
+				requireDead(t, c)
+			})
+		}
+	})
+}
+
+func TestEndlessStdoutEndsTheRun(t *testing.T) {
+	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
+		res, err := w.Run(within(t, 20*time.Second), command(t, "exec yes"))
+		require.ErrorIs(t, err, cell.ErrStdout)
+		require.Len(t, res.Stdout, 64<<10)
+		require.Greater(t, res.StdoutSize, int64(maxStdout))
+	})
+}
+
+func TestStdoutUpToTheLimitIsComplete(t *testing.T) {
+	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
+		res, err := w.Run(within(t, 20*time.Second), command(t, fmt.Sprintf("yes | head -c %d", maxStdout)))
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat("y\n", maxStdout/2), string(res.Stdout))
+	})
+}
+
+func TestOnlyTheEndOfStderrIsKept(t *testing.T) {
+	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		res, err := w.Run(within(t, 20*time.Second), command(t, "yes | head -c 104857600 >&2; printf end >&2"))
+		require.NoError(t, err)
+		runtime.ReadMemStats(&after)
+		require.Len(t, res.Stderr, 4<<10)
+		require.True(t, strings.HasSuffix(string(res.Stderr), "y\nend"))
+		require.Equal(t, int64(104857603), res.StderrSize)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+	})
+}
+
+func TestWhatCannotBeStartedIsSaid(t *testing.T) {
+	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
+		_, err := w.Run(t.Context(), cell.Command{Path: "./none", Dir: t.TempDir()})
+		var start *cell.StartError
+		require.ErrorAs(t, err, &start)
+		require.ErrorIs(t, err, syscall.ENOENT)
+	})
+}
+
+func TestCanceledRunIsEnded(t *testing.T) {
+	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := command(t, "echo $$ >$PIDS; sleep 1000")
+		time.AfterFunc(200*time.Millisecond, cancel)
+		_, err := w.Run(ctx, c)
+		require.ErrorIs(t, err, context.Canceled)
+		requireDead(t, c)
+	})
+}
+
+func TestClosedWardenRunsNothing(t *testing.T) {
+	w, err := cell.Open(cell.Config{})
+	require.NoError(t, err)
+	require.NoError(t, w.Close(t.Context()))
+	require.NoError(t, w.Close(t.Context()))
+	_, err = w.Run(t.Context(), command(t, "true"))
+	require.True(t, errors.Is(err, cell.ErrClosed))
+}

@@ -1,0 +1,43 @@
+//go:build unix && !linux
+
+package cell
+
+import (
+	"os"
+	"syscall"
+)
+
+// groupBlock makes cells that are process groups. A process that leaves its
+// group escapes.
+type groupBlock struct{}
+
+func (groupBlock) kind() string { return "process group" }
+
+func sysProcAttr(config Config) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setsid: true}
+	if u := config.User; u != nil {
+		attr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
+	}
+	return attr
+}
+
+// members returns the group's number for all that is in it besides the
+// leader, whose own end is known otherwise.
+func (g *group) members() ([]int, error) {
+	if syscall.Kill(-g.leader, 0) != nil {
+		return nil, nil
+	}
+	return []int{-g.leader}, nil
+}
+
+func (g *group) signal(sig syscall.Signal) error {
+	syscall.Kill(-g.leader, sig)
+	return nil
+}
+
+func endedBy(state *os.ProcessState) syscall.Signal {
+	if status := state.Sys().(syscall.WaitStatus); status.Signaled() {
+		return status.Signal()
+	}
+	return 0
+}

@@ -1,0 +1,27 @@
+package cell
+
+import (
+	"os"
+	"syscall"
+)
+
+// groupBlock makes cells that hold the command's own process only.
+type groupBlock struct{}
+
+func (groupBlock) kind() string { return "process" }
+
+func sysProcAttr(Config) *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+
+func (g *group) members() ([]int, error) { return nil, nil }
+
+// signal ends the process, whatever the signal: there are no others.
+func (g *group) signal(syscall.Signal) error {
+	p, err := os.FindProcess(g.leader)
+	if err != nil {
+		return nil // it has exited
+	}
+	defer p.Release()
+	return p.Kill()
+}
+
+func endedBy(*os.ProcessState) syscall.Signal { return 0 }

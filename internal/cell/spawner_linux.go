@@ -1,0 +1,73 @@
+package cell
+
+import (
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// spawner starts processes from a thread of its own. On Linux a process
+// inherits from the thread that starts it what Go cannot set in the child:
+// no_new_privs, the umask, the cgroup of a v1 hierarchy. That thread does
+// nothing else and ends with the spawner, so that the program around it keeps
+// its own.
+type spawner struct {
+	calls chan func()
+	done  chan struct{}
+}
+
+func newSpawner(config Config) (*spawner, error) {
+	s := &spawner{calls: make(chan func()), done: make(chan struct{})}
+	ready := make(chan error, 1)
+	go s.serve(config, ready)
+	if err := <-ready; err != nil {
+		<-s.done
+		return nil, err
+	}
+	return s, nil
+}
+
+// serve never unlocks its thread: the runtime ends the thread with the
+// goroutine, and never makes another one in its image.
+func (s *spawner) serve(config Config, ready chan<- error) {
+	defer close(s.done)
+	runtime.LockOSThread()
+	err := changeThread(config)
+	ready <- err
+	if err != nil {
+		return
+	}
+	for call := range s.calls {
+		call()
+	}
+}
+
+// changeThread gives the calling thread what the commands are to inherit.
+func changeThread(config Config) error {
+	// Threads share their umask until one of them leaves.
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("giving the commands an umask of their own: %w", err)
+	}
+	unix.Umask(config.Umask)
+	if !config.NoNewPrivs {
+		return nil
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("setting no_new_privs for the commands: %w", err)
+	}
+	return nil
+}
+
+// do calls start on the thread.
+func (s *spawner) do(start func() error) error {
+	answer := make(chan error, 1)
+	s.calls <- func() { answer <- start() }
+	return <-answer
+}
+
+// close ends the thread. No do may be under way.
+func (s *spawner) close() {
+	close(s.calls)
+	<-s.done
+}

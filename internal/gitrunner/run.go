@@ -1,0 +1,172 @@
+package gitrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/cell"
+)
+
+const (
+	maxStdout = 8 << 20
+	maxStderr = 4 << 10
+)
+
+// RunResult is all that is known of a run.
+type RunResult struct {
+	// Stdout that the plugin wrote; where it wrote too much, the first 64 KiB.
+	Stdout []byte
+	// Stderr is the end of what it wrote to its standard error, 4 KiB at most.
+	Stderr []byte
+	// StdoutSize and StderrSize are how much it wrote, in bytes.
+	StdoutSize, StderrSize int64
+	// Duration from its start to the end of its last process.
+	Duration time.Duration
+	// CPU time of the plugin and its children.
+	CPU time.Duration
+	// PeakMemory in bytes, zero where it is not known.
+	PeakMemory int64
+	// Leftover is the number of processes that it left when it exited, and
+	// that were ended.
+	Leftover int
+	// Survivors are the processes that the kernel did not let go of, so that
+	// they could not be ended in time; nearly always none. Gone is closed
+	// when they have ended.
+	Survivors []int
+	Gone      <-chan struct{}
+}
+
+// Run runs an installed plugin. See [agent.PluginRunner].
+func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte, error) {
+	res, err := r.RunDetailed(ctx, p, args)
+	return res.Stdout, err
+}
+
+// RunDetailed is Run for callers who want to know more.
+func (r *Runner) RunDetailed(ctx context.Context, p agent.Plugin, args []string) (RunResult, error) {
+	if err := checkPlugin(p); err != nil {
+		return RunResult{}, startError(err)
+	}
+	s := r.slot(p)
+	s.begin()
+	res, err := r.runUnlessStuck(ctx, s, p, args)
+	if err := s.end(); err != nil {
+		r.config.Logger.Warn("removing an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
+	}
+	return res, err
+}
+
+// runUnlessStuck starts nothing while there are processes of the last run that
+// could not be killed: those of a plugin that hangs in a dead file system would
+// become more and more.
+func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string) (RunResult, error) {
+	if pids := s.survivors(); len(pids) > 0 {
+		return RunResult{}, startError(fmt.Errorf("the plugin is not started, because its processes %v from an earlier run hang in the kernel and cannot be ended", pids))
+	}
+	res, err := r.runIn(ctx, s.dir, p, args)
+	s.keep(res)
+	return res, err
+}
+
+// RunDir runs the plugin in a directory that needs not be installed, exactly
+// as Run would.
+func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
+	return r.runIn(ctx, dir, p, args)
+}
+
+func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
+	if err := checkArgs(args); err != nil {
+		return RunResult{}, startError(err)
+	}
+	if err := checkExecutable(dir); err != nil {
+		return RunResult{}, startError(fmt.Errorf("the plugin in %s cannot be started: %w", dir, err))
+	}
+	res, err := r.cells.Run(ctx, cell.Command{
+		Path:      "./plugin",
+		Args:      args,
+		Dir:       dir,
+		Env:       r.env(p),
+		MaxStdout: maxStdout,
+		MaxStderr: maxStderr,
+	})
+	return RunResult{
+		Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
+		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
+		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
+	}, r.judge(ctx, res, err)
+}
+
+// env is all of a plugin's environment.
+func (r *Runner) env(p agent.Plugin) []string {
+	return []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=" + r.owner.home,
+		"LANG=C.UTF-8",
+		"AGENT_NAMESPACE=" + p.Namespace,
+		"AGENT_PLUGIN=" + p.Name,
+		"AGENT_HOSTNAME=" + r.config.Hostname,
+		"AGENT_INTERVAL=" + strconv.FormatFloat(p.Interval.Seconds(), 'f', -1, 64),
+	}
+}
+
+// judge makes an error of a run that did not end well.
+func (r *Runner) judge(ctx context.Context, res cell.Result, err error) error {
+	var start *cell.StartError
+	switch {
+	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin was ended after %v, because its time was over", res.Duration.Round(time.Millisecond))}
+	case errors.Is(err, cell.ErrStdout):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was ended because it wrote more than %d MiB to its standard output", maxStdout>>20)}
+	case errors.As(err, &start):
+		return startError(r.explainStart(start))
+	case err != nil:
+		return fmt.Errorf("the plugin %w", err)
+	case len(res.Survivors) > 0:
+		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("processes %v of the plugin hang in the kernel and cannot be ended", res.Survivors)}
+	case res.ExitCode == 0:
+		return nil
+	case res.Signal != 0:
+		return &agent.RunError{Result: agent.RunExit, ExitCode: -1, Err: fmt.Errorf("the plugin was ended by the signal %q", res.Signal)}
+	}
+	return &agent.RunError{Result: agent.RunExit, ExitCode: res.ExitCode, Err: fmt.Errorf("the plugin exited with status %d", res.ExitCode)}
+}
+
+func startError(err error) error {
+	return &agent.RunError{Result: agent.RunStart, ExitCode: -1, Err: err}
+}
+
+// explainStart turns the kernel's reason into one that helps: that plugin is
+// there and executable is known already.
+func (r *Runner) explainStart(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOENT):
+		return fmt.Errorf("the plugin cannot be started: the interpreter named in its first line (#!) is not on this host: %w", err)
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Errorf("the plugin cannot be started: it is neither a program for this system nor a script that begins with #!: %w", err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("the plugin cannot be started: its user may not enter its directory or execute it or its interpreter: %w", err)
+	}
+	return fmt.Errorf("the plugin %w", err)
+}
+
+// InspectPlugin tells what is known of a plugin: its installed commit, and the
+// figures of its last run.
+func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
+	if checkPlugin(p) != nil {
+		return agent.PluginDetails{}
+	}
+	s := r.slot(p)
+	installed := s.installed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	details := agent.PluginDetails{Cell: r.cells.Kind(), CPU: s.last.CPU, PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
+	if installed != nil {
+		details.Commit = installed.Commit
+	}
+	return details
+}

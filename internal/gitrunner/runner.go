@@ -1,0 +1,208 @@
+// Package gitrunner is an [agent.PluginRunner] that fetches plugins with the
+// git program and runs them in cells that no process outlives.
+//
+//	PLUGINSDIR
+//	├── NS/PROJECT         an installed plugin, exchanged as a whole
+//	│   ├── plugin         what is run
+//	│   └── .git           readable for the agent alone
+//	└── .agent-clones      where clones are made and old versions wait for
+//	                       the end of their last run
+//
+// Installing needs the git program (2.20 or newer). Users' ssh keys, credential
+// helpers and protocols work as they do for the user that the agent runs as,
+// except that nothing is ever asked.
+package gitrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"sync"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/cell"
+)
+
+// Config says where plugins come from and how they run.
+type Config struct {
+	// PluginsDir is where plugins are installed. It is made if missing.
+	// Empty: nothing can be installed, only [Runner.RunDir] works.
+	PluginsDir string
+	// Git is the address plugins are cloned from, with %s in place of the
+	// plugin's path ORG/PROJECT; a template that ends its path in an
+	// organisation takes PROJECT only (git@host:org/%s.git), and then refuses
+	// other organisations. Empty: nothing can be installed.
+	Git string
+	// User that plugins run as. Empty stands for nobody. Where the agent is
+	// not root, plugins run as the agent's own user instead.
+	User string
+	// Branch that is installed, where a repository has it; else the
+	// repository's default branch is. Empty stands for release.
+	Branch string
+	// Hostname is told to plugins as AGENT_HOSTNAME.
+	Hostname string
+	// MaxConcurrentInstalls is the number of plugins that are fetched at a
+	// time. Zero stands for 4.
+	MaxConcurrentInstalls int
+	// GitTimeout is how long one call of git may take. Zero stands for 2
+	// minutes.
+	GitTimeout time.Duration
+	// MaxProcesses that one run may have at a time, where a cgroup can
+	// enforce it. Zero stands for 512.
+	MaxProcesses int
+	// NoCgroup makes runs do without cgroups.
+	NoCgroup bool
+	// Logger is told what concerns no single plugin. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Runner installs and runs plugins. Its methods may be called concurrently.
+type Runner struct {
+	config   Config
+	template template // its zero value: nothing can be installed
+	owner    owner
+	cells    *cell.Warden // for plugins
+	tools    *cell.Warden // for git
+	session  *session     // nil without PluginsDir
+	installs chan struct{}
+	ssh      func() []string
+
+	mu    sync.Mutex
+	slots map[string]*slot // guarded by mu: by directory
+}
+
+var (
+	_ agent.PluginRunner    = (*Runner)(nil)
+	_ agent.PluginInspector = (*Runner)(nil)
+)
+
+// New checks the config and prepares for running plugins. Where no cgroups can
+// be used on Linux, it makes the calling program a subreaper. It removes what
+// an earlier run of the program has left unfinished.
+func New(config Config) (*Runner, error) {
+	config = withDefaults(config)
+	r := &Runner{config: config, slots: map[string]*slot{}, installs: make(chan struct{}, config.MaxConcurrentInstalls)}
+	var problems []error
+	var err error
+	if config.Git != "" {
+		if r.template, err = parseTemplate(config.Git); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	if err := checkBranch(config.Branch); err != nil {
+		problems = append(problems, err)
+	}
+	if r.owner, err = lookupOwner(config.User, os.Geteuid()); err != nil {
+		problems = append(problems, err)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	if warning := r.owner.warning; warning != "" {
+		config.Logger.Warn(warning)
+	}
+	r.ssh = sync.OnceValue(r.sshEnv)
+	if err := r.open(); err != nil {
+		return nil, errors.Join(err, r.Close(context.Background()))
+	}
+	return r, nil
+}
+
+func withDefaults(config Config) Config {
+	if config.User == "" {
+		config.User = "nobody"
+	}
+	if config.Branch == "" {
+		config.Branch = "release"
+	}
+	if config.MaxConcurrentInstalls <= 0 {
+		config.MaxConcurrentInstalls = 4
+	}
+	if config.GitTimeout <= 0 {
+		config.GitTimeout = 2 * time.Minute
+	}
+	if config.MaxProcesses <= 0 {
+		config.MaxProcesses = 512
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	return config
+}
+
+// open takes what Close gives back.
+func (r *Runner) open() (err error) {
+	if r.config.PluginsDir != "" {
+		if r.session, err = openSession(r.config.PluginsDir); err != nil {
+			return err
+		}
+	}
+	config := cell.Config{Umask: 0o022, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger}
+	if r.tools, err = cell.Open(config); err != nil {
+		return fmt.Errorf("preparing to run git: %w", err)
+	}
+	config.User, config.NoNewPrivs, config.MaxProcesses = r.owner.user, true, r.config.MaxProcesses
+	if r.cells, err = cell.Open(config); err != nil {
+		return fmt.Errorf("preparing to run plugins: %w", err)
+	}
+	return nil
+}
+
+// Close waits until what is under way has ended, or ctx has. It may be called
+// more than once.
+func (r *Runner) Close(ctx context.Context) error {
+	var errs []error
+	for _, w := range []*cell.Warden{r.cells, r.tools} {
+		if w != nil {
+			errs = append(errs, w.Close(ctx))
+		}
+	}
+	if r.session != nil {
+		errs = append(errs, r.session.close())
+	}
+	return errors.Join(errs...)
+}
+
+// owner is who plugins run as.
+type owner struct {
+	user    *cell.User // nil: as the agent
+	home    string
+	warning string
+}
+
+// lookupOwner finds a user for an agent that runs as euid.
+func lookupOwner(name string, euid int) (owner, error) {
+	if euid != 0 {
+		return ownUser(name)
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return owner{}, fmt.Errorf("agent.pluginsuser: there is no user %q: create it or name another one", name)
+	}
+	o := owner{home: u.HomeDir}
+	if o.user, err = credentials(u); err != nil {
+		return owner{}, fmt.Errorf("agent.pluginsuser %q: %w", name, err)
+	}
+	if o.user.UID == 0 {
+		o.user = nil
+		o.warning = "plugins run as root, because agent.pluginsuser says so"
+	}
+	return o, nil
+}
+
+// ownUser is for agents that cannot change users (on Windows, none can).
+func ownUser(wanted string) (owner, error) {
+	u, err := user.Current()
+	if err != nil {
+		return owner{}, fmt.Errorf("looking up the own user: %w", err)
+	}
+	o := owner{home: u.HomeDir}
+	if u.Username != wanted {
+		o.warning = fmt.Sprintf("plugins run as %s, the agent's own user, not as %s: only root can change users", u.Username, wanted)
+	}
+	return o, nil
+}

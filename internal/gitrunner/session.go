@@ -1,0 +1,88 @@
+package gitrunner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// session is a directory for what is not, or no longer, installed. It lies
+// beside the plugins, so that they can be renamed into place, and is locked
+// while its runner lives: a later one removes what nobody holds.
+type session struct {
+	dir  string
+	lock *os.File
+}
+
+const sessionsName = ".agent-clones"
+
+func openSession(pluginsDir string) (*session, error) {
+	parent := filepath.Join(pluginsDir, sessionsName)
+	if err := makeDir(pluginsDir, 0o755); err != nil {
+		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
+	}
+	if err := makeDir(parent, 0o711); err != nil {
+		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
+	}
+	if err := removeDeadSessions(parent); err != nil {
+		return nil, fmt.Errorf("removing unfinished clones: %w", err)
+	}
+	dir, err := os.MkdirTemp(parent, "")
+	if err != nil {
+		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
+	}
+	// A plugin may still run in an old version that waits here.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
+	}
+	lock, err := takeLock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), os.RemoveAll(dir))
+	}
+	return &session{dir, lock}, nil
+}
+
+// removeDeadSessions removes those that no living runner holds. One that is
+// just being made has no lock yet; it is left alone if it is empty.
+func removeDeadSessions(parent string) error {
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		dir := filepath.Join(parent, e.Name())
+		lock, err := takeLock(filepath.Join(dir, "lock"))
+		if err != nil {
+			continue
+		}
+		errs = append(errs, os.RemoveAll(dir))
+		lock.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// tempDir returns a new directory for a clone.
+func (s *session) tempDir() (string, error) {
+	dir, err := os.MkdirTemp(s.dir, "")
+	if err != nil {
+		return "", fmt.Errorf("making a directory for the clone: %w", err)
+	}
+	return dir, nil
+}
+
+func (s *session) close() error {
+	return errors.Join(os.RemoveAll(s.dir), s.lock.Close())
+}
+
+// makeDir makes a directory that others may enter, whatever the umask.
+func makeDir(dir string, mode os.FileMode) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return err
+	}
+	return os.Chmod(dir, mode)
+}

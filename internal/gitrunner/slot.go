@@ -1,0 +1,119 @@
+package gitrunner
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/lodastack/agent"
+)
+
+// slot is the place of one installed plugin: PLUGINSDIR/NS/PROJECT.
+type slot struct {
+	dir string
+
+	mu      sync.Mutex
+	running int       // guarded by mu
+	retired []string  // guarded by mu: old versions that a run may still use
+	release *release  // guarded by mu: what is installed, nil: not yet looked
+	last    RunResult // guarded by mu: of the last run
+}
+
+// slot returns the one of a plugin whose names have been checked.
+func (r *Runner) slot(p agent.Plugin) *slot {
+	_, project, _ := splitRepo(p.Repo)
+	dir := filepath.Join(r.config.PluginsDir, p.Namespace, project)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.slots[dir]
+	if s == nil {
+		s = &slot{dir: dir}
+		r.slots[dir] = s
+	}
+	return s
+}
+
+// begin counts a run in: what is installed now will not be removed before
+// end.
+func (s *slot) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running++
+}
+
+func (s *slot) end() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	return s.sweep()
+}
+
+// sweep removes old versions that nothing uses. The lock is held.
+func (s *slot) sweep() error {
+	if s.running > 0 {
+		return nil
+	}
+	var errs []error
+	for _, dir := range s.retired {
+		errs = append(errs, os.RemoveAll(dir))
+	}
+	s.retired = nil
+	return errors.Join(errs...)
+}
+
+// publish puts a finished clone in place. What was there before stays where
+// the clone was, until its last run is over.
+func (s *slot) publish(clone string, rel release) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := makeDir(filepath.Dir(s.dir), 0o755); err != nil {
+		return err
+	}
+	_, err := os.Lstat(s.dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if err := os.Rename(clone, s.dir); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if err := exchange(clone, s.dir); err != nil {
+			return err
+		}
+		s.retired = append(s.retired, clone)
+	}
+	s.release = &rel
+	return s.sweep()
+}
+
+// installed returns what is in place, or nil.
+func (s *slot) installed() *release {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.release == nil {
+		s.release = readRelease(s.dir)
+	}
+	return s.release
+}
+
+// keep remembers a run.
+func (s *slot) keep(res RunResult) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	res.Stdout = nil
+	s.last = res
+}
+
+// survivors returns the processes of the last run that are still there.
+func (s *slot) survivors() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.last.Gone:
+		return nil
+	default:
+		return s.last.Survivors
+	}
+}

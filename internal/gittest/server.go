@@ -1,0 +1,89 @@
+package gittest
+
+import (
+	"net"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Daemon serves the repositories with git daemon on a loopback port, until the
+// test ends. It returns the template git://127.0.0.1:PORT/%s.git.
+func (r *Root) Daemon() string {
+	r.t.Helper()
+	return "git://" + r.listen(func(conn *net.TCPConn) {
+		file, err := conn.File()
+		if err != nil {
+			return
+		}
+		defer file.Close()
+		cmd := exec.Command("git", "daemon", "--inetd", "--export-all", "--base-path="+r.Dir, r.Dir)
+		cmd.Stdin, cmd.Stdout = file, file
+		cmd.Run()
+	}) + "/%s.git"
+}
+
+// Hanging returns a template of a server that accepts connections and then
+// says nothing, until the test ends.
+func (r *Root) Hanging() string {
+	r.t.Helper()
+	return "git://" + r.listen(func(conn *net.TCPConn) { conn.Read(make([]byte, 1<<16)); conn.Read(make([]byte, 1)) }) + "/%s.git"
+}
+
+// listen serves connections and returns where.
+func (r *Root) listen(serve func(conn *net.TCPConn)) string {
+	r.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(r.t, err)
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() {
+				defer conn.Close()
+				serve(conn.(*net.TCPConn))
+			})
+		}
+	})
+	r.t.Cleanup(func() {
+		listener.Close()
+		served.Wait()
+	})
+	return listener.Addr().String()
+}
+
+// HTTP serves the repositories with git http-backend until the test ends, to
+// callers with that password if it is not empty. It returns the template
+// http://127.0.0.1:PORT/%s.git.
+func (r *Root) HTTP(password string) string {
+	r.t.Helper()
+	out, err := exec.Command("git", "--exec-path").Output()
+	require.NoError(r.t, err)
+	backend := &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(out)), "git-http-backend"),
+		Env:  []string{"GIT_PROJECT_ROOT=" + r.Dir, "GIT_HTTP_EXPORT_ALL=1"},
+	}
+	if _, err := os.Stat(backend.Path); err != nil {
+		r.t.Skip("there is no git http-backend")
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if _, given, _ := q.BasicAuth(); password != "" && given != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		backend.ServeHTTP(w, q)
+	}))
+	r.t.Cleanup(server.Close)
+	return server.URL + "/%s.git"
+}
