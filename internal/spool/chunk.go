@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -98,7 +99,7 @@ func (q *queue) read(g *segment) (c *chunk, bad, err error) {
 			bad = err
 		}
 	}
-	c.batches = d.batches
+	c.batches = slices.DeleteFunc(d.batches, func(b agent.Batch) bool { return len(b.Metrics) == 0 })
 	c.points = c.rest()
 	return c, bad, nil
 }

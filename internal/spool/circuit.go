@@ -16,7 +16,7 @@ type circuit struct {
 	mu      sync.Mutex
 	cause   error     // why it is down, nil while it is up; guarded by mu
 	since   time.Time // when it went up or down; guarded by mu
-	success time.Time // of the last batch it took; guarded by mu
+	success time.Time // when the last batch that it took was begun; guarded by mu
 	trial   time.Time // when a write was last let through while down; guarded by mu
 }
 
@@ -35,14 +35,14 @@ func (c *circuit) admits(now time.Time) bool {
 }
 
 // succeeded tells whether the output was down until now.
-func (c *circuit) succeeded(now time.Time) (back bool) {
+func (c *circuit) succeeded(started time.Time) (back bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.success = now
+	c.success = started
 	if c.cause == nil {
 		return false
 	}
-	c.cause, c.since = nil, now
+	c.cause, c.since = nil, time.Now()
 	return true
 }
 
@@ -60,6 +60,13 @@ func (c *circuit) failed(started, now time.Time, cause error) (gone bool) {
 	}
 	c.cause = cause
 	return gone
+}
+
+// tookSince tells whether the output took a batch that was begun after t.
+func (c *circuit) tookSince(t time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.success.After(t)
 }
 
 func (c *circuit) state() (cause error, since time.Time) {

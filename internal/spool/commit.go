@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/lodastack/agent"
 )
@@ -23,6 +24,9 @@ type request struct {
 	namespace string
 	points    int64
 	records   []byte
+	// waitsSince is zero for a new batch. One that is on disk already and is
+	// only moved has been accepted before.
+	waitsSince time.Time
 	// taken is set by the committer that writes the request, or by a writer
 	// that no longer waits for it: whoever comes first.
 	taken atomic.Bool

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lodastack/agent"
 )
@@ -80,22 +81,22 @@ func (d *decoder) record(payload string) error {
 	if r.failed || count > uint64(len(r.rest)/4) {
 		return errDamaged
 	}
-	metrics := make([]agent.Metric, 0, count)
+	batch := d.batch(namespace)
+	before := batch.Metrics
+	batch.Metrics = slices.Grow(batch.Metrics, int(count))
 	for range count {
-		m := agent.Metric{Name: r.string(), Timestamp: r.varint(), Tags: d.sharedTags(&r), Value: r.value()}
-		if r.failed {
-			return errDamaged
-		}
-		metrics = append(metrics, m)
+		batch.Metrics = append(batch.Metrics, agent.Metric{Name: r.string(), Timestamp: r.varint(), Tags: d.sharedTags(&r), Value: r.value()})
 	}
-	if r.rest != "" {
+	if r.failed || r.rest != "" {
+		batch.Metrics = before
 		return errDamaged
 	}
-	d.add(namespace, metrics)
+	d.largest = max(d.largest, len(batch.Metrics))
 	return nil
 }
 
-func (d *decoder) add(namespace string, metrics []agent.Metric) {
+// batch returns the batch of a namespace, which is valid until the next call.
+func (d *decoder) batch(namespace string) *agent.Batch {
 	i, ok := d.place[namespace]
 	if !ok {
 		if d.place == nil {
@@ -105,8 +106,7 @@ func (d *decoder) add(namespace string, metrics []agent.Metric) {
 		d.place[namespace] = i
 		d.batches = append(d.batches, agent.Batch{Namespace: namespace})
 	}
-	d.batches[i].Metrics = append(d.batches[i].Metrics, metrics...)
-	d.largest = max(d.largest, len(d.batches[i].Metrics))
+	return &d.batches[i]
 }
 
 func (d *decoder) sharedTags(r *reader) map[string]string {

@@ -57,27 +57,47 @@ func (s *Spool) drain(ctx context.Context) {
 // deliver returns true once nothing of c waits any more, false when ctx has
 // ended before.
 func (d *drainer) deliver(ctx context.Context, c *chunk) bool {
+	var failing time.Time
 	for len(c.batches) > 0 {
 		if ctx.Err() != nil {
 			return false
 		}
 		b := &c.batches[0]
 		piece := agent.Batch{Namespace: b.Namespace, Metrics: b.Metrics[:min(d.points, len(b.Metrics))]}
-		if !d.attempt(piece) {
-			d.queue.expire(time.Now())
-			if reason := d.queue.lost(c); reason != "" {
-				d.ledger.dropped(c.rest(), reason)
-				return true
+		if d.attempt(piece) {
+			if b.Metrics = b.Metrics[len(piece.Metrics):]; len(b.Metrics) == 0 {
+				c.batches = c.batches[1:]
 			}
-			d.wait(ctx)
+			failing = time.Time{}
+			d.pace(ctx, len(piece.Metrics))
 			continue
 		}
-		if b.Metrics = b.Metrics[len(piece.Metrics):]; len(b.Metrics) == 0 {
-			c.batches = c.batches[1:]
+		d.queue.expire(time.Now())
+		if reason := d.queue.lost(c); reason != "" {
+			d.ledger.dropped(c.rest(), reason)
+			return true
 		}
-		d.pace(ctx, len(piece.Metrics))
+		if failing.IsZero() {
+			failing = time.Now()
+		} else if d.circuit.tookSince(failing) && d.moveBack(*b, c.segment.newest) == nil {
+			c.batches = c.batches[1:]
+			failing = time.Time{}
+		}
+		d.wait(ctx)
 	}
 	return true
+}
+
+// moveBack puts a batch behind all others. It is for one that the output does
+// not take while it takes others: those must not wait for it.
+func (d *drainer) moveBack(b agent.Batch, accepted time.Time) error {
+	r := &request{namespace: b.Namespace, points: int64(len(b.Metrics)), waitsSince: accepted, done: make(chan error, 1)}
+	var err error
+	if r.records, err = appendRecords(nil, b); err != nil {
+		return err
+	}
+	d.requests <- r
+	return <-r.done
 }
 
 // attempt returns true if the piece was delivered or can never be.
@@ -91,13 +111,16 @@ func (d *drainer) attempt(piece agent.Batch) bool {
 	var permanent *agent.PermanentError
 	switch {
 	case err == nil:
-		d.up()
+		d.up(started)
 		d.ledger.delivered(piece.Namespace, n)
 	case errors.As(err, &permanent):
 		d.log.Warn("spooled batch was refused and is dropped", "namespace", piece.Namespace, "points", n, "error", err)
 		d.ledger.dropped(map[string]int64{piece.Namespace: n}, reason(permanent))
 	default:
-		d.down(started, err)
+		// A success of late says that it is this batch, not the output.
+		if !d.circuit.tookSince(started.Add(-trialEvery)) {
+			d.down(started, err)
+		}
 		if ctx.Err() != nil {
 			d.timeouts++
 			d.points = max(d.points/2, fewestPoints)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,25 @@ func (o *fakeOutput) written() []agent.Batch {
 	return append([]agent.Batch(nil), o.writes...)
 }
 
+// gatedOutput is away while the gate is shut.
+type gatedOutput struct {
+	agent.Output
+	shut atomic.Bool
+}
+
+func (o *gatedOutput) Write(ctx context.Context, b agent.Batch) error {
+	if o.shut.Load() {
+		return errAway
+	}
+	return o.Output.Write(ctx, b)
+}
+
+// discard takes everything and remembers nothing.
+type discard struct{}
+
+func (discard) Write(context.Context, agent.Batch) error { return nil }
+func (discard) Close(context.Context) error              { return nil }
+
 func away(context.Context, agent.Batch) error { return errAway }
 
 func hung(ctx context.Context, _ agent.Batch) error {
@@ -91,12 +111,13 @@ func hung(ctx context.Context, _ agent.Batch) error {
 	return context.Cause(ctx)
 }
 
-// batch has n points with the timestamps from first on.
+// batch has n points with the timestamps from first on, which are also their
+// values.
 func batch(namespace string, first, n int) agent.Batch {
 	b := agent.Batch{Namespace: namespace}
 	tags := map[string]string{"host": "h1", "core": "0"}
 	for i := range n {
-		b.Metrics = append(b.Metrics, agent.Metric{Name: "cpu.idle", Timestamp: int64(first + i), Tags: tags, Value: float64(i)})
+		b.Metrics = append(b.Metrics, agent.Metric{Name: "cpu.idle", Timestamp: int64(first + i), Tags: tags, Value: float64(first + i)})
 	}
 	return b
 }

@@ -115,10 +115,14 @@ func (q *queue) endWrite(g *segment, n int, group []*request, err error) {
 		return
 	}
 	g.last += uint64(n)
-	g.newest = time.Now()
 	for _, r := range group {
 		g.points[r.namespace] += r.points
-		q.ledger.stored(r.namespace, r.points)
+		if r.waitsSince.IsZero() {
+			g.newest = time.Now()
+			q.ledger.stored(r.namespace, r.points)
+		} else if r.waitsSince.After(g.newest) {
+			g.newest = r.waitsSince
+		}
 	}
 }
 

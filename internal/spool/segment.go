@@ -71,7 +71,6 @@ func createSegment(path string, size int64) (*segment, error) {
 		return nil, errors.Join(err, g.close(), removeFile(path))
 	}
 	g.oldest = time.Now()
-	g.newest = g.oldest
 	g.stat()
 	return g, nil
 }

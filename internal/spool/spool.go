@@ -199,7 +199,7 @@ func (s *Spool) pass(ctx context.Context, b agent.Batch, started time.Time) erro
 	err := s.inner.Write(limited, b)
 	if err == nil {
 		s.ledger.passed(b.Namespace, int64(len(b.Metrics)))
-		s.up()
+		s.up(started)
 		return nil
 	}
 	if ctx.Err() == nil && !isPermanent(err) {
@@ -213,9 +213,9 @@ func isPermanent(err error) bool {
 	return errors.As(err, &permanent)
 }
 
-// up notes that the inner output takes batches.
-func (s *Spool) up() {
-	if !s.circuit.succeeded(time.Now()) {
+// up notes that the inner output takes batches, at least of late as started.
+func (s *Spool) up(started time.Time) {
+	if !s.circuit.succeeded(started) {
 		return
 	}
 	s.log.Info("output is back", "waiting", s.ledger.waits())
