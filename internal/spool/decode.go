@@ -1,0 +1,191 @@
+package spool
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/lodastack/agent"
+)
+
+// decoder turns blocks back into batches, one for each namespace, which it
+// collects until they are taken out of it. The zero value is ready.
+type decoder struct {
+	batches []agent.Batch
+	// largest is the number of metrics of the largest batch.
+	largest int
+	// place is the index in batches of a namespace.
+	place map[string]int
+	// tags holds the maps made so far by their encoded form: most points of a
+	// host have the same tags, and batches may share them.
+	tags map[string]map[string]string
+}
+
+// block decodes a block. Records that cannot be trusted are left out, and
+// make the error; those behind them are read as far as the lengths lead.
+func (d *decoder) block(seq uint64, data []byte) error {
+	records, err := blockRecords(seq, data)
+	for len(records) > 0 {
+		var payload []byte
+		if payload, records = nextRecord(records); payload == nil {
+			err = errDamaged
+			continue
+		}
+		if bad := d.record(string(payload)); bad != nil {
+			err = bad
+		}
+	}
+	return err
+}
+
+// blockRecords checks the head of a block and returns what follows.
+func blockRecords(seq uint64, data []byte) ([]byte, error) {
+	if len(data) < blockHeadSize || checksum(data[:9]) != binary.LittleEndian.Uint32(data[9:]) {
+		return nil, errDamaged
+	}
+	if data[0] != blockVersion {
+		return nil, fmt.Errorf("block version %d is unknown", data[0])
+	}
+	if binary.LittleEndian.Uint64(data[1:]) != seq {
+		return nil, errDamaged
+	}
+	return data[blockHeadSize:], nil
+}
+
+// nextRecord splits the payload of the first record off data. It is nil where
+// its checksum is wrong.
+func nextRecord(data []byte) (payload, rest []byte) {
+	if len(data) < recordHead {
+		return nil, nil
+	}
+	length := binary.LittleEndian.Uint32(data)
+	if uint64(length) > uint64(len(data)-recordHead) {
+		return nil, nil
+	}
+	end := recordHead + int(length)
+	payload, rest = data[recordHead:end:end], data[end:]
+	if recordChecksum(data[:4], payload) != binary.LittleEndian.Uint32(data[4:]) {
+		return nil, rest
+	}
+	return payload, rest
+}
+
+// record decodes a payload whose checksum was right. The strings of the
+// metrics are parts of it, not copies.
+func (d *decoder) record(payload string) error {
+	r := reader{rest: payload}
+	namespace := r.string()
+	count := r.uvarint()
+	// A metric takes at least four bytes: a wrong count allocates no memory.
+	if r.failed || count > uint64(len(r.rest)/4) {
+		return errDamaged
+	}
+	batch := d.batch(namespace)
+	before := batch.Metrics
+	batch.Metrics = slices.Grow(batch.Metrics, int(count))
+	for range count {
+		batch.Metrics = append(batch.Metrics, agent.Metric{Name: r.string(), Timestamp: r.varint(), Tags: d.sharedTags(&r), Value: r.value()})
+	}
+	if r.failed || r.rest != "" {
+		batch.Metrics = before
+		return errDamaged
+	}
+	d.largest = max(d.largest, len(batch.Metrics))
+	return nil
+}
+
+// batch returns the batch of a namespace, which is valid until the next call.
+func (d *decoder) batch(namespace string) *agent.Batch {
+	i, ok := d.place[namespace]
+	if !ok {
+		if d.place == nil {
+			d.place = map[string]int{}
+		}
+		i = len(d.batches)
+		d.place[namespace] = i
+		d.batches = append(d.batches, agent.Batch{Namespace: namespace})
+	}
+	return &d.batches[i]
+}
+
+func (d *decoder) sharedTags(r *reader) map[string]string {
+	encoded := r.string()
+	if encoded == "" {
+		return nil
+	}
+	if tags, ok := d.tags[encoded]; ok {
+		return tags
+	}
+	tags := map[string]string{}
+	inner := reader{rest: encoded}
+	for inner.rest != "" && !inner.failed {
+		key := inner.string()
+		tags[key] = inner.string()
+	}
+	r.failed = r.failed || inner.failed
+	if d.tags == nil {
+		d.tags = map[string]map[string]string{}
+	}
+	d.tags[encoded] = tags
+	return tags
+}
+
+// reader reads the parts of a payload one after the other. Once it has
+// failed, it returns zero values.
+type reader struct {
+	rest   string
+	failed bool
+}
+
+func (r *reader) take(n uint64) string {
+	if r.failed || n > uint64(len(r.rest)) {
+		r.failed = true
+		return ""
+	}
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}
+
+func (r *reader) string() string { return r.take(r.uvarint()) }
+
+func (r *reader) uvarint() uint64 {
+	var v uint64
+	for shift := 0; shift < 64; shift += 7 {
+		b := r.take(1)
+		if r.failed {
+			return 0
+		}
+		v |= uint64(b[0]&0x7f) << shift
+		if b[0] < 0x80 {
+			return v
+		}
+	}
+	r.failed = true
+	return 0
+}
+
+func (r *reader) varint() int64 {
+	v := r.uvarint()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
+func (r *reader) value() any {
+	switch r.take(1) {
+	case "f":
+		b := r.take(8)
+		if r.failed {
+			return nil
+		}
+		return math.Float64frombits(binary.LittleEndian.Uint64([]byte(b)))
+	case "t":
+		return true
+	case "n":
+		return false
+	case "s":
+		return r.string()
+	}
+	r.failed = true
+	return nil
+}

@@ -1,0 +1,160 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Damage is a file of the spool that could not be read, or only in parts.
+type Damage struct {
+	// File is the path to which it was set aside. The newest few are kept.
+	File   string
+	Reason string
+	// Points that were lost with it, as far as their number is known.
+	Points int64
+	Time   time.Time
+}
+
+// keptDamages is how many damaged files are kept for whoever wants to know.
+const keptDamages = 3
+
+const damagedSuffix = ".damaged-"
+
+// load finds the segments of earlier runs. Damaged ones are set aside; an
+// error means that a file could not be opened for another reason.
+func (q *queue) load() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	paths, err := filepath.Glob(filepath.Join(q.dir, "*"+segmentSuffix))
+	if err != nil {
+		return err
+	}
+	slices.Sort(paths)
+	for _, path := range paths {
+		if err := q.loadSegment(path); err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+	}
+	q.makeRoom(0)
+	return q.removeOrphans()
+}
+
+func (q *queue) loadSegment(path string) error {
+	id, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), segmentSuffix), 16, 64)
+	if err != nil {
+		return nil
+	}
+	q.lastID = max(q.lastID, id)
+	g, err := foundSegment(path)
+	if err != nil && !isDamage(err) {
+		return err
+	}
+	if err != nil {
+		q.setAside(g, err, 0)
+		return nil
+	}
+	q.segments = append(q.segments, g)
+	if len(g.points) == 0 && g.bad == nil {
+		q.remove(g)
+		return nil
+	}
+	for namespace, n := range g.points {
+		q.ledger.stored(namespace, n)
+	}
+	return nil
+}
+
+// foundSegment returns the segment at path with its figures. It is not nil
+// where there is an error.
+func foundSegment(path string) (*segment, error) {
+	g := &segment{path: path, next: 1, points: map[string]int64{}}
+	info, err := os.Stat(path)
+	if err != nil {
+		return g, err
+	}
+	g.size, g.oldest, g.newest = info.Size(), info.ModTime(), info.ModTime()
+	if info.Size() == 0 {
+		// The process ended while it made the file.
+		return g, nil
+	}
+	if s, ok := loadSummary(path); ok {
+		g.last, g.next, g.oldest, g.newest = s.Last, s.Next, s.Oldest, s.Newest
+		if s.Points != nil {
+			g.points = s.Points
+		}
+		return g, nil
+	}
+	err = g.count()
+	return g, errors.Join(err, g.close())
+}
+
+// count reads the whole segment.
+func (g *segment) count() (err error) {
+	if g.last, err = g.length(); err != nil {
+		return err
+	}
+	for seq := uint64(1); seq <= g.last; seq++ {
+		data, err := g.block(seq)
+		if err != nil && !isDamage(err) {
+			return err
+		}
+		var d decoder
+		if err == nil {
+			err = d.block(seq, data)
+		}
+		if err != nil {
+			g.bad = err
+		}
+		for _, b := range d.batches {
+			g.points[b.Namespace] += int64(len(b.Metrics))
+		}
+	}
+	return nil
+}
+
+// setAside renames a damaged segment and removes the oldest of those. It must
+// be called with the lock held.
+func (q *queue) setAside(g *segment, reason error, points int64) {
+	now := time.Now()
+	d := Damage{File: fmt.Sprintf("%s%s%d", g.path, damagedSuffix, now.Unix()), Reason: reason.Error(), Points: points, Time: now}
+	q.log.Error("spool file is damaged and was set aside", "file", d.File, "points_lost", points, "reason", reason)
+	if err := os.Rename(g.path, d.File); err != nil {
+		q.log.Error("damaged spool file could not be renamed", "file", g.path, "error", err)
+	}
+	q.remove(g)
+	q.damages = append(q.damages, d)
+	if len(q.damages) > keptDamages {
+		q.damages = slices.Delete(q.damages, 0, len(q.damages)-keptDamages)
+	}
+	files, _ := filepath.Glob(filepath.Join(q.dir, "*"+damagedSuffix+"*"))
+	slices.Sort(files)
+	for len(files) > keptDamages {
+		if err := removeFile(files[0]); err != nil {
+			q.log.Error("damaged spool file could not be removed", "file", files[0], "error", err)
+		}
+		files = files[1:]
+	}
+}
+
+// removeOrphans removes the summaries whose segment is gone.
+func (q *queue) removeOrphans() error {
+	paths, err := filepath.Glob(filepath.Join(q.dir, "*"+summarySuffix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		segmentPath := strings.TrimSuffix(strings.TrimSuffix(path, ".new"), summarySuffix) + segmentSuffix
+		if _, err := os.Stat(segmentPath); errors.Is(err, os.ErrNotExist) {
+			if err := removeFile(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// segment is one bbolt file. It is written by the committer until it is
+// sealed, and from then on only read, by the drainer.
+//
+// Its figures are guarded by the mutex of the queue; db belongs to whoever
+// may write or read the segment.
+type segment struct {
+	path string
+	// size of the file in bytes.
+	size int64
+	// last is the sequence number of the newest block, 0 where there is none.
+	// Blocks are numbered from 1.
+	last uint64
+	// next is the block to be drained next.
+	next uint64
+	// points waiting in the blocks from next on, by namespace.
+	points map[string]int64
+	// oldest and newest are the times of the first and of the last write.
+	oldest, newest time.Time
+	// bad is why some of it could not be read, nil while all could.
+	bad error
+	// summarized is when the drainer last saved its place.
+	summarized time.Time
+	// dropped is the reason for which the segment was removed while the
+	// drainer was busy with it.
+	dropped string
+
+	db   *bolt.DB
+	file *os.File
+}
+
+const (
+	segmentSuffix = ".db"
+	fileMode      = 0o600
+)
+
+func bucketName() []byte { return []byte("blocks") }
+
+func blockKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+// createSegment makes an empty segment that survives power loss.
+func createSegment(path string, size int64) (*segment, error) {
+	g := &segment{path: path, next: 1, points: map[string]int64{}}
+	err := g.openFile(&bolt.Options{
+		Timeout:         time.Second,
+		FreelistType:    bolt.FreelistMapType,
+		NoStatistics:    true,
+		InitialMmapSize: int(2 * size),
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), removeFile(path))
+	}
+	g.db.AllocSize = int(max(size/8, 64<<10))
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, g.close(), removeFile(path))
+	}
+	g.oldest = time.Now()
+	g.stat()
+	return g, nil
+}
+
+// put appends blocks in one transaction; the first gets the number last+1.
+func (g *segment) put(blocks [][]byte) error {
+	last := g.last
+	err := guarded(func() error {
+		return g.db.Update(func(tx *bolt.Tx) error {
+			bucket, err := tx.CreateBucketIfNotExists(bucketName())
+			if err != nil {
+				return err
+			}
+			// Keys only ever grow: a page that is split needs no room for more.
+			bucket.FillPercent = 1
+			for i, block := range blocks {
+				if err := bucket.Put(blockKey(last+uint64(i)+1), block); err != nil {
+					return err
+				}
+			}
+			return bucket.SetSequence(last + uint64(len(blocks)))
+		})
+	})
+	if isPanic(err) {
+		g.abandon()
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", g.path, err)
+	}
+	return nil
+}
+
+// open makes a sealed segment readable.
+func (g *segment) open() error {
+	if g.db != nil {
+		return nil
+	}
+	err := g.openFile(&bolt.Options{ReadOnly: true, Timeout: time.Second, NoStatistics: true})
+	if err != nil {
+		return fmt.Errorf("open %s: %w", g.path, err)
+	}
+	return nil
+}
+
+// view calls fn with the bucket of the blocks, nil where there is none.
+func (g *segment) view(fn func(*bolt.Bucket) error) error {
+	if err := g.open(); err != nil {
+		return err
+	}
+	err := guarded(func() error {
+		return g.db.View(func(tx *bolt.Tx) error {
+			// A panic caught in here leaves no lock of bbolt behind.
+			return asDamage(guarded(func() error { return fn(tx.Bucket(bucketName())) }))
+		})
+	})
+	if isPanic(err) {
+		g.abandon()
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", g.path, err)
+	}
+	return nil
+}
+
+// length returns the number of the newest block.
+func (g *segment) length() (last uint64, err error) {
+	err = g.view(func(b *bolt.Bucket) error {
+		if b != nil {
+			last = b.Sequence()
+		}
+		return nil
+	})
+	return last, err
+}
+
+// block returns a copy of a block.
+func (g *segment) block(seq uint64) (data []byte, err error) {
+	err = g.view(func(b *bolt.Bucket) error {
+		if b == nil {
+			return errDamaged
+		}
+		if data = bytes.Clone(b.Get(blockKey(seq))); data == nil {
+			return errDamaged
+		}
+		return nil
+	})
+	return data, err
+}
+
+func (g *segment) close() error {
+	if g.db == nil {
+		return nil
+	}
+	err := g.db.Close()
+	g.db = nil
+	return err
+}
+
+// abandon gives the database up without closing it, as a panic may have left
+// its locks held. Only its mapping stays.
+func (g *segment) abandon() {
+	_ = g.file.Close()
+	g.db, g.file = nil, nil
+}
+
+func (g *segment) stat() {
+	if info, err := os.Stat(g.path); err == nil {
+		g.size = info.Size()
+	}
+}
+
+func (g *segment) openFile(options *bolt.Options) error {
+	options.OpenFile = func(name string, flag int, mode os.FileMode) (file *os.File, err error) {
+		g.file, err = os.OpenFile(name, flag, mode)
+		return g.file, err
+	}
+	err := guarded(func() (err error) {
+		g.db, err = bolt.Open(g.path, fileMode, options)
+		return err
+	})
+	if isPanic(err) && g.file != nil {
+		g.abandon()
+	}
+	return err
+}
+
+// panicError is a panic of bbolt, which is how it reports a damaged page, or
+// a fault in the memory that a damaged or shortened file is mapped to.
+type panicError struct{ reason any }
+
+func (e *panicError) Error() string { return fmt.Sprintf("damaged: %v", e.reason) }
+
+func isPanic(err error) bool {
+	var p *panicError
+	return errors.As(err, &p)
+}
+
+// asDamage makes of a panic that needs no care any more an ordinary error.
+func asDamage(err error) error {
+	if isPanic(err) {
+		return fmt.Errorf("%w: %v", errDamaged, err)
+	}
+	return err
+}
+
+// guarded calls fn and turns its panic into an error.
+func guarded(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicError{r}
+		}
+	}()
+	return fn()
+}
+
+// isDamage tells whether err says that the file itself is bad, rather than
+// that it could not be opened or read now.
+func isDamage(err error) bool {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno == syscall.EIO
+	}
+	return err != nil && !errors.Is(err, bolterrors.ErrTimeout)
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync directory %s: %w", dir, err)
+	}
+	return nil
+}

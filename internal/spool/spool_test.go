@@ -1,0 +1,179 @@
+package spool_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/spool"
+)
+
+func TestHealthyPathTouchesNoDisk(t *testing.T) {
+	dir := t.TempDir()
+	inner := &fakeOutput{}
+	s := open(t, spool.Config{Dir: dir}, inner)
+	for i := range 100 {
+		write(t, s, batch("a", i, 1))
+	}
+	require.Equal(t, 100, inner.points("a"))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "only the lock")
+	require.Equal(t, "lock", entries[0].Name())
+	require.Equal(t, agent.Account{Accepted: 100, Delivered: 100, Dropped: map[string]int64{}}, s.Accounts()["a"])
+}
+
+func TestWritesWaitOnDiskUntilTheOutputIsBack(t *testing.T) {
+	dir := t.TempDir()
+	inner := &fakeOutput{}
+	inner.set(away)
+	s := open(t, spool.Config{Dir: dir}, inner)
+	for i := range 50 {
+		write(t, s, batch("a", i, 1))
+		write(t, s, batch("b", i*10, 10))
+	}
+	require.Equal(t, int64(50), s.Accounts()["a"].Waiting)
+	require.Equal(t, int64(500), s.Accounts()["b"].Waiting)
+	require.Equal(t, errAway.Error(), s.Status().Down)
+
+	inner.set(nil)
+	eventually(t, func() bool { return s.Status().Waiting == 0 }, "the backlog drains")
+	require.Equal(t, 50, inner.points("a"))
+	require.Equal(t, 500, inner.points("b"))
+	require.Equal(t, agent.Account{Accepted: 500, Delivered: 500, Dropped: map[string]int64{}}, s.Accounts()["b"])
+	require.Less(t, len(inner.written()), 60, "batches of a namespace are delivered together")
+	require.Empty(t, s.Status().Down)
+
+	files, err := filepath.Glob(filepath.Join(dir, "*.*"))
+	require.NoError(t, err)
+	require.Empty(t, files, "nothing is left on disk once drained")
+}
+
+func TestBatchesComeBackAsTheyWere(t *testing.T) {
+	want := agent.Batch{Namespace: "söme.ns", Metrics: []agent.Metric{
+		{Name: "a", Timestamp: 1 << 40, Tags: map[string]string{"host": "h", "x": "", "": "y"}, Value: -0.1},
+		{Name: "", Timestamp: -5, Value: true},
+		{Name: "b.c", Tags: map[string]string{"host": "h"}, Value: false},
+		{Name: "d", Timestamp: 7, Tags: map[string]string{"host": "h"}, Value: "some\ntext"},
+	}}
+	inner := &fakeOutput{}
+	inner.set(away)
+	s := open(t, spool.Config{Dir: t.TempDir()}, inner)
+	write(t, s, want)
+	inner.set(nil)
+	eventually(t, func() bool { return s.Status().Waiting == 0 }, "drained")
+	require.Equal(t, []agent.Batch{want}, inner.written())
+}
+
+func TestPermanentErrorOfALiveWriteIsTheCallers(t *testing.T) {
+	refused := &agent.PermanentError{Reason: "bad_topic", Err: errors.New("E_BAD_TOPIC")}
+	inner := &fakeOutput{}
+	inner.set(func(context.Context, agent.Batch) error { return refused })
+	s := open(t, spool.Config{Dir: t.TempDir()}, inner)
+	require.Same(t, refused, s.Write(context.Background(), batch("a", 0, 1)))
+	require.Empty(t, s.Accounts(), "what was not accepted is in no account")
+	require.Empty(t, s.Status().Down, "the output works")
+}
+
+func TestPermanentErrorOfASpooledBatchDropsItAndGoesOn(t *testing.T) {
+	inner := &fakeOutput{}
+	inner.set(away)
+	s := open(t, spool.Config{Dir: t.TempDir()}, inner)
+	write(t, s, batch("bad", 0, 3))
+	write(t, s, batch("good", 0, 4))
+	write(t, s, batch("worse", 0, 5))
+	inner.set(func(_ context.Context, b agent.Batch) error {
+		switch b.Namespace {
+		case "bad":
+			return &agent.PermanentError{Reason: "bad_topic", Err: errors.New("E_BAD_TOPIC")}
+		case "worse":
+			return agent.Permanent(errors.New("no"))
+		}
+		return nil
+	})
+	eventually(t, func() bool { return s.Status().Waiting == 0 }, "drained")
+	accounts := s.Accounts()
+	requireBalance(t, accounts)
+	require.Equal(t, map[string]int64{"bad_topic": 3}, accounts["bad"].Dropped)
+	require.Equal(t, map[string]int64{"refused": 5}, accounts["worse"].Dropped)
+	require.Equal(t, int64(4), accounts["good"].Delivered)
+}
+
+func TestHungOutputDelaysOneWriteByItsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := &fakeOutput{}
+		inner.set(hung)
+		s := open(t, spool.Config{Dir: t.TempDir(), WriteTimeout: 300 * time.Millisecond}, inner)
+		start := time.Now()
+		write(t, s, batch("a", 0, 1))
+		require.Equal(t, 300*time.Millisecond, time.Since(start))
+		for i := range 100 {
+			write(t, s, batch("a", i+1, 1))
+		}
+		require.Equal(t, 300*time.Millisecond, time.Since(start), "the others go straight to disk")
+		require.NoError(t, s.Close(t.Context()))
+	})
+}
+
+func TestDeliveryResumesWithinTwoSeconds(t *testing.T) {
+	for name, outage := range map[string]func(context.Context, agent.Batch) error{"away": away, "hung": hung} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				inner := &fakeOutput{}
+				inner.set(outage)
+				s := open(t, spool.Config{Dir: t.TempDir()}, inner)
+				write(t, s, batch("a", 0, 1))
+				for i := range 600 {
+					time.Sleep(100 * time.Millisecond)
+					write(t, s, batch("a", i+1, 1))
+				}
+				inner.set(nil)
+				time.Sleep(time.Second)
+				write(t, s, batch("a", 1000, 1))
+				time.Sleep(time.Second)
+				require.NotZero(t, inner.points("a"))
+				require.Empty(t, s.Status().Down)
+				require.NoError(t, s.Close(t.Context()))
+			})
+		})
+	}
+}
+
+func TestBacklogIsFoundAfterAReopen(t *testing.T) {
+	dir := t.TempDir()
+	inner := &fakeOutput{}
+	inner.set(away)
+	s := open(t, spool.Config{Dir: dir}, inner)
+	for i := range 2000 {
+		write(t, s, batch("a", i*5, 5))
+		if i == 50 {
+			break
+		}
+	}
+	require.NoError(t, s.Close(context.Background()))
+	require.NoError(t, s.Close(context.Background()))
+	require.Equal(t, 1, inner.closed)
+	require.ErrorIs(t, s.Write(context.Background(), batch("a", 0, 1)), spool.ErrClosed)
+
+	again := open(t, spool.Config{Dir: dir}, inner)
+	require.Equal(t, agent.Account{Accepted: 255, Waiting: 255, Dropped: map[string]int64{}}, again.Accounts()["a"])
+	inner.set(nil)
+	eventually(t, func() bool { return again.Status().Waiting == 0 }, "drained")
+	require.Equal(t, 255, inner.points("a"))
+}
+
+func TestDirectoryHasOneOwner(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, spool.Config{Dir: dir}, &fakeOutput{})
+	_, err := spool.Open(spool.Config{Dir: dir}, &fakeOutput{})
+	require.ErrorContains(t, err, dir+" is in use by process ")
+	require.NoError(t, s.Close(context.Background()))
+	open(t, spool.Config{Dir: dir}, &fakeOutput{})
+}
