@@ -1,0 +1,21 @@
+// Package agenttest helps to test what is built with package agent.
+//
+// It has a fake of each part. A fake does what its interface promises,
+// remembers everything, and misbehaves on request (see [Knobs]):
+//
+//	registry := agenttest.NewRegistry(agent.Assignment{Namespace: "web"})
+//	output := agenttest.NewOutput()
+//	a, err := agent.New(agent.WithRegistry(registry), agent.WithOutput(output), …)
+//	…
+//	output.Hang()
+//	…
+//	output.Heal()
+//	points := output.WaitForNamed(t, "queue.depth", 1)
+//
+// And it has a contract suite for each interface, for whoever implements one:
+// [TestRegistry], [TestOutput] and [TestPluginRunner] check what the
+// interface's comments promise. The stock parts and the fakes pass them.
+//
+// The fakes work inside the bubbles of testing/synctest, where hours pass in
+// no time; make them inside the bubble. They are safe for concurrent use.
+package agenttest

@@ -1,0 +1,113 @@
+package agenttest
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Knobs make the calls of a fake misbehave. They may be turned at any time;
+// all but Heal concern the calls that begin afterwards. The zero value lets
+// every call do what it should.
+type Knobs struct {
+	mu       sync.Mutex
+	err      error         // guarded by mu, as all below
+	failures int           // how often to fail still; negative: without end
+	panic    any           // nil: no panic
+	delay    time.Duration // before each call
+	hanging  chan struct{} // closed by Heal; nil: calls do not hang
+	deaf     bool          // hanging calls do not heed their context
+}
+
+// Fail makes each call return err, or nil again.
+func (k *Knobs) Fail(err error) { k.FailTimes(-1, err) }
+
+// FailTimes makes the next n calls return err.
+func (k *Knobs) FailTimes(n int, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.failures, k.err = n, err
+}
+
+// Panic makes each call panic with value, or not where value is nil.
+func (k *Knobs) Panic(value any) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.panic = value
+}
+
+// Slow makes each call take d longer, though never longer than its context.
+func (k *Knobs) Slow(d time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.delay = d
+}
+
+// Hang makes each call wait until its context ends, or Heal is called.
+func (k *Knobs) Hang() { k.hang(false) }
+
+// HangForever makes each call wait until Heal is called, whatever becomes of
+// its context.
+func (k *Knobs) HangForever() { k.hang(true) }
+
+func (k *Knobs) hang(deaf bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.hanging == nil {
+		k.hanging = make(chan struct{})
+	}
+	k.deaf = deaf
+}
+
+// Heal turns all knobs back and lets the calls go on that hang.
+func (k *Knobs) Heal() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.hanging != nil {
+		close(k.hanging)
+	}
+	k.err, k.failures, k.panic, k.delay, k.hanging, k.deaf = nil, 0, nil, 0, nil, false
+}
+
+// obey does to a call what the knobs say. Its error ends the call.
+func (k *Knobs) obey(ctx context.Context) error {
+	err, value, delay, hanging, deaf := k.read()
+	if value != nil {
+		panic(value)
+	}
+	ended := ctx.Done()
+	if delay > 0 {
+		timer := time.NewTimer(delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ended:
+		}
+	}
+	if hanging != nil {
+		if deaf {
+			ended = nil
+		}
+		select {
+		case <-hanging:
+		case <-ended:
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// read returns what the knobs say to one call.
+func (k *Knobs) read() (err error, value any, delay time.Duration, hanging chan struct{}, deaf bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failures != 0 {
+		err = k.err
+		if k.failures > 0 {
+			k.failures--
+		}
+	}
+	return err, k.panic, k.delay, k.hanging, k.deaf
+}

@@ -1,0 +1,212 @@
+package agenttest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+)
+
+// PluginRunnerSubject is a plugin runner to be tested, and where it gets its
+// plugins from.
+type PluginRunnerSubject struct {
+	Runner agent.PluginRunner
+	// Publish makes program the newest release of the repository ORG/PROJECT;
+	// see [Program.Script].
+	Publish func(tb testing.TB, repo string, program Program)
+	// Unpublish makes the repository unreachable. It need not have been
+	// published.
+	Unpublish func(tb testing.TB, repo string)
+}
+
+// TestPluginRunner checks what the comments of [agent.PluginRunner] promise.
+// open makes a new subject for each subtest; what it opens it closes in a
+// t.Cleanup. No other tests may run in parallel, since goroutines that are
+// left are reported.
+func TestPluginRunner(t *testing.T, open func(t *testing.T) PluginRunnerSubject) {
+	for name, test := range map[string]func(*testing.T, PluginRunnerSubject){
+		"RunReturnsWhatThePluginPrints":        testRun,
+		"RunTellsHowThePluginFailed":           testRunFails,
+		"RunEndsThePluginWhenItsContextEnds":   testRunEnds,
+		"RunNeedsAnInstalledPlugin":            testRunNotInstalled,
+		"InstallDoesNothingWherePresent":       testInstallTwice,
+		"InstallThatFailsLeavesNothingToRun":   testInstallFails,
+		"InstallReturnsSoonAfterItsContextEnd": testInstallReturnsSoon,
+		"UpdateFetchesTheNewestRelease":        testUpdate,
+		"UpdateThatFailsLeavesTheOldRelease":   testUpdateFails,
+		"UpdateDoesNotDisturbARun":             testUpdateDuringRun,
+		"PluginsOfOneProjectAndTwoNamespaces":  testTwoNamespaces,
+		"ManyPluginsRunConcurrently":           testRunConcurrently,
+	} {
+		subtest(t, name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+// samplePlugin returns a plugin of the project.
+func samplePlugin(project string) agent.Plugin {
+	return agent.Plugin{Namespace: "web", Name: "PLUGIN." + project, Repo: "org/" + project, Interval: time.Minute}
+}
+
+// install publishes and installs a plugin that does what program does.
+func (s PluginRunnerSubject) install(t *testing.T, project string, program Program) agent.Plugin {
+	t.Helper()
+	p := samplePlugin(project)
+	s.Publish(t, p.Repo, program)
+	require.NoError(t, s.Runner.Install(bounded(t), p))
+	return p
+}
+
+// requirePrints runs the plugin and compares what it prints.
+func (s PluginRunnerSubject) requirePrints(t *testing.T, p agent.Plugin, want string) {
+	t.Helper()
+	stdout, err := s.Runner.Run(bounded(t), p, nil)
+	require.NoError(t, err)
+	require.Equal(t, want, string(stdout))
+}
+
+func testRun(t *testing.T, s PluginRunnerSubject) {
+	p := s.install(t, "printer", Program{Print: `[{"name":"a b","value":1}]` + "\n", PrintArgs: true})
+	stdout, err := s.Runner.Run(bounded(t), p, []string{"-x", "$HOME", "*"})
+	require.NoError(t, err)
+	require.Equal(t, "[{\"name\":\"a b\",\"value\":1}]\n-x\n$HOME\n*\n", string(stdout), "no shell reads the arguments")
+	s.requirePrints(t, p, `[{"name":"a b","value":1}]`+"\n")
+}
+
+func testRunFails(t *testing.T, s PluginRunnerSubject) {
+	p := s.install(t, "failing", Program{Print: "why", ExitCode: 3})
+	stdout, err := s.Runner.Run(bounded(t), p, nil)
+	var failed *agent.RunError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, agent.RunExit, failed.Result)
+	require.Equal(t, 3, failed.ExitCode)
+	require.NotEmpty(t, failed.Error())
+	require.Equal(t, "why", string(stdout), "also beside an error")
+}
+
+func testRunEnds(t *testing.T, s PluginRunnerSubject) {
+	p := s.install(t, "hanging", Program{Print: "begun", Hang: true})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	began := time.Now()
+	stdout, err := s.Runner.Run(ctx, p, nil)
+	require.Less(t, time.Since(began), time.Second+soon)
+	var failed *agent.RunError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, agent.RunTimeout, failed.Result)
+	require.Equal(t, "begun", string(stdout))
+	returnsSoon(t, "Run", func(ctx context.Context) {
+		_, err := s.Runner.Run(ctx, p, nil)
+		require.Error(t, err)
+	})
+}
+
+func testRunNotInstalled(t *testing.T, s PluginRunnerSubject) {
+	p := samplePlugin("absent")
+	s.Publish(t, p.Repo, Program{})
+	s.requireNothingToRun(t, p)
+}
+
+func (s PluginRunnerSubject) requireNothingToRun(t *testing.T, p agent.Plugin) {
+	t.Helper()
+	_, err := s.Runner.Run(bounded(t), p, nil)
+	var failed *agent.RunError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, agent.RunStart, failed.Result)
+}
+
+func testInstallTwice(t *testing.T, s PluginRunnerSubject) {
+	p := s.install(t, "twice", Program{Print: "old"})
+	s.Publish(t, p.Repo, Program{Print: "new"})
+	require.NoError(t, s.Runner.Install(bounded(t), p))
+	s.requirePrints(t, p, "old")
+	s.Unpublish(t, p.Repo)
+	require.NoError(t, s.Runner.Install(bounded(t), p), "what is present need not be fetched")
+}
+
+func testInstallFails(t *testing.T, s PluginRunnerSubject) {
+	p := samplePlugin("missing")
+	s.Unpublish(t, p.Repo)
+	require.Error(t, s.Runner.Install(bounded(t), p))
+	s.requireNothingToRun(t, p)
+
+	s.Publish(t, p.Repo, Program{Print: "here now"})
+	require.NoError(t, s.Runner.Install(bounded(t), p))
+	s.requirePrints(t, p, "here now")
+}
+
+func testInstallReturnsSoon(t *testing.T, s PluginRunnerSubject) {
+	p := samplePlugin("interrupted")
+	s.Publish(t, p.Repo, Program{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	require.Error(t, s.Runner.Install(ctx, p))
+	require.Less(t, time.Since(began), soon)
+	s.requireNothingToRun(t, p)
+}
+
+func testUpdate(t *testing.T, s PluginRunnerSubject) {
+	p := s.install(t, "updated", Program{Print: "old"})
+	require.NoError(t, s.Runner.Update(bounded(t), p), "there is nothing newer")
+	s.requirePrints(t, p, "old")
+	s.Publish(t, p.Repo, Program{Print: "new"})
+	require.NoError(t, s.Runner.Update(bounded(t), p))
+	s.requirePrints(t, p, "new")
+}
+
+func testUpdateFails(t *testing.T, s PluginRunnerSubject) {
+	p := s.install(t, "stuck", Program{Print: "old"})
+	s.Unpublish(t, p.Repo)
+	require.Error(t, s.Runner.Update(bounded(t), p))
+	s.requirePrints(t, p, "old")
+}
+
+func testUpdateDuringRun(t *testing.T, s PluginRunnerSubject) {
+	p := s.install(t, "busy", Program{Print: "old", Takes: time.Second})
+	ctx := bounded(t)
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() {
+		stdout, err := s.Runner.Run(ctx, p, nil)
+		assert.NoError(t, err)
+		assert.Equal(t, "old", string(stdout))
+	})
+	time.Sleep(limit) // the run is under way then, if not, less is tested
+	s.Publish(t, p.Repo, Program{Print: "new"})
+	require.NoError(t, s.Runner.Update(ctx, p))
+	running.Wait()
+	s.requirePrints(t, p, "new")
+}
+
+func testTwoNamespaces(t *testing.T, s PluginRunnerSubject) {
+	first := s.install(t, "shared", Program{Print: "old"})
+	s.Publish(t, first.Repo, Program{Print: "new"})
+	second := first
+	second.Namespace = "database"
+	require.NoError(t, s.Runner.Install(bounded(t), second))
+	s.requirePrints(t, first, "old")
+	s.requirePrints(t, second, "new")
+}
+
+func testRunConcurrently(t *testing.T, s PluginRunnerSubject) {
+	const plugins = 8
+	ctx := bounded(t)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for i := range plugins {
+		p := s.install(t, fmt.Sprintf("plugin%d", i), Program{Print: fmt.Sprint(i)})
+		running.Go(func() {
+			for range 3 {
+				stdout, err := s.Runner.Run(ctx, p, nil)
+				assert.NoError(t, err)
+				assert.Equal(t, fmt.Sprint(i), string(stdout))
+			}
+		})
+	}
+}
