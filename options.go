@@ -23,6 +23,7 @@ type config struct {
 	updateInterval  time.Duration
 	shutdownTimeout time.Duration
 	build           Build
+	api             apiConfig
 }
 
 func defaultConfig() config {
@@ -32,6 +33,7 @@ func defaultConfig() config {
 		updateInterval:  10 * time.Minute,
 		shutdownTimeout: 8 * time.Second,
 		build:           ReadBuild(),
+		api:             defaultAPIConfig(),
 	}
 }
 

@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/lodastack/agent/internal/postbody"
+)
+
+// maxNamespace is how long a namespace may be, in bytes. An output may take
+// shorter ones only.
+const maxNamespace = 255
+
+// postAnswer is what /post answers when all is safe.
+type postAnswer struct {
+	Accepted int `json:"accepted"` // metrics
+}
+
+func (api *httpAPI) servePost(w http.ResponseWriter, r *http.Request) error {
+	namespace, err := api.postNamespace(r)
+	if err != nil {
+		return err
+	}
+	metrics, free, err := api.readMetrics(w, r)
+	defer free()
+	if err != nil {
+		return err
+	}
+	keepWriting(w, postTimeout)
+	if err := api.agent.post(r.Context(), namespace, metrics); err != nil {
+		return postProblem(err)
+	}
+	return answer(w, postAnswer{Accepted: len(metrics)})
+}
+
+// postNamespace returns the namespace that the request names, or that of the
+// host where it has only one.
+func (api *httpAPI) postNamespace(r *http.Request) (string, error) {
+	query, err := queryOf(r)
+	if err != nil {
+		return "", err
+	}
+	namespace := query.Get("ns")
+	if namespace == "" {
+		own := api.agent.Namespaces()
+		if len(own) != 1 {
+			return "", problem(http.StatusBadRequest, "Name the namespace, /post?ns=NAMESPACE: the host has %d, and only with exactly one it may be left out.", len(own))
+		}
+		return own[0], nil
+	}
+	if len(namespace) > maxNamespace || checkName(namespace) != nil {
+		return "", problem(http.StatusBadRequest, "The namespace %.100q is not 1 to %d characters of 0-9 A-Z a-z . _ -", namespace, maxNamespace)
+	}
+	return namespace, nil
+}
+
+// readMetrics returns the metrics of the request's body. The caller calls free
+// when it is done with them.
+func (api *httpAPI) readMetrics(w http.ResponseWriter, r *http.Request) (metrics []Metric, free func(), err error) {
+	share := api.memory.share()
+	body, err := api.readBody(w, r, share)
+	if err != nil {
+		return nil, share.free, err
+	}
+	read := postbody.ReadJSON
+	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "text/plain" {
+		read = postbody.ReadLines
+	}
+	if strings.TrimSpace(body) == "" {
+		return nil, share.free, problem(http.StatusBadRequest, `The body is empty. Send a JSON list of metrics: [{"name":"queue.length","value":7,"tags":{"queue":"in"}}].`)
+	}
+	err = read(body, func(p postbody.Point) error {
+		metrics = append(metrics, Metric(p))
+		return share.take(pointMemory)
+	})
+	if err != nil {
+		return nil, share.free, bodyProblem(err)
+	}
+	return metrics, share.free, nil
+}
+
+// bodyProblem returns what to answer where the body could not be read.
+func bodyProblem(err error) error {
+	if p := problemOf(err); p != nil {
+		return p
+	}
+	return problem(http.StatusBadRequest, "%v. Nothing of the body was taken.", err)
+}
+
+// postProblem returns what to answer where the metrics could not be sent.
+func postProblem(err error) error {
+	var bad *MetricError
+	if errors.As(err, &bad) {
+		return problem(http.StatusBadRequest, "%v. Nothing of the body was taken.", bad)
+	}
+	if _, permanent := permanentReason(err); permanent {
+		return problem(http.StatusBadRequest, "The output will never take this: %v.", err)
+	}
+	if p := problemOf(err); p != nil {
+		return p
+	}
+	return problem(http.StatusServiceUnavailable, "The metrics are not safe yet: send them again later. %v", err).retryAfter(5)
+}

@@ -1,0 +1,33 @@
+// Package postbody reads what is posted to the agent: JSON lists of metrics,
+// and line protocol.
+//
+// Both readers hand over one point after the other, so that the caller can
+// stop them, and check syntax and types only: whether a name is a good one is
+// for the agent to say.
+package postbody
+
+import "fmt"
+
+// Point is one posted value. Its fields are those of the agent's Metric.
+type Point struct {
+	Name      string
+	Timestamp int64
+	Tags      map[string]string
+	Value     any
+}
+
+// PointError is the error of one point.
+type PointError struct {
+	// Index of the point in the body, from 0.
+	Index int
+	// Name of the point, as far as it was read.
+	Name string
+	Err  error
+}
+
+func (e *PointError) Error() string {
+	return fmt.Sprintf("metric %d (%.100q): %v", e.Index, e.Name, e.Err)
+}
+
+// Unwrap returns what is wrong with the point.
+func (e *PointError) Unwrap() error { return e.Err }
