@@ -27,7 +27,7 @@ func (d stateDir) load(name string, value any) error {
 		return fmt.Errorf("read what was remembered: %w", err)
 	}
 	if err := json.Unmarshal(content, value); err != nil {
-		return fmt.Errorf("read what was remembered: %s is damaged and left aside: %w", filepath.Join(string(d), name), err)
+		return fmt.Errorf("read what was remembered: %s is damaged and ignored: %w", filepath.Join(string(d), name), err)
 	}
 	return nil
 }
