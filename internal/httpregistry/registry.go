@@ -131,7 +131,7 @@ func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.As
 	defer r.closeIdle()
 	ids, err := r.namespaces(ctx, host)
 	if err != nil {
-		return nil, fmt.Errorf("ask the registry for the namespaces of %s: %w", host.Hostname, err)
+		return nil, fmt.Errorf("the namespaces of %s: %w", host.Hostname, err)
 	}
 	names := slices.Sorted(maps.Keys(ids))
 	found := make([]agent.Assignment, len(names))

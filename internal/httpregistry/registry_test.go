@@ -147,7 +147,7 @@ func TestRegistryThatFailsIsOneClearError(t *testing.T) {
 			server.SetNamespacesFault(fault.fault)
 
 			assignments, err := registry.Assignments(t.Context(), host())
-			require.ErrorContains(t, err, "ask the registry for the namespaces of web-1: ")
+			require.ErrorContains(t, err, "the namespaces of web-1: ")
 			require.ErrorContains(t, err, fault.says)
 			require.Less(t, len(err.Error()), 500)
 			require.Empty(t, assignments)
@@ -393,9 +393,9 @@ func TestReportThatIsNotAcceptedIsAnError(t *testing.T) {
 	for _, fault := range []registrytest.Fault{registrytest.Status(500), registrytest.HTTPStatus(400), registrytest.HTML(), registrytest.HalfJSON()} {
 		server.SetReportFault(fault)
 		err := registry.Report(t.Context(), agent.Report{Host: host()})
-		require.ErrorContains(t, err, "report web-1 to the registry: POST "+server.URL()+"/api/v1/agent/report")
+		require.ErrorContains(t, err, "the report of web-1: POST "+server.URL()+"/api/v1/agent/report")
 	}
-	require.ErrorContains(t, registry.Report(t.Context(), agent.Report{}), "report  to the registry")
+	require.ErrorContains(t, registry.Report(t.Context(), agent.Report{}), "the report of : ")
 }
 
 func TestNewRefusesAddressesThatAreNoRegistry(t *testing.T) {

@@ -53,7 +53,7 @@ func (r *Registry) Report(ctx context.Context, told agent.Report) error {
 		body.OldHostname = body.NewHostname
 	}
 	if _, err := r.call(ctx, http.MethodPost, "api/v1/agent/report", nil, body); err != nil {
-		return fmt.Errorf("report %s to the registry: %w", told.Host.Hostname, err)
+		return fmt.Errorf("the report of %s: %w", told.Host.Hostname, err)
 	}
 	return nil
 }
