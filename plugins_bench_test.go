@@ -1,0 +1,136 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/agenttest"
+	"github.com/lodastack/agent/internal/gitrunner"
+)
+
+// BenchmarkPlugins runs many plugins at an interval of 10 s, in real cells,
+// and prints how late they started, what the agent itself spent a minute
+// (its plugins' own time is not in it), as a ratio of what bare fork, exec and
+// wait cost, and its resident memory.
+func BenchmarkPlugins(b *testing.B) {
+	const fiveMetrics = `#!/bin/sh
+echo '[{"name":"a","timestamp":0,"tags":{"k":"v"},"value":1},{"name":"b","value":2},{"name":"c","value":3},{"name":"d","value":4},{"name":"e","value":5}]'
+`
+	b.Run("1000 like true", func(b *testing.B) { benchmarkPlugins(b, 1000, "#!/bin/true\n") })
+	b.Run("200 of 5 metrics", func(b *testing.B) { benchmarkPlugins(b, 200, fiveMetrics) })
+}
+
+func benchmarkPlugins(b *testing.B, count int, program string) {
+	const interval, rounds = 10 * time.Second, 3
+	dir := b.TempDir()
+	require.NoError(b, os.Chmod(dir, 0o755))
+	require.NoError(b, os.Chmod(filepath.Dir(dir), 0o755))
+	require.NoError(b, os.WriteFile(filepath.Join(dir, "plugin"), []byte(program), 0o755))
+	runner, err := gitrunner.New(gitrunner.Config{})
+	require.NoError(b, err)
+	defer runner.Close(context.Background())
+	timed := &timedRunner{Runner: runner, dir: dir, starts: map[string][]time.Time{}}
+	assignment := agent.Assignment{Namespace: "ns"}
+	for i := range count {
+		name := fmt.Sprintf("p%04d", i)
+		assignment.Plugins = append(assignment.Plugins, agent.Plugin{Name: "PLUGIN." + name, Repo: "org/" + name, Interval: interval})
+	}
+	a, err := agent.New(agent.WithRegistry(agenttest.NewRegistry(assignment)), agent.WithOutput(agent.NewWriterOutput(nowhere{})),
+		agent.WithPluginRunner(timed), agent.WithHostname("h"))
+	require.NoError(b, err)
+
+	for range b.N {
+		spent := cpuOf(syscall.RUSAGE_SELF)
+		ctx, cancel := context.WithTimeout(b.Context(), rounds*interval)
+		require.NoError(b, a.Run(ctx))
+		cancel()
+		spent = cpuOf(syscall.RUSAGE_SELF) - spent
+		late, runs := timed.lateness(interval)
+		bare := bareRuns(b, filepath.Join(dir, "plugin"), count, interval/time.Duration(count)) * time.Duration(runs/count)
+
+		require.GreaterOrEqual(b, runs, count*(rounds-1), "every run happens")
+		b.ReportMetric(float64(runs)/float64(rounds), "runs/10s")
+		b.ReportMetric(spent.Seconds()*float64(time.Minute)/float64(rounds*interval), "cpu-s/min")
+		b.ReportMetric(spent.Seconds()/bare.Seconds(), "of-bare-exec")
+		b.ReportMetric(float64(late[len(late)*99/100].Microseconds())/1000, "late-p99-ms")
+		b.ReportMetric(residentMiB(b), "resident-MiB")
+	}
+}
+
+// timedRunner runs one directory for every plugin and notes when.
+type timedRunner struct {
+	*gitrunner.Runner
+	dir string
+
+	mu     sync.Mutex
+	starts map[string][]time.Time
+}
+
+func (r *timedRunner) Install(context.Context, agent.Plugin) error { return nil }
+
+func (r *timedRunner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte, error) {
+	r.mu.Lock()
+	r.starts[p.Repo] = append(r.starts[p.Repo], time.Now())
+	r.mu.Unlock()
+	result, err := r.RunDir(ctx, r.dir, p, args)
+	return result.Stdout, err
+}
+
+// lateness returns how much later than its phase each run started, sorted.
+func (r *timedRunner) lateness(interval time.Duration) (late []time.Duration, runs int) {
+	for repo, starts := range r.starts {
+		phase := agent.PhaseOf(interval, "h", "ns", strings.TrimPrefix(repo, "org/"))
+		for _, start := range starts {
+			late = append(late, (time.Duration(start.UnixNano())-phase)%interval)
+		}
+	}
+	slices.Sort(late)
+	return late, len(late)
+}
+
+// bareRuns returns the CPU time that fork, exec and wait cost the parent, with
+// the same pauses: a processor that was idle has cold caches.
+func bareRuns(b *testing.B, path string, runs int, pause time.Duration) time.Duration {
+	before := cpuOf(syscall.RUSAGE_SELF)
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for range runs {
+		<-tick.C
+		require.NoError(b, exec.Command(path).Run())
+	}
+	return cpuOf(syscall.RUSAGE_SELF) - before
+}
+
+func cpuOf(who int) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(who, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func residentMiB(b *testing.B) float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(b, err)
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	var kib float64
+	_, err = fmt.Sscan(after, &kib)
+	require.NoError(b, err)
+	return kib / 1024
+}
+
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
