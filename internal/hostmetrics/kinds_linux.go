@@ -9,5 +9,7 @@ func systemKinds(c Config) []Kind {
 		{"DISK", 10 * time.Second, newDisk(c.Root)},
 		{"NET", 10 * time.Second, newNetwork(c.Root, c.InterfacePrefixes)},
 		{"FS", 300 * time.Second, newFilesystems(c)},
+		{"PROC", 60 * time.Second, newProcesses(c.Root)},
+		{"PORT", 60 * time.Second, ports{}},
 	}
 }
