@@ -3,6 +3,7 @@ module github.com/lodastack/agent
 go 1.26.0
 
 require (
+	github.com/beevik/ntp v1.6.0
 	github.com/hashicorp/go-multierror v1.1.1
 	github.com/influxdata/line-protocol/v2 v2.2.1
 	github.com/nsqio/go-nsq v1.1.0
@@ -23,4 +24,5 @@ require (
 	github.com/julienschmidt/httprouter v1.3.0 // indirect
 	github.com/nsqio/go-diskqueue v1.1.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/net v0.59.0 // indirect
 )

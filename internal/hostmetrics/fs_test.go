@@ -25,11 +25,6 @@ func mounted(t *testing.T, mountinfo string) string {
 	return root
 }
 
-func write(t *testing.T, path, content string) {
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
-}
-
 func writability(t *testing.T, s *hostmetrics.Set) map[string]any {
 	metrics, err := collector(t, s, "FS").Collect(t.Context())
 	require.NoError(t, err)

@@ -6,8 +6,10 @@ import "time"
 
 // systemKinds returns what is measured alike everywhere. What is not known to
 // be measured right is absent.
-func systemKinds(Config) []Kind {
+func systemKinds(c Config) []Kind {
 	return []Kind{
+		{"TIME", 300 * time.Second, clock{c.NTPServers}},
+		{"COREDUMP", 60 * time.Second, newCoredumps(c)},
 		{"PORT", 60 * time.Second, ports{}},
 	}
 }

@@ -14,16 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func assigned(tb testing.TB, s *hostmetrics.Set, kind string) agent.AssignmentCollector {
-	for _, k := range s.Collectors() {
-		if k.Name == kind {
-			return k.Collector.(agent.AssignmentCollector)
-		}
-	}
-	require.FailNow(tb, "no such kind", kind)
-	return nil
-}
-
 func listen(t *testing.T) (port int) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
