@@ -11,7 +11,10 @@ import (
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/hostmetrics"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // line writes a metric as the golden files have it.
 func line(m agent.Metric) string {
