@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -63,9 +64,12 @@ func (l *logins) Collect(context.Context) ([]agent.Metric, error) {
 		l.loaded = true
 	}
 	var p points
-	errWtmp := l.collect(&p, "wtmp", true)
-	errBtmp := l.collect(&p, "btmp", false)
-	return p, errors.Join(errWtmp, errBtmp, l.state.save(l.marks))
+	before := maps.Clone(l.marks)
+	err := errors.Join(l.collect(&p, "wtmp", true), l.collect(&p, "btmp", false))
+	if !maps.Equal(before, l.marks) {
+		err = errors.Join(err, l.state.save(l.marks))
+	}
+	return p, err
 }
 
 // collect reports what a file, and before it the one that was rotated away
