@@ -2,6 +2,9 @@
 
 package hostmetrics
 
+// RWFile is the name of the file that fs.files.rw writes.
+func RWFile(stateDir string) string { return rwFile(stateDir) }
+
 // Space stands for what statfs(2) answers, in blocks of 4 KiB.
 type Space struct{ Blocks, Free, Available, Inodes, FreeInodes uint64 }
 

@@ -85,29 +85,32 @@ func (f *filesystems) addFiles(p *points) error {
 	return nil
 }
 
-// probeAll starts a look at every file system that no earlier look hangs in,
-// and reports those that answer in time.
+// probeAll starts a look at every file system but those in which an earlier
+// look still hangs, and reports those that answer in time.
 func (f *filesystems) probeAll(ctx context.Context, mounts []mount, p *points) {
+	f.forgetAnswered()
+	started := make(map[string]bool, len(mounts))
 	for _, m := range mounts {
 		if f.pending[m.point] == nil {
 			f.pending[m.point] = f.start(m)
+			started[m.point] = true
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	for _, m := range mounts {
 		tags := map[string]string{"mount": m.point}
-		result, ok := await(ctx, f.pending[m.point])
-		if !ok {
-			if !m.readOnly {
-				p.add("fs.files.rw", 0, tags)
+		if started[m.point] {
+			if result, ok := await(ctx, f.pending[m.point]); ok {
+				delete(f.pending, m.point)
+				result.addTo(p, m, tags)
+				continue
 			}
-			continue
 		}
-		delete(f.pending, m.point)
-		result.addTo(p, m, tags)
+		if !m.readOnly {
+			p.add("fs.files.rw", 0, tags)
+		}
 	}
-	f.forgetAnswered()
 }
 
 // start's goroutine ends when the file system answers; the channel takes the
@@ -134,8 +137,7 @@ func await(ctx context.Context, answer chan probed) (probed, bool) {
 	}
 }
 
-// forgetAnswered drops the answers of file systems that hung and were then
-// unmounted.
+// forgetAnswered drops answers that came after their round: they are old.
 func (f *filesystems) forgetAnswered() {
 	for point, answer := range f.pending {
 		select {

@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/hostmetrics"
 	"github.com/stretchr/testify/require"
 )
@@ -43,43 +41,6 @@ func (w *world) show(moment string) {
 	require.NoError(w.t, os.Rename(next, w.Root))
 }
 
-// line writes a metric as the golden files have it.
-func line(m agent.Metric) string {
-	var b strings.Builder
-	b.WriteString(m.Name)
-	tags := make([]string, 0, len(m.Tags))
-	for k, v := range m.Tags {
-		tags = append(tags, fmt.Sprintf("%s=%q", k, v))
-	}
-	slices.Sort(tags)
-	if len(tags) > 0 {
-		fmt.Fprintf(&b, "{%s}", strings.Join(tags, ","))
-	}
-	fmt.Fprintf(&b, " %v", m.Value)
-	if m.Timestamp != 0 {
-		fmt.Fprintf(&b, " at %d", m.Timestamp)
-	}
-	return b.String()
-}
-
-func lines(metrics []agent.Metric) []string {
-	var l []string
-	for _, m := range metrics {
-		l = append(l, line(m))
-	}
-	return l
-}
-
-func collector(t *testing.T, s *hostmetrics.Set, kind string) agent.Collector {
-	for _, k := range s.Collectors() {
-		if k.Name == kind {
-			return k.Collector
-		}
-	}
-	require.FailNow(t, "no such kind", kind)
-	return nil
-}
-
 func TestEveryHostMeasuresAsItsGoldenFileSays(t *testing.T) {
 	for _, host := range []string{"server", "linux-2.6.32", "container", "many-cores"} {
 		t.Run(host, func(t *testing.T) {
@@ -97,6 +58,9 @@ func compareWithGolden(t *testing.T, host string) {
 	})
 	var got strings.Builder
 	for _, k := range set.Collectors() {
+		if k.Name == "TIME" {
+			continue // asks the network
+		}
 		w.show("before")
 		_, firstErr := k.Collector.Collect(context.Background())
 		w.show("after")

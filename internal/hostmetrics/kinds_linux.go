@@ -9,5 +9,11 @@ func systemKinds(c Config) []Kind {
 		{"DISK", 10 * time.Second, newDisk(c.Root)},
 		{"NET", 10 * time.Second, newNetwork(c.Root, c.InterfacePrefixes)},
 		{"FS", 300 * time.Second, newFilesystems(c)},
+		{"KERNEL", 300 * time.Second, newLogins(c)},
+		{"TIME", 300 * time.Second, clock{c.NTPServers}},
+		{"DEV", 300 * time.Second, newHardware(c.Root)},
+		{"COREDUMP", 60 * time.Second, newCoredumps(c)},
+		{"PROC", 60 * time.Second, newProcesses(c.Root)},
+		{"PORT", 60 * time.Second, ports{}},
 	}
 }

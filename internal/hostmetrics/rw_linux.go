@@ -11,15 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newProber returns the prober of real file systems. The file it writes has
-// the same name every time, so that what a crash left behind is removed by
-// the next look; the name differs between hosts, for network mounts, and
-// between agents of one host.
-func newProber(stateDir string) prober {
+// rwFile returns the name of the file that is written. It is the same every
+// time, so that what a crash left behind is removed by the next look; it
+// differs between hosts, for network mounts, and between agents of one host.
+func rwFile(stateDir string) string {
 	host, _ := os.Hostname()
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s", host, stateDir)
-	name := fmt.Sprintf(".agent-rw-%016x", h.Sum64())
+	return fmt.Sprintf(".agent-rw-%016x", h.Sum64())
+}
+
+// newProber returns the prober of real file systems.
+func newProber(stateDir string) prober {
+	name := rwFile(stateDir)
 	return func(path string, write bool) (r probed) {
 		r.spaceErr = unix.Statfs(path, &r.space)
 		if write {

@@ -1,0 +1,164 @@
+//go:build linux
+
+package hostmetrics_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/hostmetrics"
+	"github.com/prometheus/procfs"
+	"github.com/stretchr/testify/require"
+)
+
+// cpuTime is what this process has used, in user and kernel mode.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// measureCPU runs round b.N times and reports its CPU time.
+func measureCPU(b *testing.B, round func()) {
+	b.ReportAllocs()
+	began := cpuTime()
+	for b.Loop() {
+		round()
+	}
+	b.ReportMetric(float64(cpuTime()-began)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+}
+
+// BenchmarkKind is a round of each kind on this host.
+func BenchmarkKind(b *testing.B) {
+	set := hostmetrics.New(hostmetrics.Config{StateDir: b.TempDir()})
+	for _, k := range set.Collectors() {
+		if k.Name == "TIME" {
+			continue // waits for the network
+		}
+		b.Run(k.Name, func(b *testing.B) {
+			if _, err := k.Collector.Collect(b.Context()); err != nil {
+				b.Skip(err)
+			}
+			measureCPU(b, func() { k.Collector.Collect(b.Context()) })
+		})
+	}
+}
+
+// BenchmarkRound is CPU, MEM, DISK and NET, as they are due every ten
+// seconds: repeated at once, and cold, after a pause in which the caches of
+// the processor forget.
+func BenchmarkRound(b *testing.B) {
+	set := hostmetrics.New(hostmetrics.Config{})
+	round := func() {
+		for _, k := range set.Collectors()[:4] {
+			k.Collector.Collect(context.Background())
+		}
+	}
+	round()
+	b.Run("repeated", func(b *testing.B) { measureCPU(b, round) })
+	b.Run("cold", func(b *testing.B) {
+		var used time.Duration
+		for b.Loop() {
+			time.Sleep(500 * time.Millisecond)
+			began := cpuTime()
+			round()
+			used += cpuTime() - began
+		}
+		b.ReportMetric(float64(used)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+	})
+}
+
+// BenchmarkProcfs reads with prometheus/procfs what CPU, MEM, DISK and NET
+// read, without computing anything.
+func BenchmarkProcfs(b *testing.B) {
+	fs, err := procfs.NewDefaultFS()
+	require.NoError(b, err)
+	for _, reading := range []struct {
+		kind string
+		read func() error
+	}{
+		{"CPU", func() error {
+			_, err1 := fs.Stat()
+			_, err2 := fs.LoadAvg()
+			_, err3 := fs.AllProcs()
+			return firstOf(err1, err2, err3)
+		}},
+		{"MEM", func() error { _, err := fs.Meminfo(); return err }},
+		{"NET", func() error {
+			self, err := fs.Self()
+			_, err1 := fs.NetDev()
+			_, err2 := fs.NetSockstat()
+			_, err3 := self.Netstat()
+			_, err4 := self.Snmp()
+			return firstOf(err, err1, err2, err3, err4)
+		}},
+	} {
+		b.Run(reading.kind, func(b *testing.B) {
+			measureCPU(b, func() {
+				if err := reading.read(); err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BenchmarkPROC looks for 50 and for 500 programs among 5,000 processes.
+func BenchmarkPROC(b *testing.B) {
+	if testing.Short() {
+		b.Skip("starts 5,000 processes")
+	}
+	sleep, err := exec.LookPath("sleep")
+	require.NoError(b, err)
+	for range 5000 {
+		c := exec.Command(sleep, "600")
+		require.NoError(b, c.Start())
+		b.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	}
+	for _, items := range []int{50, 500} {
+		b.Run(fmt.Sprint(items), func(b *testing.B) {
+			proc := assigned(b, hostmetrics.New(hostmetrics.Config{}), "PROC")
+			var a agent.Assignment
+			for i := range items {
+				a.Processes = append(a.Processes, agent.Process{Name: fmt.Sprintf("PROC.%d", i), Path: fmt.Sprintf("/usr/sbin/none%d", i)})
+			}
+			a.Processes[0].Path = "/proc/self/exe"
+			proc.CollectAssigned(b.Context(), []agent.Assignment{a})
+			measureCPU(b, func() { proc.CollectAssigned(b.Context(), []agent.Assignment{a}) })
+		})
+	}
+}
+
+// BenchmarkPORT tries 500 ports, half of which accept.
+func BenchmarkPORT(b *testing.B) {
+	var a agent.Assignment
+	for i := range 500 {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		require.NoError(b, err)
+		if i%2 == 0 {
+			defer l.Close()
+		} else {
+			l.Close()
+		}
+		a.Ports = append(a.Ports, agent.Port{Name: fmt.Sprintf("PORT.%d", i), Port: l.Addr().(*net.TCPAddr).Port})
+	}
+	port := assigned(b, hostmetrics.New(hostmetrics.Config{}), "PORT")
+	measureCPU(b, func() { port.CollectAssigned(b.Context(), []agent.Assignment{a}) })
+}

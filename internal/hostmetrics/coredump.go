@@ -1,0 +1,117 @@
+package hostmetrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// coredumps reports each new file core.SERVICE.PID.UNIXTIME of a directory
+// once.
+type coredumps struct {
+	log    *slog.Logger
+	dir    string
+	state  stateFile
+	loaded bool
+	seen   map[string]bool // by file name; nil before the first look
+}
+
+func newCoredumps(c Config) agent.Collector {
+	return &coredumps{
+		log:   c.Logger,
+		dir:   filepath.Join(c.Root, c.CoredumpDir),
+		state: newStateFile(c.StateDir, "coredumps.json"),
+	}
+}
+
+// Collect implements [agent.Collector]. A host without the directory has no
+// core dumps. At the first look of all, dumps of the last hour are new.
+func (c *coredumps) Collect(context.Context) ([]agent.Metric, error) {
+	if !c.loaded {
+		if _, err := c.state.load(&c.seen); err != nil {
+			c.log.Warn("core dumps of the last hour may be reported a second time", "error", err)
+			c.seen = nil
+		}
+		c.loaded = true
+	}
+	entries, err := os.ReadDir(c.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for core dumps: %w", err)
+	}
+	var p points
+	present := make(map[string]bool)
+	changed := c.seen == nil
+	for _, entry := range entries {
+		dump, ok := parseCoredump(entry.Name())
+		if !ok || !entry.Type().IsRegular() {
+			continue
+		}
+		present[entry.Name()] = true
+		if c.seen[entry.Name()] {
+			continue
+		}
+		changed = true
+		if c.seen != nil || time.Since(dump.time) <= firstLook {
+			p = append(p, dump.metric())
+		}
+	}
+	changed = changed || len(present) != len(c.seen)
+	c.seen = present
+	if !changed {
+		return p, nil
+	}
+	return p, c.state.save(c.seen)
+}
+
+type coredump struct {
+	service string
+	time    time.Time
+}
+
+// parseCoredump takes a name apart from its end, as a service's name may
+// contain dots.
+func parseCoredump(name string) (coredump, bool) {
+	rest, ok := strings.CutPrefix(name, "core.")
+	if !ok {
+		return coredump{}, false
+	}
+	rest, seconds := cutLast(rest)
+	service, pid := cutLast(rest)
+	unix, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil || service == "" {
+		return coredump{}, false
+	}
+	if _, err := strconv.ParseUint(pid, 10, 32); err != nil {
+		return coredump{}, false
+	}
+	return coredump{service, time.Unix(unix, 0)}, true
+}
+
+func cutLast(s string) (before, after string) {
+	dot := strings.LastIndexByte(s, '.')
+	if dot < 0 {
+		return "", s
+	}
+	return s[:dot], s[dot+1:]
+}
+
+// metric carries the dump's own time, so that two dumps of a service stay two
+// points; a time that cannot be true is left to the agent.
+func (d coredump) metric() agent.Metric {
+	m := agent.Metric{Name: "app.service.coredump", Value: 1.0, Tags: map[string]string{"service": d.service}}
+	if age := time.Since(d.time); age >= 0 && age <= 24*time.Hour {
+		m.Timestamp = d.time.Unix()
+	}
+	return m
+}

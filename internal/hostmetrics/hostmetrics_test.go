@@ -1,0 +1,69 @@
+package hostmetrics_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/hostmetrics"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// line writes a metric as the golden files have it.
+func line(m agent.Metric) string {
+	var b strings.Builder
+	b.WriteString(m.Name)
+	tags := make([]string, 0, len(m.Tags))
+	for k, v := range m.Tags {
+		tags = append(tags, fmt.Sprintf("%s=%q", k, v))
+	}
+	slices.Sort(tags)
+	if len(tags) > 0 {
+		fmt.Fprintf(&b, "{%s}", strings.Join(tags, ","))
+	}
+	fmt.Fprintf(&b, " %v", m.Value)
+	if m.Timestamp != 0 {
+		fmt.Fprintf(&b, " at %d", m.Timestamp)
+	}
+	return b.String()
+}
+
+func lines(metrics []agent.Metric) []string {
+	var l []string
+	for _, m := range metrics {
+		l = append(l, line(m))
+	}
+	return l
+}
+
+func collector(t *testing.T, s *hostmetrics.Set, kind string) agent.Collector {
+	for _, k := range s.Collectors() {
+		if k.Name == kind {
+			return k.Collector
+		}
+	}
+	require.FailNow(t, "no such kind", kind)
+	return nil
+}
+
+func assigned(tb testing.TB, s *hostmetrics.Set, kind string) agent.AssignmentCollector {
+	for _, k := range s.Collectors() {
+		if k.Name == kind {
+			return k.Collector.(agent.AssignmentCollector)
+		}
+	}
+	require.FailNow(tb, "no such kind", kind)
+	return nil
+}
+
+func write(t *testing.T, path, content string) {
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+}

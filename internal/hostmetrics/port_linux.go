@@ -1,0 +1,140 @@
+package hostmetrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ctxCheck is how often the end of ctx is looked for while ports are silent.
+const ctxCheck = 100 * time.Millisecond
+
+// tryPorts tries all ports at the same time. It waits for all sockets in one
+// poll(2): a net.Dialer has two goroutines, timers and a registration with the
+// runtime's poller for each, which takes twice the processor time.
+func tryPorts(ctx context.Context, attempts []attempt) map[attempt]outcome {
+	outcomes := make(map[attempt]outcome, len(attempts))
+	for some := range slices.Chunk(attempts, parallelPorts) {
+		d := dialing{outcomes: outcomes}
+		d.start(some)
+		d.abandon(d.wait(ctx))
+	}
+	return outcomes
+}
+
+// dialing is a set of connections under way.
+type dialing struct {
+	outcomes map[attempt]outcome
+	attempts []attempt
+	sockets  []unix.PollFd // of attempts; -1, which poll passes over, once decided
+	waiting  int
+	began    time.Time
+}
+
+func (d *dialing) start(attempts []attempt) {
+	d.began = time.Now()
+	for _, a := range attempts {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			d.outcomes[a] = outcome{err: err}
+			continue
+		}
+		err = unix.Connect(fd, &unix.SockaddrInet4{Port: a.port, Addr: [4]byte{127, 0, 0, 1}})
+		if err != nil && !errors.Is(err, unix.EINPROGRESS) {
+			unix.Close(fd)
+			d.outcomes[a] = outcomeOf(err)
+			continue
+		}
+		d.attempts = append(d.attempts, a)
+		d.sockets = append(d.sockets, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
+		d.waiting++
+	}
+}
+
+// wait returns when every connection is decided, or ctx is over.
+func (d *dialing) wait(ctx context.Context) error {
+	for d.waiting > 0 && ctx.Err() == nil {
+		_, err := unix.Poll(d.sockets, int(d.patience().Milliseconds()))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("poll: %w", err)
+		}
+		since := time.Since(d.began)
+		for i, s := range d.sockets {
+			switch {
+			case s.Fd < 0:
+			case s.Revents != 0:
+				d.decide(i, connected(int(s.Fd)))
+			case since >= d.attempts[i].timeout:
+				d.decide(i, outcome{})
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// patience is the time until something has to be done even if no socket is
+// ready.
+func (d *dialing) patience() time.Duration {
+	patience := ctxCheck
+	for i, s := range d.sockets {
+		if s.Fd >= 0 {
+			patience = min(patience, d.attempts[i].timeout-time.Since(d.began))
+		}
+	}
+	return max(patience, time.Millisecond)
+}
+
+func (d *dialing) decide(i int, o outcome) {
+	unix.Close(int(d.sockets[i].Fd))
+	d.sockets[i].Fd = -1
+	d.outcomes[d.attempts[i]] = o
+	d.waiting--
+}
+
+// connected returns the outcome of a socket that is ready. A connection can
+// only be reset after it was accepted. A socket whose port nobody listens on
+// may itself be given that port, and then connects to itself.
+func connected(fd int) outcome {
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return outcome{err: err}
+	}
+	switch err := syscall.Errno(code); err {
+	case 0:
+	case unix.ECONNRESET, unix.EPIPE:
+		return outcome{value: 1}
+	default:
+		return outcomeOf(err)
+	}
+	own, err := unix.Getsockname(fd)
+	if err != nil {
+		return outcome{err: err}
+	}
+	peer, err := unix.Getpeername(fd)
+	if err != nil {
+		return outcome{value: 1} // reset meanwhile
+	}
+	if own.(*unix.SockaddrInet4).Port == peer.(*unix.SockaddrInet4).Port {
+		return outcome{}
+	}
+	return outcome{value: 1}
+}
+
+// abandon decides the connections that err kept from being decided. When the
+// round's time was over they have not been accepted, else nothing is known.
+func (d *dialing) abandon(err error) {
+	o := outcome{err: err}
+	if errors.Is(err, context.DeadlineExceeded) {
+		o = outcome{}
+	}
+	for i, s := range d.sockets {
+		if s.Fd >= 0 {
+			d.decide(i, o)
+		}
+	}
+}
