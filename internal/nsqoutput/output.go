@@ -34,7 +34,7 @@ import (
 type Output struct {
 	cfg     Config
 	servers []*server // the preferred one first
-	packers sync.Pool
+	packers sync.Pool // of *packer; the memory of large batches goes with the next collections
 
 	probing context.Context // ends with Close
 	stop    context.CancelFunc
@@ -81,7 +81,7 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 		return err
 	}
 	p := o.packers.Get().(*packer)
-	defer o.release(p)
+	defer o.packers.Put(p)
 
 	var refused refusals
 	for rest := b.Metrics; len(rest) > 0; {
@@ -105,13 +105,6 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 			slog.String("topic", topic), slog.Int("points", refused.points), slog.Int("of", len(b.Metrics)), slog.Any("error", refused.first))
 	}
 	return nil
-}
-
-// release keeps p for another Write unless it has grown large.
-func (o *Output) release(p *packer) {
-	if cap(p.buf) <= keptBuffer {
-		o.packers.Put(p)
-	}
 }
 
 // Servers tells how each server is doing, in the order of preference.
