@@ -56,7 +56,7 @@ func FuzzAppendPointIsReadBackAsItWas(f *testing.F) {
 	f.Add("cpu.idle", "host", "web-1.example.com", "rack", "r17", 99.5, "", int64(1500000000))
 	f.Add("m", "k", "a,b=c", "a b", `x\`, math.Inf(1), `say "hi"`, int64(-1))
 	f.Add("#m", "", "\n", `\`, "#", math.NaN(), "line\nbreak", int64(math.MaxInt64))
-	f.Add("m\xff", "ü", "é", "time", "日本", -0.0, `\`, int64(math.MinInt64))
+	f.Add("m\xff", "ü", "é", "time", "日本", math.Copysign(0, -1), `\`, int64(math.MinInt64))
 	f.Add(`\m`, `\,`, `\=`, `"`, `""`, 1e300, `\"`, int64(9223372036))
 	f.Add(" m", "\t", "\r", "\x00", "\x7f", 5e-324, "\xff", int64(-9223372037))
 	f.Fuzz(func(t *testing.T, name, key1, value1, key2, value2 string, number float64, text string, seconds int64) {

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -33,7 +34,7 @@ import (
 type Output struct {
 	cfg     Config
 	servers []*server // the preferred one first
-	packers sync.Pool
+	packers sync.Pool // of *packer; the memory of large batches goes with the next collections
 
 	probing context.Context // ends with Close
 	stop    context.CancelFunc
@@ -70,17 +71,17 @@ func New(cfg Config) (*Output, error) {
 // when nsqd has acknowledged them all.
 //
 // Points that can never be written, because no message can hold them or
-// because the servers refuse them, do not keep the others from being written;
-// for them the error is an [*agent.PermanentError]. Any other error names
-// each server and why it did not take the points, some of which may have been
-// written already.
+// because the servers refuse them, do not keep the others from being written:
+// they are logged, and only where none is left the error is an
+// [*agent.PermanentError]. Any other error names each server and why it did
+// not take the points, some of which may have been written already.
 func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 	topic, err := o.topic(b.Namespace)
 	if err != nil {
 		return err
 	}
 	p := o.packers.Get().(*packer)
-	defer o.release(p)
+	defer o.packers.Put(p)
 
 	var refused refusals
 	for rest := b.Metrics; len(rest) > 0; {
@@ -96,14 +97,14 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 			return fmt.Errorf("publish to topic %s: %w", topic, err)
 		}
 	}
-	return refused.err(len(b.Metrics))
-}
-
-// release keeps p for another Write unless it has grown large.
-func (o *Output) release(p *packer) {
-	if cap(p.buf) <= keptBuffer {
-		o.packers.Put(p)
+	if refused.points == len(b.Metrics) {
+		return &agent.PermanentError{Reason: refused.reason, Err: refused.first}
 	}
+	if refused.points > 0 {
+		o.cfg.Logger.Warn("some points of a batch can never be written",
+			slog.String("topic", topic), slog.Int("points", refused.points), slog.Int("of", len(b.Metrics)), slog.Any("error", refused.first))
+	}
+	return nil
 }
 
 // Servers tells how each server is doing, in the order of preference.

@@ -13,9 +13,6 @@ const (
 	// maxBodySize bounds a request of several messages. It is below nsqd's
 	// default --max-body-size of 5 MiB.
 	maxBodySize = 4 << 20
-	// keptBuffer is how large a buffer may be to be used again: an agent at
-	// rest should not hold the memory of its largest batch.
-	keptBuffer = 256 << 10
 	// numberSize is that of the numbers in a request's body.
 	numberSize = 4
 )

@@ -1,11 +1,6 @@
 package nsqoutput
 
-import (
-	"fmt"
-	"strings"
-
-	"github.com/lodastack/agent"
-)
+import "strings"
 
 // refusal is the error of a request that an nsqd which works has refused.
 type refusal struct {
@@ -52,17 +47,4 @@ func (r *refusals) add(points int, reason string, err error) {
 		r.reason, r.first = reason, err
 	}
 	r.points += points
-}
-
-// err returns what Write returns for a batch of that many points, of which
-// those not refused have been written.
-func (r *refusals) err(points int) error {
-	if r.points == 0 {
-		return nil
-	}
-	err := r.first
-	if points > 1 {
-		err = fmt.Errorf("%d of the batch's %d points are refused: %w", r.points, points, r.first)
-	}
-	return &agent.PermanentError{Reason: r.reason, Err: err}
 }

@@ -1,0 +1,123 @@
+package nsqoutput
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var errRefused = errors.New("connection refused")
+
+func newCircuit() *circuit {
+	return &circuit{addr: "nsqd:4150", timeout: 5 * time.Second, log: slog.New(slog.DiscardHandler), state: Unused}
+}
+
+func TestCircuitLeavesAFailingServerAloneForLongerAndLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCircuit()
+		c.settle(errRefused, 0, false, Up)
+		for _, longest := range []time.Duration{100, 200, 400, 800, 1000, 1000, 1000} {
+			longest *= time.Millisecond
+			time.Sleep(longest/2 - time.Nanosecond)
+			require.False(t, c.claimRested(time.Now()), "before half of %v", longest)
+			time.Sleep(longest/2 + time.Nanosecond)
+			require.True(t, c.claimRested(time.Now()), "after %v", longest)
+			require.False(t, c.claimRested(time.Now()), "by one at a time")
+			c.settle(errRefused, 0, true, Up)
+		}
+		c.settle(nil, 0, false, Up)
+		c.settle(errRefused, 0, false, Up)
+		time.Sleep(100 * time.Millisecond)
+		require.True(t, c.claimRested(time.Now()), "a success makes up for all failures before")
+	})
+}
+
+func TestCircuitLetsOneRequestAtATimeToAServerOnTrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCircuit()
+		c.settle(errRefused, 0, false, Up)
+		time.Sleep(time.Second)
+		require.True(t, c.claimRested(time.Now()))
+		c.settle(nil, 0, true, Trial)
+
+		require.False(t, c.working())
+		ok, claimed := c.use()
+		require.True(t, ok)
+		require.True(t, claimed)
+		ok, _ = c.use()
+		require.False(t, ok, "while the first is under way")
+
+		c.settle(errNoAnswer, time.Second, true, Up)
+		require.Equal(t, Down, c.status().State)
+		time.Sleep(100 * time.Millisecond)
+		require.False(t, c.claimRested(time.Now()), "failures before the trial count on")
+	})
+}
+
+func TestCircuitCountsFailuresAtTheSameTimeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCircuit()
+		for range 8 {
+			c.settle(errRefused, 0, false, Up)
+		}
+		time.Sleep(100 * time.Millisecond)
+		require.True(t, c.claimRested(time.Now()))
+	})
+}
+
+func TestCircuitDoesNotBlameTheServerForTheCallersHaste(t *testing.T) {
+	tests := map[string]struct {
+		err   error
+		took  time.Duration
+		blame bool
+	}{
+		"given up":                {context.Canceled, time.Minute, false},
+		"never its turn":          {errBusy, time.Minute, false},
+		"no answer in a moment":   {errNoAnswer, 20 * time.Millisecond, false},
+		"no answer in a while":    {errNoAnswer, 300 * time.Millisecond, true},
+		"refused":                 {&refusal{"E_BAD_TOPIC"}, 0, false},
+		"a failure in no time":    {errRefused, 0, true},
+		"nsqd that fails itself":  {errors.New("E_PUB_FAILED"), 0, true},
+		"nothing, it has done it": {nil, time.Second, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCircuit()
+			c.settle(tt.err, tt.took, false, Up)
+			require.Equal(t, tt.blame, c.status().State == Down)
+		})
+	}
+}
+
+func TestCircuitLogsWhenAServerGoesAndComesAndNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		c := newCircuit()
+		c.log = slog.New(slog.NewTextHandler(&log, nil))
+		c.settle(nil, 0, false, Up)
+		for range 10 {
+			c.settle(errRefused, 0, false, Up)
+			time.Sleep(time.Second)
+			require.True(t, c.claimRested(time.Now()))
+			c.settle(nil, 0, true, Trial)
+			c.use()
+			c.settle(errNoAnswer, time.Second, true, Up)
+		}
+		time.Sleep(time.Second)
+		require.True(t, c.claimRested(time.Now()))
+		c.settle(nil, 0, true, Up)
+		c.settle(nil, 0, false, Up)
+
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, 2)
+		require.Contains(t, lines[0], `msg="nsqd takes no points" server=nsqd:4150 error="connection refused"`)
+		require.Contains(t, lines[1], `msg="nsqd takes points again" server=nsqd:4150`)
+	})
+}
