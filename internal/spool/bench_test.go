@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -183,4 +184,35 @@ func BenchmarkReplay(b *testing.B) {
 	}
 	b.ReportMetric(median(rates), "points/s")
 	b.ReportMetric(median(ratios), "of-raw")
+}
+
+// BenchmarkLiveWhileDraining measures how long live writes take while a
+// backlog drains, of SPOOL_TEST_MIB, 64 MiB unless it is set.
+func BenchmarkLiveWhileDraining(b *testing.B) {
+	mib, err := strconv.ParseInt(os.Getenv("SPOOL_TEST_MIB"), 10, 64)
+	if err != nil {
+		mib = 64
+	}
+	gate := &gatedOutput{Output: newTCPOutput(b, 2)}
+	var latencies []float64
+	for b.Loop() {
+		gate.shut.Store(true)
+		s := open(b, spool.Config{Dir: b.TempDir()}, gate)
+		for s.Status().Size < mib<<20 {
+			parallel(b, s, 64, 1000, batch("a", 1, 20))
+		}
+		gate.shut.Store(false)
+		point := batch("live", 1, 1)
+		for s.Status().Waiting > 0 {
+			started := time.Now()
+			require.NoError(b, s.Write(context.Background(), point))
+			latencies = append(latencies, time.Since(started).Seconds()*1000)
+			time.Sleep(time.Millisecond)
+		}
+		require.NoError(b, s.Close(context.Background()))
+	}
+	slices.Sort(latencies)
+	b.ReportMetric(latencies[len(latencies)*99/100], "p99-ms")
+	b.ReportMetric(latencies[len(latencies)-1], "max-ms")
+	b.ReportMetric(float64(len(latencies))/float64(b.N), "writes")
 }

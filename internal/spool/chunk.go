@@ -68,11 +68,15 @@ func (q *queue) oldest() *segment {
 			q.seal()
 		}
 	}
-	q.reading = nil
+	var first *segment
 	if len(q.segments) > 0 {
-		q.reading = q.segments[0]
+		first = q.segments[0]
 	}
-	return q.reading
+	if q.reading != nil && q.reading != first {
+		q.release(q.reading)
+	}
+	q.reading = first
+	return first
 }
 
 // read reads blocks of g until the chunk is large enough. What cannot be read

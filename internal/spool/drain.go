@@ -29,7 +29,10 @@ type drainer struct {
 	points int
 	// timeouts in a row.
 	timeouts int
-	pause    time.Duration
+	// pause before the next attempt.
+	pause time.Duration
+	// complaint is the last error that was logged for the disk.
+	complaint string
 }
 
 // drain delivers until the spool is closed.
@@ -39,7 +42,7 @@ func (s *Spool) drain(ctx context.Context) {
 	for ctx.Err() == nil {
 		c, err := s.queue.take()
 		if err != nil {
-			s.log.Error("spool cannot be read and is tried again", "error", err)
+			d.unreadable(err)
 			d.wait(ctx)
 		} else if c == nil {
 			select {
@@ -51,6 +54,14 @@ func (s *Spool) drain(ctx context.Context) {
 		} else {
 			s.queue.keep(c)
 		}
+	}
+}
+
+// unreadable says once that the backlog cannot be read now.
+func (d *drainer) unreadable(err error) {
+	if text := err.Error(); text != d.complaint {
+		d.complaint = text
+		d.log.Error("spool cannot be read and is tried again", "error", err)
 	}
 }
 

@@ -79,15 +79,15 @@ func foundSegment(path string) (*segment, error) {
 		return g, err
 	}
 	g.size, g.oldest, g.newest = info.Size(), info.ModTime(), info.ModTime()
-	if info.Size() == 0 {
-		// The process ended while it made the file.
-		return g, nil
-	}
 	if s, ok := loadSummary(path); ok {
 		g.last, g.next, g.oldest, g.newest = s.Last, s.Next, s.Oldest, s.Newest
 		if s.Points != nil {
 			g.points = s.Points
 		}
+		return g, nil
+	}
+	if info.Size() == 0 {
+		// The process ended while it made the file.
 		return g, nil
 	}
 	err = g.count()

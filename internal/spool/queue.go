@@ -178,7 +178,9 @@ func (q *queue) drop(g *segment, reason string) {
 }
 
 func (q *queue) makeRoom(need int64) {
-	for q.size()+need > q.maxSize && len(q.segments) > 0 && q.segments[0] != q.active {
+	// The summaries take a little, too.
+	room := q.maxSize - q.maxSize/64
+	for q.size()+need > room && len(q.segments) > 0 && q.segments[0] != q.active {
 		q.drop(q.segments[0], DroppedFull)
 	}
 }

@@ -66,7 +66,7 @@ func createSegment(path string, size int64) (*segment, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), removeFile(path))
 	}
-	g.db.AllocSize = int(max(size/8, 64<<10))
+	g.db.AllocSize = int(size / 8)
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(err, g.close(), removeFile(path))
 	}
@@ -107,6 +107,10 @@ func (g *segment) put(blocks [][]byte) error {
 func (g *segment) open() error {
 	if g.db != nil {
 		return nil
+	}
+	if info, err := os.Stat(g.path); err == nil && info.Size() == 0 {
+		// bbolt would try to make a database of it.
+		return fmt.Errorf("open %s: %w: it is empty", g.path, errDamaged)
 	}
 	err := g.openFile(&bolt.Options{ReadOnly: true, Timeout: time.Second, NoStatistics: true})
 	if err != nil {
@@ -170,8 +174,9 @@ func (g *segment) close() error {
 }
 
 // abandon gives the database up without closing it, as a panic may have left
-// its locks held. Only its mapping stays.
+// its locks held. Its mapping stays, and would keep the file locked.
 func (g *segment) abandon() {
+	_ = syscall.Flock(int(g.file.Fd()), syscall.LOCK_UN)
 	_ = g.file.Close()
 	g.db, g.file = nil, nil
 }

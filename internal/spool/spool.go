@@ -113,10 +113,11 @@ type Spool struct {
 	stop      context.CancelFunc
 	stopDrain context.CancelFunc
 
-	// closing is held by each Write for reading.
-	closing  sync.RWMutex
-	closed   bool // guarded by closing
-	closeErr error
+	mu       sync.Mutex
+	closed   bool           // guarded by mu
+	writes   sync.WaitGroup // the Writes under way; none is added once closed
+	finished chan struct{}  // Close is done
+	closeErr error          // set before finished is closed
 }
 
 var (
@@ -147,6 +148,7 @@ func Open(c Config, inner agent.Output) (*Spool, error) {
 		committed: make(chan struct{}),
 		back:      make(chan struct{}, 1),
 		drained:   make(chan struct{}),
+		finished:  make(chan struct{}),
 	}
 	s.queue = newQueue(c, &s.ledger)
 	if err := s.queue.load(); err != nil {
@@ -169,11 +171,10 @@ func Open(c Config, inner agent.Output) (*Spool, error) {
 // returns an error. To leave time for the disk, the inner output gets no more
 // than half of the time until ctx's deadline.
 func (s *Spool) Write(ctx context.Context, b agent.Batch) error {
-	s.closing.RLock()
-	defer s.closing.RUnlock()
-	if s.closed {
+	if !s.begin() {
 		return ErrClosed
 	}
+	defer s.writes.Done()
 	started := time.Now()
 	if !s.circuit.admits(started) && s.ledger.waits() > 0 {
 		return s.store(ctx, b)
@@ -186,6 +187,16 @@ func (s *Spool) Write(ctx context.Context, b agent.Batch) error {
 		return fmt.Errorf("%w; output: %w", full, err)
 	}
 	return nil
+}
+
+// begin counts a Write as under way, unless the spool is closed.
+func (s *Spool) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.writes.Add(1)
+	}
+	return !s.closed
 }
 
 // pass gives b to the inner output.
@@ -239,13 +250,21 @@ func (s *Spool) Accounts() map[string]agent.Account { return s.ledger.copy() }
 // the next Open. It closes the inner output. When ctx ends, an attempt to
 // deliver old points that is under way is given up.
 func (s *Spool) Close(ctx context.Context) error {
-	s.closing.Lock()
-	defer s.closing.Unlock()
-	if s.closed {
-		return s.closeErr
-	}
+	s.mu.Lock()
+	first := !s.closed
 	s.closed = true
+	s.mu.Unlock()
+	if first {
+		s.closeErr = s.shutDown(ctx)
+		close(s.finished)
+	}
+	<-s.finished
+	return s.closeErr
+}
+
+func (s *Spool) shutDown(ctx context.Context) error {
 	s.stopDrain()
+	s.writes.Wait()
 	grace := time.NewTimer(s.writeTimeout)
 	defer grace.Stop()
 	select {
@@ -257,8 +276,7 @@ func (s *Spool) Close(ctx context.Context) error {
 	<-s.drained
 	close(s.requests)
 	<-s.committed
-	s.closeErr = errors.Join(s.queue.close(), s.lock.Close(), s.inner.Close(ctx))
-	return s.closeErr
+	return errors.Join(s.queue.close(), s.lock.Close(), s.inner.Close(ctx))
 }
 
 // makeDir makes dir so that it survives power loss.

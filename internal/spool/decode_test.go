@@ -1,0 +1,101 @@
+package spool
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+)
+
+func encoded(t testing.TB, seq uint64, batches ...agent.Batch) []byte {
+	block := appendBlockHead(nil, seq)
+	for _, b := range batches {
+		var err error
+		block, err = appendRecords(block, b)
+		require.NoError(t, err)
+	}
+	return block
+}
+
+func sample(namespace string) agent.Batch {
+	tags := map[string]string{"host": "h", "core": "0"}
+	return agent.Batch{Namespace: namespace, Metrics: []agent.Metric{
+		{Name: "a", Timestamp: 1, Tags: tags, Value: 0.5},
+		{Name: "b", Timestamp: -1, Tags: tags, Value: true},
+		{Name: "c", Timestamp: 1 << 33, Value: "text"},
+	}}
+}
+
+func TestDecoderJoinsTheBatchesOfANamespace(t *testing.T) {
+	var d decoder
+	require.NoError(t, d.block(7, encoded(t, 7, sample("x"), sample("y"), sample("x"))))
+	require.Len(t, d.batches, 2)
+	require.Equal(t, append(sample("x").Metrics, sample("x").Metrics...), d.batches[0].Metrics)
+	require.Equal(t, sample("y"), d.batches[1])
+}
+
+func TestDecoderGoesOnBehindADamagedRecord(t *testing.T) {
+	first := len(encoded(t, 7, sample("x")))
+	block := encoded(t, 7, sample("x"), sample("y"))
+	block[first-1] ^= 1
+	var d decoder
+	require.ErrorIs(t, d.block(7, block), errDamaged)
+	require.Equal(t, []agent.Batch{sample("y")}, d.batches)
+}
+
+func TestBlockInTheWrongPlaceIsDamaged(t *testing.T) {
+	var d decoder
+	require.ErrorIs(t, d.block(8, encoded(t, 7, sample("x"))), errDamaged)
+	require.Empty(t, d.batches)
+}
+
+func TestBlockOfALaterVersionIsRefusedByName(t *testing.T) {
+	block := []byte{9, 1, 0, 0, 0, 0, 0, 0, 0}
+	sum := checksum(block)
+	block = append(block, byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24))
+	var d decoder
+	require.ErrorContains(t, d.block(1, block), "version 9 is unknown")
+}
+
+func TestEveryFlippedBitIsNoticed(t *testing.T) {
+	block := encoded(t, 7, sample("x"))
+	for i := range block {
+		for bit := range 8 {
+			block[i] ^= 1 << bit
+			var d decoder
+			require.Error(t, d.block(7, block), "byte %d, bit %d", i, bit)
+			block[i] ^= 1 << bit
+		}
+	}
+}
+
+func TestValueOfAnotherTypeIsRefused(t *testing.T) {
+	_, err := appendRecords(nil, agent.Batch{Namespace: "x", Metrics: []agent.Metric{{Name: "a", Value: 1}}})
+	require.ErrorContains(t, err, `metric 0, "a": a value of type int`)
+}
+
+// FuzzDecode gives the decoder blocks and, as checksums would keep anything
+// interesting out, payloads.
+func FuzzDecode(f *testing.F) {
+	block := encoded(f, 1, sample("x"))
+	f.Add(block)
+	f.Add(block[blockHeadSize+recordHead:])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var blocks decoder
+		_ = blocks.block(1, data)
+		var d decoder
+		if d.record(string(data)) != nil {
+			require.Empty(t, d.batches[:0])
+			return
+		}
+		// What can be read can be written, and means the same.
+		again, err := appendRecords(appendBlockHead(nil, 1), d.batches[0])
+		require.NoError(t, err)
+		var e decoder
+		require.NoError(t, e.block(1, again))
+		if len(d.batches[0].Metrics) > 0 {
+			require.Equal(t, len(d.batches[0].Metrics), len(e.batches[0].Metrics))
+		}
+	})
+}
