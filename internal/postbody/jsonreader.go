@@ -1,7 +1,6 @@
 package postbody
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -78,7 +77,12 @@ func (r *jsonReader) string(what string) (string, error) {
 		case c == '"':
 			r.at = i + 1
 			if escaped || !ascii && !utf8.ValidString(r.text[begin:i]) {
-				return unquote(r.text[begin:r.at])
+				s, at := unescape(r.text[begin+1 : i])
+				if at >= 0 {
+					r.at = begin + 1 + at
+					return "", r.expected("an escape sequence that JSON has")
+				}
+				return s, nil
 			}
 			return r.text[begin+1 : i], nil
 		case c == '\\':
@@ -93,12 +97,6 @@ func (r *jsonReader) string(what string) (string, error) {
 	}
 	r.at = len(r.text)
 	return "", r.expected(`the string's closing '"'`)
-}
-
-// unquote reads a string that is not as it stands.
-func unquote(quoted string) (s string, err error) {
-	err = json.Unmarshal([]byte(quoted), &s)
-	return s, err
 }
 
 // number returns the text of a number.
