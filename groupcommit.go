@@ -38,8 +38,10 @@ func newGroupCommit(output Output) *groupCommit {
 	return &groupCommit{output: output, writing: make(map[string]bool), next: make(map[string]*group)}
 }
 
-// write returns when the batch is written or could not be, or when ctx ends;
-// then it may be written still.
+// write returns when the batch is written or could not be. When ctx ends
+// before its write has begun, it is not written; a write under way is waited
+// for, because only its end tells what has become of the batch and frees the
+// memory of it.
 func (c *groupCommit) write(ctx context.Context, b Batch) error {
 	g, position, err := c.join(b)
 	if err != nil {
@@ -47,10 +49,25 @@ func (c *groupCommit) write(ctx context.Context, b Batch) error {
 	}
 	select {
 	case <-g.done:
-		return g.errs[position]
 	case <-ctx.Done():
-		return ctx.Err()
+		if c.leave(g, position) {
+			return ctx.Err()
+		}
+		<-g.done
 	}
+	return g.errs[position]
+}
+
+// leave takes a batch out of its group, unless that is being written.
+func (c *groupCommit) leave(g *group, position int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	namespace := g.batches[position].Namespace
+	if c.next[namespace] != g {
+		return false
+	}
+	g.batches[position].Metrics = nil
+	return true
 }
 
 // join adds the batch to the namespace's next write and sees that there is a
@@ -97,10 +114,10 @@ func (c *groupCommit) writeTogether(batches []Batch) []error {
 	ctx, cancel := context.WithTimeout(context.Background(), postTimeout)
 	defer cancel()
 	errs := make([]error, len(batches))
-	err := recovered(func() error { return c.output.Write(ctx, merge(batches)) })
+	err := c.writeBatch(ctx, merge(batches))
 	if _, permanent := permanentReason(err); permanent && len(batches) > 1 {
 		for i, batch := range batches { // one of them may be to blame for all
-			errs[i] = recovered(func() error { return c.output.Write(ctx, batch) })
+			errs[i] = c.writeBatch(ctx, batch)
 		}
 		return errs
 	}
@@ -108,6 +125,14 @@ func (c *groupCommit) writeTogether(batches []Batch) []error {
 		errs[i] = err
 	}
 	return errs
+}
+
+// writeBatch writes, unless all who wanted it have left.
+func (c *groupCommit) writeBatch(ctx context.Context, b Batch) error {
+	if len(b.Metrics) == 0 {
+		return nil
+	}
+	return recovered(func() error { return c.output.Write(ctx, b) })
 }
 
 // close refuses further writes and waits for those under way.

@@ -13,7 +13,7 @@ import (
 
 const (
 	// memoryBodies times the largest body is what all posts may take together.
-	memoryBodies = 4
+	memoryBodies = 5
 	// pointMemory is about what a decoded metric takes beside its text.
 	pointMemory = 384
 	// bodyTimeout bounds how long a body may take to arrive.
