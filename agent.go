@@ -115,7 +115,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			wrong = multierror.Append(wrong, fmt.Errorf("stop the agent: %s: %w", what, err))
 		}
 	}
-	failed("the registry did not return", waitFor(producing, &updates))
+	failed("the registry did not return", errors.Join(waitFor(producing, &updates), a.updater.wait(producing)))
 	failed("a collector or plugin did not return", schedule.wait(producing))
 	failed("installing a plugin did not end", a.plugins.wait(producing))
 	failed("a post did not return", a.posts.close(stopping))
@@ -146,7 +146,7 @@ func (a *Agent) closeOutput(ctx context.Context) error {
 }
 
 // Update asks the registry now and returns when its answer is in force, or
-// the reason why it is not.
+// the reason why it is not. When ctx ends, the registry is asked still.
 func (a *Agent) Update(ctx context.Context) error { return a.updater.update(ctx) }
 
 // apply puts what the registry said in force.

@@ -3,13 +3,14 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	// writers is how many batches of the buffer are written at a time, so that
-	// a slow write of one namespace does not hold up the others.
+	// writers is how many namespaces are written at a time, so that a slow
+	// write of one does not hold up the others.
 	writers = 4
 	// writeTimeout bounds one attempt of a write. It leaves an output of
 	// several servers the time to turn to another one.
@@ -29,16 +30,17 @@ type buffer struct {
 	limit  int
 
 	mu      sync.Mutex
-	changed *sync.Cond // something was added, or closed
-	queue   []Batch    // guarded by mu; oldest first
-	points  int        // guarded by mu; in the queue and being written
-	closed  bool       // guarded by mu; no writer waits for more
-	full    bool       // guarded by mu; the last add had to drop, which was logged
-	failing error      // guarded by mu; of the last write, nil when it succeeded
+	changed *sync.Cond      // something was added, written, or closed
+	queue   []Batch         // guarded by mu; oldest first
+	points  int             // guarded by mu; in the queue and being written
+	writing map[string]bool // guarded by mu; namespaces with a writer
+	closed  bool            // guarded by mu; no writer waits for more
+	full    bool            // guarded by mu; the last add had to drop, which was logged
+	failing error           // guarded by mu; of the last write, nil when it succeeded
 }
 
 func newBuffer(output Output, ledger *ledger, limit int, logger *slog.Logger) *buffer {
-	b := &buffer{output: output, ledger: ledger, logger: logger, limit: limit}
+	b := &buffer{output: output, ledger: ledger, logger: logger, limit: limit, writing: make(map[string]bool)}
 	b.changed = sync.NewCond(&b.mu)
 	return b
 }
@@ -86,6 +88,7 @@ func (b *buffer) run(ctx context.Context) {
 		running.Go(func() {
 			for batches := b.take(ctx); batches != nil; batches = b.take(ctx) {
 				b.write(ctx, batches)
+				b.release(batches[0].Namespace)
 			}
 		})
 	}
@@ -105,20 +108,23 @@ func (b *buffer) close() {
 	b.changed.Broadcast()
 }
 
-// take waits for the oldest batch and returns it with others of its namespace,
-// or nil at the end.
+// take waits for a namespace that has batches and no writer, and returns the
+// oldest of them, or nil at the end. The caller is the namespace's writer until
+// it calls release.
 func (b *buffer) take(ctx context.Context) []Batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.queue) == 0 && !b.closed {
+	first := b.ready()
+	for first < 0 && ctx.Err() == nil && (len(b.queue) > 0 || !b.closed) {
 		b.changed.Wait()
+		first = b.ready()
 	}
-	if len(b.queue) == 0 || ctx.Err() != nil {
+	if first < 0 || ctx.Err() != nil {
 		return nil
 	}
-	taken, points := []Batch{b.queue[0]}, len(b.queue[0].Metrics)
-	rest := b.queue[:0]
-	for _, batch := range b.queue[1:] {
+	taken, points := []Batch{b.queue[first]}, len(b.queue[first].Metrics)
+	rest := b.queue[:first]
+	for _, batch := range b.queue[first+1:] {
 		if batch.Namespace == taken[0].Namespace && points+len(batch.Metrics) <= mergePoints {
 			taken = append(taken, batch)
 			points += len(batch.Metrics)
@@ -128,7 +134,22 @@ func (b *buffer) take(ctx context.Context) []Batch {
 	}
 	clear(b.queue[len(rest):])
 	b.queue = rest
+	b.writing[taken[0].Namespace] = true
 	return taken
+}
+
+// ready returns the position of the oldest batch of a namespace without a
+// writer, or -1. The caller holds mu.
+func (b *buffer) ready() int {
+	return slices.IndexFunc(b.queue, func(batch Batch) bool { return !b.writing[batch.Namespace] })
+}
+
+// release ends being the namespace's writer.
+func (b *buffer) release(namespace string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.writing, namespace)
+	b.changed.Broadcast()
 }
 
 // write sees a namespace's batches through: delivered or dropped.

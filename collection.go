@@ -52,7 +52,9 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	if len(assignments) == 0 {
 		return
 	}
-	c.begin(interval)
+	if !c.begin(interval) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, interval)
 	defer cancel()
 	batches, err := c.measure(ctx, assignments)
@@ -94,15 +96,19 @@ func (c *collection) measure(ctx context.Context, assignments []Assignment) (bat
 	return batches, err
 }
 
-// begin notes the beginning of a run.
-func (c *collection) begin(interval time.Duration) {
+// begin notes the beginning of a run; false where one is under way still, of a
+// schedule that has ended.
+func (c *collection) begin(interval time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status.Kind = c.kind
+	if c.status.Running {
+		return false
+	}
 	c.status.Interval = interval
 	c.status.LastRun = time.Now()
 	c.status.Running = true
 	c.status.Runs++
+	return true
 }
 
 // end notes how a run went; the log hears of it when that changes.
@@ -137,5 +143,7 @@ func (c *collection) end(points int, bad []*MetricError, err error, logger *slog
 func (c *collection) currentStatus() CollectorStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.status
+	status := c.status
+	status.Kind = c.kind
+	return status
 }

@@ -101,6 +101,9 @@ func (j job) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+			if ctx.Err() != nil { // select has no preference where both are ready
+				return
+			}
 		}
 		j.run(ctx)
 		since := time.Since(began)

@@ -32,8 +32,11 @@ type updater struct {
 	readHost func() (Host, error)
 	apply    func([]Assignment) // told of every new answer, in order
 
+	asking sync.WaitGroup // the conversation under way
+
 	mu       sync.Mutex
 	ctx      context.Context // guarded by mu; nil while the agent does not run
+	stopped  bool            // guarded by mu
 	current  *update         // guarded by mu; the conversation under way
 	known    []Assignment    // guarded by mu; sorted by namespace
 	accepted *Host           // guarded by mu; of the last accepted report
@@ -102,36 +105,55 @@ func (u *updater) start(ctx context.Context) {
 	u.ctx = ctx
 }
 
-// update asks the registry now. A caller that comes while somebody asks shares
-// the answer.
+// update asks the registry now, and returns when its answer is in force or ctx
+// ends. A caller that comes while somebody asks shares the answer.
 func (u *updater) update(ctx context.Context) error {
 	u.mu.Lock()
-	if u.ctx == nil {
+	switch {
+	case u.ctx == nil:
 		u.mu.Unlock()
 		return ErrNotRunning
-	}
-	if current := u.current; current != nil {
+	case u.stopped:
 		u.mu.Unlock()
-		select {
-		case <-current.done:
-			return current.err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return ErrStopped
 	}
-	current := &update{done: make(chan struct{})}
-	u.current = current
-	// Others may share the answer: that the first caller goes away ends nothing.
-	asking, cancel := context.WithTimeout(u.ctx, updateTimeout)
+	current := u.current
+	if current == nil {
+		current = &update{done: make(chan struct{})}
+		u.current = current
+		// Others may share the answer: that the caller goes away ends nothing.
+		asking, cancel := context.WithTimeout(u.ctx, updateTimeout)
+		u.asking.Go(func() {
+			defer cancel()
+			u.finish(current, u.ask(asking))
+		})
+	}
 	u.mu.Unlock()
-	defer cancel()
+	select {
+	case <-current.done:
+		return current.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
-	current.err = u.ask(asking)
+// finish gives the result of a conversation to whoever waits for it.
+func (u *updater) finish(current *update, err error) {
 	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.current = nil
-	u.mu.Unlock()
+	current.err = err
 	close(current.done)
-	return current.err
+}
+
+// wait refuses further updates and returns when the one under way has ended,
+// which it does when the agent's context has, or with an error when ctx ends
+// before that.
+func (u *updater) wait(ctx context.Context) error {
+	u.mu.Lock()
+	u.stopped = true
+	u.mu.Unlock()
+	return waitFor(ctx, &u.asking)
 }
 
 // ask reports and asks, in the order that the host's name requires: while the
@@ -223,7 +245,8 @@ func (u *updater) combine(answer []Assignment, err error, partial *PartialError)
 	for _, assignment := range answer {
 		answered[assignment.Namespace] = true
 	}
-	next := slices.Clone(answer)
+	// A namespace without a name can be neither stored nor told from others.
+	next := slices.DeleteFunc(slices.Clone(answer), func(a Assignment) bool { return a.Namespace == "" })
 	for _, old := range u.known {
 		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
 		if missing && !answered[old.Namespace] {

@@ -1,0 +1,283 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/agenttest"
+)
+
+// assign returns an assignment for each namespace.
+func assign(namespaces ...string) []agent.Assignment {
+	var list []agent.Assignment
+	for _, ns := range namespaces {
+		list = append(list, agent.Assignment{Namespace: ns, ID: "id-" + ns})
+	}
+	return list
+}
+
+func TestRegistryIsAskedAtTheStartAndAtEveryInterval(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		require.Len(t, w.registry.Hosts(), 1)
+		require.Equal(t, "h1", w.registry.Hosts()[0].Hostname)
+		w.pass(10 * time.Minute)
+		asked := len(w.registry.Hosts())
+		require.Contains(t, []int{2, 3}, asked, "the second time after a random part of the interval")
+		w.pass(time.Hour)
+		require.Len(t, w.registry.Hosts(), asked+6)
+	})
+}
+
+func TestGoodAnswerReplacesTheOneBefore(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Assign(assign("web", "db")...)
+		w.run()
+		require.Equal(t, []string{"db", "web"}, w.Namespaces())
+		w.registry.Assign(assign("web", "cache")...)
+		require.NoError(t, w.Update(t.Context()))
+		require.Equal(t, []string{"cache", "web"}, w.Namespaces())
+	})
+}
+
+func TestFailingRegistryChangesNothingThatRuns(t *testing.T) {
+	faults := map[string]func(r *agenttest.Registry){
+		"error": func(r *agenttest.Registry) { r.Fail(errAway) },
+		"panic": func(r *agenttest.Registry) { r.Panic("ouch") },
+		"hang":  func(r *agenttest.Registry) { r.Hang() },
+		"slow":  func(r *agenttest.Registry) { r.Slow(time.Hour) },
+		"error beside nothing but an empty list": func(r *agenttest.Registry) {
+			r.Answer(func(context.Context, agent.Host) ([]agent.Assignment, error) { return []agent.Assignment{}, errAway })
+		},
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.run()
+				fault(w.registry)
+				began := time.Now()
+				require.Error(t, w.Update(t.Context()))
+				require.LessOrEqual(t, time.Since(began), time.Minute)
+				require.NotEmpty(t, w.Status().Registry.Error)
+				require.Equal(t, []string{"web"}, w.Namespaces())
+				w.output.Forget()
+				w.pass(time.Hour)
+				require.InDelta(t, 360, len(w.output.Points()), 1)
+				w.registry.Heal()
+				w.registry.Answer(nil)
+				w.pass(time.Minute) // what is under way ends
+				require.NoError(t, w.Update(t.Context()))
+				require.Empty(t, w.Status().Registry.Error)
+			}, every(10*time.Second, "m"))
+		})
+	}
+}
+
+func TestFailingRegistryIsAskedAgainSoon(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.FailTimes(3, errAway)
+		w.run()
+		require.Empty(t, w.Namespaces())
+		require.False(t, w.Status().Registry.InForce)
+		w.pass(10 * time.Second)
+		require.Equal(t, []string{"web"}, w.Namespaces())
+		require.True(t, w.Status().Registry.InForce)
+	})
+}
+
+func TestNamespaceThatCouldNotBeHadKeepsWhatItHad(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Assign(assign("cache", "db", "web")...)
+		w.run()
+		w.registry.Assign(assign("db", "web", "new")...)
+		w.registry.FailNamespace("db", errAway)
+		require.ErrorIs(t, w.Update(t.Context()), errAway)
+		require.Equal(t, []string{"db", "new", "web"}, w.Namespaces(), "cache is gone, db is kept")
+	})
+}
+
+func TestNamespacesBesideAnErrorAreTakenOverAndNoneIsGivenUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		w.registry.Answer(func(context.Context, agent.Host) ([]agent.Assignment, error) { return assign("db"), errAway })
+		require.ErrorIs(t, w.Update(t.Context()), errAway)
+		require.Equal(t, []string{"db", "web"}, w.Namespaces())
+	})
+}
+
+func TestAnswerThatTakesAwayMostIsBelievedTheSecondTime(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Assign(assign("a", "b", "c", "d")...)
+		w.run()
+		w.registry.Assign(assign("a")...)
+		require.ErrorContains(t, w.Update(t.Context()), "more than half")
+		require.Len(t, w.Namespaces(), 4)
+		require.NotEmpty(t, w.Status().Registry.Problems)
+		require.Error(t, w.Update(t.Context()), "too soon to count as a second time")
+		w.pass(time.Minute)
+		require.NoError(t, w.Update(t.Context()))
+		require.Equal(t, []string{"a"}, w.Namespaces())
+		require.Empty(t, w.Status().Registry.Problems)
+	})
+}
+
+func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Assign(
+			agent.Assignment{Namespace: "", ID: "nameless"},
+			agent.Assignment{Namespace: "web", ID: "first", Problems: []string{"port 99999 is no port"}},
+			agent.Assignment{Namespace: "web", ID: "second"},
+			agent.Assignment{Namespace: "db", Intervals: map[string]time.Duration{"m": -time.Second, "unknown": 1}},
+		)
+		w.run()
+		require.Equal(t, []string{"db", "web"}, w.Namespaces())
+		require.Contains(t, w.Status().Registry.Problems, "namespace web: port 99999 is no port")
+		w.pass(10 * time.Second)
+		require.Len(t, w.output.Points(), 6)
+	}, every(10*time.Second, "m"))
+}
+
+func TestConcurrentUpdatesShareOneAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		w.registry.Slow(time.Second)
+		asked := len(w.registry.Hosts())
+		var updates sync.WaitGroup
+		for range 10 {
+			updates.Go(func() { require.NoError(t, w.Update(t.Context())) })
+		}
+		updates.Wait()
+		require.Len(t, w.registry.Hosts(), asked+1)
+	})
+}
+
+func TestCallerOfUpdateMayGoAway(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		w.registry.HangForever()
+		for range 2 { // who asks, and who shares the answer
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			began := time.Now()
+			require.ErrorIs(t, w.Update(ctx), context.DeadlineExceeded)
+			require.Equal(t, time.Second, time.Since(began))
+		}
+		w.registry.Heal()
+	})
+}
+
+func TestAgentStartsWithTheLastGoodAnswerWhileTheRegistryIsAway(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		state := filepath.Join(t.TempDir(), "made", "as", "needed")
+		first := newWorld(t, agent.WithStateDir(state))
+		first.registry.Assign(assign("db", "web")...)
+		first.run()
+		first.stop()
+
+		second := newWorld(t, agent.WithStateDir(state), every(10*time.Second, "m"))
+		second.registry.Hang()
+		second.run()
+		require.Equal(t, []string{"db", "web"}, second.Namespaces())
+		require.True(t, second.Status().Registry.InForce)
+		second.output.WaitForNamed(t, "m", 2)
+		second.stop()
+	})
+}
+
+func TestDamagedStateIsNoReasonNotToStart(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		state := t.TempDir()
+		for _, name := range []string{"assignments.json", "host.json", "disabled.json", "ledger.json"} {
+			require.NoError(t, os.WriteFile(filepath.Join(state, name), []byte(`{"half": [1, 2`), 0o600))
+		}
+		damaged := newWorld(t, agent.WithStateDir(state), every(10*time.Second, "m"))
+		damaged.run()
+		damaged.output.WaitFor(t, 1)
+		damaged.stop()
+	})
+}
+
+func TestReportTellsAboutTheHost(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		report := w.registry.WaitForReports(t, 1)[0]
+		require.Equal(t, "h1", report.Host.Hostname)
+		require.Equal(t, report.Host, report.Previous)
+		require.False(t, report.Changed)
+		require.Equal(t, []string{"web"}, report.Namespaces)
+		require.Equal(t, []string{"id-web"}, report.IDs)
+		require.Equal(t, agent.ReadBuild(), report.Build)
+	})
+}
+
+func TestRefusedReportIsRepeatedAndTakesNothingAway(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Reporting.FailTimes(2, errAway)
+		w.run()
+		require.Equal(t, []string{"web"}, w.Namespaces())
+		require.Contains(t, w.Status().Registry.Error, "report to the registry: away")
+		w.pass(10 * time.Second)
+		require.Len(t, w.registry.Reports(), 1)
+		require.Empty(t, w.Status().Registry.Error)
+	})
+}
+
+func TestRenamedHostAsksForNothingUntilItsReportIsAccepted(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		state := t.TempDir()
+		before := newWorld(t, agent.WithStateDir(state))
+		before.run()
+		before.stop()
+
+		after := newWorld(t, agent.WithStateDir(state), agent.WithHostname("h2"))
+		after.registry.Reporting.Fail(errAway)
+		after.run()
+		after.pass(time.Hour)
+		require.Empty(t, after.registry.Hosts(), "not asked")
+		require.Equal(t, []string{"web"}, after.Namespaces(), "but remembered")
+
+		after.registry.Reporting.Heal()
+		after.pass(time.Minute)
+		report := after.registry.WaitForReports(t, 1)[0]
+		require.True(t, report.Changed)
+		require.Equal(t, "h1", report.Previous.Hostname)
+		require.Equal(t, "h2", report.Host.Hostname)
+		after.registry.WaitFor(t, 1)
+		synctest.Wait()
+		require.NoError(t, after.Update(t.Context()))
+		reports := after.registry.Reports()
+		require.False(t, reports[len(reports)-1].Changed, "accepted is accepted")
+		after.stop()
+	})
+}
+
+// silent is a registry that is no Reporter.
+type silent struct{ registry *agenttest.Registry }
+
+func (s silent) Assignments(ctx context.Context, h agent.Host) ([]agent.Assignment, error) {
+	return s.registry.Assignments(ctx, h)
+}
+
+func TestRegistryNeedNotTakeReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, agent.WithRegistry(silent{agenttest.NewRegistry(assign("db")...)}))
+		w.run()
+		require.Equal(t, []string{"db"}, w.Namespaces())
+		w.stop()
+	})
+}
+
+func TestPartialErrorNamesEveryNamespace(t *testing.T) {
+	err := &agent.PartialError{Namespaces: map[string]error{"web": errAway, "db": errors.New("no JSON")}}
+	require.EqualError(t, err, "namespace db: no JSON; namespace web: away")
+	require.ErrorIs(t, err, errAway)
+}
