@@ -1,0 +1,5 @@
+package main
+
+import "errors"
+
+func collect(c *call) error { return errors.New("not there yet") }

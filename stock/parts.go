@@ -1,0 +1,56 @@
+package stock
+
+import (
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/hostmetrics"
+	"github.com/lodastack/agent/internal/httpregistry"
+	"github.com/lodastack/agent/internal/nsqoutput"
+)
+
+// Configs of the stock parts. Their fields are described where they are
+// declared; the zero value of each is a default where it is not required.
+type (
+	NSQConfig          = nsqoutput.Config
+	HTTPRegistryConfig = httpregistry.Config
+	HostConfig         = hostmetrics.Config
+)
+
+// NSQOutput returns an output that publishes to NSQ: to the first server that
+// is alive. It connects when it is first written to.
+func NSQOutput(cfg NSQConfig) (agent.Output, error) {
+	output, err := nsqoutput.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return output, nil
+}
+
+// HTTPRegistry returns a lodastack registry, to be asked over HTTP.
+func HTTPRegistry(cfg HTTPRegistryConfig) (agent.Registry, error) {
+	registry, err := httpregistry.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return registry, nil
+}
+
+// FileRegistry returns the registry that is the file at address, which has the
+// form file:///PATH. It is read at every update.
+func FileRegistry(address string) (agent.Registry, error) {
+	registry, err := fileregistry.New(address)
+	if err != nil {
+		return nil, err
+	}
+	return registry, nil
+}
+
+// HostCollectors returns an option for each kind of measurement that this
+// system has: CPU, MEM, DISK, NET, FS and so on.
+func HostCollectors(cfg HostConfig) []agent.Option {
+	var options []agent.Option
+	for _, kind := range hostmetrics.New(cfg).Collectors() {
+		options = append(options, agent.WithCollector(kind.Name, kind.Every, kind.Collector))
+	}
+	return options
+}
