@@ -132,7 +132,9 @@ func (a APIConfig) check(failed func(key string, err error)) {
 		}
 	}
 	for _, host := range a.Hosts {
-		failed("api.hosts", checkHost(host))
+		if host == "" || strings.ContainsAny(host, "/:@ ") {
+			failed("api.hosts", fmt.Errorf("%q is no name of a host; write it without port", host))
+		}
 	}
 }
 
@@ -183,22 +185,29 @@ func checkRegistry(address string) error {
 	return fmt.Errorf("%q is no address of a registry; %s", address, forms)
 }
 
+// checkUser wants a user of this system.
 func checkUser(name string) error {
 	_, err := user.Lookup(name)
-	if errors.As(err, new(user.UnknownUserError)) {
-		return fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
+	if !errors.As(err, new(user.UnknownUserError)) {
+		return err
 	}
-	return err
+	if name == DefaultConfig().Agent.PluginsUser && os.Geteuid() != 0 {
+		return nil // nobody asked for it, and plugins run as the agent's own user
+	}
+	return fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
 }
 
 // checkGit checks the template of repository addresses.
 func checkGit(template string) error {
-	const form = "write an address with %s where the repository's path belongs, such as https://git.example.com/%s.git"
-	if strings.Count(template, "%s") != 1 || strings.Count(template, "%") != 1 {
-		return fmt.Errorf("%q must have exactly one %%s; "+form, template, "%s", "%s")
-	}
-	if strings.HasPrefix(template, "-") || strings.ContainsFunc(template, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return fmt.Errorf("%q is no address of a repository; "+form, template, "%s", "%s")
+	const forms = "write an address with %s where the repository's path belongs, such as https://git.example.com/%s.git or git@git.example.com:%s.git"
+	scheme, _, isURL := strings.Cut(template, "://")
+	switch {
+	case strings.Count(template, "%s") != 1:
+		return fmt.Errorf("%q must have %%s in it once; %s", template, forms)
+	case strings.HasPrefix(template, "-") || strings.ContainsFunc(template, unicode.IsSpace) || strings.ContainsFunc(template, unicode.IsControl),
+		!isURL && (strings.HasPrefix(template, "/") || !strings.Contains(template, ":")),
+		isURL && !slices.Contains([]string{"git", "http", "https", "ssh", "file"}, scheme):
+		return fmt.Errorf("%q is no address of a repository; %s", template, forms)
 	}
 	return nil
 }

@@ -97,18 +97,17 @@ type APIConfig struct {
 	ClientCA string
 	// Socket is the path of a unix socket to listen on besides.
 	Socket string
-	// Hosts are names under which the API may be addressed, besides the
-	// host's own name and IP addresses.
+	// Hosts are names, without port, under which the API may be addressed,
+	// besides localhost, the host's own name and IP addresses.
 	Hosts []string
-	// MaxBody bounds the body of a request, in bytes, 1 KiB to 1 GiB.
+	// MaxBody bounds the body of a request, in bytes, 1 KiB to 256 MiB.
 	MaxBody int64
 	// Time limits for the header of a request, the whole of a request, its
 	// answer, and between two requests of a connection.
 	HeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout time.Duration
-	// MaxConnections at a time, over all listeners.
+	// MaxConnections at a time, to the address and to the socket each.
+	// Further ones wait.
 	MaxConnections int
-	// MaxRuns is the number of plugins called at a time by /plugins/run.
-	MaxRuns int
 }
 
 // LevelFatal is the level FATAL of a config: only what ends the agent.
@@ -165,7 +164,6 @@ func DefaultConfig() Config {
 			WriteTimeout:   time.Minute,
 			IdleTimeout:    2 * time.Minute,
 			MaxConnections: 1024,
-			MaxRuns:        16,
 		},
 		Log:      LogConfig{Level: slog.LevelInfo, LogRotateNum: 5, LogRotateSize: 100 << 20},
 		Time:     TimeConfig{Servers: []string{"pool.ntp.org"}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/nsqoutput"
@@ -33,7 +34,16 @@ func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
 			return nil, fmt.Errorf("output.authsecretfile: %w", err)
 		}
 	}
-	return NSQOutput(nsq)
+	output, err := NSQOutput(nsq)
+	if err != nil || o.SpoolSize == 0 {
+		return output, err
+	}
+	return Spool(SpoolConfig{
+		Dir:     filepath.Join(cfg.DataDir(), "spool"),
+		MaxSize: o.SpoolSize,
+		MaxAge:  o.SpoolAge,
+		Logger:  logger,
+	}, output)
 }
 
 // tlsConfig reads the files for TLS to nsqd; nil where it is off.

@@ -1,11 +1,15 @@
 package stock
 
 import (
+	"context"
+
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/hostmetrics"
 	"github.com/lodastack/agent/internal/httpregistry"
 	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/spool"
 )
 
 // Configs of the stock parts. Their fields are described where they are
@@ -14,12 +18,24 @@ type (
 	NSQConfig          = nsqoutput.Config
 	HTTPRegistryConfig = httpregistry.Config
 	HostConfig         = hostmetrics.Config
+	SpoolConfig        = spool.Config
+	GitRunnerConfig    = gitrunner.Config
 )
 
 // NSQOutput returns an output that publishes to NSQ: to the first server that
 // is alive. It connects when it is first written to.
 func NSQOutput(cfg NSQConfig) (agent.Output, error) {
 	output, err := nsqoutput.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return output, nil
+}
+
+// Spool returns an output around another one, which it owns from then on:
+// batches that inner does not take are kept in cfg.Dir and delivered later.
+func Spool(cfg SpoolConfig, inner agent.Output) (agent.Output, error) {
+	output, err := spool.Open(cfg, inner)
 	if err != nil {
 		return nil, err
 	}
@@ -53,4 +69,22 @@ func HostCollectors(cfg HostConfig) []agent.Option {
 		options = append(options, agent.WithCollector(kind.Name, kind.Every, kind.Collector))
 	}
 	return options
+}
+
+// PluginRunner is an [agent.PluginRunner] that must be closed once its agent
+// has run.
+type PluginRunner interface {
+	agent.PluginRunner
+	// Close waits until what is under way has ended, or ctx has.
+	Close(ctx context.Context) error
+}
+
+// GitRunner returns a runner of plugins that come out of git repositories and
+// leave no process behind.
+func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
+	runner, err := gitrunner.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return runner, nil
 }

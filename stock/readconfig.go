@@ -92,13 +92,12 @@ func (c *Config) readAPI(f *configfile.File) {
 	f.String("api.clientca", &a.ClientCA)
 	f.String("api.socket", &a.Socket)
 	f.Strings("api.hosts", &a.Hosts)
-	f.Size("api.maxbody", &a.MaxBody, 1<<10, 1<<30)
+	f.Size("api.maxbody", &a.MaxBody, 1<<10, 256<<20)
 	f.Duration("api.headertimeout", &a.HeaderTimeout, time.Second, time.Hour)
 	f.Duration("api.readtimeout", &a.ReadTimeout, time.Second, day)
 	f.Duration("api.writetimeout", &a.WriteTimeout, time.Second, day)
 	f.Duration("api.idletimeout", &a.IdleTimeout, time.Second, day)
 	f.Int("api.maxconnections", &a.MaxConnections, 1, 100_000)
-	f.Int("api.maxruns", &a.MaxRuns, 1, 1000)
 }
 
 // readLevel reads a level's name.

@@ -2,12 +2,16 @@ package stock
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // server serves the HTTP API on all of its listeners.
@@ -17,8 +21,9 @@ type server struct {
 	serving   sync.WaitGroup
 }
 
-// serve starts serving handler. The server owns the listeners.
-func serve(cfg APIConfig, on listeners, handler http.Handler, logger *slog.Logger) *server {
+// serve starts serving handler. The server owns the listeners. security is for
+// those of TCP; nil: without TLS.
+func serve(cfg APIConfig, on listeners, security *tls.Config, handler http.Handler, logger *slog.Logger) *server {
 	s := &server{
 		listeners: on,
 		http: http.Server{
@@ -31,7 +36,11 @@ func serve(cfg APIConfig, on listeners, handler http.Handler, logger *slog.Logge
 			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		},
 	}
-	for _, listener := range on {
+	for e, listener := range on {
+		listener = netutil.LimitListener(listener, cfg.MaxConnections)
+		if e.network == "tcp" && security != nil {
+			listener = tls.NewListener(listener, security)
+		}
 		s.serving.Go(func() {
 			if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				logger.Error("the HTTP API is not served any more", "address", listener.Addr(), "error", err)
@@ -51,4 +60,29 @@ func (s *server) stop(grace time.Duration) {
 		s.http.Close()
 	}
 	s.serving.Wait()
+}
+
+// tlsConfig reads the files for TLS; nil where it is off. A client may show a
+// certificate; one that ClientCA has not signed is refused.
+func (a APIConfig) tlsConfig() (*tls.Config, error) {
+	if a.TLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(a.TLSCert, a.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("api.tlscert: %w", err)
+	}
+	config := &tls.Config{
+		Certificates: []tls.Certificate{pair},
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"http/1.1"},
+	}
+	if a.ClientCA == "" {
+		return config, nil
+	}
+	if config.ClientCAs, err = readCertificates(a.ClientCA); err != nil {
+		return nil, fmt.Errorf("api.clientca: %w", err)
+	}
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	return config, nil
 }

@@ -2,6 +2,7 @@ package stock
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"reflect"
@@ -38,6 +39,7 @@ type Service struct {
 type generation struct {
 	config    Config
 	listeners listeners
+	security  *tls.Config
 	parts     *Stock
 	agent     *agent.Agent
 	server    *server
@@ -180,11 +182,15 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 
 // prepare opens what a generation listens on.
 func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) {
+	security, err := cfg.API.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
 	opened, err := listen(cfg, inherited)
 	if err != nil {
 		return nil, err
 	}
-	return &generation{config: cfg, listeners: opened}, nil
+	return &generation{config: cfg, listeners: opened, security: security}, nil
 }
 
 // build makes the agent. Where it cannot, the listeners are closed.
@@ -198,7 +204,7 @@ func (g *generation) build(s *Service) (err error) {
 		return err
 	}
 	if g.agent, err = agent.New(g.parts.Options...); err != nil {
-		return errors.Join(err, g.parts.Close())
+		return errors.Join(err, g.parts.abandon())
 	}
 	return nil
 }
@@ -208,7 +214,7 @@ func (g *generation) start(s *Service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel, g.ended = cancel, make(chan error, 1)
 	go func() { g.ended <- g.agent.Run(ctx) }()
-	g.server = serve(g.config.API, g.listeners, g.agent.Handler(), s.log.Logger)
+	g.server = serve(g.config.API, g.listeners, g.security, g.agent.Handler(), s.log.Logger)
 }
 
 // stop ends requests first, so that what they brought is delivered, and then

@@ -23,12 +23,13 @@
 package stock
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,8 +59,9 @@ type Stock struct {
 	// Options make the agent. They are good for one.
 	Options []agent.Option
 
+	output  agent.Output // closed by the agent
+	release []func(context.Context) error
 	ownsLog bool
-	close   []func() error
 }
 
 // Open reads the config file at path and makes the parts of its agent. more
@@ -87,51 +89,87 @@ func New(cfg Config, more ...agent.Option) (*Stock, error) {
 	return s, nil
 }
 
+// closePatience is how long closing waits for what plugins left.
+const closePatience = time.Second
+
 // Close releases what the agent, once it has run, does not: the log file, and
 // what plugins were run with. The log then goes to standard error.
 func (s *Stock) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
 	var wrong []error
-	for _, release := range s.close {
-		wrong = append(wrong, release())
+	for _, release := range s.release {
+		wrong = append(wrong, release(ctx))
 	}
-	s.close = nil
+	s.release = nil
 	if s.ownsLog {
 		wrong = append(wrong, s.Log.Close())
 	}
 	return errors.Join(wrong...)
 }
 
-// build makes the parts. What has to be opened comes last, so that nothing is
-// left open where a part cannot be made.
-func build(cfg Config, log *Log, more []agent.Option) (*Stock, error) {
-	s := &Stock{Config: cfg, Log: log}
-	logger := log.Logger
-	registry, err := registryOf(cfg, logger)
+// abandon closes the parts of an agent that will not run.
+func (s *Stock) abandon() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	return errors.Join(s.output.Close(ctx), s.Close())
+}
+
+// build makes the parts. What has to be opened comes last, and is closed again
+// where another part cannot be made.
+func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
+	s = &Stock{Config: cfg, Log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	registry, err := registryOf(cfg, log.Logger)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	if err := makeDataDir(cfg.DataDir()); err != nil {
-		return nil, err
+		return s, err
 	}
-	output, err := outputOf(cfg, logger)
+	runner, err := GitRunner(runnerConfig(cfg, log.Logger))
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	s.Options = []agent.Option{
-		agent.WithLogger(logger),
+	s.release = append(s.release, runner.Close)
+	output, err := outputOf(cfg, log.Logger)
+	if err != nil {
+		return s, err
+	}
+	s.output = output
+	s.Options = slices.Concat(cfg.options(), []agent.Option{
+		agent.WithLogger(log.Logger),
 		agent.WithRegistry(registry),
+		agent.WithPluginRunner(runner),
 		agent.WithOutput(output),
-		agent.WithStateDir(filepath.Join(cfg.DataDir(), "state")),
-		agent.WithBufferSize(cfg.Output.BufferSize),
-		agent.WithUpdateInterval(cfg.Agent.UpdateInterval),
-		agent.WithShutdownTimeout(shutdownTimeout),
-	}
-	if cfg.Agent.Hostname != "" {
-		s.Options = append(s.Options, agent.WithHostname(cfg.Agent.Hostname))
-	}
-	s.Options = append(s.Options, HostCollectors(hostConfig(cfg, logger))...)
-	s.Options = append(s.Options, more...)
+	}, HostCollectors(hostConfig(cfg, log.Logger)), more)
 	return s, nil
+}
+
+// options are those that need no part.
+func (c Config) options() []agent.Option {
+	options := []agent.Option{
+		agent.WithStateDir(filepath.Join(c.DataDir(), "state")),
+		agent.WithBufferSize(c.Output.BufferSize),
+		agent.WithUpdateInterval(c.Agent.UpdateInterval),
+		agent.WithShutdownTimeout(shutdownTimeout),
+		agent.WithMaxBody(c.API.MaxBody),
+		agent.WithAPIHosts(c.API.Hosts...),
+	}
+	if c.Agent.Hostname != "" {
+		options = append(options, agent.WithHostname(c.Agent.Hostname))
+	}
+	if path := c.API.TokenFile; path != "" {
+		options = append(options, agent.WithControlToken(func() string {
+			token, _ := readSecret(path) // while it cannot be read, no token is good
+			return token
+		}))
+	}
+	return options
 }
 
 // makeDataDir makes the directory of what the agent remembers, which nobody
@@ -151,9 +189,6 @@ func registryOf(cfg Config, logger *slog.Logger) (agent.Registry, error) {
 	if strings.HasPrefix(cfg.Agent.RegistryAddr, "file:") {
 		return FileRegistry(cfg.Agent.RegistryAddr)
 	}
-	if _, err := url.Parse(cfg.Agent.RegistryAddr); err != nil {
-		return nil, fmt.Errorf("agent.registryaddr: %w", err)
-	}
 	return HTTPRegistry(HTTPRegistryConfig{URL: cfg.Agent.RegistryAddr, Logger: logger})
 }
 
@@ -165,5 +200,21 @@ func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
 		NTPServers:        cfg.Time.Servers,
 		StateDir:          filepath.Join(cfg.DataDir(), "host"),
 		Logger:            logger,
+	}
+}
+
+// runnerConfig says where plugins come from and how they run.
+func runnerConfig(cfg Config, logger *slog.Logger) GitRunnerConfig {
+	hostname := cfg.Agent.Hostname
+	if hostname == "" {
+		hostname, _ = os.Hostname() // plugins are not told what is not known
+	}
+	return GitRunnerConfig{
+		PluginsDir: cfg.Agent.PluginsDir,
+		Git:        cfg.Agent.Git,
+		User:       cfg.Agent.PluginsUser,
+		Branch:     cfg.Agent.Branch,
+		Hostname:   hostname,
+		Logger:     logger,
 	}
 }
