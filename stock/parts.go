@@ -61,11 +61,18 @@ func FileRegistry(address string) (agent.Registry, error) {
 	return registry, nil
 }
 
-// HostCollectors returns an option for each kind of measurement that this
-// system has: CPU, MEM, DISK, NET, FS and so on.
+// HostKind is a kind of measurement: its name, its default interval and its
+// collector.
+type HostKind = hostmetrics.Kind
+
+// HostKinds returns the kinds of measurement that this system has: CPU, MEM,
+// DISK, NET, FS and so on.
+func HostKinds(cfg HostConfig) []HostKind { return hostmetrics.New(cfg).Collectors() }
+
+// HostCollectors returns [HostKinds] as options of an agent.
 func HostCollectors(cfg HostConfig) []agent.Option {
 	var options []agent.Option
-	for _, kind := range hostmetrics.New(cfg).Collectors() {
+	for _, kind := range HostKinds(cfg) {
 		options = append(options, agent.WithCollector(kind.Name, kind.Every, kind.Collector))
 	}
 	return options

@@ -124,7 +124,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	registry, err := registryOf(cfg, log.Logger)
+	registry, err := cfg.Registry(log.Logger)
 	if err != nil {
 		return s, err
 	}
@@ -184,12 +184,12 @@ func makeDataDir(dir string) error {
 	return nil
 }
 
-// registryOf makes the registry that the config names.
-func registryOf(cfg Config, logger *slog.Logger) (agent.Registry, error) {
-	if strings.HasPrefix(cfg.Agent.RegistryAddr, "file:") {
-		return FileRegistry(cfg.Agent.RegistryAddr)
+// Registry makes the registry that the config names.
+func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
+	if strings.HasPrefix(c.Agent.RegistryAddr, "file:") {
+		return FileRegistry(c.Agent.RegistryAddr)
 	}
-	return HTTPRegistry(HTTPRegistryConfig{URL: cfg.Agent.RegistryAddr, Logger: logger})
+	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
 }
 
 // hostConfig says what of the host is measured.
