@@ -45,8 +45,12 @@ func (e *Error) Concerns(keys ...string) bool {
 	})
 }
 
-// Fail notes what is wrong with the value of key, or that it is missing.
+// Fail notes what is wrong with the value of key, or that it is missing. Of a
+// value that could not be read nothing more is noted.
 func (f *File) Fail(key, reason string) {
+	if f.rejected[key] {
+		return
+	}
 	f.faults = append(f.faults, Fault{Line: f.lineOf(key), Key: key, Reason: reason})
 }
 
@@ -98,10 +102,15 @@ func (f *File) isSection(key string) bool {
 func (f *File) unknown(key string) string {
 	const reason = "no such key"
 	best, distance := "", 4
-	for _, known := range slices.Sorted(maps.Keys(f.known)) {
+	candidates := maps.Clone(f.known)
+	for known := range f.known {
+		section, _, _ := strings.Cut(known, ".")
+		candidates[section] = true
+	}
+	for _, known := range slices.Sorted(maps.Keys(candidates)) {
 		_, name, _ := strings.Cut(known, ".")
 		d := editDistance(key, known)
-		if key == name || strings.HasSuffix(key, "."+name) {
+		if name != "" && (key == name || strings.HasSuffix(key, "."+name)) {
 			d = 1 // the right name in the wrong section, or in none
 		}
 		if d < distance {

@@ -23,6 +23,8 @@ type File struct {
 	lines  map[string]int // of keys and tables
 	known  map[string]bool
 	faults []Fault
+	// rejected keys have a value that could not be read.
+	rejected map[string]bool
 }
 
 // Read reads and parses the file at path.
@@ -37,7 +39,7 @@ func Read(path string) (*File, error) {
 // Parse parses content; name stands before the line in errors. A file that is
 // no TOML has one fault, the first.
 func Parse(name string, content []byte) (*File, error) {
-	f := &File{name: name, values: map[string]any{}, lines: map[string]int{}, known: map[string]bool{}}
+	f := &File{name: name, values: map[string]any{}, lines: map[string]int{}, known: map[string]bool{}, rejected: map[string]bool{}}
 	var tree map[string]any
 	if err := toml.Unmarshal(content, &tree); err != nil {
 		fault := Fault{Line: 1, Reason: "not TOML: " + reason(err)}

@@ -15,15 +15,25 @@ func (f *File) value(key string) (any, bool) {
 	if value, ok := f.values[key]; ok {
 		return value, true
 	}
-	if _, table := f.lines[key]; table {
-		f.Fail(key, "this is a section; write one value")
+	for other := range f.values {
+		if strings.HasPrefix(other, key+".") {
+			f.reject(key, "this is a section; write one value")
+			break
+		}
 	}
 	return nil, false
 }
 
+// reject notes why the value of key cannot be read. What else may be wrong
+// with it is not asked.
+func (f *File) reject(key, reason string) {
+	f.Fail(key, reason)
+	f.rejected[key] = true
+}
+
 // wrongType notes that value is not what key takes.
 func (f *File) wrongType(key string, value any, want string) {
-	f.Fail(key, fmt.Sprintf("%s is %s; write %s", show(value), typeName(value), want))
+	f.reject(key, fmt.Sprintf("%s is %s; write %s", show(value), typeName(value), want))
 }
 
 // String reads a string. An empty one counts as left out.
@@ -90,7 +100,7 @@ func (f *File) Int(key string, into *int, least, most int) {
 	case !ok:
 		f.wrongType(key, value, "a whole number")
 	case n < int64(least) || n > int64(most):
-		f.Fail(key, fmt.Sprintf("%d is out of bounds; write %d to %d", n, least, most))
+		f.reject(key, fmt.Sprintf("%d is out of bounds; write %d to %d", n, least, most))
 	default:
 		*into = int(n)
 	}
@@ -111,7 +121,7 @@ func (f *File) Size(key string, into *int64, least, most int64) {
 	case !ok:
 		f.wrongType(key, value, `a number of bytes, or one with a unit such as "100MiB"`)
 	case n < least || n > most:
-		f.Fail(key, fmt.Sprintf("%d bytes are out of bounds; write %d to %d", n, least, most))
+		f.reject(key, fmt.Sprintf("%d bytes are out of bounds; write %d to %d", n, least, most))
 	default:
 		*into = n
 	}
@@ -162,7 +172,7 @@ func (f *File) Duration(key string, into *time.Duration, least, most time.Durati
 	case string:
 		var err error
 		if d, err = time.ParseDuration(v); err != nil {
-			f.Fail(key, fmt.Sprintf("%q is no time; write %s", v, want))
+			f.reject(key, fmt.Sprintf("%q is no time; write %s", v, want))
 			return
 		}
 	case int64:
@@ -172,7 +182,7 @@ func (f *File) Duration(key string, into *time.Duration, least, most time.Durati
 		return
 	}
 	if d < least || d > most {
-		f.Fail(key, fmt.Sprintf("%v is out of bounds; write %s to %s", show(value), short(least), short(most)))
+		f.reject(key, fmt.Sprintf("%v is out of bounds; write %s to %s", show(value), short(least), short(most)))
 		return
 	}
 	*into = d
