@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/stock"
+)
+
+// collectPatience bounds a collection, and registryPatience how long of it the
+// registry may take to say which ports and processes are wanted.
+const (
+	collectPatience  = 30 * time.Second
+	registryPatience = 5 * time.Second
+)
+
+func collect(c *call) error {
+	c.configFlag()
+	if err := c.parse(true); err != nil {
+		return err
+	}
+	cfg, err := stock.ReadConfig(c.config)
+	hasConfig := err == nil
+	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist)) {
+		return wrongConfig(err)
+	}
+	kinds, err := wantedKinds(cfg, c.flags.Args())
+	if err != nil {
+		return err
+	}
+	registry := &itemRegistry{kinds: kinds, stderr: c.stderr}
+	if hasConfig && slices.ContainsFunc(kinds, needsItems) {
+		if registry.inner, err = cfg.Registry(slog.New(slog.DiscardHandler)); err != nil {
+			return err
+		}
+	}
+	complete, err := collectOnce(c, cfg, kinds, registry)
+	if err == nil && !complete && c.flags.NArg() > 0 {
+		err = errors.New("not everything could be measured")
+	}
+	return err
+}
+
+// wantedKinds returns the kinds of these names, or all of them.
+func wantedKinds(cfg stock.Config, names []string) ([]stock.HostKind, error) {
+	all := stock.HostKinds(stock.HostConfig{
+		InterfacePrefixes: cfg.Agent.IfacePrefix,
+		CoredumpDir:       cfg.Coredump.Dir,
+		NTPServers:        cfg.Time.Servers,
+	})
+	if len(names) == 0 {
+		return all, nil
+	}
+	var wanted []stock.HostKind
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(kind stock.HostKind) bool { return strings.EqualFold(kind.Name, name) })
+		if i < 0 {
+			var known []string
+			for _, kind := range all {
+				known = append(known, kind.Name)
+			}
+			return nil, usageError{fmt.Sprintf("there is no kind %q here; there are %s (and flags come before kinds)", name, strings.Join(known, " "))}
+		}
+		if !slices.ContainsFunc(wanted, func(kind stock.HostKind) bool { return kind.Name == all[i].Name }) {
+			wanted = append(wanted, all[i])
+		}
+	}
+	return wanted, nil
+}
+
+// needsItems tells whether the registry says what of the kind to measure.
+func needsItems(kind stock.HostKind) bool {
+	_, needs := kind.Collector.(agent.AssignmentCollector)
+	return needs
+}
+
+// collectOnce runs an agent until each of the kinds has been collected once,
+// so that what is printed is what an agent would send. It tells on standard
+// error what failed.
+func collectOnce(c *call, cfg stock.Config, kinds []stock.HostKind, registry agent.Registry) (complete bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectPatience)
+	defer cancel()
+	options := []agent.Option{
+		agent.WithRegistry(registry),
+		agent.WithOutput(agent.NewWriterOutput(c.stdout)),
+		agent.WithBufferSize(1_000_000),
+	}
+	if cfg.Agent.Hostname != "" {
+		options = append(options, agent.WithHostname(cfg.Agent.Hostname))
+	}
+	var rest atomic.Int64
+	done := func() {
+		if rest.Add(-1) == 0 {
+			cancel()
+		}
+	}
+	rest.Store(int64(len(kinds)))
+	onces := make([]*once, len(kinds))
+	for i, kind := range kinds {
+		onces[i] = &once{Collector: kind.Collector, done: done}
+		var collector agent.Collector = onces[i]
+		if needsItems(kind) {
+			collector = onceAssigned{onces[i]}
+		}
+		options = append(options, agent.WithCollector(kind.Name, time.Minute, collector))
+	}
+	a, err := agent.New(options...)
+	if err != nil {
+		return false, err
+	}
+	if err := a.Run(ctx); err != nil {
+		return false, err
+	}
+	complete = true
+	for i, kind := range kinds {
+		if err := onces[i].failure(); err != nil {
+			complete = false
+			fmt.Fprintf(c.stderr, "agent collect: %s: %v\n", kind.Name, err)
+		}
+	}
+	return complete, nil
+}
+
+// itemRegistry assigns one namespace that wants the ports and processes of all
+// that inner assigns.
+type itemRegistry struct {
+	inner  agent.Registry // nil: there are none
+	kinds  []stock.HostKind
+	stderr io.Writer
+}
+
+func (r *itemRegistry) Assignments(ctx context.Context, host agent.Host) ([]agent.Assignment, error) {
+	all := agent.Assignment{Namespace: "collect", Intervals: make(map[string]time.Duration)}
+	for _, kind := range r.kinds {
+		all.Intervals[kind.Name] = time.Minute
+	}
+	if r.inner != nil {
+		ctx, cancel := context.WithTimeout(ctx, registryPatience)
+		defer cancel()
+		assignments, err := r.inner.Assignments(ctx, host)
+		if err != nil {
+			fmt.Fprintf(r.stderr, "agent collect: ports and processes: %v\n", err)
+		}
+		for _, assignment := range assignments {
+			all.Ports = append(all.Ports, assignment.Ports...)
+			all.Processes = append(all.Processes, assignment.Processes...)
+		}
+	}
+	return []agent.Assignment{all}, nil
+}
+
+// once is a collector that collects only once.
+type once struct {
+	agent.Collector
+	done func() // called after the first collection
+
+	mu  sync.Mutex
+	ran bool  // guarded by mu
+	err error // guarded by mu
+}
+
+// do makes the first call of collect, and no other.
+func (o *once) do(collect func() error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ran {
+		return
+	}
+	o.ran = true
+	o.err = errors.New("it panicked") // unless it returns
+	defer o.done()
+	o.err = collect()
+}
+
+// failure returns why the collection is not complete.
+func (o *once) failure() error {
+	if !o.mu.TryLock() {
+		return fmt.Errorf("has not ended within %v", collectPatience)
+	}
+	defer o.mu.Unlock()
+	if !o.ran {
+		return errors.New("has not begun")
+	}
+	return o.err
+}
+
+func (o *once) Collect(ctx context.Context) (metrics []agent.Metric, err error) {
+	o.do(func() error {
+		metrics, err = o.Collector.Collect(ctx)
+		return err
+	})
+	return metrics, err
+}
+
+// onceAssigned is once for a collector whose items the registry names.
+type onceAssigned struct{ *once }
+
+func (o onceAssigned) CollectAssigned(ctx context.Context, assignments []agent.Assignment) (batches []agent.Batch, err error) {
+	o.do(func() error {
+		batches, err = o.Collector.(agent.AssignmentCollector).CollectAssigned(ctx, assignments)
+		return err
+	})
+	return batches, err
+}

@@ -1,0 +1,131 @@
+// Command agent measures the host it runs on and delivers what it measured.
+// `agent help` lists its commands.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/lodastack/agent/stock"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// command is a subcommand.
+type command struct {
+	name, args, summary string
+	run                 func(c *call) error
+}
+
+func commands() []command {
+	return []command{
+		{"start", "[-f FILE]", "run the agent in the foreground", start},
+		{"stop", "[-f FILE] [-m normal|clean]", "stop the running agent; clean: and remove its plugins and data", stop},
+		{"status", "[-f FILE] [--json]", "ask the running agent how it fares", status},
+		{"check", "[-f FILE]", "say everything that is wrong with the config", check},
+		{"collect", "[-f FILE] [KIND…]", "measure once and print line protocol", collect},
+		{"version", "", "print version, commit and Go version", version},
+	}
+}
+
+// call is one use of a subcommand.
+type call struct {
+	flags          *flag.FlagSet
+	args           []string // to be parsed by flags
+	config         string   // path of the config file
+	configGiven    bool
+	stdout, stderr io.Writer
+}
+
+// usageError is the fault of whoever typed the command.
+type usageError struct{ reason string }
+
+func (e usageError) Error() string { return e.reason }
+
+// run runs the subcommand that args name and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return exitUsage
+	}
+	name := args[0]
+	for _, c := range commands() {
+		if c.name == name {
+			return runCommand(c, args[1:], stdout, stderr)
+		}
+	}
+	switch name {
+	case "help", "-h", "-help", "--help":
+		usage(stdout)
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "agent: there is no command %q\n\n", name)
+	usage(stderr)
+	return exitUsage
+}
+
+func runCommand(c command, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	err := c.run(&call{flags: flags, args: args, stdout: stdout, stderr: stderr})
+	var wrong usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, flag.ErrHelp):
+		commandUsage(stdout, c, flags)
+		return exitOK
+	case errors.As(err, &wrong):
+		fmt.Fprintf(stderr, "agent %s: %v\n\n", c.name, err)
+		commandUsage(stderr, c, flags)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "agent %s: %v\n", c.name, err)
+	return exitFailed
+}
+
+// configFlag defines -f.
+func (c *call) configFlag() {
+	c.flags.StringVar(&c.config, "f", stock.DefaultPath, "config `file`")
+}
+
+// parse parses the flags, and refuses arguments after them unless the command
+// takes some.
+func (c *call) parse(takesArgs bool) error {
+	err := c.flags.Parse(c.args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return usageError{err.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	c.flags.Visit(func(f *flag.Flag) { c.configGiven = c.configGiven || f.Name == "f" })
+	if !takesArgs && c.flags.NArg() > 0 {
+		return usageError{fmt.Sprintf("%q is more than this command takes", c.flags.Arg(0))}
+	}
+	return nil
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "agent measures this host and delivers what it measured.\n\nCommands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  agent %-38s %s\n", c.name+" "+c.args, c.summary)
+	}
+	fmt.Fprintf(w, "\nThe config file is %s unless -f names another.\n", stock.DefaultPath)
+}
+
+func commandUsage(w io.Writer, c command, flags *flag.FlagSet) {
+	fmt.Fprintf(w, "Usage: agent %s %s\n\n%s\n", c.name, c.args, c.summary)
+	flags.SetOutput(w)
+	flags.PrintDefaults()
+}

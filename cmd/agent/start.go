@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/lodastack/agent/internal/pidfile"
+	"github.com/lodastack/agent/stock"
+)
+
+func start(c *call) (err error) {
+	c.configFlag()
+	if err := c.parse(false); err != nil {
+		return err
+	}
+	cfg, err := stock.ReadConfig(c.config)
+	if err != nil {
+		return wrongConfig(err)
+	}
+	pid, err := pidfile.Take(cfg.Agent.PIDFile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pid.Release()) }()
+
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	service, err := stock.NewService(c.config)
+	if err != nil {
+		return err
+	}
+	return serve(service, signals, c)
+}
+
+// sameRequest is how soon after the first a second signal still is part of the
+// same request: timeout(1), for example, signals the process and its group.
+const sameRequest = 200 * time.Millisecond
+
+// serve runs the service until a signal ends it.
+func serve(service *stock.Service, signals <-chan os.Signal, c *call) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- service.Run(ctx) }()
+	var asked time.Time
+	for {
+		select {
+		case err := <-done:
+			return err
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGHUP:
+				// The log has the reason where it fails.
+				go service.Reload(ctx)
+			case ctx.Err() == nil:
+				asked = time.Now()
+				stop()
+			case time.Since(asked) > sameRequest:
+				return fmt.Errorf("a second signal (%v) ended the agent before it had stopped", s)
+			}
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// statusText is the status for people: what is wrong comes first.
+func statusText(s agent.Status) []byte {
+	now := s.Started.Add(time.Duration(s.Uptime * float64(time.Second)))
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "agent %s (commit %.12s) on %s, up for %s\n\n", s.Build.Version, s.Build.Commit, s.Hostname, age(now.Sub(s.Started)))
+	if wrong := whatIsWrong(s, now); len(wrong) > 0 {
+		fmt.Fprintln(&text, "WRONG")
+		for _, sentence := range wrong {
+			fmt.Fprintf(&text, "  %s\n", oneLine(sentence))
+		}
+	} else {
+		fmt.Fprintln(&text, "Nothing is wrong.")
+	}
+
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "\nregistry\t%s\n", registryText(s.Registry, now))
+	fmt.Fprintf(table, "namespaces\t%s\n", cmp.Or(strings.Join(s.Namespaces, " "), "none"))
+	fmt.Fprintf(table, "points\t%s\n", accountText(s.Output.Total))
+	table.Flush()
+	writeAccounts(&text, s)
+	writeCollectors(&text, s.Collectors, now)
+	writePlugins(&text, s.Plugins, now)
+	return text.Bytes()
+}
+
+// whatIsWrong returns a sentence for each thing that a person should look at.
+func whatIsWrong(s agent.Status, now time.Time) []string {
+	var wrong []string
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	if s.Registry.Error != "" {
+		say("registry: %s", s.Registry.Error)
+	}
+	if !s.Registry.InForce {
+		say("registry: nothing is collected yet, because no namespaces are known")
+	} else if len(s.Namespaces) == 0 {
+		say("registry: nothing is collected, because this host (%s) is in no namespace", s.Hostname)
+	}
+	if s.Output.Error != "" {
+		say("output: %s", s.Output.Error)
+	}
+	for reason, points := range s.Output.Total.Dropped {
+		say("output: %d points are lost (%s)", points, reason)
+	}
+	for _, collector := range s.Collectors {
+		if collector.Error != "" {
+			say("collector %s: %s", collector.Kind, collector.Error)
+		}
+		if collector.Running && now.Sub(collector.LastRun) > max(2*collector.Interval, time.Minute) {
+			say("collector %s: hangs since %s", collector.Kind, age(now.Sub(collector.LastRun)))
+		}
+	}
+	for _, p := range s.Plugins {
+		if p.InstallError != "" {
+			say("plugin %s %s: %s", p.Namespace, p.Repo, p.InstallError)
+		}
+		if p.LastRun != nil && p.LastRun.Result != agent.RunOK {
+			say("plugin %s %s: the last run failed (%s): %s", p.Namespace, p.Repo, p.LastRun.Result, p.LastRun.Error)
+		}
+	}
+	for _, problem := range s.Registry.Problems {
+		say("registry: %s", problem)
+	}
+	return wrong
+}
+
+func registryText(r agent.RegistryStatus, now time.Time) string {
+	switch {
+	case r.Answered.IsZero() && r.InForce:
+		return "has not answered since the start; what it said before is in force"
+	case r.Answered.IsZero():
+		return "has not answered yet"
+	}
+	return fmt.Sprintf("answered %s ago", age(now.Sub(r.Answered)))
+}
+
+func accountText(a agent.Account) string {
+	dropped := int64(0)
+	for _, points := range a.Dropped {
+		dropped += points
+	}
+	return fmt.Sprintf("%d accepted = %d delivered + %d waiting + %d dropped", a.Accepted, a.Delivered, a.Waiting, dropped)
+}
+
+// writeAccounts lists the namespaces of which points wait or were lost.
+func writeAccounts(text *bytes.Buffer, s agent.Status) {
+	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+	for _, namespace := range slices.Sorted(maps.Keys(s.Accounts)) {
+		if a := s.Accounts[namespace]; a.Waiting > 0 || len(a.Dropped) > 0 {
+			fmt.Fprintf(table, "  %s\t%s\n", namespace, accountText(a))
+		}
+	}
+	table.Flush()
+}
+
+func writeCollectors(text *bytes.Buffer, collectors []agent.CollectorStatus, now time.Time) {
+	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "\nCOLLECTOR\tEVERY\tLAST RUN\tTOOK\tPOINTS\n")
+	some := false
+	for _, c := range collectors {
+		if c.Runs == 0 {
+			continue
+		}
+		some = true
+		fmt.Fprintf(table, "%s\t%s\t%s ago\t%s\t%d\n", c.Kind, age(c.Interval), age(now.Sub(c.LastRun)), c.Duration.Round(time.Microsecond), c.Points)
+	}
+	if some {
+		table.Flush()
+	}
+}
+
+func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Time) {
+	if len(plugins) == 0 {
+		return
+	}
+	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "\nPLUGIN\tNAMESPACE\tCOMMIT\tEVERY\tLAST RUN\tTOOK\tCPU\tMEMORY\n")
+	for _, p := range plugins {
+		every := "on demand"
+		if p.Interval > 0 {
+			every = age(time.Duration(p.Interval * float64(time.Second)))
+		}
+		if !p.Enabled {
+			every = "disabled"
+		}
+		last, took, cpu, memory := "-", "-", "-", "-"
+		if p.Running {
+			last = "running"
+		}
+		if run := p.LastRun; run != nil {
+			last = fmt.Sprintf("%s, %s ago", run.Result, age(now.Sub(run.Time)))
+			took = time.Duration(run.Duration * float64(time.Second)).Round(time.Millisecond).String()
+			cpu = p.CPU.Round(time.Millisecond).String()
+			if p.PeakMemory > 0 {
+				memory = fmt.Sprintf("%.1f MiB", float64(p.PeakMemory)/(1<<20))
+			}
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Repo, p.Namespace, cmp.Or(fmt.Sprintf("%.8s", p.Commit), "-"), every, last, took, cpu, memory)
+	}
+	table.Flush()
+}
+
+// age writes a duration as people say it, in at most two units.
+func age(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// oneLine keeps a text of others from looking like ours: control characters,
+// with which it could also move a terminal's cursor, become blanks.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/lodastack/agent/internal/pidfile"
+	"github.com/lodastack/agent/internal/safedir"
+	"github.com/lodastack/agent/stock"
+)
+
+// stopPatience is longer than an agent takes to stop.
+const stopPatience = 15 * time.Second
+
+func stop(c *call) error {
+	c.configFlag()
+	mode := c.flags.String("m", "normal", "`mode`: normal, or clean to remove all plugins and data as well")
+	if err := c.parse(false); err != nil {
+		return err
+	}
+	if *mode != "normal" && *mode != "clean" {
+		return usageError{fmt.Sprintf("-m %s: there are the modes normal and clean", *mode)}
+	}
+	cfg, err := configForStop(c, *mode == "clean")
+	if err != nil {
+		return err
+	}
+	pid, err := pidfile.Running(cfg.Agent.PIDFile)
+	if err == nil {
+		err = stopProcess(pid, cfg.Agent.PIDFile)
+	}
+	switch {
+	case err == nil:
+		fmt.Fprintf(c.stdout, "the agent (process %d) has stopped\n", pid)
+	case *mode == "clean" && errors.Is(err, pidfile.ErrNotRunning):
+		fmt.Fprintln(c.stdout, err)
+	default:
+		return err
+	}
+	if *mode == "clean" {
+		return clean(c, cfg)
+	}
+	return nil
+}
+
+// configForStop reads what stopping needs: a config that is wrong elsewhere
+// keeps nobody from stopping an agent.
+func configForStop(c *call, clean bool) (stock.Config, error) {
+	cfg, err := stock.ReadConfig(c.config)
+	if errors.Is(err, os.ErrNotExist) && !c.configGiven {
+		return cfg, nil
+	}
+	needed := []string{"agent.pidfile"}
+	if clean {
+		needed = append(needed, "agent.pluginsdir", "agent.datadir")
+	}
+	var wrong *stock.ConfigError
+	if err == nil || errors.As(err, &wrong) && !wrong.Concerns(needed...) {
+		return cfg, nil
+	}
+	return cfg, wrongConfig(err)
+}
+
+// stopProcess ends the agent and waits for its end.
+func stopProcess(pid int, path string) error {
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return fmt.Errorf("stop process %d: %w", pid, err)
+	}
+	defer process.Release()
+	if err := process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop process %d: %w", pid, err)
+	}
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(stopPatience); time.Now().Before(deadline); <-poll.C {
+		if pidfile.Exited(pid) {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d (pid file %s) has not stopped within %v; look at its log, or end it with kill -9 %d", pid, path, stopPatience, pid)
+}
+
+// clean removes all plugins and data while no agent can start.
+func clean(c *call, cfg stock.Config) (err error) {
+	held, err := pidfile.Hold(cfg.Agent.PIDFile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Release()) }()
+	dirs := []string{cfg.Agent.PluginsDir}
+	if cfg.Agent.DataDir != "" {
+		dirs = append(dirs, cfg.Agent.DataDir)
+	}
+	for _, dir := range dirs {
+		if err := safedir.Empty(dir); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stdout, "%s is empty\n", dir)
+	}
+	return nil
+}

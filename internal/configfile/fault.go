@@ -1,0 +1,146 @@
+package configfile
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Fault is one thing that is wrong with a file.
+type Fault struct {
+	// Line from 1; that of the section, or 1, where a key is missing.
+	Line int
+	// Key with its section, such as agent.listen. Empty where the file is no
+	// TOML.
+	Key    string
+	Reason string
+}
+
+// Error is everything that is wrong with a file.
+type Error struct {
+	File   string
+	Faults []Fault // sorted by line
+}
+
+// Error returns a line for each fault: FILE:LINE: KEY: REASON.
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, fault := range e.Faults {
+		lines[i] = fmt.Sprintf("%s:%d: ", e.File, fault.Line)
+		if fault.Key != "" {
+			lines[i] += fault.Key + ": "
+		}
+		lines[i] += fault.Reason
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Concerns tells whether a fault is about one of keys, or about the file as a
+// whole.
+func (e *Error) Concerns(keys ...string) bool {
+	return slices.ContainsFunc(e.Faults, func(f Fault) bool {
+		return f.Key == "" || slices.Contains(keys, f.Key)
+	})
+}
+
+// Fail notes what is wrong with the value of key, or that it is missing. Of a
+// value that could not be read nothing more is noted.
+func (f *File) Fail(key, reason string) {
+	if f.rejected[key] {
+		return
+	}
+	f.faults = append(f.faults, Fault{Line: f.lineOf(key), Key: key, Reason: reason})
+}
+
+// lineOf returns the line of key, or else of the section that it belongs to.
+func (f *File) lineOf(key string) int {
+	for key != "" {
+		if line := f.lines[key]; line > 0 {
+			return line
+		}
+		key = key[:max(0, strings.LastIndexByte(key, '.'))]
+	}
+	return 1
+}
+
+// Err returns an [*Error] of all faults, or nil. A key that has not been read
+// is one of them.
+func (f *File) Err() error {
+	faults := slices.Clone(f.faults)
+	for key, value := range f.values {
+		_, empty := value.(map[string]any)
+		switch section := f.isSection(key); {
+		case f.known[key] || section && empty:
+		case section:
+			faults = append(faults, Fault{Line: f.lineOf(key), Key: key, Reason: "this is a section; write [" + key + "] once"})
+		default:
+			faults = append(faults, Fault{Line: f.lineOf(key), Key: key, Reason: f.unknown(key)})
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(faults, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
+	})
+	return &Error{File: f.name, Faults: faults}
+}
+
+// isSection tells whether known keys begin with key.
+func (f *File) isSection(key string) bool {
+	for known := range f.known {
+		if strings.HasPrefix(known, key+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// unknown says of a key that nothing reads it, and which one may be meant.
+func (f *File) unknown(key string) string {
+	const reason = "no such key"
+	best, distance := "", 4
+	candidates := maps.Clone(f.known)
+	for known := range f.known {
+		section, _, _ := strings.Cut(known, ".")
+		candidates[section] = true
+	}
+	for _, known := range slices.Sorted(maps.Keys(candidates)) {
+		_, name, _ := strings.Cut(known, ".")
+		d := editDistance(key, known)
+		if name != "" && (key == name || strings.HasSuffix(key, "."+name)) {
+			d = 1 // the right name in the wrong section, or in none
+		}
+		if d < distance {
+			best, distance = known, d
+		}
+	}
+	if best == "" {
+		return reason
+	}
+	return fmt.Sprintf("%s; is %s meant?", reason, best)
+}
+
+// editDistance returns how many letters must be put in, left out or changed to
+// make a of b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

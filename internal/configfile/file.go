@@ -1,0 +1,126 @@
+// Package configfile reads a TOML file key by key and remembers the line of
+// each, so that everything that is wrong with the file can be said at once,
+// each fault with its line.
+package configfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// File is a parsed TOML file. Its keys are read with String, Int and so on;
+// what cannot be read is remembered as a fault, as is what [File.Fail] adds,
+// and [File.Err] returns all of them. It is not safe for concurrent use.
+type File struct {
+	name   string
+	values map[string]any // by dotted key; of tables only empty ones
+	lines  map[string]int // of keys and tables
+	known  map[string]bool
+	faults []Fault
+	// rejected keys have a value that could not be read.
+	rejected map[string]bool
+}
+
+// Read reads and parses the file at path.
+func Read(path string) (*File, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the config: %w", err)
+	}
+	return Parse(path, content)
+}
+
+// Parse parses content; name stands before the line in errors. A file that is
+// no TOML has one fault, the first.
+func Parse(name string, content []byte) (*File, error) {
+	f := &File{name: name, values: map[string]any{}, lines: map[string]int{}, known: map[string]bool{}, rejected: map[string]bool{}}
+	var tree map[string]any
+	if err := toml.Unmarshal(content, &tree); err != nil {
+		fault := Fault{Line: 1, Reason: "not TOML: " + reason(err)}
+		var located *toml.DecodeError
+		if errors.As(err, &located) {
+			fault.Line, _ = located.Position()
+		}
+		return nil, &Error{File: name, Faults: []Fault{fault}}
+	}
+	f.flatten("", tree)
+	f.locate(content)
+	return f, nil
+}
+
+// reason is the library's sentence without its name in front.
+func reason(err error) string { return strings.TrimPrefix(err.Error(), "toml: ") }
+
+// flatten makes tables of tables one table with dotted keys.
+func (f *File) flatten(prefix string, tree map[string]any) {
+	for key, value := range tree {
+		if table, ok := value.(map[string]any); ok && len(table) > 0 {
+			f.flatten(prefix+key+".", table)
+			continue
+		}
+		f.values[prefix+key] = value
+	}
+}
+
+// locate finds the line of each key. That content is good TOML is known.
+func (f *File) locate(content []byte) {
+	var p unstable.Parser
+	p.Reset(content)
+	var table []string
+	for p.NextExpression() {
+		switch e := p.Expression(); e.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			table = f.locateKey(&p, nil, e.Key())
+		case unstable.KeyValue:
+			f.locateValue(&p, table, e)
+		}
+	}
+}
+
+func (f *File) locateValue(p *unstable.Parser, table []string, e *unstable.Node) {
+	key := f.locateKey(p, table, e.Key())
+	if value := e.Value(); value.Kind == unstable.InlineTable {
+		for children := value.Children(); children.Next(); {
+			f.locateValue(p, key, children.Node())
+		}
+	}
+}
+
+// locateKey notes the line of a key and of the tables that it implies, and
+// returns it whole.
+func (f *File) locateKey(p *unstable.Parser, table []string, parts unstable.Iterator) []string {
+	key := slices.Clone(table)
+	for parts.Next() {
+		part := parts.Node()
+		key = append(key, string(part.Data))
+		dotted := strings.Join(key, ".")
+		if f.lines[dotted] == 0 {
+			f.lines[dotted] = p.Shape(part.Raw).Start.Line
+		}
+	}
+	return key
+}
+
+// Has tells whether the file gives key a value.
+func (f *File) Has(key string) bool {
+	_, has := f.values[key]
+	return has
+}
+
+// Skip reads a section and all below it as something that has no meaning any
+// more, and tells whether it was there, and on which line.
+func (f *File) Skip(section string) (line int, present bool) {
+	for key := range f.values {
+		if key == section || strings.HasPrefix(key, section+".") {
+			f.known[key] = true
+		}
+	}
+	line, present = f.lines[section]
+	return line, present
+}

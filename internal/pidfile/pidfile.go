@@ -1,0 +1,150 @@
+// Package pidfile tells which process is the running agent.
+//
+// A running agent holds a lock (flock(2)) on its pid file until it ends,
+// however it ends. So the number in a file that nobody has locked means
+// nothing, and one that by now belongs to another program is not mistaken.
+package pidfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrNotRunning says that no agent holds the pid file.
+var ErrNotRunning = errors.New("no agent is running")
+
+// errLocked says that another process has the lock.
+var errLocked = errors.New("locked by another process")
+
+// File is a pid file that this process holds.
+type File struct {
+	file *os.File
+	path string
+}
+
+// Take writes this process's number into the pid file at path and locks it. A
+// file that a dead agent left is taken over. Where an agent is running, the
+// error names it.
+func Take(path string) (*File, error) {
+	f, err := lockFile(path)
+	if err != nil {
+		return nil, err
+	}
+	err = f.file.Truncate(0)
+	if err == nil {
+		_, err = f.file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write the pid file: %w", errors.Join(err, f.Release()))
+	}
+	return f, nil
+}
+
+// Hold locks the pid file at path so that no agent starts meanwhile. Where an
+// agent is running, the error names it.
+func Hold(path string) (*File, error) { return lockFile(path) }
+
+// glance is longer than [Running] holds the lock of a file that no agent has.
+const glance = 50 * time.Millisecond
+
+// lockFile opens and locks the file that is at path.
+func lockFile(path string) (*File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("make the pid file: %w; name another with agent.pidfile", err)
+	}
+	for waited := false; ; {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("make the pid file: %w; name another with agent.pidfile", err)
+		}
+		err = lock(file)
+		// Whoever held it may have removed it since it was opened.
+		if err == nil && same(file, path) {
+			return &File{file: file, path: path}, nil
+		}
+		pid := read(file)
+		file.Close()
+		switch {
+		case err == nil:
+		case !errors.Is(err, errLocked):
+			return nil, fmt.Errorf("lock the pid file %s: %w", path, err)
+		case waited:
+			return nil, fmt.Errorf("an agent is running already as process %s (pid file %s); stop it first (agent stop), or give this one a pid file of its own", pid, path)
+		default:
+			time.Sleep(glance)
+			waited = true
+		}
+	}
+}
+
+// same tells whether path still names file.
+func same(file *os.File, path string) bool {
+	opened, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(opened, named)
+}
+
+// Release removes the pid file and gives up the lock.
+func (f *File) Release() error {
+	return errors.Join(os.Remove(f.path), f.file.Close())
+}
+
+// Running returns the number of the process that holds the pid file at path.
+// The error wraps [ErrNotRunning] where none does, and says why.
+func Running(path string) (int, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%w: there is no pid file %s", ErrNotRunning, path)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("open the pid file: %w", err)
+	}
+	defer file.Close()
+	text := read(file)
+	pid, err := strconv.Atoi(text)
+	switch locked := lock(file); {
+	case locked == nil && err == nil:
+		return 0, fmt.Errorf("%w: the pid file %s names process %d, which is no agent of this file", ErrNotRunning, path, pid)
+	case locked == nil:
+		return 0, fmt.Errorf("%w: the pid file %s names no process", ErrNotRunning, path)
+	case !errors.Is(locked, errLocked):
+		return 0, fmt.Errorf("look at the lock of the pid file %s: %w", path, locked)
+	case err != nil || pid <= 1:
+		return 0, fmt.Errorf("the pid file %s is held by a process but names none: %.40q", path, text)
+	}
+	return pid, nil
+}
+
+// read returns what the pid file says.
+func read(file *os.File) string {
+	content, err := io.ReadAll(io.NewSectionReader(file, 0, 64))
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(content))
+}
+
+// Exited tells whether the process has ended; one that its parent has not yet
+// waited for has.
+func Exited(pid int) bool {
+	if !exists(pid) {
+		return true
+	}
+	// proc(5): pid (comm) state …
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) && onLinux()
+	}
+	_, state, _ := strings.Cut(string(stat[max(0, strings.LastIndexByte(string(stat), ')')):]), " ")
+	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
+}

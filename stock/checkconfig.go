@@ -1,0 +1,309 @@
+package stock
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/lodastack/agent/internal/safedir"
+)
+
+// check calls fail for everything that is wrong beyond types and bounds.
+func (c Config) check(fail func(key, reason string)) {
+	failed := func(key string, err error) {
+		if err != nil {
+			fail(key, err.Error())
+		}
+	}
+	c.Agent.check(failed)
+	c.Output.check(failed)
+	c.API.check(failed)
+	failed("log.logdir", checkDir(c.Log.LogDir))
+	failed("coredump.dir", checkPath(c.Coredump.Dir))
+	for _, server := range c.Time.Servers {
+		failed("time.servers", checkHost(server))
+	}
+	c.checkRoom(failed)
+}
+
+func (a AgentConfig) check(failed func(key string, err error)) {
+	failed("agent.listen", checkAddress(a.Listen, 0, "127.0.0.1:1232"))
+	for _, prefix := range a.IfacePrefix {
+		if prefix == "" || strings.ContainsFunc(prefix, unicode.IsSpace) {
+			failed("agent.ifaceprefix", fmt.Errorf(`%q begins no interface's name; write [ "eth" ], or leave the key out`, prefix))
+		}
+	}
+	failed("agent.registryaddr", checkRegistry(a.RegistryAddr))
+	failed("agent.pluginsuser", checkUser(a.PluginsUser))
+	if a.Git != "" {
+		failed("agent.git", checkGit(a.Git))
+	}
+	failed("agent.branch", checkBranch(a.Branch))
+	failed("agent.pidfile", checkPath(a.PIDFile))
+	if a.Hostname != "" && strings.ContainsFunc(a.Hostname, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		failed("agent.hostname", fmt.Errorf("%q has blanks or control characters in it", a.Hostname))
+	}
+}
+
+// checkRoom checks the directories that the agent fills, and that
+// `agent stop -m clean` empties.
+func (c Config) checkRoom(failed func(key string, err error)) {
+	plugins := c.Agent.PluginsDir
+	if err := checkDir(plugins); err != nil {
+		failed("agent.pluginsdir", err)
+	} else if err := safedir.Check(plugins); err != nil {
+		failed("agent.pluginsdir", err)
+	}
+	if c.Agent.DataDir == "" {
+		return
+	}
+	data := filepath.Clean(c.Agent.DataDir)
+	if err := checkDir(data); err != nil {
+		failed("agent.datadir", err)
+	} else if err := safedir.Check(data); err != nil {
+		failed("agent.datadir", err)
+	}
+	if data == filepath.Clean(plugins) || strings.HasPrefix(filepath.Clean(plugins), data+"/") {
+		failed("agent.datadir", fmt.Errorf("%s holds the plugins (agent.pluginsdir); name a directory of its own, or leave the key out", data))
+	}
+}
+
+func (o OutputConfig) check(failed func(key string, err error)) {
+	switch o.Name {
+	case OutputNSQ:
+		if len(o.Servers) == 0 {
+			failed("output.servers", errors.New(`missing; name at least one nsqd, [ "127.0.0.1:4150" ]`))
+		}
+	case OutputStdout:
+	default:
+		failed("output.name", fmt.Errorf("%q is no output; write nsq or stdout", o.Name))
+	}
+	for i, server := range o.Servers {
+		failed("output.servers", checkAddress(server, 1, "127.0.0.1:4150"))
+		if slices.Contains(o.Servers[:i], server) {
+			failed("output.servers", fmt.Errorf("%s is named twice", server))
+		}
+	}
+	if o.Format != "influx" && o.Format != "json" {
+		failed("output.format", fmt.Errorf("%q is no format; write influx or json", o.Format))
+	}
+	if len(o.TopicPrefix) > 63 || strings.ContainsFunc(o.TopicPrefix, notInTopic) {
+		failed("output.topicprefix", fmt.Errorf("%q begins no NSQ topic; write at most 63 of the characters a-z A-Z 0-9 . _ -", o.TopicPrefix))
+	}
+	if o.SpoolSize > 0 && o.SpoolSize < 1<<20 {
+		failed("output.spoolsize", fmt.Errorf("%d bytes are too few; write 1 MiB (1048576) or more, or 0 for no spool", o.SpoolSize))
+	}
+	for key, value := range map[string]string{"output.tlsca": o.TLSCA, "output.tlscert": o.TLSCert, "output.tlskey": o.TLSKey, "output.tlsservername": o.TLSServerName} {
+		if value != "" && !o.TLS {
+			failed(key, errors.New("set, but output.tls is not true"))
+		}
+	}
+	checkKeyPair(failed, "output.tlscert", o.TLSCert, "output.tlskey", o.TLSKey)
+	failed("output.tlsca", checkCertificates(o.TLSCA))
+	failed("output.authsecretfile", checkSecret(o.AuthSecretFile))
+}
+
+func notInTopic(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '_' || r == '-')
+}
+
+func (a APIConfig) check(failed func(key string, err error)) {
+	failed("api.tokenfile", checkSecret(a.TokenFile))
+	checkKeyPair(failed, "api.tlscert", a.TLSCert, "api.tlskey", a.TLSKey)
+	if a.ClientCA != "" && a.TLSCert == "" {
+		failed("api.clientca", errors.New("clients show certificates over TLS only; set api.tlscert and api.tlskey too"))
+	}
+	failed("api.clientca", checkCertificates(a.ClientCA))
+	if a.Socket != "" {
+		failed("api.socket", checkPath(a.Socket))
+		if len(a.Socket) > 107 {
+			failed("api.socket", fmt.Errorf("a path of %d bytes is too long for a socket; 107 is the most", len(a.Socket)))
+		}
+	}
+	for _, host := range a.Hosts {
+		if host == "" || strings.ContainsAny(host, "/:@ ") {
+			failed("api.hosts", fmt.Errorf("%q is no name of a host; write it without port", host))
+		}
+	}
+}
+
+// checkAddress checks HOST:PORT, with a port from least.
+func checkAddress(address string, least int, example string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is no address; write HOST:PORT, such as %q", address, example)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < least || n > 65535 {
+		return fmt.Errorf("%q has no port from 1 to 65535; write HOST:PORT, such as %q", address, example)
+	}
+	if host == "" && least > 0 {
+		return fmt.Errorf("%q names no host; write HOST:PORT, such as %q", address, example)
+	}
+	return checkHostName(host)
+}
+
+func checkHostName(host string) error {
+	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '/' }) {
+		return fmt.Errorf("%q is no host", host)
+	}
+	return nil
+}
+
+// checkHost checks HOST or HOST:PORT.
+func checkHost(host string) error {
+	if host == "" {
+		return errors.New("an empty name is no host")
+	}
+	return checkHostName(host)
+}
+
+func checkRegistry(address string) error {
+	const forms = "write http://HOST, https://HOST, or file:///PATH for a registry file"
+	if address == "" {
+		return errors.New("missing; " + forms)
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is no address; %s", address, forms)
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "":
+		return nil
+	case u.Scheme == "file" && u.Host == "" && strings.HasPrefix(u.Path, "/"):
+		return nil
+	}
+	return fmt.Errorf("%q is no address of a registry; %s", address, forms)
+}
+
+// checkUser wants a user of this system.
+func checkUser(name string) error {
+	_, err := user.Lookup(name)
+	if !errors.As(err, new(user.UnknownUserError)) {
+		return err
+	}
+	if name == DefaultConfig().Agent.PluginsUser && os.Geteuid() != 0 {
+		return nil // nobody asked for it, and plugins run as the agent's own user
+	}
+	return fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
+}
+
+// checkGit checks the template of repository addresses.
+func checkGit(template string) error {
+	const forms = "write an address with %s where the repository's path belongs, such as https://git.example.com/%s.git or git@git.example.com:%s.git"
+	scheme, _, isURL := strings.Cut(template, "://")
+	switch {
+	case strings.Count(template, "%s") != 1:
+		return fmt.Errorf("%q must have %%s in it once; %s", template, forms)
+	case strings.HasPrefix(template, "-") || strings.ContainsFunc(template, unicode.IsSpace) || strings.ContainsFunc(template, unicode.IsControl),
+		!isURL && (strings.HasPrefix(template, "/") || !strings.Contains(template, ":")),
+		isURL && !slices.Contains([]string{"git", "http", "https", "ssh", "file"}, scheme):
+		return fmt.Errorf("%q is no address of a repository; %s", template, forms)
+	}
+	return nil
+}
+
+func checkBranch(branch string) error {
+	if branch == "" || strings.HasPrefix(branch, "-") || strings.Contains(branch, "..") ||
+		strings.ContainsAny(branch, " ~^:?*[\\") || strings.ContainsFunc(branch, unicode.IsControl) {
+		return fmt.Errorf("%q is no name of a branch", branch)
+	}
+	return nil
+}
+
+// checkPath wants an absolute path: an agent may be started anywhere.
+func checkPath(path string) error {
+	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+		return fmt.Errorf("%q is no absolute path; begin it with /", path)
+	}
+	return nil
+}
+
+// checkDir wants the absolute path of a directory, or of nothing yet.
+func checkDir(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := checkPath(path); err != nil {
+		return err
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is no directory", path)
+	}
+	return nil
+}
+
+// checkSecret wants a file with something in it, or none.
+func checkSecret(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := readSecret(path)
+	return err
+}
+
+// readSecret returns what is in the file, without blanks around it.
+func readSecret(path string) (string, error) {
+	if err := checkPath(path); err != nil {
+		return "", err
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(content))
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty; write the secret into it", path)
+	}
+	return secret, nil
+}
+
+// checkKeyPair wants a certificate with its key, or neither.
+func checkKeyPair(failed func(string, error), certKey, cert, keyKey, key string) {
+	switch {
+	case cert == "" && key == "":
+	case cert == "":
+		failed(keyKey, fmt.Errorf("a key without its certificate; set %s too", certKey))
+	case key == "":
+		failed(certKey, fmt.Errorf("a certificate without its key; set %s too", keyKey))
+	default:
+		_, err := tls.LoadX509KeyPair(cert, key)
+		failed(certKey, err)
+	}
+}
+
+// checkCertificates wants a PEM file of certificates, or none.
+func checkCertificates(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := readCertificates(path)
+	return err
+}
+
+// readCertificates reads a PEM file of certificates to trust.
+func readCertificates(path string) (*x509.CertPool, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("%s has no certificate in it; it must be a PEM file", path)
+	}
+	return pool, nil
+}

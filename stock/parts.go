@@ -1,0 +1,97 @@
+package stock
+
+import (
+	"context"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/gitrunner"
+	"github.com/lodastack/agent/internal/hostmetrics"
+	"github.com/lodastack/agent/internal/httpregistry"
+	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/spool"
+)
+
+// Configs of the stock parts. Their fields are described where they are
+// declared; the zero value of each is a default where it is not required.
+type (
+	NSQConfig          = nsqoutput.Config
+	HTTPRegistryConfig = httpregistry.Config
+	HostConfig         = hostmetrics.Config
+	SpoolConfig        = spool.Config
+	GitRunnerConfig    = gitrunner.Config
+)
+
+// NSQOutput returns an output that publishes to NSQ: to the first server that
+// is alive. It connects when it is first written to.
+func NSQOutput(cfg NSQConfig) (agent.Output, error) {
+	output, err := nsqoutput.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return output, nil
+}
+
+// Spool returns an output around another one, which it owns from then on:
+// batches that inner does not take are kept in cfg.Dir and delivered later.
+func Spool(cfg SpoolConfig, inner agent.Output) (agent.Output, error) {
+	output, err := spool.Open(cfg, inner)
+	if err != nil {
+		return nil, err
+	}
+	return output, nil
+}
+
+// HTTPRegistry returns a lodastack registry, to be asked over HTTP.
+func HTTPRegistry(cfg HTTPRegistryConfig) (agent.Registry, error) {
+	registry, err := httpregistry.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return registry, nil
+}
+
+// FileRegistry returns the registry that is the file at address, which has the
+// form file:///PATH. It is read at every update.
+func FileRegistry(address string) (agent.Registry, error) {
+	registry, err := fileregistry.New(address)
+	if err != nil {
+		return nil, err
+	}
+	return registry, nil
+}
+
+// HostKind is a kind of measurement: its name, its default interval and its
+// collector.
+type HostKind = hostmetrics.Kind
+
+// HostKinds returns the kinds of measurement that this system has: CPU, MEM,
+// DISK, NET, FS and so on.
+func HostKinds(cfg HostConfig) []HostKind { return hostmetrics.New(cfg).Collectors() }
+
+// HostCollectors returns [HostKinds] as options of an agent.
+func HostCollectors(cfg HostConfig) []agent.Option {
+	var options []agent.Option
+	for _, kind := range HostKinds(cfg) {
+		options = append(options, agent.WithCollector(kind.Name, kind.Every, kind.Collector))
+	}
+	return options
+}
+
+// PluginRunner is an [agent.PluginRunner] that must be closed once its agent
+// has run.
+type PluginRunner interface {
+	agent.PluginRunner
+	// Close waits until what is under way has ended, or ctx has.
+	Close(ctx context.Context) error
+}
+
+// GitRunner returns a runner of plugins that come out of git repositories and
+// leave no process behind.
+func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
+	runner, err := gitrunner.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return runner, nil
+}

@@ -1,0 +1,122 @@
+package stock
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent/internal/configfile"
+)
+
+// DefaultPath is where the agent's config file is expected.
+const DefaultPath = "/etc/agent.conf"
+
+// ConfigError is everything that is wrong with a config file. Its text has a
+// line for each fault: FILE:LINE: KEY: REASON.
+type ConfigError = configfile.Error
+
+// ReadConfig reads the config file at path and checks it. It returns a
+// [*ConfigError] where the file is wrong, and beside it what could be read.
+func ReadConfig(path string) (Config, error) {
+	c := DefaultConfig()
+	file, err := configfile.Read(path)
+	if err != nil {
+		return c, err
+	}
+	c.read(file)
+	c.check(file.Fail)
+	return c, file.Err()
+}
+
+// Bounds of numbers of the config.
+const (
+	maxBuffer = 10_000_000
+	day       = 24 * time.Hour
+)
+
+// read takes over what the file says.
+func (c *Config) read(f *configfile.File) {
+	a := &c.Agent
+	f.String("agent.listen", &a.Listen)
+	f.Strings("agent.ifaceprefix", &a.IfacePrefix)
+	f.String("agent.registryaddr", &a.RegistryAddr)
+	f.String("agent.pluginsdir", &a.PluginsDir)
+	f.String("agent.pluginsuser", &a.PluginsUser)
+	f.String("agent.git", &a.Git)
+	f.String("agent.branch", &a.Branch)
+	f.String("agent.datadir", &a.DataDir)
+	f.String("agent.pidfile", &a.PIDFile)
+	f.String("agent.hostname", &a.Hostname)
+	f.Duration("agent.updateinterval", &a.UpdateInterval, time.Second, day)
+
+	o := &c.Output
+	f.String("output.name", &o.Name)
+	f.Strings("output.servers", &o.Servers)
+	f.Int("output.buffersize", &o.BufferSize, 1, maxBuffer)
+	f.String("output.format", &o.Format)
+	f.String("output.topicprefix", &o.TopicPrefix)
+	f.Size("output.maxmessagesize", &o.MaxMessageSize, 1<<10, 64<<20)
+	f.Size("output.spoolsize", &o.SpoolSize, 0, 1<<50)
+	f.Duration("output.spoolage", &o.SpoolAge, time.Minute, 366*day)
+	f.Bool("output.tls", &o.TLS)
+	f.String("output.tlsca", &o.TLSCA)
+	f.String("output.tlscert", &o.TLSCert)
+	f.String("output.tlskey", &o.TLSKey)
+	f.String("output.tlsservername", &o.TLSServerName)
+	f.String("output.authsecretfile", &o.AuthSecretFile)
+
+	c.readAPI(f)
+
+	l := &c.Log
+	f.String("log.logdir", &l.LogDir)
+	readLevel(f, "log.loglevel", &l.Level)
+	f.Int("log.logrotatenum", &l.LogRotateNum, 0, 10_000)
+	f.Size("log.logrotatesize", &l.LogRotateSize, 4<<10, 1<<50)
+
+	f.Strings("time.servers", &c.Time.Servers)
+	f.String("coredump.dir", &c.Coredump.Dir)
+
+	for _, section := range []string{"trace", "member"} {
+		if line, present := f.Skip(section); present {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: the section %s is skipped: this agent has no use for it", line, section))
+		}
+	}
+}
+
+func (c *Config) readAPI(f *configfile.File) {
+	a := &c.API
+	f.String("api.tokenfile", &a.TokenFile)
+	f.String("api.tlscert", &a.TLSCert)
+	f.String("api.tlskey", &a.TLSKey)
+	f.String("api.clientca", &a.ClientCA)
+	f.String("api.socket", &a.Socket)
+	f.Strings("api.hosts", &a.Hosts)
+	f.Size("api.maxbody", &a.MaxBody, 1<<10, 256<<20)
+	f.Duration("api.headertimeout", &a.HeaderTimeout, time.Second, time.Hour)
+	f.Duration("api.readtimeout", &a.ReadTimeout, time.Second, day)
+	f.Duration("api.writetimeout", &a.WriteTimeout, time.Second, day)
+	f.Duration("api.idletimeout", &a.IdleTimeout, time.Second, day)
+	f.Int("api.maxconnections", &a.MaxConnections, 1, 100_000)
+}
+
+// readLevel reads a level's name.
+func readLevel(f *configfile.File, key string, into *slog.Level) {
+	var name string
+	f.String(key, &name)
+	switch strings.ToUpper(name) {
+	case "":
+	case "DEBUG":
+		*into = slog.LevelDebug
+	case "INFO":
+		*into = slog.LevelInfo
+	case "WARNING", "WARN":
+		*into = slog.LevelWarn
+	case "ERROR":
+		*into = slog.LevelError
+	case "FATAL":
+		*into = LevelFatal
+	default:
+		f.Fail(key, fmt.Sprintf("%q is no level; write DEBUG, INFO, WARNING, ERROR or FATAL", name))
+	}
+}

@@ -1,0 +1,142 @@
+package stock_test
+
+import (
+	"flag"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/stock"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// readConfig reads content as a config file.
+func readConfig(t *testing.T, content string) (stock.Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "agent.conf")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return stock.ReadConfig(path)
+}
+
+func TestEachWrongConfigNamesAllFaultsWithTheirLines(t *testing.T) {
+	paths, err := filepath.Glob("testdata/wrong/*.toml")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			_, err := stock.ReadConfig(path)
+			require.Error(t, err)
+			require.IsType(t, (*stock.ConfigError)(nil), err)
+			got := strings.ReplaceAll(err.Error(), "testdata/wrong/", "") + "\n"
+			golden := strings.TrimSuffix(path, ".toml") + ".golden"
+			if *update {
+				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			require.Equal(t, string(want), got)
+		})
+	}
+}
+
+func TestTheFirstREADMEsExampleLoadsAsWritten(t *testing.T) {
+	content, err := os.ReadFile("testdata/seed.toml")
+	require.NoError(t, err)
+	me, err := user.Current()
+	require.NoError(t, err)
+	c, err := readConfig(t, strings.Replace(string(content), `"user"`, `"`+me.Username+`"`, 1))
+	require.NoError(t, err)
+
+	want := stock.DefaultConfig()
+	want.Agent.Listen = "0.0.0.0:1232"
+	want.Agent.IfacePrefix = []string{"eth"}
+	want.Agent.RegistryAddr = "https://registry.test.com"
+	want.Agent.PluginsUser = me.Username
+	want.Agent.Git = "git://git@git.test.com/orgname/%s.git"
+	want.Output.Servers = []string{"0.0.0.0:7777"}
+	want.Log = stock.LogConfig{LogDir: "/tmp/agent/log", Level: slog.LevelDebug, LogRotateNum: 5, LogRotateSize: 1887436800}
+	require.Equal(t, want, c)
+}
+
+func TestThePluginsUserMustExist(t *testing.T) {
+	_, err := stock.ReadConfig("testdata/seed.toml")
+	require.EqualError(t, err, `testdata/seed.toml:11: agent.pluginsuser: there is no user "user" on this system;`+
+		` make it (useradd --system user) or name another`)
+}
+
+func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
+	c, err := readConfig(t, `
+[agent]
+registryaddr = "file:///etc/agent-registry.toml"
+[output]
+servers = [ "127.0.0.1:4150" ]
+`)
+	require.NoError(t, err)
+	want := stock.DefaultConfig()
+	want.Agent.RegistryAddr = "file:///etc/agent-registry.toml"
+	want.Output.Servers = []string{"127.0.0.1:4150"}
+	require.Equal(t, want, c)
+	require.Equal(t, "/usr/local/agent-plugins/.agent", c.DataDir())
+}
+
+func TestSizesAndTimesMayHaveUnits(t *testing.T) {
+	c, err := readConfig(t, `
+[agent]
+registryaddr = "http://registry"
+updateinterval = 90
+[output]
+name = "stdout"
+spoolsize = "1.5 GiB"
+spoolage = "36h"
+[log]
+logrotatesize = "10MB"
+loglevel = "warning"
+`)
+	require.NoError(t, err)
+	require.Equal(t, 90*time.Second, c.Agent.UpdateInterval)
+	require.EqualValues(t, 3<<29, c.Output.SpoolSize)
+	require.Equal(t, 36*time.Hour, c.Output.SpoolAge)
+	require.EqualValues(t, 10_000_000, c.Log.LogRotateSize)
+	require.Equal(t, slog.LevelWarn, c.Log.Level)
+}
+
+func TestSectionsMayBeInlineTablesAndDottedKeys(t *testing.T) {
+	_, err := readConfig(t, `agent = { registryaddr = "http://registry", lissen = ":1" }
+output.name = "stdout"
+output.format = "xml"
+`)
+	require.ErrorContains(t, err, "agent.conf:1: agent.lissen: no such key; is agent.listen meant?\n")
+	require.ErrorContains(t, err, `agent.conf:3: output.format: "xml" is no format`)
+}
+
+func TestSectionsOfOlderConfigsAreSkippedWithAWarning(t *testing.T) {
+	c, err := readConfig(t, `
+[agent]
+registryaddr = "http://registry"
+[output]
+name = "stdout"
+[trace]
+enable = true
+[trace.sampler]
+rate = "yes"
+[member]
+`)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"line 6: the section trace is skipped: this agent has no use for it",
+		"line 10: the section member is skipped: this agent has no use for it",
+	}, c.Warnings)
+}
+
+func TestAConfigThatIsNotThereIsNamed(t *testing.T) {
+	_, err := stock.ReadConfig("/nonexistent/agent.conf")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "/nonexistent/agent.conf")
+}

@@ -1,0 +1,88 @@
+package stock
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// server serves the HTTP API on all of its listeners.
+type server struct {
+	http      http.Server
+	listeners listeners
+	serving   sync.WaitGroup
+}
+
+// serve starts serving handler. The server owns the listeners. security is for
+// those of TCP; nil: without TLS.
+func serve(cfg APIConfig, on listeners, security *tls.Config, handler http.Handler, logger *slog.Logger) *server {
+	s := &server{
+		listeners: on,
+		http: http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: cfg.HeaderTimeout,
+			ReadTimeout:       cfg.ReadTimeout,
+			WriteTimeout:      cfg.WriteTimeout,
+			IdleTimeout:       cfg.IdleTimeout,
+			MaxHeaderBytes:    16 << 10,
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		},
+	}
+	for e, listener := range on {
+		listener = netutil.LimitListener(listener, cfg.MaxConnections)
+		if e.network == "tcp" && security != nil {
+			listener = tls.NewListener(listener, security)
+		}
+		s.serving.Go(func() {
+			if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+				logger.Error("the HTTP API is not served any more", "address", listener.Addr(), "error", err)
+			}
+		})
+		logger.Info("the HTTP API is served", "address", listener.Addr())
+	}
+	return s
+}
+
+// stop takes no more requests, gives those under way the time, and ends what
+// is left then.
+func (s *server) stop(grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		s.http.Close()
+	}
+	s.serving.Wait()
+}
+
+// tlsConfig reads the files for TLS; nil where it is off. A client may show a
+// certificate; one that ClientCA has not signed is refused.
+func (a APIConfig) tlsConfig() (*tls.Config, error) {
+	if a.TLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(a.TLSCert, a.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("api.tlscert: %w", err)
+	}
+	config := &tls.Config{
+		Certificates: []tls.Certificate{pair},
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"http/1.1"},
+	}
+	if a.ClientCA == "" {
+		return config, nil
+	}
+	if config.ClientCAs, err = readCertificates(a.ClientCA); err != nil {
+		return nil, fmt.Errorf("api.clientca: %w", err)
+	}
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	return config, nil
+}

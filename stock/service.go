@@ -1,0 +1,226 @@
+package stock
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// requestGrace is what requests under way get when a server stops.
+const requestGrace = time.Second
+
+// Run runs the agent of the config file at path, with more appended to its
+// options, and serves its HTTP API, until ctx ends.
+func Run(ctx context.Context, path string, more ...agent.Option) error {
+	s, err := NewService(path, more...)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// Service is an agent as a daemon: with its log and its HTTP API, made from a
+// config file that can be read again while it runs.
+type Service struct {
+	path    string
+	more    []agent.Option
+	log     *Log
+	current *generation // of the goroutine of Run
+	reloads chan chan error
+	done    chan struct{} // closed when Run returns
+}
+
+// generation is what runs between two reloads.
+type generation struct {
+	config    Config
+	listeners listeners
+	security  *tls.Config
+	parts     *Stock
+	agent     *agent.Agent
+	server    *server
+	cancel    context.CancelFunc
+	ended     chan error // of the agent's Run
+}
+
+// NewService reads the config file, opens the log and starts to listen. It
+// must be run, and only once.
+func NewService(path string, more ...agent.Option) (*Service, error) {
+	cfg, err := ReadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	log, err := OpenLog(cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{path: path, more: more, log: log, reloads: make(chan chan error), done: make(chan struct{})}
+	if s.current, err = s.prepare(cfg, nil); err == nil {
+		err = s.current.build(s)
+	}
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	return s, nil
+}
+
+// Run runs until ctx ends, then stops and returns nil, or says what could not
+// be stopped or delivered in time.
+func (s *Service) Run(ctx context.Context) error {
+	defer close(s.done)
+	for _, warning := range s.current.config.Warnings {
+		s.log.Logger.Warn("a part of the config has no meaning", "file", s.path, "warning", warning)
+	}
+	s.current.start(s)
+	for {
+		select {
+		case <-ctx.Done():
+			return s.finish()
+		case err := <-s.current.ended:
+			s.current.ended <- err
+			return s.finish()
+		case answer := <-s.reloads:
+			fatal, err := s.reload()
+			answer <- err
+			if fatal {
+				return errors.Join(err, s.log.Close())
+			}
+		}
+	}
+}
+
+// finish stops everything.
+func (s *Service) finish() error {
+	err := s.current.stop()
+	s.current.listeners.removeFiles(nil)
+	return errors.Join(err, s.log.Close())
+}
+
+// Reload reads the config file again and puts it in force. Where that fails,
+// what was in force stays so. It returns when that is done.
+func (s *Service) Reload(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case s.reloads <- answer:
+		return <-answer
+	case <-s.done:
+		return agent.ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// reload replaces the current generation by one of the config as it is now.
+// fatal means that nothing runs any more.
+func (s *Service) reload() (fatal bool, err error) {
+	logger := s.log.Logger
+	cfg, err := ReadConfig(s.path)
+	if err != nil {
+		logger.Error("the config is not reloaded: it is wrong, and the one before stays in force", "error", err)
+		return false, err
+	}
+	old := s.current
+	if err := s.log.Reopen(cfg.Log); err != nil {
+		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+		return false, err
+	}
+	if onlyLogDiffers(old.config, cfg) {
+		old.config = cfg
+		logger.Info("the config is reloaded: only the log has changed", "file", s.path)
+		return false, nil
+	}
+	next, err := s.prepare(cfg, old.listeners)
+	if err != nil {
+		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+		return false, errors.Join(err, s.log.Reopen(old.config.Log))
+	}
+	return s.replace(old, next)
+}
+
+// onlyLogDiffers tells whether the log, and nothing else, changed. Where
+// nothing changed, files that the config names may have.
+func onlyLogDiffers(old, next Config) bool {
+	logDiffers := old.Log != next.Log
+	old.Log, old.Warnings = next.Log, next.Warnings
+	return logDiffers && reflect.DeepEqual(old, next)
+}
+
+// replace stops the old generation, which delivers or keeps what it has, and
+// starts the next. The next cannot be built before: both have one spool.
+func (s *Service) replace(old, next *generation) (fatal bool, err error) {
+	logger := s.log.Logger
+	back, err := s.prepare(old.config, old.listeners)
+	if err != nil {
+		return false, errors.Join(err, next.listeners.close())
+	}
+	if err := old.stop(); err != nil {
+		logger.Error("the agent before did not stop well", "error", err)
+	}
+	err = next.build(s)
+	if err == nil {
+		next.start(s)
+		s.current = next
+		old.listeners.removeFiles(next.listeners)
+		back.listeners.close()
+		logger.Info("the config is reloaded", "file", s.path)
+		return false, nil
+	}
+	logger.Error("the config is not reloaded: the one before is in force again", "error", err)
+	next.listeners.removeFiles(back.listeners)
+	s.log.Reopen(old.config.Log)
+	if again := back.build(s); again != nil {
+		return true, fmt.Errorf("reload the config: %w; and the one before does not start any more: %w", err, again)
+	}
+	back.start(s)
+	s.current = back
+	return false, err
+}
+
+// prepare opens what a generation listens on.
+func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) {
+	security, err := cfg.API.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	opened, err := listen(cfg, inherited)
+	if err != nil {
+		return nil, err
+	}
+	return &generation{config: cfg, listeners: opened, security: security}, nil
+}
+
+// build makes the agent. Where it cannot, the listeners are closed.
+func (g *generation) build(s *Service) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.listeners.close())
+		}
+	}()
+	if g.parts, err = build(g.config, s.log, s.more); err != nil {
+		return err
+	}
+	if g.agent, err = agent.New(g.parts.Options...); err != nil {
+		return errors.Join(err, g.parts.abandon())
+	}
+	return nil
+}
+
+// start runs the agent and serves it.
+func (g *generation) start(s *Service) {
+	ctx, cancel := context.WithCancel(context.Background())
+	g.cancel, g.ended = cancel, make(chan error, 1)
+	go func() { g.ended <- g.agent.Run(ctx) }()
+	g.server = serve(g.config.API, g.listeners, g.security, g.agent.Handler(), s.log.Logger)
+}
+
+// stop ends requests first, so that what they brought is delivered, and then
+// the agent.
+func (g *generation) stop() error {
+	g.server.stop(requestGrace)
+	g.cancel()
+	return errors.Join(<-g.ended, g.parts.Close())
+}

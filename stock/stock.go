@@ -1,0 +1,220 @@
+// Package stock has the real parts of an agent, and puts the stock agent
+// together from a config file.
+//
+// An agent with a collector of one's own beside everything the stock one does:
+//
+//	options, err := stock.Load("/etc/agent.conf")
+//	if err != nil {
+//		return err // everything that is wrong with the file, line by line
+//	}
+//	options = append(options, agent.WithCollector("QUEUE", 10*time.Second, queue))
+//	a, err := agent.New(options...)
+//	if err != nil {
+//		return err
+//	}
+//	return a.Run(ctx)
+//
+// The same with the HTTP API, and ready for a reload, is one call:
+//
+//	return stock.Run(ctx, "/etc/agent.conf", agent.WithCollector("QUEUE", 10*time.Second, queue))
+//
+// Who wants only some of the parts takes them one by one, [NSQOutput] for
+// example, and gives them to [agent.New].
+package stock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// shutdownTimeout of the agent. With what comes before and after, the whole
+// stop stays below 10 s.
+const shutdownTimeout = 7 * time.Second
+
+// Load reads the config file at path and returns the options of the agent that
+// it describes, and then more. The options are good for one agent, which owns
+// the parts that they name; a log file stays open until the program ends. See
+// [Open] for what can be closed, and [Run] for an agent with its HTTP API.
+func Load(path string, more ...agent.Option) ([]agent.Option, error) {
+	s, err := Open(path, more...)
+	if err != nil {
+		return nil, err
+	}
+	return s.Options, nil
+}
+
+// Stock is the agent of a config, in parts.
+type Stock struct {
+	Config Config
+	Log    *Log
+	// Options make the agent. They are good for one.
+	Options []agent.Option
+
+	output  agent.Output // closed by the agent
+	release []func(context.Context) error
+	ownsLog bool
+}
+
+// Open reads the config file at path and makes the parts of its agent. more
+// are appended to its options.
+func Open(path string, more ...agent.Option) (*Stock, error) {
+	cfg, err := ReadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	return New(cfg, more...)
+}
+
+// New makes the parts of the agent that cfg describes. more are appended to
+// its options.
+func New(cfg Config, more ...agent.Option) (*Stock, error) {
+	log, err := OpenLog(cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	s, err := build(cfg, log, more)
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	s.ownsLog = true
+	return s, nil
+}
+
+// closePatience is how long closing waits for what plugins left.
+const closePatience = time.Second
+
+// Close releases what the agent, once it has run, does not: the log file, and
+// what plugins were run with. The log then goes to standard error.
+func (s *Stock) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	var wrong []error
+	for _, release := range s.release {
+		wrong = append(wrong, release(ctx))
+	}
+	s.release = nil
+	if s.ownsLog {
+		wrong = append(wrong, s.Log.Close())
+	}
+	return errors.Join(wrong...)
+}
+
+// abandon closes the parts of an agent that will not run.
+func (s *Stock) abandon() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	return errors.Join(s.output.Close(ctx), s.Close())
+}
+
+// build makes the parts. What has to be opened comes last, and is closed again
+// where another part cannot be made.
+func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
+	s = &Stock{Config: cfg, Log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	registry, err := cfg.Registry(log.Logger)
+	if err != nil {
+		return s, err
+	}
+	if err := makeDataDir(cfg.DataDir()); err != nil {
+		return s, err
+	}
+	runner, err := GitRunner(runnerConfig(cfg, log.Logger))
+	if err != nil {
+		return s, err
+	}
+	s.release = append(s.release, runner.Close)
+	output, err := outputOf(cfg, log.Logger)
+	if err != nil {
+		return s, err
+	}
+	s.output = output
+	s.Options = slices.Concat(cfg.options(), []agent.Option{
+		agent.WithLogger(log.Logger),
+		agent.WithRegistry(registry),
+		agent.WithPluginRunner(runner),
+		agent.WithOutput(output),
+	}, HostCollectors(hostConfig(cfg, log.Logger)), more)
+	return s, nil
+}
+
+// options are those that need no part.
+func (c Config) options() []agent.Option {
+	options := []agent.Option{
+		agent.WithStateDir(filepath.Join(c.DataDir(), "state")),
+		agent.WithBufferSize(c.Output.BufferSize),
+		agent.WithUpdateInterval(c.Agent.UpdateInterval),
+		agent.WithShutdownTimeout(shutdownTimeout),
+		agent.WithMaxBody(c.API.MaxBody),
+		agent.WithAPIHosts(c.API.Hosts...),
+	}
+	if c.Agent.Hostname != "" {
+		options = append(options, agent.WithHostname(c.Agent.Hostname))
+	}
+	if path := c.API.TokenFile; path != "" {
+		options = append(options, agent.WithControlToken(func() string {
+			token, _ := readSecret(path) // while it cannot be read, no token is good
+			return token
+		}))
+	}
+	return options
+}
+
+// makeDataDir makes the directory of what the agent remembers, which nobody
+// else may look into.
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("agent.datadir: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("agent.datadir: %w", err)
+	}
+	return nil
+}
+
+// Registry makes the registry that the config names.
+func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
+	if strings.HasPrefix(c.Agent.RegistryAddr, "file:") {
+		return FileRegistry(c.Agent.RegistryAddr)
+	}
+	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
+}
+
+// hostConfig says what of the host is measured.
+func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
+	return HostConfig{
+		InterfacePrefixes: cfg.Agent.IfacePrefix,
+		CoredumpDir:       cfg.Coredump.Dir,
+		NTPServers:        cfg.Time.Servers,
+		StateDir:          filepath.Join(cfg.DataDir(), "host"),
+		Logger:            logger,
+	}
+}
+
+// runnerConfig says where plugins come from and how they run.
+func runnerConfig(cfg Config, logger *slog.Logger) GitRunnerConfig {
+	hostname := cfg.Agent.Hostname
+	if hostname == "" {
+		hostname, _ = os.Hostname() // plugins are not told what is not known
+	}
+	return GitRunnerConfig{
+		PluginsDir: cfg.Agent.PluginsDir,
+		Git:        cfg.Agent.Git,
+		User:       cfg.Agent.PluginsUser,
+		Branch:     cfg.Agent.Branch,
+		Hostname:   hostname,
+		Logger:     logger,
+	}
+}
