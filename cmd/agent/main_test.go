@@ -72,6 +72,7 @@ agent.pluginsdir = "%s/plugins"
 agent.pidfile = "%s/agent.pid"
 agent.hostname = "h1"
 output.servers = [ %q ]
+time.servers = [ "127.0.0.1" ]
 `, h.listen, h.dir, h.dir, h.dir, h.nsqd.Addr())+more)
 }
 
@@ -199,14 +200,14 @@ func TestCheckSaysThatAConfigIsGood(t *testing.T) {
 	h.configure(t, "[member]\n")
 	r := execute(t, "check", "-f", h.config)
 	require.Equal(t, result{0, h.config + " is good\n",
-		h.config + ": warning: line 8: the section member is skipped: this agent has no use for it\n"}, r)
+		h.config + ": warning: line 9: the section member is skipped: this agent has no use for it\n"}, r)
 }
 
 func TestAWrongConfigIsRefusedAtOnceByEveryCommandThatNeedsIt(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, "output.format = \"xml\"\noutput.colour = 1\n")
-	want := h.config + ":8: output.format: \"xml\" is no format; write influx or json\n" +
-		h.config + ":9: output.colour: no such key\n"
+	want := h.config + ":9: output.format: \"xml\" is no format; write influx or json\n" +
+		h.config + ":10: output.colour: no such key\n"
 	for _, name := range []string{"check", "start", "collect"} {
 		began := time.Now()
 		r := execute(t, name, "-f", h.config)

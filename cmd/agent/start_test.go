@@ -1,8 +1,13 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -41,8 +46,7 @@ func TestSignalsStopTheAgentCleanly(t *testing.T) {
 	}
 }
 
-// hang makes stopping take long: nsqd does not answer, and a client has begun
-// a post.
+// hang makes stopping take long: points wait, and nsqd does not answer.
 func hang(t *testing.T, h *host) *daemon {
 	proxy := nsqdtest.StartProxy(t, h.nsqd.Addr())
 	h.configure(t, "output.spoolsize = 0\n")
@@ -50,7 +54,12 @@ func hang(t *testing.T, h *host) *daemon {
 	require.NoError(t, err)
 	h.write(t, "agent.conf", strings.Replace(string(config), h.nsqd.Addr(), proxy.Addr(), 1))
 	proxy.Freeze()
-	return h.start(t)
+	d := h.start(t)
+	require.Eventually(t, func() bool {
+		r := execute(t, "status", "-f", h.config)
+		return r.code == 0 && !strings.Contains(r.stdout, " 0 accepted")
+	}, 5*time.Second, 20*time.Millisecond)
+	return d
 }
 
 func TestAHungServerDoesNotKeepTheAgentFromStopping(t *testing.T) {
@@ -218,7 +227,8 @@ func TestStatusSaysFirstWhatIsWrong(t *testing.T) {
 	h.nsqd.Lines(t, "collect.web.shop", 1)
 	r = execute(t, "status", "-f", h.config)
 	require.Equal(t, 0, r.code, r.stderr)
-	require.Regexp(t, `(?s)^agent .* on h1, up for .*Nothing is wrong\..*namespaces +web\.shop`, r.stdout)
+	require.Regexp(t, `(?s)^agent .* on h1, up for .*namespaces +web\.shop`, r.stdout)
+	require.NotContains(t, r.stdout, "registry:")
 
 	h.write(t, "registry.toml", "rubbish")
 	response, err := http.Get("http://" + h.listen + "/update")
@@ -234,10 +244,43 @@ func TestStatusSaysFirstWhatIsWrong(t *testing.T) {
 	require.Contains(t, r.stdout, `"namespaces":["web.shop"]`)
 }
 
-func TestStatusOverTheSocketAndTLS(t *testing.T) {
+func TestStatusGoesOverTheSocketWhereThereIsOne(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, fmt.Sprintf("api.socket = %q\n", h.dir+"/agent.sock"))
 	h.start(t)
 	r := execute(t, "status", "-f", h.config)
 	require.Equal(t, 0, r.code, r.stderr)
+	require.NoError(t, os.Remove(h.dir+"/agent.sock"))
+	r = execute(t, "status", "-f", h.config)
+	require.Contains(t, r.stderr, "no agent answers at "+h.dir+"/agent.sock")
+}
+
+func TestStatusTrustsTheAgentsOwnCertificateOnly(t *testing.T) {
+	h := newHost(t)
+	cert, key := certificate(t, h, "one")
+	h.configure(t, fmt.Sprintf("api.tlscert = %q\napi.tlskey = %q\n", cert, key))
+	h.start(t)
+	r := execute(t, "status", "-f", h.config)
+	require.Equal(t, 0, r.code, r.stderr)
+
+	cert, key = certificate(t, h, "other")
+	h.configure(t, fmt.Sprintf("api.tlscert = %q\napi.tlskey = %q\n", cert, key))
+	r = execute(t, "status", "-f", h.config)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, "does not have the certificate of api.tlscert")
+}
+
+// certificate makes a certificate for no name at all, and its key.
+func certificate(t *testing.T, h *host, name string) (cert, key string) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	cert = h.write(t, name+".crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	key = h.write(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
+	return cert, key
 }
