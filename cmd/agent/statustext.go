@@ -53,8 +53,8 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 	if s.Output.Error != "" {
 		say("output: %s", s.Output.Error)
 	}
-	for reason, points := range s.Output.Total.Dropped {
-		say("output: %d points are lost (%s)", points, reason)
+	for _, reason := range slices.Sorted(maps.Keys(s.Output.Total.Dropped)) {
+		say("output: %d points are lost (%s)", s.Output.Total.Dropped[reason], reason)
 	}
 	for _, collector := range s.Collectors {
 		if collector.Error != "" {

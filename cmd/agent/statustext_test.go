@@ -1,0 +1,77 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+}
+
+// now is when the status of the tests was taken.
+func now() time.Time { return time.Date(2026, 7, 23, 12, 0, 0, 0, time.UTC) }
+
+func healthy() agent.Status {
+	now := now()
+	return agent.Status{
+		Build:      agent.Build{Version: "v1.2.3", Commit: "0123456789abcdef0123"},
+		Hostname:   "web1",
+		Started:    now.Add(-50 * time.Hour),
+		Uptime:     (50 * time.Hour).Seconds(),
+		Namespaces: []string{"all.example", "web.shop"},
+		Registry:   agent.RegistryStatus{Answered: now.Add(-5 * time.Minute), InForce: true},
+		Output:     agent.OutputStatus{Total: agent.Account{Accepted: 1234, Delivered: 1234}},
+		Collectors: []agent.CollectorStatus{
+			{Kind: "CPU", Interval: 10 * time.Second, LastRun: now.Add(-4 * time.Second), Duration: 251 * time.Microsecond, Points: 18, Runs: 7},
+			{Kind: "PORT", Interval: time.Minute},
+		},
+		Plugins: []agent.PluginStatus{{
+			Namespace: "web.shop", Repo: "ops/mysql", Name: "PLUGIN.mysql", Enabled: true, Interval: 60, Installed: true,
+			LastRun:       &agent.PluginResult{Time: now.Add(-30 * time.Second), Duration: 0.123, Result: agent.RunOK},
+			PluginDetails: agent.PluginDetails{Commit: "fedcba9876543210", CPU: 45 * time.Millisecond, PeakMemory: 5 << 20},
+		}},
+	}
+}
+
+func TestAHealthyAgentHasNothingWrong(t *testing.T) {
+	golden(t, "testdata/healthy.txt", statusText(healthy()))
+}
+
+func TestWhatIsWrongComesFirst(t *testing.T) {
+	s := healthy()
+	s.Registry.Error = "ask the registry for assignments: no route to host"
+	s.Registry.Problems = []string{"namespace web.shop: PORT \"x\": no port\x1b[2J"}
+	s.Output.Error = "write 5 points: nsqd is down"
+	s.Output.Total = agent.Account{Accepted: 100, Delivered: 60, Waiting: 30, Dropped: map[string]int64{"spool_full": 3, "bad_topic": 7}}
+	s.Accounts = map[string]agent.Account{"web.shop": s.Output.Total, "all.example": {Accepted: 5, Delivered: 5}}
+	s.Collectors[0].Error = "read /proc/stat: permission denied"
+	s.Collectors[0].Running, s.Collectors[0].LastRun = true, now().Add(-2*time.Minute)
+	s.Plugins[0].LastRun.Result, s.Plugins[0].LastRun.Error = agent.RunTimeout, "ended because its time was over"
+	s.Plugins = append(s.Plugins, agent.PluginStatus{
+		Namespace: "web.shop", Repo: "ops/backup", InstallError: "git: repository not found", Running: true,
+	})
+	golden(t, "testdata/wrong.txt", statusText(s))
+}
+
+func TestAnAgentThatKnowsNoNamespaceSaysSo(t *testing.T) {
+	s := healthy()
+	s.Namespaces, s.Registry = nil, agent.RegistryStatus{}
+	require.Contains(t, string(statusText(s)), "WRONG\n  registry: nothing is collected yet, because no namespaces are known\n")
+	s.Registry.InForce = true
+	require.Contains(t, string(statusText(s)), "this host (web1) is in no namespace")
+}
