@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -85,4 +86,23 @@ func (a APIConfig) tlsConfig() (*tls.Config, error) {
 	}
 	config.ClientAuth = tls.VerifyClientCertIfGiven
 	return config, nil
+}
+
+// warnOpen says what is open to whom where not only this host can connect.
+func warnOpen(cfg Config, logger *slog.Logger) {
+	host, _, err := net.SplitHostPort(cfg.Agent.Listen)
+	if ip, parsed := netip.ParseAddr(host); err != nil || host == "localhost" || parsed == nil && ip.IsLoopback() {
+		return
+	}
+	control := "control of it is for callers on this host only"
+	switch {
+	case cfg.API.TokenFile != "" && cfg.API.ClientCA != "":
+		control = "control of it takes the token of api.tokenfile or a certificate of api.clientca"
+	case cfg.API.TokenFile != "":
+		control = "control of it takes the token of api.tokenfile"
+	case cfg.API.ClientCA != "":
+		control = "control of it takes a certificate of api.clientca"
+	}
+	logger.Warn("the HTTP API is open to other hosts: whoever reaches this address can read the agent's status and post metrics; "+
+		control+"; set agent.listen to 127.0.0.1:1232 to close it", "address", cfg.Agent.Listen)
 }

@@ -214,6 +214,7 @@ func (g *generation) start(s *Service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel, g.ended = cancel, make(chan error, 1)
 	go func() { g.ended <- g.agent.Run(ctx) }()
+	warnOpen(g.config, s.log.Logger)
 	g.server = serve(g.config.API, g.listeners, g.security, g.agent.Handler(), s.log.Logger)
 }
 

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/nsqdtest"
+)
+
+// beAgent in the environment makes this test binary the agent.
+const beAgent = "BE_AGENT"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(beAgent) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// host is a place for an agent of its own.
+type host struct {
+	dir, config, listen string
+	nsqd                *nsqdtest.Server
+}
+
+func newHost(t *testing.T) *host {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	dir := t.TempDir()
+	h := &host{
+		dir:    dir,
+		config: filepath.Join(dir, "agent.conf"),
+		listen: listener.Addr().String(),
+		nsqd:   nsqdtest.Start(t, nsqdtest.Options{}),
+	}
+	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.shop\"\n\n[[namespace.port]]\nname = \"api\"\nport = "+port(h.listen)+"\n")
+	h.configure(t, "")
+	return h
+}
+
+func port(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
+}
+
+func (h *host) write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(h.dir, name)
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+// configure writes the config file; more is appended to it.
+func (h *host) configure(t *testing.T, more string) {
+	t.Helper()
+	h.write(t, "agent.conf", fmt.Sprintf(`
+agent.listen = %q
+agent.registryaddr = "file://%s/registry.toml"
+agent.pluginsdir = "%s/plugins"
+agent.pidfile = "%s/agent.pid"
+agent.hostname = "h1"
+output.servers = [ %q ]
+`, h.listen, h.dir, h.dir, h.dir, h.nsqd.Addr())+more)
+}
+
+// agentCommand is the agent with these arguments, not yet started.
+func agentCommand(t *testing.T, args ...string) *exec.Cmd {
+	c := exec.CommandContext(t.Context(), os.Args[0], args...)
+	c.Env = append(os.Environ(), beAgent+"=yes")
+	return c
+}
+
+// result is what a command that has ended left.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// execute runs the agent with these arguments to its end.
+func execute(t *testing.T, args ...string) result {
+	t.Helper()
+	c := agentCommand(t, args...)
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	require.NotContains(t, stderr.String(), "goroutine ", "a stack trace is no answer")
+	return result{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// daemon is a running `agent start`.
+type daemon struct {
+	cmd    *exec.Cmd
+	stderr *bytes.Buffer // to be read once it has ended
+	ended  chan struct{}
+}
+
+// start starts the agent and waits until its API answers.
+func (h *host) start(t *testing.T) *daemon {
+	t.Helper()
+	d := &daemon{cmd: agentCommand(t, "start", "-f", h.config), stderr: new(bytes.Buffer), ended: make(chan struct{})}
+	d.cmd.Stderr = d.stderr
+	require.NoError(t, d.cmd.Start())
+	go func() {
+		d.cmd.Wait() // the test looks at ProcessState
+		close(d.ended)
+	}()
+	t.Cleanup(func() {
+		d.cmd.Process.Kill() // where it has not ended yet
+		<-d.ended
+	})
+	h.waitUntilServed(t, d)
+	return d
+}
+
+func (h *host) waitUntilServed(t *testing.T, d *daemon) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		select {
+		case <-d.ended:
+			t.Fatalf("the agent ended: %s", d.stderr)
+		default:
+		}
+		conn, err := net.Dial("tcp", h.listen)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	}, 10*time.Second, 5*time.Millisecond)
+}
+
+// exitCode waits for the daemon's end.
+func (d *daemon) exitCode(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-d.ended:
+	case <-time.After(15 * time.Second):
+		t.Fatal("the agent has not ended")
+	}
+	return d.cmd.ProcessState.ExitCode()
+}
+
+func TestWrongUseIsAnsweredWithTheRightOne(t *testing.T) {
+	for _, c := range []struct {
+		args   []string
+		stderr string
+	}{
+		{nil, "Commands:"},
+		{[]string{"run"}, `there is no command "run"`},
+		{[]string{"start", "-x"}, "flag provided but not defined: -x"},
+		{[]string{"start", "agent.conf"}, `"agent.conf" is more than this command takes`},
+		{[]string{"stop", "-m", "dirty"}, "-m dirty: there are the modes normal and clean"},
+		{[]string{"collect", "CPU", "-f", "x"}, `there is no kind "-f" here`},
+	} {
+		r := execute(t, c.args...)
+		require.Equal(t, 2, r.code, c.args)
+		require.Contains(t, r.stderr, c.stderr)
+		require.Contains(t, r.stderr, "agent ")
+		require.Empty(t, r.stdout)
+	}
+}
+
+func TestHelpGoesToStandardOutput(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}} {
+		r := execute(t, args...)
+		require.Equal(t, 0, r.code)
+		require.Contains(t, r.stdout, "agent stop [-f FILE] [-m normal|clean]")
+	}
+	r := execute(t, "stop", "-h")
+	require.Equal(t, 0, r.code)
+	require.Contains(t, r.stdout, "Usage: agent stop")
+	require.Contains(t, r.stdout, "config file (default \"/etc/agent.conf\")")
+}
+
+func TestVersionNamesCommitAndGo(t *testing.T) {
+	r := execute(t, "version")
+	require.Equal(t, 0, r.code)
+	require.Regexp(t, `^agent \S+\ncommit \S+\nbuilt with go1\.`, r.stdout)
+}
+
+func TestCheckSaysThatAConfigIsGood(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "[member]\n")
+	r := execute(t, "check", "-f", h.config)
+	require.Equal(t, result{0, h.config + " is good\n",
+		h.config + ": warning: line 8: the section member is skipped: this agent has no use for it\n"}, r)
+}
+
+func TestAWrongConfigIsRefusedAtOnceByEveryCommandThatNeedsIt(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "output.format = \"xml\"\noutput.colour = 1\n")
+	want := h.config + ":8: output.format: \"xml\" is no format; write influx or json\n" +
+		h.config + ":9: output.colour: no such key\n"
+	for _, name := range []string{"check", "start", "collect"} {
+		began := time.Now()
+		r := execute(t, name, "-f", h.config)
+		require.Equal(t, result{1, "", "agent " + name + ": the config cannot be used:\n" + want}, r)
+		require.Less(t, time.Since(began), time.Second)
+	}
+	require.NoFileExists(t, filepath.Join(h.dir, "agent.pid"))
+}
+
+func TestAConfigThatIsNotThereIsNamed(t *testing.T) {
+	for _, name := range []string{"check", "start", "stop", "status", "collect"} {
+		r := execute(t, name, "-f", "/nonexistent/agent.conf")
+		require.Equal(t, 1, r.code, name)
+		require.Contains(t, r.stderr, "open /nonexistent/agent.conf: no such file or directory")
+	}
+}
+
+func TestCollectPrintsLineProtocolOnce(t *testing.T) {
+	h := newHost(t)
+	r := execute(t, "collect", "-f", h.config, "mem", "CPU", "MEM")
+	require.Equal(t, 0, r.code, r.stderr)
+	require.Equal(t, 1, strings.Count(r.stdout, "mem.total,host=h1 value="), r.stdout)
+	require.Equal(t, 1, strings.Count(r.stdout, "cpu.idle,host=h1 value="), "rates take two readings, within one collection")
+	require.NotContains(t, r.stdout, "net.")
+	require.NoDirExists(t, filepath.Join(h.dir, "plugins"), "collecting changes nothing")
+}
+
+func TestCollectKnowsThePortsOfTheRegistry(t *testing.T) {
+	h := newHost(t)
+	r := execute(t, "collect", "-f", h.config, "PORT")
+	require.Equal(t, 0, r.code, r.stderr)
+	require.Contains(t, r.stdout, "PORT.api,host=h1 value=0 ")
+}

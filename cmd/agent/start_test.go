@@ -1,0 +1,243 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/nsqdtest"
+)
+
+func TestPointsAreInNSQWithinTwoSecondsOfTheStart(t *testing.T) {
+	h := newHost(t)
+	began := time.Now()
+	h.start(t)
+	lines := h.nsqd.Lines(t, "collect.web.shop", 30)
+	require.Less(t, time.Since(began), 2*time.Second)
+	require.Contains(t, strings.Join(lines, "\n"), "agent.alive,host=h1 value=1 ")
+}
+
+func TestSignalsStopTheAgentCleanly(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		h := newHost(t)
+		d := h.start(t)
+		began := time.Now()
+		require.NoError(t, d.cmd.Process.Signal(signal))
+		require.NoError(t, d.cmd.Process.Signal(signal)) // timeout(1) and terminals send two
+		require.Equal(t, 0, d.exitCode(t), d.stderr)
+		require.Less(t, time.Since(began), 10*time.Second)
+		require.NoFileExists(t, filepath.Join(h.dir, "agent.pid"))
+	}
+}
+
+// hang makes stopping take long: nsqd does not answer, and a client has begun
+// a post.
+func hang(t *testing.T, h *host) *daemon {
+	proxy := nsqdtest.StartProxy(t, h.nsqd.Addr())
+	h.configure(t, "output.spoolsize = 0\n")
+	config, err := os.ReadFile(h.config)
+	require.NoError(t, err)
+	h.write(t, "agent.conf", strings.Replace(string(config), h.nsqd.Addr(), proxy.Addr(), 1))
+	proxy.Freeze()
+	return h.start(t)
+}
+
+func TestAHungServerDoesNotKeepTheAgentFromStopping(t *testing.T) {
+	h := newHost(t)
+	d := hang(t, h)
+	began := time.Now()
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	d.exitCode(t)
+	require.Less(t, time.Since(began), 10*time.Second)
+}
+
+func TestASecondSignalEndsTheAgentAtOnce(t *testing.T) {
+	h := newHost(t)
+	d := hang(t, h)
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	began := time.Now()
+	require.Eventually(t, func() bool {
+		d.cmd.Process.Signal(syscall.SIGTERM) // an error once it has ended
+		select {
+		case <-d.ended:
+			return true
+		default:
+			return false
+		}
+	}, 5*time.Second, 300*time.Millisecond)
+	require.Less(t, time.Since(began), 2*time.Second)
+	require.Equal(t, 1, d.exitCode(t))
+	require.Contains(t, d.stderr.String(), "a second signal (terminated) ended the agent before it had stopped")
+}
+
+func TestASecondAgentOfOnePIDFileIsRefused(t *testing.T) {
+	h := newHost(t)
+	d := h.start(t)
+	r := execute(t, "start", "-f", h.config)
+	require.Equal(t, 1, r.code)
+	require.Equal(t, fmt.Sprintf("agent start: an agent is running already as process %d (pid file %s/agent.pid);"+
+		" stop it first (agent stop), or give this one a pid file of its own\n", d.cmd.Process.Pid, h.dir), r.stderr)
+}
+
+func TestAKilledAgentsPIDFileIsReplaced(t *testing.T) {
+	h := newHost(t)
+	first := h.start(t)
+	require.NoError(t, first.cmd.Process.Kill())
+	first.exitCode(t)
+	require.FileExists(t, filepath.Join(h.dir, "agent.pid"))
+	second := h.start(t)
+	content, err := os.ReadFile(filepath.Join(h.dir, "agent.pid"))
+	require.NoError(t, err)
+	require.Equal(t, strconv.Itoa(second.cmd.Process.Pid)+"\n", string(content))
+}
+
+func TestAnAddressInUseIsSaidWithinASecond(t *testing.T) {
+	h := newHost(t)
+	other, err := net.Listen("tcp", h.listen)
+	require.NoError(t, err)
+	defer other.Close()
+	began := time.Now()
+	r := execute(t, "start", "-f", h.config)
+	require.Equal(t, result{1, "", "agent start: agent.listen: another program listens on " + h.listen +
+		" already; stop it, or name another address\n"}, r)
+	require.Less(t, time.Since(began), time.Second)
+	require.NoFileExists(t, filepath.Join(h.dir, "agent.pid"))
+}
+
+func TestStopWaitsUntilTheAgentHasExited(t *testing.T) {
+	h := newHost(t)
+	d := h.start(t)
+	r := execute(t, "stop", "-f", h.config)
+	require.Equal(t, result{0, fmt.Sprintf("the agent (process %d) has stopped\n", d.cmd.Process.Pid), ""}, r)
+	require.Equal(t, 0, d.exitCode(t))
+
+	r = execute(t, "stop", "-f", h.config)
+	require.Equal(t, result{1, "", "agent stop: no agent is running: there is no pid file " + h.dir + "/agent.pid\n"}, r)
+}
+
+func TestStopTouchesNoOtherProgram(t *testing.T) {
+	h := newHost(t)
+	other := exec.Command("sleep", "60")
+	require.NoError(t, other.Start())
+	defer other.Wait()
+	defer other.Process.Kill()
+	h.write(t, "agent.pid", strconv.Itoa(other.Process.Pid))
+	r := execute(t, "stop", "-f", h.config)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, fmt.Sprintf("names process %d, which is no agent", other.Process.Pid))
+	require.NoError(t, other.Process.Signal(syscall.Signal(0)))
+}
+
+func TestStopDoesNotNeedAConfigThatIsRightElsewhere(t *testing.T) {
+	h := newHost(t)
+	h.start(t)
+	h.configure(t, "output.format = \"xml\"\n")
+	require.Equal(t, 0, execute(t, "stop", "-f", h.config).code)
+}
+
+func TestStopCleanRemovesPluginsAndDataAndNothingElse(t *testing.T) {
+	h := newHost(t)
+	outside := h.write(t, "outside", "mine")
+	d := h.start(t)
+	plugins := filepath.Join(h.dir, "plugins")
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(plugins, ".agent", "state"))
+		return err == nil
+	}, 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, os.MkdirAll(filepath.Join(plugins, "ns", "project"), 0o755))
+	require.NoError(t, os.Symlink(h.dir, filepath.Join(plugins, "ns", "link")))
+
+	r := execute(t, "stop", "-f", h.config, "-m", "clean")
+	require.Equal(t, result{0, fmt.Sprintf("the agent (process %d) has stopped\n%s is empty\n", d.cmd.Process.Pid, plugins), ""}, r)
+	entries, err := os.ReadDir(plugins)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	require.FileExists(t, outside)
+
+	require.NoError(t, os.MkdirAll(filepath.Join(plugins, "ns", "project"), 0o755))
+	r = execute(t, "stop", "-f", h.config, "-m", "clean")
+	require.Equal(t, 0, r.code, "also when no agent runs")
+	require.NoDirExists(t, filepath.Join(plugins, "ns"))
+}
+
+func TestStopCleanRefusesDirectoriesThatAreNotTheAgents(t *testing.T) {
+	h := newHost(t)
+	config, err := os.ReadFile(h.config)
+	require.NoError(t, err)
+	for _, dir := range []string{"/", "/home", "/usr/local"} {
+		h.write(t, "agent.conf", strings.Replace(string(config), h.dir+"/plugins", dir, 1))
+		r := execute(t, "stop", "-f", h.config, "-m", "clean")
+		require.Equal(t, 1, r.code)
+		require.Contains(t, r.stderr, "agent.conf:4: agent.pluginsdir: "+dir+" is or contains ")
+	}
+}
+
+func TestSIGHUPReloadsAndAWrongConfigIsLogged(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, fmt.Sprintf("log.logdir = %q\n", h.dir+"/log"))
+	d := h.start(t)
+	logged := func(sentence string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			content, err := os.ReadFile(filepath.Join(h.dir, "log", "agent.log"))
+			return err == nil && strings.Contains(string(content), sentence)
+		}, 5*time.Second, 5*time.Millisecond)
+	}
+	h.configure(t, "output.format = \"xml\"\n")
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
+	logged("the config is not reloaded: it is wrong, and the one before stays in force")
+
+	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.other\"\n")
+	h.configure(t, fmt.Sprintf("log.logdir = %q\noutput.buffersize = 5000\n", h.dir+"/log"))
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
+	logged(`msg="the config is reloaded"`)
+	h.nsqd.Lines(t, "collect.web.other", 1)
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, 0, d.exitCode(t))
+	require.Empty(t, d.stderr.String())
+}
+
+func TestStatusSaysFirstWhatIsWrong(t *testing.T) {
+	h := newHost(t)
+	r := execute(t, "status", "-f", h.config)
+	require.Equal(t, result{1, "", "agent status: no agent answers at " + h.listen +
+		": start one (agent start), or name its config with -f\n"}, r)
+
+	h.start(t)
+	h.nsqd.Lines(t, "collect.web.shop", 1)
+	r = execute(t, "status", "-f", h.config)
+	require.Equal(t, 0, r.code, r.stderr)
+	require.Regexp(t, `(?s)^agent .* on h1, up for .*Nothing is wrong\..*namespaces +web\.shop`, r.stdout)
+
+	h.write(t, "registry.toml", "rubbish")
+	response, err := http.Get("http://" + h.listen + "/update")
+	require.NoError(t, err)
+	io.Copy(io.Discard, response.Body)
+	response.Body.Close()
+	r = execute(t, "status", "-f", h.config)
+	require.Equal(t, 0, r.code, r.stderr)
+	require.Regexp(t, `(?s)up for [^\n]*\n\nWRONG\n  registry: [^\n]*registry\.toml:1:`, r.stdout)
+
+	r = execute(t, "status", "-f", h.config, "--json")
+	require.Equal(t, 0, r.code)
+	require.Contains(t, r.stdout, `"namespaces":["web.shop"]`)
+}
+
+func TestStatusOverTheSocketAndTLS(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, fmt.Sprintf("api.socket = %q\n", h.dir+"/agent.sock"))
+	h.start(t)
+	r := execute(t, "status", "-f", h.config)
+	require.Equal(t, 0, r.code, r.stderr)
+}

@@ -1,0 +1,86 @@
+//go:build unix
+
+package pidfile_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/pidfile"
+)
+
+func path(t *testing.T) string { return filepath.Join(t.TempDir(), "run", "agent.pid") }
+
+func TestTheHolderOfThePIDFileIsTheRunningAgent(t *testing.T) {
+	path := path(t)
+	held, err := pidfile.Take(path)
+	require.NoError(t, err)
+	pid, err := pidfile.Running(path)
+	require.NoError(t, err)
+	require.Equal(t, os.Getpid(), pid)
+
+	_, err = pidfile.Take(path)
+	require.EqualError(t, err, fmt.Sprintf("an agent is running already as process %d (pid file %s);"+
+		" stop it first (agent stop), or give this one a pid file of its own", os.Getpid(), path))
+
+	require.NoError(t, held.Release())
+	_, err = pidfile.Running(path)
+	require.ErrorIs(t, err, pidfile.ErrNotRunning)
+	require.ErrorContains(t, err, "there is no pid file "+path)
+}
+
+func TestAFileThatADeadAgentLeftIsTakenOver(t *testing.T) {
+	path := path(t)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte("123456789 and more\n"), 0o644))
+	held, err := pidfile.Take(path)
+	require.NoError(t, err)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, strconv.Itoa(os.Getpid())+"\n", string(content))
+	require.NoError(t, held.Release())
+}
+
+func TestAnotherProgramsNumberIsNoAgent(t *testing.T) {
+	path := path(t)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	for text, want := range map[string]string{
+		strconv.Itoa(os.Getppid()): fmt.Sprintf("names process %d, which is no agent of this file", os.Getppid()),
+		"":                         "names no process",
+		"rubbish":                  "names no process",
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		_, err := pidfile.Running(path)
+		require.ErrorIs(t, err, pidfile.ErrNotRunning)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestNobodyStartsWhileTheFileIsHeld(t *testing.T) {
+	path := path(t)
+	held, err := pidfile.Hold(path)
+	require.NoError(t, err)
+	_, err = pidfile.Take(path)
+	require.Error(t, err)
+	require.NoError(t, held.Release())
+	require.NoFileExists(t, path)
+}
+
+func TestAProcessHasExitedBeforeItsParentKnows(t *testing.T) {
+	child := exec.Command("cat")
+	stdin, err := child.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	require.False(t, pidfile.Exited(child.Process.Pid))
+	require.NoError(t, stdin.Close())
+	require.Eventually(t, func() bool { return pidfile.Exited(child.Process.Pid) }, 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, child.Wait())
+	require.True(t, pidfile.Exited(child.Process.Pid))
+}

@@ -1,0 +1,52 @@
+package safedir_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/safedir"
+)
+
+func TestEmptyRemovesWhatIsInsideAndNothingElse(t *testing.T) {
+	outside := t.TempDir()
+	kept := filepath.Join(outside, "kept")
+	require.NoError(t, os.WriteFile(kept, nil, 0o600))
+	dir := filepath.Join(t.TempDir(), "plugins")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ns", "project", ".git"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ns", "project", "plugin"), nil, 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, ".agent"), 0o700))
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link")))
+	require.NoError(t, os.Symlink(kept, filepath.Join(dir, "ns", "link")))
+	require.NoError(t, os.Symlink("../..", filepath.Join(dir, "up")))
+
+	require.NoError(t, safedir.Empty(dir))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	require.FileExists(t, kept)
+}
+
+func TestADirectoryThatIsNotThereIsEmpty(t *testing.T) {
+	require.NoError(t, safedir.Empty(filepath.Join(t.TempDir(), "none")))
+}
+
+func TestDirectoriesOfTheSystemAndHomesAreRefused(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "people", "ann")
+	require.NoError(t, os.MkdirAll(home, 0o700))
+	t.Setenv("HOME", home)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink("/", link))
+	for _, dir := range []string{
+		"/", "//", "/usr", "/usr/local", "/usr/local/bin", "/etc", "/var", "/var/lib", "/home", "/root", "/tmp/..",
+		home, home + "/", filepath.Dir(home), link, filepath.Join(link, "usr"),
+	} {
+		require.Error(t, safedir.Check(dir), dir)
+		require.ErrorContains(t, safedir.Empty(dir), "which is not the agent's alone", dir)
+	}
+	for _, dir := range []string{"/usr/local/agent-plugins", "/var/lib/agent", "/opt/agent", filepath.Join(home, "plugins")} {
+		require.NoError(t, safedir.Check(dir))
+	}
+}
