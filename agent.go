@@ -118,7 +118,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	failed("the registry did not return", errors.Join(waitFor(producing, &updates), a.updater.wait(producing)))
 	failed("a collector or plugin did not return", schedule.wait(producing))
 	failed("installing a plugin did not end", a.plugins.wait(producing))
-	failed("a post did not return", a.posts.close(stopping))
+	failed("a post did not return", a.posts.close(producing))
 	a.buffer.close()
 	if waitFor(stopping, &delivery) != nil {
 		stopDelivering() // what still waits is dropped, and counted
@@ -128,6 +128,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel()
 	failed("the output did not return from a write", waitFor(closing, &delivery))
 	failed("close the output", a.closeOutput(closing))
+	if lost := a.ledger.dropped(droppedShutdown); lost > 0 {
+		failed("deliver what waits", fmt.Errorf("the output did not take %d points in time: they are lost", lost))
+	}
 	accounting.Wait()
 	a.saveLedger(a.accounts())
 	return wrong.ErrorOrNil()

@@ -59,7 +59,7 @@ type assignedPlugin struct {
 	key  pluginKey
 	stop context.CancelFunc // ends installing
 
-	fetching sync.Mutex // held while Install or Update is under way
+	fetching slots // one, taken while Install or Update is under way
 
 	mu           sync.Mutex
 	plugin       Plugin // guarded by mu, as all below
@@ -114,12 +114,15 @@ func (p *assignedPlugin) install(ctx context.Context) {
 
 // fetch calls Install or Update and notes how it went.
 func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Plugin) error) error {
+	// The plugin's own turn first: who waits for it takes nothing from others.
+	if !p.fetching.take(ctx) {
+		return ctx.Err()
+	}
+	defer p.fetching.give()
 	if !p.set.installs.take(ctx) {
 		return ctx.Err()
 	}
 	defer p.set.installs.give()
-	p.fetching.Lock()
-	defer p.fetching.Unlock()
 	err := recovered(func() error { return get(ctx, p.assigned()) })
 	p.mu.Lock()
 	defer p.mu.Unlock()

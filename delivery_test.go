@@ -41,6 +41,7 @@ func TestAttemptsAtAFailingOutputBecomeRare(t *testing.T) {
 		attempts := len(w.output.Attempts())
 		require.GreaterOrEqual(t, attempts, 60/5, "at least every 5 s")
 		require.LessOrEqual(t, attempts, 60*2/5, "at most every 2.5 s")
+		w.output.Heal()
 	}, every(time.Hour, "m"))
 }
 

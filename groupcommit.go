@@ -14,11 +14,17 @@ var ErrStopped = errors.New("the agent has stopped")
 // postTimeout bounds how long a post waits for its acknowledgement.
 const postTimeout = 10 * time.Second
 
+// endTimeout bounds how long a write takes to return once its context has
+// ended.
+const endTimeout = time.Second
+
 // groupCommit writes for callers that wait for the result. While a write of
 // their namespace is under way they gather, and share the next one: waiting
 // for the acknowledgement costs them time, but the output no throughput.
 type groupCommit struct {
 	output Output
+	ctx    context.Context // of all writes
+	end    context.CancelFunc
 
 	mu      sync.Mutex
 	writing map[string]bool   // guarded by mu; namespaces with a writer
@@ -35,7 +41,9 @@ type group struct {
 }
 
 func newGroupCommit(output Output) *groupCommit {
-	return &groupCommit{output: output, writing: make(map[string]bool), next: make(map[string]*group)}
+	c := &groupCommit{output: output, writing: make(map[string]bool), next: make(map[string]*group)}
+	c.ctx, c.end = context.WithCancel(context.Background())
+	return c
 }
 
 // write returns when the batch is written or could not be. When ctx ends
@@ -111,7 +119,7 @@ func (c *groupCommit) writeGroups(namespace string) {
 
 // writeTogether returns an error for each batch.
 func (c *groupCommit) writeTogether(batches []Batch) []error {
-	ctx, cancel := context.WithTimeout(context.Background(), postTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, postTimeout)
 	defer cancel()
 	errs := make([]error, len(batches))
 	err := c.writeBatch(ctx, merge(batches))
@@ -135,10 +143,18 @@ func (c *groupCommit) writeBatch(ctx context.Context, b Batch) error {
 	return recovered(func() error { return c.output.Write(ctx, b) })
 }
 
-// close refuses further writes and waits for those under way.
+// close refuses further writes and waits for those under way. When ctx ends, it
+// ends them.
 func (c *groupCommit) close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	return waitFor(ctx, &c.writers)
+	defer c.end()
+	if waitFor(ctx, &c.writers) == nil {
+		return nil
+	}
+	c.end()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	return waitFor(ending, &c.writers)
 }

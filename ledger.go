@@ -75,6 +75,16 @@ func (l *ledger) drop(namespace, reason string, points int) {
 	account.Dropped[reason] += int64(points)
 }
 
+// dropped returns how many points of all namespaces were dropped for a reason.
+func (l *ledger) dropped(reason string) (points int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, account := range l.accounts {
+		points += account.Dropped[reason]
+	}
+	return points
+}
+
 // account returns that of a namespace. The caller holds mu.
 func (l *ledger) account(namespace string) *Account {
 	account := l.accounts[namespace]

@@ -23,7 +23,11 @@ func decodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, er
 	metrics = make([]Metric, 0, len(elements))
 	for i, element := range elements {
 		var m Metric
-		if err := json.Unmarshal(element, &m); err != nil {
+		err := json.Unmarshal(element, &m)
+		if err == nil {
+			err = checkName(m.Name) // the plugin's name will stand before it
+		}
+		if err != nil {
 			bad = append(bad, &MetricError{Index: i, Name: m.Name, Err: err})
 			continue
 		}

@@ -126,7 +126,7 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 		return old
 	}
 	ctx, stop := context.WithCancel(s.ctx)
-	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop}
+	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, fetching: make(slots, 1)}
 	s.active.Go(func() { added.install(ctx) })
 	return added
 }

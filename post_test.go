@@ -63,16 +63,21 @@ func TestPostTellsThatTheOutputFailed(t *testing.T) {
 	})
 }
 
-func TestPostReturnsWhenItsContextEnds(t *testing.T) {
+func TestPostIsNotWrittenWhenItsContextEndsBeforeItsTurn(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.run()
-		w.output.HangForever()
+		w.output.Slow(5 * time.Second)
+		first := make(chan error)
+		go func() { first <- w.Post(t.Context(), "web", metrics(1)) }()
+		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		require.ErrorIs(t, w.Post(ctx, "web", metrics(1)), context.DeadlineExceeded)
+		require.ErrorIs(t, w.Post(ctx, "web", metrics(10)), context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(began))
-		w.output.Heal()
+		require.NoError(t, <-first)
+		synctest.Wait()
+		require.Equal(t, 1, len(w.output.Points()))
 	})
 }
 

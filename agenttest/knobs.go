@@ -111,3 +111,10 @@ func (k *Knobs) read() (err error, value any, delay time.Duration, hanging chan 
 	}
 	return err, k.panic, k.delay, k.hanging, k.deaf
 }
+
+// hangsForever tells whether calls do not heed their context.
+func (k *Knobs) hangsForever() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.hanging != nil && k.deaf
+}

@@ -1,0 +1,174 @@
+package agent_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/agenttest"
+)
+
+// requireStopWithin ends the agent and returns the error of Run, which is to
+// come soon enough.
+func (w *world) requireStopWithin(limit time.Duration) error {
+	w.t.Helper()
+	began := time.Now()
+	err := w.stopDirty()
+	require.LessOrEqual(w.t, time.Since(began), limit)
+	return err
+}
+
+func TestStopDeliversWhatWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.output.Fail(errAway)
+		w.run()
+		w.pass(time.Minute)
+		waiting := int(w.account("web").Waiting)
+		time.AfterFunc(4*time.Second, w.output.Heal)
+		require.NoError(t, w.requireStopWithin(8*time.Second))
+		require.Equal(t, waiting, len(w.output.Points()))
+		require.True(t, w.output.Closed())
+		require.Zero(t, w.account("web").Waiting)
+	}, every(10*time.Second, "m"))
+}
+
+func TestStopCountsWhatCouldNotBeDelivered(t *testing.T) {
+	for name, fault := range map[string]func(*agenttest.Output){
+		"failing": func(o *agenttest.Output) { o.Fail(errAway) },
+		"hanging": func(o *agenttest.Output) { o.Hang() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				fault(w.output)
+				w.run()
+				w.pass(time.Minute)
+				waiting := w.account("web").Waiting
+				err := w.requireStopWithin(9 * time.Second)
+				require.ErrorContains(t, err, "8 points")
+				account := w.account("web")
+				require.Zero(t, account.Waiting)
+				require.Equal(t, map[string]int64{"shutdown": waiting}, account.Dropped)
+				require.True(t, w.output.Closed())
+			}, every(10*time.Second, "m"))
+		})
+	}
+}
+
+func TestStopOfAnIdleAgentTakesNoTime(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		w.pass(time.Minute)
+		require.NoError(t, w.requireStopWithin(0))
+	}, every(10*time.Second, "m"))
+}
+
+func TestStopAtAnyMomentOfTheStart(t *testing.T) {
+	for _, after := range []time.Duration{0, 1, time.Millisecond, time.Second, 1500 * time.Millisecond, 10 * time.Second} {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.registry.Slow(time.Millisecond)
+			assignPlugins(w, plugin("mysql", 10*time.Second), plugin("redis", 10*time.Second))
+			w.runner.Publish("org/mysql", agenttest.Program{Hang: true})
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			require.NoError(t, w.Run(ctx))
+			require.True(t, w.output.Closed())
+		}, every(time.Second, "m"), agent.WithStateDir(t.TempDir()))
+	}
+}
+
+func TestStopEndsWhatRuns(t *testing.T) {
+	collector := &slowCollector{takes: time.Hour, heeds: true}
+	inBubble(t, func(t *testing.T, w *world) {
+		assignPlugins(w, plugin("mysql", time.Minute), plugin("late", time.Minute))
+		w.runner.Publish("org/mysql", agenttest.Program{Hang: true})
+		w.run()
+		for !w.Plugins()[1].Running {
+			w.pass(time.Second)
+		}
+		w.registry.Hang()
+		called := make(chan error, 2)
+		go func() { called <- w.Update(t.Context()) }()
+		w.runner.Updating.Hang()
+		go func() { called <- w.UpdatePlugin(t.Context(), "web", "org/late") }()
+		synctest.Wait()
+		require.NoError(t, w.requireStopWithin(0))
+		require.Error(t, <-called)
+		require.Error(t, <-called)
+		require.Empty(t, w.Status().Collectors[0].Error, "it was ended, that is no failure")
+	}, agent.WithCollector("X", time.Minute, collector))
+}
+
+func TestStopDoesNotWaitForeverForWhatDoesNotHeedItsContext(t *testing.T) {
+	collector := &slowCollector{takes: time.Hour}
+	for name, test := range map[string]struct {
+		fault  func(w *world)
+		option agent.Option
+		want   string
+	}{
+		"collector": {func(*world) {}, agent.WithCollector("X", time.Hour, collector), "a collector or plugin did not return"},
+		"registry": {func(w *world) {
+			w.registry.HangForever()
+			go func() { _ = w.Update(w.t.Context()) }()
+		}, nil, "the registry did not return"},
+		"output": {func(w *world) {
+			w.output.HangForever()
+			time.Sleep(time.Minute)
+		}, every(10*time.Second, "m"), "the output did not return"},
+		"post": {func(w *world) {
+			w.output.HangForever()
+			go func() { _ = w.Post(w.t.Context(), "web", metrics(1)) }()
+		}, nil, "a post did not return"},
+		"install": {func(w *world) {
+			assignPlugins(w, plugin("mysql", time.Minute))
+			w.runner.Installing.HangForever()
+			_ = w.Update(w.t.Context())
+		}, nil, "installing a plugin did not end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				options := []agent.Option{}
+				if test.option != nil {
+					options = append(options, test.option)
+				}
+				w := newWorld(t, options...)
+				w.run()
+				test.fault(w)
+				synctest.Wait()
+				require.ErrorContains(t, w.requireStopWithin(9*time.Second), test.want)
+				w.registry.Heal()
+				w.output.Heal()
+				w.runner.Installing.Heal()
+				time.Sleep(time.Hour) // so that what hangs ends with the bubble
+			})
+		})
+	}
+}
+
+func TestStopEndsPostsThatWait(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		w.output.Hang()
+		posted := make(chan error, 1)
+		go func() { posted <- w.Post(t.Context(), "web", metrics(1)) }()
+		synctest.Wait()
+		require.NoError(t, w.requireStopWithin(9*time.Second))
+		require.Error(t, <-posted)
+	})
+}
+
+func TestErrorOfClosingTheOutputIsThatOfRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, agent.WithOutput(unclosable{agenttest.NewOutput()}))
+		w.run()
+		require.ErrorIs(t, w.stopDirty(), errAway)
+	})
+}
+
+// unclosable is an output that fails to close.
+type unclosable struct{ *agenttest.Output }
+
+func (unclosable) Close(context.Context) error { return errAway }
