@@ -34,14 +34,10 @@ func (c *collection) interval(assignments []Assignment) time.Duration {
 
 // job returns the collection as a job of the given interval.
 func (a *Agent) collectionJob(c *collection, interval time.Duration) job {
-	early := []time.Duration{0}
-	if interval > time.Second {
-		early = append(early, time.Second) // a rate's second reading
-	}
 	return job{
 		interval: interval,
 		phase:    phaseOf(interval, a.hostname()),
-		early:    early,
+		atOnce:   true,
 		run:      func(ctx context.Context) { a.collect(ctx, c, interval) },
 	}
 }

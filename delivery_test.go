@@ -85,8 +85,8 @@ func TestRefusedPointsAreDroppedWithTheirReason(t *testing.T) {
 				w.output.Fail(test.err)
 				w.run()
 				w.pass(2 * time.Second)
-				require.Equal(t, map[string]int64{test.reason: 2}, w.account("web").Dropped)
-				require.Len(t, w.output.Attempts(), 2, "no second attempt")
+				require.Equal(t, map[string]int64{test.reason: 1}, w.account("web").Dropped)
+				require.Len(t, w.output.Attempts(), 1, "no second attempt")
 				require.Empty(t, w.Status().Output.Error, "the output works")
 			}, every(time.Hour, "m"))
 		})
@@ -128,7 +128,7 @@ func TestHungOutputDoesNotHoldUpOtherNamespaces(t *testing.T) {
 		for _, p := range w.output.Points() {
 			require.Equal(t, "db", p.Namespace)
 		}
-		require.Len(t, w.output.Points(), 8) // at 0 s, 1 s and every 10 s
+		require.InDelta(t, 6, len(w.output.Points()), 1) // at once and every 10 s
 		w.output.Answer(nil)
 	}, every(10*time.Second, "m"))
 }
@@ -140,7 +140,7 @@ func TestPanickingOutputIsAFailingOne(t *testing.T) {
 		w.pass(time.Second)
 		require.Equal(t, "panic: ouch", w.Status().Output.Error)
 		w.output.Heal()
-		w.output.WaitFor(t, 2)
+		w.output.WaitFor(t, 1)
 	}, every(time.Hour, "m"))
 }
 

@@ -73,9 +73,8 @@ func WithPluginRunner(r PluginRunner) Option {
 }
 
 // WithCollector adds a [Collector]. It runs once when the first namespace is
-// known, again a second later so that rates have two readings, and from then
-// on at the smallest interval that a namespace gives for kind, or every so
-// often where none does. Where every is 0, it runs only where a namespace
+// known, and from then on at the smallest interval that a namespace gives for
+// kind, or every so often where none does. Where every is 0, it runs only where a namespace
 // gives kind an interval. What it measures goes to every namespace.
 //
 // kind names the collector in the registry, in the status and in the log. Two

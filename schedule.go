@@ -15,10 +15,10 @@ type job struct {
 	interval time.Duration
 	// phase of the starts within the interval, so that they are spread.
 	phase time.Duration
-	// early lists starts before the first regular one, as time after the job
-	// was scheduled.
-	early []time.Duration
-	run   func(ctx context.Context)
+	// atOnce makes the job start when it is scheduled, too. The first regular
+	// start follows no sooner than half an interval later.
+	atOnce bool
+	run    func(ctx context.Context)
 }
 
 // same tells whether other runs at the same times.
@@ -64,7 +64,7 @@ func (s *schedule) set(jobs map[string]job) {
 		if present {
 			old.stop()
 			predecessor = old.done
-			j.early = nil // it ran a moment ago
+			j.atOnce = false // it ran a moment ago
 		}
 		s.entries[name] = s.start(j, predecessor)
 	}
@@ -116,14 +116,16 @@ func (j job) loop(ctx context.Context) {
 // now, all as time since the job was scheduled, by the monotonic clock: a jump
 // of the wall clock moves no start.
 func (j job) next(began time.Time, last, now time.Duration) time.Duration {
-	for _, early := range j.early {
-		if early > last && early >= now {
-			return early
-		}
+	if j.atOnce && last < 0 {
+		return 0
 	}
 	intoInterval := time.Duration(began.UnixNano() % int64(j.interval))
 	start := (j.phase - intoInterval + j.interval) % j.interval
-	if earliest := max(last+1, now); start < earliest {
+	earliest := max(last+1, now)
+	if j.atOnce && last == 0 {
+		earliest = max(j.interval/2, now)
+	}
+	if start < earliest {
 		start += (earliest - start + j.interval - 1) / j.interval * j.interval
 	}
 	return start
