@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeLimit is how long a round waits for file systems to answer.
-const probeLimit = 3 * time.Second
+// probeLimit is how long a round waits for file systems to answer. A sync of
+// a busy disk can take seconds.
+const probeLimit = 10 * time.Second
 
 // filesystems measures the space of file systems, whether they can be
 // written, and the kernel's table of open files.
@@ -86,7 +87,8 @@ func (f *filesystems) addFiles(p *points) error {
 }
 
 // probeAll starts a look at every file system but those in which an earlier
-// look still hangs, and reports those that answer in time.
+// look still hangs, and reports those that answer in time. Of one that has not
+// answered when the agent stops, nothing is known.
 func (f *filesystems) probeAll(ctx context.Context, mounts []mount, p *points) {
 	f.forgetAnswered()
 	started := make(map[string]bool, len(mounts))
@@ -96,18 +98,19 @@ func (f *filesystems) probeAll(ctx context.Context, mounts []mount, p *points) {
 			started[m.point] = true
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	limited, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	for _, m := range mounts {
 		tags := map[string]string{"mount": m.point}
 		if started[m.point] {
-			if result, ok := await(ctx, f.pending[m.point]); ok {
+			if result, ok := await(limited, f.pending[m.point]); ok {
 				delete(f.pending, m.point)
 				result.addTo(p, m, tags)
 				continue
 			}
 		}
-		if !m.readOnly {
+		stops := started[m.point] && errors.Is(ctx.Err(), context.Canceled)
+		if !m.readOnly && !stops {
 			p.add("fs.files.rw", 0, tags)
 		}
 	}
