@@ -137,14 +137,13 @@ func TestWriteDoesNotMindThatAServerWasRestarted(t *testing.T) {
 
 func TestWriteGoesBackToThePreferredServerOnceItAnswersAgain(t *testing.T) {
 	preferred, other := nsqdtest.Start(t, nsqdtest.Options{}), nsqdtest.Start(t, nsqdtest.Options{})
-	proxy := nsqdtest.StartProxy(t, preferred.Addr())
-	out := newOutputPreferring(t, proxy.Addr(), nsqoutput.Config{
-		Servers: []string{proxy.Addr(), other.Addr()}, Timeout: 400 * time.Millisecond,
+	out := newOutputPreferring(t, preferred.Addr(), nsqoutput.Config{
+		Servers: []string{preferred.Addr(), other.Addr()}, Timeout: 400 * time.Millisecond,
 	})
 	require.NoError(t, out.Write(t.Context(), batch(1)))
 	require.EqualValues(t, 1, preferred.Published("collect.ns"))
 
-	proxy.Freeze()
+	preferred.Freeze()
 	slow := 0
 	for range 100 {
 		start := time.Now()
@@ -156,13 +155,13 @@ func TestWriteGoesBackToThePreferredServerOnceItAnswersAgain(t *testing.T) {
 	require.EqualValues(t, 100, other.Published("collect.ns"))
 	require.Equal(t, 1, slow, "only the first batch has waited for the frozen server")
 
-	proxy.Thaw()
+	preferred.Thaw()
 	before := preferred.Published("collect.ns")
 	require.Eventually(t, func() bool {
 		require.NoError(t, out.Write(t.Context(), batch(1)))
 		return preferred.Published("collect.ns") > before+1
 	}, 2*time.Second, 10*time.Millisecond)
-	require.Equal(t, nsqoutput.Up, state(out, proxy.Addr()).State)
+	require.Equal(t, nsqoutput.Up, state(out, preferred.Addr()).State)
 }
 
 func TestWriteGivesUpWhatEveryServerRefuses(t *testing.T) {
