@@ -182,6 +182,19 @@ func TestWriteGivesUpWhatEveryServerRefuses(t *testing.T) {
 	}
 }
 
+func TestWriteLearnsWhyNsqdHangsUpOnALargeMessage(t *testing.T) {
+	server := nsqdtest.Start(t, nsqdtest.Options{MaxMessageSize: 2 << 10})
+	out := newOutput(t, nsqoutput.Config{Servers: []string{server.Direct()}})
+	for _, n := range []int{100, 10_000} { // what is in the socket's buffers when nsqd hangs up, and what is not
+		err := out.Write(t.Context(), batch(n))
+		var permanent *agent.PermanentError
+		require.ErrorAs(t, err, &permanent)
+		require.Equal(t, "bad_message", permanent.Reason)
+		require.ErrorContains(t, err, "message too big")
+	}
+	require.NoError(t, out.Write(t.Context(), batch(1)))
+}
+
 func TestWriteDoesNotGiveUpWhatAServerThatIsDownMightTake(t *testing.T) {
 	out := newOutput(t, nsqoutput.Config{Servers: []string{serveScript(t, refusing("E_BAD_MESSAGE PUB message too big")), deadAddress(t)}})
 	err := out.Write(t.Context(), batch(1))
