@@ -47,8 +47,9 @@ type Server struct {
 	auth    *httptest.Server
 	cert    *certificate
 
-	nsqd *nsqd.NSQD // nil while stopped
-	main chan error
+	nsqd  *nsqd.NSQD // nil while stopped
+	main  chan error
+	front *front
 
 	mu        sync.Mutex           // owns consumers
 	consumers map[string]*Consumer // of Messages and Lines, by topic
@@ -114,6 +115,10 @@ func (s *Server) ClientTLS() *tls.Config {
 	return s.cert.client()
 }
 
+// Direct returns the TCP address of the running nsqd itself, for benchmarks:
+// Addr's costs some microseconds a message more, to be able to freeze.
+func (s *Server) Direct() string { return s.nsqd.RealTCPAddr().String() }
+
 // Restart stops the server, if it runs, and starts it again with the messages
 // it had.
 func (s *Server) Restart() error {
@@ -128,15 +133,22 @@ func (s *Server) Restart() error {
 	s.nsqd = daemon
 	s.main = make(chan error, 1)
 	go func() { s.main <- daemon.Main() }()
-	s.opts.Addr = daemon.RealTCPAddr().String()
-	return s.awaitAnswer()
+	if err := awaitAnswer(s.Direct()); err != nil {
+		return err
+	}
+	s.front, err = newFront(s.opts.Addr, s.Direct())
+	if err != nil {
+		return fmt.Errorf("start nsqd: %w", err)
+	}
+	s.opts.Addr = s.front.listener.Addr().String()
+	return nil
 }
 
 func (s *Server) daemonOptions() *nsqd.Options {
 	o := nsqd.NewOptions()
 	o.Logger = quiet{}
 	o.LogLevel = nsqd.LOG_FATAL
-	o.TCPAddress = s.opts.Addr
+	o.TCPAddress = "127.0.0.1:0"
 	o.HTTPAddress = ""
 	o.HTTPSAddress = ""
 	o.DataPath = s.dir
@@ -154,10 +166,10 @@ func (s *Server) daemonOptions() *nsqd.Options {
 	return o
 }
 
-// awaitAnswer returns once the server answers, so that stopping it right away
-// finds it whole.
-func (s *Server) awaitAnswer() error {
-	conn, err := net.Dial("tcp", s.opts.Addr)
+// awaitAnswer returns once the nsqd at addr answers, so that stopping it right
+// away finds it whole.
+func awaitAnswer(addr string) error {
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("reach nsqd: %w", err)
 	}
@@ -177,13 +189,23 @@ func (s *Server) awaitAnswer() error {
 // Stop ends the server as SIGTERM does: clients are disconnected, messages
 // that nobody has consumed go to its directory.
 func (s *Server) Stop() {
-	if s.nsqd == nil {
-		return
+	if s.front != nil {
+		s.front.close()
+		s.front = nil
 	}
-	s.nsqd.Exit()
-	<-s.main
-	s.nsqd = nil
+	if s.nsqd != nil {
+		s.nsqd.Exit()
+		<-s.main
+		s.nsqd = nil
+	}
 }
+
+// Freeze makes the running server behave as after SIGSTOP: connections are
+// made and stay, and nothing is answered. It ends with Thaw, Stop or Restart.
+func (s *Server) Freeze() { s.front.freeze(true) }
+
+// Thaw ends Freeze; what was sent meanwhile is dealt with.
+func (s *Server) Thaw() { s.front.freeze(false) }
 
 // Close stops the server and removes what it leaves. It may be called more
 // than once.

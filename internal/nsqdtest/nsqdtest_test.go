@@ -1,6 +1,7 @@
 package nsqdtest_test
 
 import (
+	"net"
 	"testing"
 
 	"github.com/nsqio/go-nsq"
@@ -56,22 +57,32 @@ func TestServerWithTLSAndSecret(t *testing.T) {
 	require.Equal(t, "secured", string(s.Messages(t, "t", 1)[0]))
 }
 
-func TestProxyForwardsUnlessFrozen(t *testing.T) {
+func TestFrozenServerAnswersWhenItIsThawed(t *testing.T) {
 	s := nsqdtest.Start(t, nsqdtest.Options{})
-	proxy := nsqdtest.StartProxy(t, s.Addr())
-	producer, err := nsq.NewProducer(proxy.Addr(), nsq.NewConfig())
+	producer, err := nsq.NewProducer(s.Addr(), nsq.NewConfig())
 	require.NoError(t, err)
 	producer.SetLoggerLevel(nsq.LogLevelMax)
 	defer producer.Stop()
 	require.NoError(t, producer.Publish("t", []byte("first")))
 
-	proxy.Freeze()
+	s.Freeze()
 	done := make(chan *nsq.ProducerTransaction, 1)
 	require.NoError(t, producer.PublishAsync("t", []byte("second"), done))
 	require.EqualValues(t, 1, s.Published("t"))
 	require.Empty(t, done)
 
-	proxy.Thaw()
+	s.Thaw()
 	require.NoError(t, (<-done).Error)
 	require.EqualValues(t, 2, s.Published("t"))
+}
+
+func TestFrozenServerCanBeStopped(t *testing.T) {
+	s := nsqdtest.Start(t, nsqdtest.Options{})
+	conn, err := net.Dial("tcp", s.Addr())
+	require.NoError(t, err)
+	defer conn.Close()
+	s.Freeze()
+	s.Stop()
+	_, err = net.Dial("tcp", s.Addr())
+	require.ErrorContains(t, err, "refused")
 }

@@ -22,13 +22,13 @@ func BenchmarkWrite(b *testing.B) {
 	server := nsqdtest.Start(b, nsqdtest.Options{})
 	server.Discard("collect.ns")
 
-	out := newOutput(b, nsqoutput.Config{Servers: []string{server.Addr()}})
+	out := newOutput(b, nsqoutput.Config{Servers: []string{server.Direct()}})
 	batch := batch(points)
 	write := func() error { return out.Write(b.Context(), batch) }
 	body := [][]byte{[]byte(strings.Join(lines(points), "\n") + "\n")}
 	require.NoError(b, write())
 
-	producer, err := nsq.NewProducer(server.Addr(), nsq.NewConfig())
+	producer, err := nsq.NewProducer(server.Direct(), nsq.NewConfig())
 	require.NoError(b, err)
 	producer.SetLoggerLevel(nsq.LogLevelMax)
 	defer producer.Stop()

@@ -137,14 +137,13 @@ func TestWriteDoesNotMindThatAServerWasRestarted(t *testing.T) {
 
 func TestWriteGoesBackToThePreferredServerOnceItAnswersAgain(t *testing.T) {
 	preferred, other := nsqdtest.Start(t, nsqdtest.Options{}), nsqdtest.Start(t, nsqdtest.Options{})
-	proxy := nsqdtest.StartProxy(t, preferred.Addr())
-	out := newOutputPreferring(t, proxy.Addr(), nsqoutput.Config{
-		Servers: []string{proxy.Addr(), other.Addr()}, Timeout: 400 * time.Millisecond,
+	out := newOutputPreferring(t, preferred.Addr(), nsqoutput.Config{
+		Servers: []string{preferred.Addr(), other.Addr()}, Timeout: 400 * time.Millisecond,
 	})
 	require.NoError(t, out.Write(t.Context(), batch(1)))
 	require.EqualValues(t, 1, preferred.Published("collect.ns"))
 
-	proxy.Freeze()
+	preferred.Freeze()
 	slow := 0
 	for range 100 {
 		start := time.Now()
@@ -156,13 +155,13 @@ func TestWriteGoesBackToThePreferredServerOnceItAnswersAgain(t *testing.T) {
 	require.EqualValues(t, 100, other.Published("collect.ns"))
 	require.Equal(t, 1, slow, "only the first batch has waited for the frozen server")
 
-	proxy.Thaw()
+	preferred.Thaw()
 	before := preferred.Published("collect.ns")
 	require.Eventually(t, func() bool {
 		require.NoError(t, out.Write(t.Context(), batch(1)))
 		return preferred.Published("collect.ns") > before+1
 	}, 2*time.Second, 10*time.Millisecond)
-	require.Equal(t, nsqoutput.Up, state(out, proxy.Addr()).State)
+	require.Equal(t, nsqoutput.Up, state(out, preferred.Addr()).State)
 }
 
 func TestWriteGivesUpWhatEveryServerRefuses(t *testing.T) {
@@ -181,6 +180,19 @@ func TestWriteGivesUpWhatEveryServerRefuses(t *testing.T) {
 			require.ErrorContains(t, err, answer)
 		})
 	}
+}
+
+func TestWriteLearnsWhyNsqdHangsUpOnALargeMessage(t *testing.T) {
+	server := nsqdtest.Start(t, nsqdtest.Options{MaxMessageSize: 2 << 10})
+	out := newOutput(t, nsqoutput.Config{Servers: []string{server.Direct()}})
+	for _, n := range []int{100, 10_000} { // what is in the socket's buffers when nsqd hangs up, and what is not
+		err := out.Write(t.Context(), batch(n))
+		var permanent *agent.PermanentError
+		require.ErrorAs(t, err, &permanent)
+		require.Equal(t, "bad_message", permanent.Reason)
+		require.ErrorContains(t, err, "message too big")
+	}
+	require.NoError(t, out.Write(t.Context(), batch(1)))
 }
 
 func TestWriteDoesNotGiveUpWhatAServerThatIsDownMightTake(t *testing.T) {
