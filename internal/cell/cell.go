@@ -105,8 +105,10 @@ type limiter interface {
 }
 
 // Open prepares for running commands. On Linux it starts one operating
-// system thread. Where cgroups cannot be used there, it makes the calling
-// program a subreaper (PR_SET_CHILD_SUBREAPER), which stays so.
+// system thread. Two things concern the calling program as a whole: where
+// cgroups cannot be used, it becomes a subreaper (PR_SET_CHILD_SUBREAPER), and
+// stays one; and with each command its open descriptors are set to be closed
+// on exec, as those opened by Go are.
 func Open(config Config) (*Warden, error) {
 	if config.Grace <= 0 {
 		config.Grace = 2 * time.Second

@@ -233,11 +233,13 @@ func (r *run) waitEmpty(wait time.Duration, sig syscall.Signal) []int {
 // left returns the living processes of the cell. The leader counts as living
 // until it has been waited for.
 func (r *run) left() []int {
+	// Asked first: while the leader is there, dead orphans may still come.
+	exited := isClosed(r.exited)
 	left, err := r.cell.members()
 	if err != nil {
 		r.warden.config.Logger.Warn("looking for the processes of a command", "error", err)
 	}
-	if !isClosed(r.exited) {
+	if !exited {
 		left = append(left, r.process.Pid)
 	}
 	return left
