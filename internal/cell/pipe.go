@@ -31,7 +31,7 @@ type sink interface {
 
 // newPipe returns a pipe and the command's end of it.
 func newPipe(s sink) (*pipe, *os.File, error) {
-	r, w, err := os.Pipe()
+	r, w, err := makePipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a pipe for the output: %w", err)
 	}
