@@ -4,6 +4,7 @@ package gitrunner_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -120,6 +121,21 @@ func TestPluginsThatRunAsRootAreSaid(t *testing.T) {
 		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	require.Contains(t, log.String(), "plugins run as root")
+}
+
+func TestAgentThatIsNotRootRunsPluginsAsItself(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("needs another user than root")
+	}
+	var log strings.Builder
+	r := newRunner(t, "", func(c *gitrunner.Config) {
+		c.User = "root"
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	require.Equal(t, 1, strings.Count(log.String(), "the agent's own user"))
+	res, err := runDir(t, r, script(t, "id -u"), 5*time.Second)
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintln(os.Geteuid()), string(res.Stdout))
 }
 
 func TestWithoutAnAddressPluginsAreRefusedWithItsKey(t *testing.T) {
