@@ -83,15 +83,17 @@ type block interface {
 
 // cell holds the processes of one run.
 type cell interface {
-	// start adds to attr what makes the process a member, and calls start for
-	// the leader.
-	start(attr *os.ProcAttr, start func() (*os.Process, error)) (*os.Process, error)
+	// start starts the leader as a member.
+	start(l launch) (*process, error)
 	// members returns the living processes but for the leader.
 	members() ([]int, error)
 	// signal sends a signal to all members and the leader.
 	signal(sig syscall.Signal) error
 	// usage adds what the cell knows of the resources used.
 	usage(u *Usage)
+	// vacated closes the cell if it can be seen at once that it is empty, now
+	// that the leader has been waited for, and reports whether it has.
+	vacated() bool
 	// close releases an empty cell.
 	close() error
 }
@@ -105,8 +107,10 @@ type limiter interface {
 }
 
 // Open prepares for running commands. On Linux it starts one operating
-// system thread. Where cgroups cannot be used there, it makes the calling
-// program a subreaper (PR_SET_CHILD_SUBREAPER), which stays so.
+// system thread. Two things concern the calling program as a whole: where
+// cgroups cannot be used, it becomes a subreaper (PR_SET_CHILD_SUBREAPER), and
+// stays one; and with each command its open descriptors are set to be closed
+// on exec, as those opened by Go are.
 func Open(config Config) (*Warden, error) {
 	if config.Grace <= 0 {
 		config.Grace = 2 * time.Second

@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent/internal/cell"
@@ -189,4 +192,97 @@ func TestClosedWardenRunsNothing(t *testing.T) {
 	require.NoError(t, w.Close(t.Context()))
 	_, err = w.Run(t.Context(), command(t, "true"))
 	require.True(t, errors.Is(err, cell.ErrClosed))
+}
+
+// A process in a frozen cgroup v1 is as deaf as one in a dead file system.
+func TestProcessThatCannotBeEndedDelaysNothing(t *testing.T) {
+	frozen := filepath.Join("/sys/fs/cgroup/freezer", fmt.Sprint("celltest-", os.Getpid()))
+	if err := os.Mkdir(frozen, 0o755); err != nil {
+		t.Skip("there is no freezer to be had: ", err)
+	}
+	t.Cleanup(func() { os.Remove(frozen) })
+	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
+		c := command(t, "echo $$ >$PIDS; echo $$ >"+frozen+"/cgroup.procs; echo FROZEN >"+frozen+"/freezer.state; sleep 1000")
+		began := time.Now()
+		res, err := w.Run(within(t, 300*time.Millisecond), c)
+		require.ErrorIs(t, err, cell.ErrEnded)
+		require.Less(t, time.Since(began), 3300*time.Millisecond)
+		require.Len(t, res.Survivors, 1)
+
+		require.NoError(t, os.WriteFile(frozen+"/freezer.state", []byte("THAWED"), 0))
+		select {
+		case <-res.Gone:
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "the survivor is not waited for")
+		}
+		requireDead(t, c)
+	})
+}
+
+// An embedding program has children and dead children of its own.
+func TestOtherChildrenAreLeftAlone(t *testing.T) {
+	eachKind(t, cell.Config{NoNewPrivs: true}, func(t *testing.T, w *cell.Warden) {
+		mine := exec.Command("/bin/sh", "-c", "exit 7")
+		require.NoError(t, mine.Start())
+		living := exec.Command("/bin/sleep", "1000")
+		require.NoError(t, living.Start())
+		_, err := w.Run(within(t, 10*time.Second), command(t, "(setsid sleep 1000 >/dev/null 2>&1 &); sleep 0.2"))
+		require.NoError(t, err)
+		var exit *exec.ExitError
+		require.ErrorAs(t, mine.Wait(), &exit)
+		require.Equal(t, 7, exit.ExitCode())
+		require.NoError(t, living.Process.Kill())
+		require.ErrorContains(t, living.Wait(), "killed")
+	})
+}
+
+func TestManyRunsAtATimeAllEndWell(t *testing.T) {
+	eachKind(t, cell.Config{NoNewPrivs: true, MaxProcesses: 50}, func(t *testing.T, w *cell.Warden) {
+		var runs sync.WaitGroup
+		c := command(t, "sleep 0.05; echo out; exec env -i /bin/true")
+		for range 200 {
+			runs.Go(func() {
+				res, err := w.Run(t.Context(), c)
+				assert.NoError(t, err)
+				assert.Zero(t, res.ExitCode)
+				assert.Equal(t, "out\n", string(res.Stdout))
+				assert.Zero(t, res.Leftover)
+			})
+		}
+		runs.Wait()
+	})
+}
+
+func TestWhatAKilledProgramLeftInItsCellsIsEnded(t *testing.T) {
+	w, err := cell.Open(cell.Config{})
+	require.NoError(t, err)
+	if w.Kind() != "cgroup" {
+		t.Skip("there are no cgroups")
+	}
+	require.NoError(t, w.Close(t.Context()))
+	if os.Getenv("CELL_TEST_VICTIM") != "" {
+		w, err := cell.Open(cell.Config{})
+		require.NoError(t, err)
+		w.Run(t.Context(), cell.Command{Path: "/bin/sh", Args: []string{"-c", "sleep 1000 & echo $$ $! >>$PIDS; kill -9 $PPID; wait"}, Dir: "/", Env: []string{"PIDS=" + os.Getenv("CELL_TEST_VICTIM")}})
+	}
+	c := command(t, "")
+	victim := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	victim.Env = append(os.Environ(), "CELL_TEST_VICTIM="+filepath.Join(c.Dir, "pids"))
+	require.ErrorContains(t, victim.Run(), "killed")
+	w, err = cell.Open(cell.Config{})
+	require.NoError(t, err)
+	require.NoError(t, w.Close(t.Context()))
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(filepath.Join(c.Dir, "pids"))
+		if err != nil {
+			return false
+		}
+		for _, field := range strings.Fields(string(text)) {
+			stat, err := os.ReadFile("/proc/" + field + "/stat")
+			if err == nil && !strings.Contains(string(stat), ") Z ") {
+				return false
+			}
+		}
+		return true
+	}, 5*time.Second, 10*time.Millisecond)
 }

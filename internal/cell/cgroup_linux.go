@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,8 +29,15 @@ type cgroupBlock struct {
 	dir       string
 	processes []byte // what to write to pids.max; nil: no limit
 	memory    bool   // memory.peak is there
-	last      atomic.Int64
+
+	mu   sync.Mutex
+	last int     // guarded by mu: number of the last leaf
+	idle []*leaf // guarded by mu: to be used again
 }
+
+// maxIdle is the number of leaves that are kept for another run. Making and
+// removing one costs about as much as starting a process.
+const maxIdle = 32
 
 // openCgroups returns an error where the program cannot make cells of
 // cgroups.
@@ -55,62 +62,115 @@ func openCgroups(config Config) (*cgroupBlock, error) {
 	return b, nil
 }
 
-// try makes sure that a leaf can be made and killed.
+// try makes sure that a process can be born in a leaf, up to where it would
+// execute a program, and that a leaf can be killed. (Linux compares a new
+// process with the kills that its parent's cgroup has seen; where there were
+// any, the process is killed at birth.)
 func (b *cgroupBlock) try() error {
 	c, err := b.open()
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.signal(syscall.SIGKILL), c.close())
+	p, err := c.start(launch{path: b.dir + "/no such program", sys: &syscall.SysProcAttr{}})
+	if err == nil {
+		p.wait()
+		err = errors.New("processes do not come to life in cgroups here")
+	} else if errors.Is(err, syscall.ENOENT) {
+		err = nil
+	}
+	return errors.Join(err, c.signal(syscall.SIGKILL), c.close())
 }
 
 func (b *cgroupBlock) kind() string { return "cgroup" }
 
 func (b *cgroupBlock) open() (cell, error) {
-	dir := filepath.Join(b.dir, strconv.FormatInt(b.last.Add(1), 10))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := len(b.idle); n > 0 {
+		l := b.idle[n-1]
+		b.idle = b.idle[:n-1]
+		return l, nil
+	}
+	b.last++
+	dir := filepath.Join(b.dir, strconv.Itoa(b.last))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making a cgroup: %w", err)
 	}
-	fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the cgroup %s: %w", dir, err), os.Remove(dir))
+	l, err := openLeaf(b, dir)
+	if err == nil && b.processes != nil {
+		err = l.write("pids.max", b.processes)
 	}
-	l := &leaf{block: b, dir: dir, fd: fd}
-	if b.processes != nil {
-		if err := l.write("pids.max", b.processes); err != nil {
-			return nil, errors.Join(err, l.close())
-		}
+	if err != nil {
+		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
 }
 
-func (b *cgroupBlock) close() error { return removeCgroup(b.dir) }
+// keep takes an empty leaf back, if it can be used again: one that was killed
+// cannot (see try), and memory.peak cannot be set to zero before Linux 6.12.
+func (b *cgroupBlock) keep(l *leaf) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l.killed || b.memory || len(b.idle) >= maxIdle {
+		return false
+	}
+	b.idle = append(b.idle, l)
+	return true
+}
+
+func (b *cgroupBlock) close() error {
+	for _, l := range b.idle {
+		l.closeFiles()
+	}
+	return removeCgroup(b.dir)
+}
 
 // leaf is a cell.
 type leaf struct {
 	block  *cgroupBlock
 	dir    string
-	fd     int // of dir
 	leader int
+	killed bool
+	used   time.Duration // CPU time before this run
+
+	fd, events, cpu int // of dir, cgroup.events and cpu.stat; -1: not open
 }
 
-func (l *leaf) start(attr *os.ProcAttr, start func() (*os.Process, error)) (*os.Process, error) {
-	attr.Sys.UseCgroupFD = true
-	attr.Sys.CgroupFD = l.fd
-	p, err := start()
+func openLeaf(b *cgroupBlock, dir string) (*leaf, error) {
+	l := &leaf{block: b, dir: dir, fd: -1, events: -1, cpu: -1}
+	var err error
+	if l.fd, err = unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return l, fmt.Errorf("opening the cgroup %s: %w", dir, err)
+	}
+	if l.events, err = l.openFile("cgroup.events", unix.O_RDONLY); err != nil {
+		return l, err
+	}
+	l.cpu, err = l.openFile("cpu.stat", unix.O_RDONLY)
+	return l, err
+}
+
+func (l *leaf) closeFiles() {
+	for _, fd := range []int{l.fd, l.events, l.cpu} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+func (l *leaf) start(what launch) (*process, error) {
+	what.sys.UseCgroupFD = true
+	what.sys.CgroupFD = l.fd
+	p, err := startProcess(what)
 	if err == nil {
-		l.leader = p.Pid
+		l.leader = p.pid
 	}
 	return p, err
 }
 
 func (l *leaf) members() ([]int, error) {
-	events, err := l.read("cgroup.events")
-	if err != nil {
+	populated, err := l.populated()
+	if err != nil || !populated {
 		return nil, err
-	}
-	if strings.Contains(events, "populated 0") {
-		return nil, nil
 	}
 	var pids []int
 	// A command with the right to do so may have made cgroups within.
@@ -134,6 +194,7 @@ func (l *leaf) members() ([]int, error) {
 
 func (l *leaf) signal(sig syscall.Signal) error {
 	if sig == syscall.SIGKILL {
+		l.killed = true
 		return l.write("cgroup.kill", []byte("1"))
 	}
 	pids, err := l.members()
@@ -143,27 +204,50 @@ func (l *leaf) signal(sig syscall.Signal) error {
 	return err
 }
 
+// populated says whether living processes are in the leaf or in cgroups within.
+func (l *leaf) populated() (bool, error) {
+	events, err := readAgain(l.events)
+	if err != nil {
+		return false, fmt.Errorf("reading cgroup.events of the cgroup %s: %w", l.dir, err)
+	}
+	n, ok := statField(events, "populated")
+	return n != 0 || !ok, nil
+}
+
 func (l *leaf) usage(u *Usage) {
-	if stat, err := l.read("cpu.stat"); err == nil {
+	if stat, err := readAgain(l.cpu); err == nil {
 		if micros, ok := statField(stat, "usage_usec"); ok {
-			u.CPU = time.Duration(micros) * time.Microsecond
+			total := time.Duration(micros) * time.Microsecond
+			u.CPU, l.used = total-l.used, total
 		}
 	}
 	if !l.block.memory {
 		return
 	}
-	if peak, err := l.read("memory.peak"); err == nil {
-		if n, err := strconv.ParseInt(strings.TrimSpace(peak), 10, 64); err == nil {
+	if text, err := os.ReadFile(filepath.Join(l.dir, "memory.peak")); err == nil {
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
 			u.PeakMemory = n
 		}
 	}
+}
+
+func (l *leaf) vacated() bool {
+	populated, err := l.populated()
+	if err != nil || populated || adoptsOrphans() {
+		return false
+	}
+	return l.close() == nil
 }
 
 func (l *leaf) close() error {
 	if adoptsOrphans() {
 		reapAdopted(l.holds)
 	}
-	return errors.Join(unix.Close(l.fd), removeCgroup(l.dir))
+	if l.block.keep(l) {
+		return nil
+	}
+	l.closeFiles()
+	return removeCgroup(l.dir)
 }
 
 // holds says whether a process, which may be dead, is in the cell.
@@ -178,31 +262,34 @@ func (l *leaf) holds(pid int) bool {
 	})
 }
 
-// read returns a file of the cgroup. All that are read are short.
-func (l *leaf) read(name string) (string, error) {
-	fd, err := unix.Openat(l.fd, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+func (l *leaf) openFile(name string, flags int) (int, error) {
+	fd, err := unix.Openat(l.fd, name, flags|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", fmt.Errorf("opening %s of the cgroup %s: %w", name, l.dir, err)
+		return -1, fmt.Errorf("opening %s of the cgroup %s: %w", name, l.dir, err)
 	}
-	defer unix.Close(fd)
-	var buf [2048]byte
-	n, err := unix.Read(fd, buf[:])
-	if err != nil {
-		return "", fmt.Errorf("reading %s of the cgroup %s: %w", name, l.dir, err)
-	}
-	return string(buf[:n]), nil
+	return fd, nil
 }
 
 func (l *leaf) write(name string, value []byte) error {
-	fd, err := unix.Openat(l.fd, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	fd, err := l.openFile(name, unix.O_WRONLY)
 	if err != nil {
-		return fmt.Errorf("opening %s of the cgroup %s: %w", name, l.dir, err)
+		return err
 	}
 	defer unix.Close(fd)
 	if _, err := unix.Write(fd, value); err != nil {
 		return fmt.Errorf("writing %s of the cgroup %s: %w", name, l.dir, err)
 	}
 	return nil
+}
+
+// readAgain reads a short file from its beginning.
+func readAgain(fd int) (string, error) {
+	var buf [2048]byte
+	n, err := unix.Pread(fd, buf[:], 0)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
 }
 
 // statField returns a value of a file of lines "name value".

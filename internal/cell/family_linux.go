@@ -71,13 +71,13 @@ type family struct {
 // start holds the lock, so that whoever sees the leader among the children
 // and then asks for the lock finds it registered: else it could be taken for
 // an orphan.
-func (f *family) start(attr *os.ProcAttr, start func() (*os.Process, error)) (*os.Process, error) {
-	attr.Env = append(slices.Clip(attr.Env), f.mark)
+func (f *family) start(l launch) (*process, error) {
+	l.env = append(slices.Clip(l.env), f.mark)
 	f.block.mu.Lock()
 	defer f.block.mu.Unlock()
-	p, err := start()
+	p, err := startProcess(l)
 	if err == nil {
-		f.leader = p.Pid
+		f.leader = p.pid
 		f.block.leaders[f.leader] = true
 	}
 	return p, err
@@ -180,6 +180,8 @@ func (f *family) signal(sig syscall.Signal) error {
 }
 
 func (f *family) usage(*Usage) {}
+
+func (f *family) vacated() bool { return false }
 
 func (f *family) close() error {
 	f.block.mu.Lock()

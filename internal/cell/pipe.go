@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"sync"
@@ -30,7 +31,7 @@ type sink interface {
 
 // newPipe returns a pipe and the command's end of it.
 func newPipe(s sink) (*pipe, *os.File, error) {
-	r, w, err := os.Pipe()
+	r, w, err := makePipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a pipe for the output: %w", err)
 	}
@@ -86,37 +87,50 @@ const headKept = 64 << 10
 
 // head keeps everything up to a limit. Beyond it, it keeps the beginning.
 type head struct {
-	limit int // 0: none
-	kept  []byte
-	spill []byte // where the rest goes; not nil once there was too much
+	limit  int // 0: none
+	size   int
+	chunks [][]byte // all but the last are full
+	spill  []byte   // where the rest goes; not nil once there was too much
 }
 
 func (h *head) space() []byte {
 	if h.spill != nil {
 		return h.spill
 	}
-	if len(h.kept) == cap(h.kept) {
-		grown := make([]byte, len(h.kept), max(4<<10, 2*cap(h.kept)))
-		copy(grown, h.kept)
-		h.kept = grown
+	last := len(h.chunks) - 1
+	if last < 0 || len(h.chunks[last]) == cap(h.chunks[last]) {
+		h.chunks = append(h.chunks, make([]byte, 0, min(4<<10<<min(len(h.chunks), 4), headKept)))
+		last++
 	}
-	return h.kept[len(h.kept):cap(h.kept)]
+	chunk := h.chunks[last]
+	return chunk[len(chunk):cap(chunk)]
 }
 
 func (h *head) took(n int) bool {
 	if h.spill != nil {
 		return true
 	}
-	h.kept = h.kept[:len(h.kept)+n]
-	if h.limit == 0 || len(h.kept) <= h.limit {
+	last := len(h.chunks) - 1
+	h.chunks[last] = h.chunks[last][:len(h.chunks[last])+n]
+	h.size += n
+	if h.limit == 0 || h.size <= h.limit {
 		return false
 	}
-	h.kept = append([]byte(nil), h.kept[:min(headKept, h.limit)]...)
+	kept := make([]byte, 0, min(headKept, h.limit))
+	for _, chunk := range h.chunks {
+		kept = append(kept, chunk[:min(len(chunk), cap(kept)-len(kept))]...)
+	}
+	h.chunks = [][]byte{kept}
 	h.spill = make([]byte, 16<<10)
 	return true
 }
 
-func (h *head) bytes() []byte { return h.kept }
+func (h *head) bytes() []byte {
+	if len(h.chunks) == 1 {
+		return h.chunks[0]
+	}
+	return bytes.Join(h.chunks, nil)
+}
 
 // tail keeps the end.
 type tail struct {

@@ -97,9 +97,15 @@ func (w *Warden) Run(ctx context.Context, c Command) (Result, error) {
 	if err != nil {
 		return Result{}, &StartError{err}
 	}
-	defer r.release()
 	err = r.watch(ctx)
-	r.empty(w.config.Grace)
+	if isClosed(r.exited) {
+		r.sum()
+		r.vacated = r.cell.vacated()
+	}
+	if !r.vacated {
+		r.empty(w.config.Grace)
+	}
+	defer r.release()
 	return r.result(), err
 }
 
@@ -107,15 +113,16 @@ func (w *Warden) Run(ctx context.Context, c Command) (Result, error) {
 type run struct {
 	warden  *Warden
 	cell    cell
-	process *os.Process
+	process *process
 	unlimit func() // nil where there is no limiter
 	began   time.Time
 
 	stdout, stderr *pipe
-	exited         chan struct{}    // closed when the leader has been waited for
-	state          *os.ProcessState // valid once exited is closed
-	waitErr        error            // valid once exited is closed
+	exited         chan struct{} // closed when the leader has been waited for
+	exit           exit          // valid once exited is closed
+	usage          Usage
 
+	vacated   bool // the cell is closed
 	leftover  int
 	survivors []int
 	gone      chan struct{} // closed with the cell
@@ -139,16 +146,17 @@ func (w *Warden) start(c Command) (*run, error) {
 	}
 	defer childErr.Close()
 
-	attr := &os.ProcAttr{Dir: c.Dir, Env: c.Env, Files: []*os.File{w.null, childOut, childErr}, Sys: sysProcAttr(w.config)}
+	l := launch{path: c.Path, argv: append([]string{c.Path}, c.Args...), dir: c.Dir, env: c.Env,
+		files: []*os.File{w.null, childOut, childErr}, sys: sysProcAttr(w.config)}
 	r.began = time.Now()
-	if err := w.spawner.do(func() error { return r.spawn(c, attr) }); err != nil {
+	if err := w.spawner.do(func() error { return r.spawn(l) }); err != nil {
 		r.stdout.close()
 		r.stderr.close()
 		return nil, errors.Join(err, cell.close())
 	}
 	go func() {
 		defer close(r.exited)
-		r.state, r.waitErr = r.process.Wait()
+		r.exit = r.process.wait()
 	}()
 	r.stdout.read()
 	r.stderr.read()
@@ -156,15 +164,13 @@ func (w *Warden) start(c Command) (*run, error) {
 }
 
 // spawn starts the command; it is called by the spawner's thread.
-func (r *run) spawn(c Command, attr *os.ProcAttr) (err error) {
-	if l := r.warden.limiter; l != nil {
-		if r.unlimit, err = l.limit(); err != nil {
+func (r *run) spawn(l launch) (err error) {
+	if limiter := r.warden.limiter; limiter != nil {
+		if r.unlimit, err = limiter.limit(); err != nil {
 			return err
 		}
 	}
-	r.process, err = r.cell.start(attr, func() (*os.Process, error) {
-		return os.StartProcess(c.Path, append([]string{c.Path}, c.Args...), attr)
-	})
+	r.process, err = r.cell.start(l)
 	if err != nil && r.unlimit != nil {
 		r.unlimit()
 	}
@@ -208,6 +214,15 @@ func (r *run) empty(grace time.Duration) {
 		left = r.waitEmpty(step.wait, step.signal)
 	}
 	r.survivors = left
+	r.sum()
+}
+
+// sum takes what the run has used, before its cell is closed.
+func (r *run) sum() {
+	if isClosed(r.exited) {
+		r.usage = r.exit.usage
+		r.cell.usage(&r.usage)
+	}
 }
 
 // waitEmpty waits until the cell is empty, and returns what is left in it
@@ -233,12 +248,14 @@ func (r *run) waitEmpty(wait time.Duration, sig syscall.Signal) []int {
 // left returns the living processes of the cell. The leader counts as living
 // until it has been waited for.
 func (r *run) left() []int {
+	// Asked first: while the leader is there, dead orphans may still come.
+	exited := isClosed(r.exited)
 	left, err := r.cell.members()
 	if err != nil {
 		r.warden.config.Logger.Warn("looking for the processes of a command", "error", err)
 	}
-	if !isClosed(r.exited) {
-		left = append(left, r.process.Pid)
+	if !exited {
+		left = append(left, r.process.pid)
 	}
 	return left
 }
@@ -251,20 +268,15 @@ func (r *run) result() Result {
 		Leftover:  r.leftover,
 		Survivors: r.survivors,
 		Gone:      r.gone,
+		Usage:     r.usage,
 	}
 	r.stdout.drain()
 	r.stderr.drain()
 	res.Stdout, res.StdoutSize = r.stdout.sum()
 	res.Stderr, res.StderrSize = r.stderr.sum()
-	if !isClosed(r.exited) {
-		return res
+	if isClosed(r.exited) {
+		res.ExitCode, res.Signal = r.exit.code, r.exit.signal
 	}
-	if r.state != nil {
-		res.ExitCode = r.state.ExitCode()
-		res.Signal = endedBy(r.state)
-		res.Usage = usageOf(r.state)
-	}
-	r.cell.usage(&res.Usage)
 	return res
 }
 
@@ -290,8 +302,11 @@ func (r *run) close() {
 	if r.unlimit != nil {
 		r.unlimit()
 	}
+	if r.vacated {
+		return
+	}
 	if err := r.cell.close(); err != nil {
-		r.warden.config.Logger.Warn("closing a run cell", "error", fmt.Errorf("of process %d: %w", r.process.Pid, err))
+		r.warden.config.Logger.Warn("closing a run cell", "error", fmt.Errorf("of process %d: %w", r.process.pid, err))
 	}
 }
 

@@ -2,7 +2,10 @@ package cell
 
 import (
 	"fmt"
+	"math"
+	"path/filepath"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,6 +42,7 @@ func (s *spawner) serve(config Config, ready chan<- error) {
 		return
 	}
 	for call := range s.calls {
+		closeOnExec()
 		call()
 	}
 }
@@ -57,6 +61,22 @@ func changeThread(config Config) error {
 		return fmt.Errorf("setting no_new_privs for the commands: %w", err)
 	}
 	return nil
+}
+
+// closeOnExec keeps to the program what it has inherited itself, or opened
+// without care. Whoever passes descriptors on as [os.ProcAttr] does, notices
+// nothing.
+func closeOnExec() {
+	const first = 3
+	if unix.CloseRange(first, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	fds, _ := filepath.Glob("/proc/self/fd/*") // before Linux 5.11
+	for _, path := range fds {
+		if fd, err := strconv.Atoi(filepath.Base(path)); err == nil && fd >= first {
+			unix.CloseOnExec(fd)
+		}
+	}
 }
 
 // do calls start on the thread.

@@ -4,8 +4,12 @@ package gitrunner
 
 import (
 	"fmt"
+	"os"
 	"os/user"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/lodastack/agent/internal/cell"
 )
@@ -25,4 +29,30 @@ func credentials(u *user.User) (*cell.User, error) {
 		numbers = append(numbers, uint32(n))
 	}
 	return &cell.User{UID: numbers[0], GID: numbers[1], Groups: numbers[2:]}, nil
+}
+
+// closedTo returns the first directory on the way to dir that a user may not
+// enter, or "".
+func closedTo(u *cell.User, dir string) string {
+	if parent := filepath.Dir(dir); parent != dir {
+		if closed := closedTo(u, parent); closed != "" {
+			return closed
+		}
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return dir
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	bit := os.FileMode(0o001)
+	switch {
+	case stat.Uid == u.UID:
+		bit = 0o100
+	case stat.Gid == u.GID, slices.Contains(u.Groups, stat.Gid):
+		bit = 0o010
+	}
+	if info.Mode()&bit == 0 {
+		return dir
+	}
+	return ""
 }

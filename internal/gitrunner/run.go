@@ -98,7 +98,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
-	}, r.judge(ctx, res, err)
+	}, r.judge(ctx, dir, res, err)
 }
 
 // env is all of a plugin's environment.
@@ -115,7 +115,7 @@ func (r *Runner) env(p agent.Plugin) []string {
 }
 
 // judge makes an error of a run that did not end well.
-func (r *Runner) judge(ctx context.Context, res cell.Result, err error) error {
+func (r *Runner) judge(ctx context.Context, dir string, res cell.Result, err error) error {
 	var start *cell.StartError
 	switch {
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -123,7 +123,7 @@ func (r *Runner) judge(ctx context.Context, res cell.Result, err error) error {
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was ended because it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.As(err, &start):
-		return startError(r.explainStart(start))
+		return startError(r.explainStart(dir, start))
 	case err != nil:
 		return fmt.Errorf("the plugin %w", err)
 	case len(res.Survivors) > 0:
@@ -142,14 +142,19 @@ func startError(err error) error {
 
 // explainStart turns the kernel's reason into one that helps: that plugin is
 // there and executable is known already.
-func (r *Runner) explainStart(err error) error {
+func (r *Runner) explainStart(dir string, err error) error {
+	if u := r.owner.user; u != nil && errors.Is(err, syscall.EACCES) {
+		if closed := closedTo(u, dir); closed != "" {
+			return fmt.Errorf("the plugin cannot be started: the user %s may not enter the directory %s: %w", r.config.User, closed, err)
+		}
+	}
 	switch {
 	case errors.Is(err, syscall.ENOENT):
 		return fmt.Errorf("the plugin cannot be started: the interpreter named in its first line (#!) is not on this host: %w", err)
 	case errors.Is(err, syscall.ENOEXEC):
 		return fmt.Errorf("the plugin cannot be started: it is neither a program for this system nor a script that begins with #!: %w", err)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("the plugin cannot be started: its user may not enter its directory or execute it or its interpreter: %w", err)
+		return fmt.Errorf("the plugin cannot be started: its user may not execute it or its interpreter: %w", err)
 	}
 	return fmt.Errorf("the plugin %w", err)
 }

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"strconv"
 	"sync"
 	"time"
 
@@ -177,7 +178,7 @@ type owner struct {
 // lookupOwner finds a user for an agent that runs as euid.
 func lookupOwner(name string, euid int) (owner, error) {
 	if euid != 0 {
-		return ownUser(name)
+		return ownUser(name), nil
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -194,15 +195,16 @@ func lookupOwner(name string, euid int) (owner, error) {
 	return o, nil
 }
 
-// ownUser is for agents that cannot change users (on Windows, none can).
-func ownUser(wanted string) (owner, error) {
-	u, err := user.Current()
-	if err != nil {
-		return owner{}, fmt.Errorf("looking up the own user: %w", err)
+// ownUser is for agents that cannot change users (on Windows, none can). In a
+// container the own user may have no name.
+func ownUser(wanted string) owner {
+	name := "user " + strconv.Itoa(os.Geteuid())
+	o := owner{home: "/"}
+	if u, err := user.Current(); err == nil {
+		name, o.home = u.Username, u.HomeDir
 	}
-	o := owner{home: u.HomeDir}
-	if u.Username != wanted {
-		o.warning = fmt.Sprintf("plugins run as %s, the agent's own user, not as %s: only root can change users", u.Username, wanted)
+	if name != wanted {
+		o.warning = fmt.Sprintf("plugins run as %s, the agent's own user, not as %s: only root can change users", name, wanted)
 	}
-	return o, nil
+	return o
 }

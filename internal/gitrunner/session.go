@@ -72,8 +72,13 @@ func (s *session) tempDir() (string, error) {
 	return dir, nil
 }
 
+// close may be called more than once.
 func (s *session) close() error {
-	return errors.Join(os.RemoveAll(s.dir), s.lock.Close())
+	err := s.lock.Close()
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
 // makeDir makes a directory that others may enter, whatever the umask.

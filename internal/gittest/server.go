@@ -1,6 +1,7 @@
 package gittest
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -34,7 +35,7 @@ func (r *Root) Daemon() string {
 // says nothing, until the test ends.
 func (r *Root) Hanging() string {
 	r.t.Helper()
-	return "git://" + r.listen(func(conn *net.TCPConn) { conn.Read(make([]byte, 1<<16)); conn.Read(make([]byte, 1)) }) + "/%s.git"
+	return "git://" + r.listen(func(conn *net.TCPConn) { io.Copy(io.Discard, conn) }) + "/%s.git"
 }
 
 // listen serves connections and returns where.

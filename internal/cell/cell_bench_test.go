@@ -1,0 +1,76 @@
+//go:build linux
+
+package cell_test
+
+import (
+	"os/exec"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/cell"
+)
+
+// BenchmarkRun runs /bin/true bare and in each kind of cell. own-µs/op is the
+// CPU time of this program alone, without that of its children.
+func BenchmarkRun(b *testing.B) {
+	b.Run("bare", func(b *testing.B) {
+		measure(b, func() error { return exec.Command("/bin/true").Run() })
+	})
+	for _, config := range []cell.Config{
+		{NoNewPrivs: true, MaxProcesses: 100},
+		{NoNewPrivs: true, MaxProcesses: 100, NoCgroup: true},
+	} {
+		w, err := cell.Open(config)
+		require.NoError(b, err)
+		b.Run(w.Kind(), func(b *testing.B) {
+			measure(b, func() error {
+				_, err := w.Run(b.Context(), cell.Command{Path: "/bin/true", Dir: "/", MaxStderr: 4 << 10, MaxStdout: 8 << 20})
+				return err
+			})
+		})
+		require.NoError(b, w.Close(b.Context()))
+	}
+}
+
+// BenchmarkOverhead runs both by turns, so that both meet the same machine,
+// and tells what a cell adds to the median run.
+func BenchmarkOverhead(b *testing.B) {
+	w, err := cell.Open(cell.Config{NoNewPrivs: true, MaxProcesses: 100})
+	require.NoError(b, err)
+	var bare, celled []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		require.NoError(b, exec.Command("/bin/true").Run())
+		bare = append(bare, time.Since(began))
+		began = time.Now()
+		_, err := w.Run(b.Context(), cell.Command{Path: "/bin/true", Dir: "/", MaxStderr: 4 << 10, MaxStdout: 8 << 20})
+		require.NoError(b, err)
+		celled = append(celled, time.Since(began))
+	}
+	require.NoError(b, w.Close(b.Context()))
+	slices.Sort(bare)
+	slices.Sort(celled)
+	x, y := bare[len(bare)/2], celled[len(celled)/2]
+	b.ReportMetric(float64(y)/float64(x), "ratio")
+	b.ReportMetric(float64((y - x).Microseconds()), "more-µs/op")
+}
+
+func measure(b *testing.B, run func() error) {
+	own := ownCPU()
+	for b.Loop() {
+		require.NoError(b, run())
+	}
+	b.ReportMetric(float64((ownCPU()-own).Microseconds())/float64(b.N), "own-µs/op")
+}
+
+func ownCPU() time.Duration {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
