@@ -69,8 +69,9 @@ func (c *circuit) tookSince(t time.Time) bool {
 	return c.success.After(t)
 }
 
-func (c *circuit) state() (cause error, since time.Time) {
+// state returns when the output went up or down, and why it is down.
+func (c *circuit) state() (since time.Time, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cause, c.since
+	return c.since, c.cause
 }

@@ -104,7 +104,7 @@ func TestDamageIsNeverDeliveredAndNeverInTheWay(t *testing.T) {
 		},
 		"empty": func(*rand.Rand, []byte) []byte { return nil },
 	}
-	rounds := 10
+	rounds := 6
 	if testing.Short() {
 		rounds = 3
 	}

@@ -26,13 +26,16 @@ type decoder struct {
 // make the error; those behind them are read as far as the lengths lead.
 func (d *decoder) block(seq uint64, data []byte) error {
 	records, err := blockRecords(seq, data)
+	// One copy for all records: the strings of the metrics are parts of it.
+	text := string(records)
 	for len(records) > 0 {
 		var payload []byte
 		if payload, records = nextRecord(records); payload == nil {
 			err = errDamaged
 			continue
 		}
-		if bad := d.record(string(payload)); bad != nil {
+		end := len(text) - len(records)
+		if bad := d.record(text[end-len(payload) : end]); bad != nil {
 			err = bad
 		}
 	}
@@ -71,8 +74,7 @@ func nextRecord(data []byte) (payload, rest []byte) {
 	return payload, rest
 }
 
-// record decodes a payload whose checksum was right. The strings of the
-// metrics are parts of it, not copies.
+// record decodes a payload whose checksum was right.
 func (d *decoder) record(payload string) error {
 	r := reader{rest: payload}
 	namespace := r.string()

@@ -25,13 +25,11 @@ type fakeOutput struct {
 	answer func(ctx context.Context, b agent.Batch) error // nil takes everything
 	writes []agent.Batch
 	seen   map[string]map[int64]int
-	calls  int
 	closed int
 }
 
 func (o *fakeOutput) Write(ctx context.Context, b agent.Batch) error {
 	o.mu.Lock()
-	o.calls++
 	answer := o.answer
 	o.mu.Unlock()
 	if answer != nil {
@@ -71,12 +69,6 @@ func (o *fakeOutput) points(namespace string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.seen[namespace])
-}
-
-func (o *fakeOutput) callCount() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.calls
 }
 
 func (o *fakeOutput) written() []agent.Batch {

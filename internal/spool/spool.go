@@ -279,13 +279,18 @@ func (s *Spool) shutDown(ctx context.Context) error {
 	return errors.Join(s.queue.close(), s.lock.Close(), s.inner.Close(ctx))
 }
 
-// makeDir makes dir so that it survives power loss.
+// makeDir makes dir and the directories above it so that they survive power
+// loss.
 func makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	parent := filepath.Dir(dir)
+	if err := makeDir(parent); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
 }

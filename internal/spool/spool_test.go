@@ -123,23 +123,36 @@ func TestHungOutputDelaysOneWriteByItsTimeout(t *testing.T) {
 }
 
 func TestDeliveryResumesWithinTwoSeconds(t *testing.T) {
-	for name, outage := range map[string]func(context.Context, agent.Batch) error{"away": away, "hung": hung} {
+	cases := map[string]struct {
+		outage func(context.Context, agent.Batch) error
+		live   int // writes after the outage
+	}{
+		"of the backlog alone":   {away, 0},
+		"of an output away":      {away, 1},
+		"of an output that hung": {hung, 1},
+	}
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				inner := &fakeOutput{}
-				inner.set(outage)
 				s := open(t, spool.Config{Dir: t.TempDir()}, inner)
-				write(t, s, batch("a", 0, 1))
-				for i := range 600 {
-					time.Sleep(100 * time.Millisecond)
-					write(t, s, batch("a", i+1, 1))
+				for outage := range 5 {
+					inner.set(c.outage)
+					for i := range 100 {
+						write(t, s, batch("a", outage*1000+i, 1))
+						time.Sleep(200 * time.Millisecond)
+					}
+					require.NotEmpty(t, s.Status().Down)
+					before := inner.points("a")
+					inner.set(nil)
+					time.Sleep(time.Second)
+					for i := range c.live {
+						write(t, s, batch("a", outage*1000+500+i, 1))
+					}
+					time.Sleep(time.Second)
+					require.Greater(t, inner.points("a"), before)
+					require.Empty(t, s.Status().Down)
 				}
-				inner.set(nil)
-				time.Sleep(time.Second)
-				write(t, s, batch("a", 1000, 1))
-				time.Sleep(time.Second)
-				require.NotZero(t, inner.points("a"))
-				require.Empty(t, s.Status().Down)
 				require.NoError(t, s.Close(t.Context()))
 			})
 		})

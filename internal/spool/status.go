@@ -25,7 +25,7 @@ type Status struct {
 // Status returns the present state.
 func (s *Spool) Status() Status {
 	var st Status
-	cause, since := s.circuit.state()
+	since, cause := s.circuit.state()
 	if st.Since = since; cause != nil {
 		st.Down = cause.Error()
 	}

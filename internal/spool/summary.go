@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -38,7 +39,7 @@ func saveSummary(segmentPath string, s summary) error {
 	temporary := path + ".new"
 	data = append(fmt.Appendf(nil, "%08x\n", checksum(data)), data...)
 	if err := os.WriteFile(temporary, data, fileMode); err != nil {
-		return err
+		return errors.Join(err, removeFile(temporary))
 	}
 	return os.Rename(temporary, path)
 }
