@@ -78,10 +78,17 @@ func HostCollectors(cfg HostConfig) []agent.Option {
 	return options
 }
 
+// PluginRun is all that is known of one run of a plugin.
+type PluginRun = gitrunner.RunResult
+
 // PluginRunner is an [agent.PluginRunner] that must be closed once its agent
 // has run.
 type PluginRunner interface {
 	agent.PluginRunner
+	agent.PluginInspector
+	// RunDir runs the plugin in a directory that need not be installed,
+	// exactly as Run would.
+	RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (PluginRun, error)
 	// Close waits until what is under way has ended, or ctx has.
 	Close(ctx context.Context) error
 }

@@ -34,6 +34,7 @@ func commands() []command {
 		{"status", "[-f FILE] [--json]", "ask the running agent how it fares", status},
 		{"check", "[-f FILE]", "say everything that is wrong with the config", check},
 		{"collect", "[-f FILE] [KIND…]", "measure once and print line protocol", collect},
+		{"plugin", "test [-f FILE] [--format text|tap] [--interval TIME] DIR [-- ARGS]", "run a plugin's directory as the agent would, and judge it", plugin},
 		{"version", "", "print version, commit and Go version", version},
 	}
 }
@@ -119,7 +120,7 @@ func (c *call) parse(takesArgs bool) error {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "agent measures this host and delivers what it measured.\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  agent %-38s %s\n", c.name+" "+c.args, c.summary)
+		fmt.Fprintf(w, "  agent %s %s\n        %s\n", c.name, c.args, c.summary)
 	}
 	fmt.Fprintf(w, "\nThe config file is %s unless -f names another.\n", stock.DefaultPath)
 }

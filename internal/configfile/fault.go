@@ -88,6 +88,10 @@ func (f *File) Err() error {
 	return &Error{File: f.name, Faults: faults}
 }
 
+// Keys returns the keys that have been read so far, whether the file has them
+// or not, sorted.
+func (f *File) Keys() []string { return slices.Sorted(maps.Keys(f.known)) }
+
 // isSection tells whether known keys begin with key.
 func (f *File) isSection(key string) bool {
 	for known := range f.known {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/stock"
+)
+
+// plugin has one subcommand, test.
+func plugin(c *call) error {
+	if len(c.args) == 0 || c.args[0] != "test" {
+		c.configFlag() // for the usage
+		if err := c.parse(true); err != nil {
+			return err
+		}
+		return usageError{"write agent plugin test DIR"}
+	}
+	c.args = c.args[1:]
+	return pluginTest(c)
+}
+
+// tagRuns is how often a plugin is run: twice, to see which tags change.
+const tagRuns = 2
+
+func pluginTest(c *call) error {
+	c.configFlag()
+	format := c.flags.String("format", "text", "`format`: text for people, or tap (Test Anything Protocol)")
+	interval := c.flags.Duration("interval", time.Minute, "`time` between two runs; the plugin is ended half a second before it is over")
+	dir, args, err := c.dirAndArgs()
+	if err != nil {
+		return err
+	}
+	if *format != "text" && *format != "tap" {
+		return usageError{fmt.Sprintf("--format %s: there are the formats text and tap", *format)}
+	}
+	if *interval < time.Second {
+		return usageError{fmt.Sprintf("--interval %v: at least 1s", *interval)}
+	}
+	trial, err := tryPlugin(c, dir, args, *interval)
+	if err != nil {
+		return err
+	}
+	verdicts := judge(trial)
+	write := writeText
+	if *format == "tap" {
+		write = writeTAP
+	}
+	if err := write(c.stdout, trial, verdicts); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(verdicts, func(v verdict) bool { return len(v.faults) > 0 }) {
+		return errors.New("the plugin needs work")
+	}
+	return nil
+}
+
+// dirAndArgs parses flags on either side of DIR, and takes what follows -- as
+// the plugin's arguments.
+func (c *call) dirAndArgs() (dir string, args []string, err error) {
+	if i := slices.Index(c.args, "--"); i >= 0 {
+		c.args, args = c.args[:i], c.args[i+1:]
+	}
+	if err := c.parse(true); err != nil {
+		return "", nil, err
+	}
+	if c.flags.NArg() == 0 {
+		return "", nil, usageError{"name the plugin's directory"}
+	}
+	dir = c.flags.Arg(0)
+	c.args = c.flags.Args()[1:]
+	if err := c.parse(true); err != nil {
+		return "", nil, err
+	}
+	if c.flags.NArg() > 0 {
+		return "", nil, usageError{fmt.Sprintf("%q: write -- before the plugin's arguments", c.flags.Arg(0))}
+	}
+	dir, err = filepath.Abs(dir)
+	return dir, args, err
+}
+
+// trial is what became of a plugin's runs.
+type trial struct {
+	name  string // PLUGIN.…
+	limit time.Duration
+	began time.Time
+	cell  string
+	runs  []pluginRun
+}
+
+// pluginRun is one of them.
+type pluginRun struct {
+	stock.PluginRun
+	err error
+}
+
+// tryPlugin runs the plugin as the agent of the config would.
+func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t trial, err error) {
+	cfg, err := stock.ReadConfig(c.config)
+	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist)) {
+		return t, wrongConfig(err)
+	}
+	hostname := cfg.Agent.Hostname
+	if hostname == "" {
+		if hostname, err = os.Hostname(); err != nil {
+			return t, err
+		}
+	}
+	runner, err := stock.GitRunner(stock.GitRunnerConfig{User: cfg.Agent.PluginsUser, Hostname: hostname})
+	if err != nil {
+		return t, err
+	}
+	defer func() { err = errors.Join(err, runner.Close(context.Background())) }()
+
+	project := filepath.Base(dir)
+	p := agent.Plugin{Namespace: "test", Name: "PLUGIN." + project, Repo: "test/" + project, Interval: interval, Args: args}
+	t = trial{name: p.Name, limit: interval - time.Second/2, began: time.Now(), cell: runner.InspectPlugin(p).Cell}
+	for range tagRuns {
+		ctx, cancel := context.WithTimeout(context.Background(), t.limit)
+		run, err := runner.RunDir(ctx, dir, p, args)
+		cancel()
+		t.runs = append(t.runs, pluginRun{run, err})
+		if err != nil {
+			break
+		}
+	}
+	return t, nil
+}

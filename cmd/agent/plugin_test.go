@@ -1,0 +1,125 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+)
+
+// pluginDir makes the directory of a plugin that is a shell script.
+func pluginDir(t *testing.T, script string) string {
+	t.Helper()
+	temp := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(temp), 0o755)) // for the plugins' user
+	dir := filepath.Join(temp, "demo")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "plugin"), []byte("#!/bin/sh\n"+script), 0o755))
+	require.NoError(t, os.Chmod(filepath.Join(dir, "plugin"), 0o755))
+	return dir
+}
+
+func TestAGoodPluginPasses(t *testing.T) {
+	dir := pluginDir(t, `echo '[{"name":"queue.length","value":3,"tags":{"queue":"'"$1"'"}}]'`)
+	r := execute(t, "plugin", "test", dir, "--", "mails")
+	require.Equal(t, 0, r.code, r.stdout+r.stderr)
+	require.NotContains(t, r.stdout, "BAD")
+	require.Contains(t, r.stdout, "1 metrics are sent:\n  PLUGIN.demo.queue.length,queue=mails value=3\n")
+	require.Empty(t, r.stderr)
+}
+
+func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		args   []string
+		want   []string
+	}{
+		"exit":      {"echo '[]'; echo oops >&2; exit 3", nil, []string{"BAD it exits with 0", "exited with status 3", "  oops"}},
+		"no JSON":   {"echo hello", nil, []string{"BAD it prints a JSON list", "or [] where there is nothing"}},
+		"nothing":   {"true", nil, []string{"BAD it prints a JSON list"}},
+		"null":      {"echo null", nil, []string{"null is no list"}},
+		"name":      {`echo '[{"name":"a b","value":1}]'`, nil, []string{"BAD each metric", `metric 0 ("a b"): a name has only`}},
+		"value":     {`echo '[{"name":"a","value":[1]}]'`, nil, []string{"BAD each metric", `metric 0 ("a")`}},
+		"twice":     {`echo '[{"name":"a","value":1},{"name":"a","value":2}]'`, nil, []string{"a is there twice"}},
+		"ms":        {`echo '[{"name":"a","value":1,"timestamp":1700000000000}]'`, nil, []string{"a: 1700000000000 is no time in seconds"}},
+		"old":       {`echo '[{"name":"a","value":1,"timestamp":1500000000}]'`, nil, []string{"a: 2017-07-14T02:40:00Z is far from now"}},
+		"tags":      {`echo '[{"name":"a","value":1,"tags":{"pid":"'$$'"}}]'`, nil, []string{"a: every value of the tag pid is new"}},
+		"leftover":  {"sleep 60 >/dev/null 2>&1 & echo '[]'", nil, []string{"BAD it leaves no processes behind", "still there when it had exited: 1"}},
+		"slow":      {"sleep 60", []string{"--interval", "1s"}, []string{"BAD it exits with 0 within 500ms", "because its time was over"}},
+		"arguments": {"echo '[]'", []string{"--", "a;b"}, []string{"BAD plugin is there", `"a;b" is refused`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := execute(t, append([]string{"plugin", "test", pluginDir(t, c.script)}, c.args...)...)
+			require.Equal(t, 1, r.code, r.stdout)
+			for _, want := range c.want {
+				require.Contains(t, r.stdout, want)
+			}
+			require.Equal(t, "agent plugin: the plugin needs work\n", r.stderr)
+		})
+	}
+}
+
+func TestADirectoryWithoutAPluginFails(t *testing.T) {
+	r := execute(t, "plugin", "test", t.TempDir())
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stdout, "BAD plugin is there and can be started\n")
+	require.Contains(t, r.stdout, "-   it prints a JSON list\n")
+	require.Contains(t, r.stdout, "it was not run")
+}
+
+func TestTAPIsForMachines(t *testing.T) {
+	r := execute(t, "plugin", "test", "--format", "tap", pluginDir(t, `echo '[{"name":"a b","value":1}]'`))
+	require.Equal(t, 1, r.code)
+	lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
+	require.Equal(t, []string{
+		"TAP version 13",
+		"1..8",
+		"ok 1 - plugin is there and can be started",
+		"ok 2 - it exits with 0 within 59.5s",
+		"ok 3 - it leaves no processes behind",
+		"ok 4 - it prints a JSON list",
+		"not ok 5 - each metric of it can be sent",
+		`# metric 0 ("a b"): a name has only the characters 0-9 A-Z a-z . _ -`,
+		"ok 6 - each metric has a name and tags of its own",
+		"ok 7 - timestamps are Unix seconds of now, or 0",
+		"ok 8 - tags are the same from run to run",
+	}, lines[:len(lines)-1])
+	require.Regexp(t, `^# a run took .* bytes to stdout`, lines[len(lines)-1])
+}
+
+func TestThePluginCommandIsExplained(t *testing.T) {
+	for want, args := range map[string][]string{
+		"write agent plugin test DIR":             {"plugin"},
+		"name the plugin's directory":             {"plugin", "test"},
+		"write -- before the plugin's arguments":  {"plugin", "test", ".", "mails"},
+		"there are the formats text and tap":      {"plugin", "test", "--format", "xml", "."},
+		"--interval 5ms: at least 1s":             {"plugin", "test", ".", "--interval", "5ms"},
+		"flag provided but not defined: -verbose": {"plugin", "test", ".", "-verbose"},
+	} {
+		r := execute(t, args...)
+		require.Equal(t, 2, r.code, args)
+		require.Contains(t, r.stderr, want)
+		require.Contains(t, r.stderr, "Usage: agent plugin test")
+	}
+}
+
+func TestATagMayChangeWhereSomeValuesStay(t *testing.T) {
+	metric := func(queue string) agent.Metric {
+		return agent.Metric{Name: "a", Value: 1, Tags: map[string]string{"queue": queue}}
+	}
+	require.Empty(t, changingTags([]agent.Metric{metric("x"), metric("y")}, []agent.Metric{metric("y"), metric("z")}))
+	require.Empty(t, changingTags([]agent.Metric{metric("x")}, nil))
+	require.Len(t, changingTags([]agent.Metric{metric("x")}, []agent.Metric{metric("y")}), 1)
+}
+
+func TestOnlySoManyFaultsAreListed(t *testing.T) {
+	faults := make([]string, 100)
+	require.Len(t, shown(faults), maxShown+1)
+	require.Equal(t, "and 80 more", shown(faults)[maxShown])
+	require.Len(t, wrongTimes([]agent.Metric{{Name: "a", Timestamp: 5}}, time.Now()), 1)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+)
+
+// maxShown bounds how many faults of one kind, or metrics, are listed.
+const maxShown = 20
+
+// writeText writes the verdicts for people.
+func writeText(w io.Writer, t trial, verdicts []verdict) error {
+	var text bytes.Buffer
+	for _, v := range verdicts {
+		word := "ok"
+		switch {
+		case len(v.faults) > 0:
+			word = "BAD"
+		case v.skipped:
+			word = "-"
+		}
+		fmt.Fprintf(&text, "%-4s%s\n", word, v.about)
+		for _, fault := range shown(v.faults) {
+			fmt.Fprintf(&text, "      %s\n", oneLine(fault))
+		}
+	}
+	run := t.runs[len(t.runs)-1]
+	fmt.Fprintf(&text, "\n%s\n", cost(t, run))
+	if metrics, _, err := parseOutput(run.Stdout); err == nil && run.err == nil {
+		fmt.Fprintf(&text, "\n%d metrics are sent:\n", len(metrics))
+		for _, m := range metrics[:min(len(metrics), maxShown)] {
+			fmt.Fprintf(&text, "  %s value=%v\n", oneLine(t.name+"."+m.Name+tagText(m.Tags)), m.Value)
+		}
+		if len(metrics) > maxShown {
+			fmt.Fprintf(&text, "  and %d more\n", len(metrics)-maxShown)
+		}
+	}
+	if len(run.Stderr) > 0 {
+		fmt.Fprintf(&text, "\nThe end of its standard error:\n")
+		for line := range bytes.Lines(run.Stderr) {
+			fmt.Fprintf(&text, "  %s\n", oneLine(string(bytes.TrimRight(line, "\n"))))
+		}
+	}
+	_, err := w.Write(text.Bytes())
+	return err
+}
+
+// writeTAP writes the verdicts in the Test Anything Protocol, version 13
+// (https://testanything.org/tap-version-13-specification.html).
+func writeTAP(w io.Writer, t trial, verdicts []verdict) error {
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "TAP version 13\n1..%d\n", len(verdicts))
+	for i, v := range verdicts {
+		switch {
+		case len(v.faults) > 0:
+			fmt.Fprintf(&text, "not ok %d - %s\n", i+1, v.about)
+		case v.skipped:
+			fmt.Fprintf(&text, "ok %d - %s # SKIP\n", i+1, v.about)
+		default:
+			fmt.Fprintf(&text, "ok %d - %s\n", i+1, v.about)
+		}
+		for _, fault := range shown(v.faults) {
+			fmt.Fprintf(&text, "# %s\n", oneLine(fault))
+		}
+	}
+	fmt.Fprintf(&text, "# %s\n", cost(t, t.runs[len(t.runs)-1]))
+	_, err := w.Write(text.Bytes())
+	return err
+}
+
+// cost says what a run took.
+func cost(t trial, run pluginRun) string {
+	if run.Duration == 0 {
+		return "it was not run"
+	}
+	memory := "memory not known"
+	if run.PeakMemory > 0 {
+		memory = fmt.Sprintf("%.1f MiB of memory", float64(run.PeakMemory)/(1<<20))
+	}
+	return fmt.Sprintf("a run took %v, %v of CPU, %s, and wrote %d bytes to stdout and %d to stderr (cell: %s)",
+		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.cell)
+}
+
+// shown are the faults that are listed, the last of which may say how many
+// are not.
+func shown(faults []string) []string {
+	if len(faults) <= maxShown {
+		return faults
+	}
+	return append(faults[:maxShown:maxShown], fmt.Sprintf("and %d more", len(faults)-maxShown))
+}

@@ -1,0 +1,30 @@
+package stock
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/configfile"
+)
+
+func TestTheDocumentationListsEachKeyOfTheConfig(t *testing.T) {
+	file, err := configfile.Parse("", nil)
+	require.NoError(t, err)
+	c := DefaultConfig()
+	c.read(file)
+
+	content, err := os.ReadFile("../docs/configuration.md")
+	require.NoError(t, err)
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `.*?\\|").FindAllString(string(content), -1) {
+		for _, key := range regexp.MustCompile("`([a-z]+\\.[a-z]+)`").FindAllStringSubmatch(row, -1) {
+			documented = append(documented, key[1])
+		}
+	}
+	slices.Sort(documented)
+	require.Equal(t, file.Keys(), documented)
+}
