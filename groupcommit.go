@@ -19,6 +19,7 @@ const postTimeout = 10 * time.Second
 // for the acknowledgement costs them time, but the output no throughput.
 type groupCommit struct {
 	output Output
+	ledger *ledger
 
 	mu      sync.Mutex
 	writing map[string]bool   // guarded by mu; namespaces with a writer
@@ -34,14 +35,13 @@ type group struct {
 	done    chan struct{} // closed after the write
 }
 
-func newGroupCommit(output Output) *groupCommit {
-	return &groupCommit{output: output, writing: make(map[string]bool), next: make(map[string]*group)}
+func newGroupCommit(output Output, ledger *ledger) *groupCommit {
+	return &groupCommit{output: output, ledger: ledger, writing: make(map[string]bool), next: make(map[string]*group)}
 }
 
-// write returns when the batch is written or could not be. When ctx ends
-// before its write has begun, it is not written; a write under way is waited
-// for, because only its end tells what has become of the batch and frees the
-// memory of it.
+// write returns when the batch is written or could not be, or when ctx ends. A
+// batch whose write has not begun by then is not written; of one under way the
+// end is booked all the same.
 func (c *groupCommit) write(ctx context.Context, b Batch) error {
 	g, position, err := c.join(b)
 	if err != nil {
@@ -49,25 +49,20 @@ func (c *groupCommit) write(ctx context.Context, b Batch) error {
 	}
 	select {
 	case <-g.done:
+		return g.errs[position]
 	case <-ctx.Done():
-		if c.leave(g, position) {
-			return ctx.Err()
-		}
-		<-g.done
+		c.leave(g, position)
+		return ctx.Err()
 	}
-	return g.errs[position]
 }
 
 // leave takes a batch out of its group, unless that is being written.
-func (c *groupCommit) leave(g *group, position int) bool {
+func (c *groupCommit) leave(g *group, position int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	namespace := g.batches[position].Namespace
-	if c.next[namespace] != g {
-		return false
+	if c.next[g.batches[position].Namespace] == g {
+		g.batches[position].Metrics = nil
 	}
-	g.batches[position].Metrics = nil
-	return true
 }
 
 // join adds the batch to the namespace's next write and sees that there is a
@@ -127,12 +122,17 @@ func (c *groupCommit) writeTogether(batches []Batch) []error {
 	return errs
 }
 
-// writeBatch writes, unless all who wanted it have left.
+// writeBatch writes and books, unless all who wanted it have left.
 func (c *groupCommit) writeBatch(ctx context.Context, b Batch) error {
 	if len(b.Metrics) == 0 {
 		return nil
 	}
-	return recovered(func() error { return c.output.Write(ctx, b) })
+	if err := recovered(func() error { return c.output.Write(ctx, b) }); err != nil {
+		return err
+	}
+	c.ledger.accept(b.Namespace, len(b.Metrics))
+	c.ledger.deliver(b.Namespace, len(b.Metrics))
+	return nil
 }
 
 // close refuses further writes and waits for those under way.
