@@ -19,8 +19,12 @@ import (
 // Encoder encodes points one after the other. The zero value is ready for
 // use; it is not safe for concurrent use.
 type Encoder struct {
-	enc  lineprotocol.Encoder
-	tags []tag
+	enc lineprotocol.Encoder
+
+	// The tags of the last point, since those of the next are often the same.
+	tags    []tag  // sorted
+	text    []byte // ,key=value for each, unless special
+	special bool   // something in the tags is not plain
 }
 
 type tag struct{ key, value string }
@@ -33,12 +37,9 @@ type tag struct{ key, value string }
 // nothing in line protocol; those are only copied. All others are left to the
 // line-protocol library, which costs three times as much.
 func (e *Encoder) AppendPoint(buf []byte, name string, tags map[string]string, value any, seconds int64) ([]byte, error) {
-	e.tags = e.tags[:0]
-	for key, value := range tags {
-		e.tags = append(e.tags, tag{key, value})
+	if !e.hasTags(tags) {
+		e.setTags(tags)
 	}
-	slices.SortFunc(e.tags, func(a, b tag) int { return strings.Compare(a.key, b.key) })
-
 	if line, ok := e.appendPlain(buf, name, value, seconds); ok {
 		return line, nil
 	}
@@ -49,23 +50,48 @@ func (e *Encoder) AppendPoint(buf []byte, name string, tags map[string]string, v
 	return line, nil
 }
 
+// hasTags tells whether tags are those of the last point.
+func (e *Encoder) hasTags(tags map[string]string) bool {
+	if len(tags) != len(e.tags) {
+		return false
+	}
+	for _, t := range e.tags {
+		if value, ok := tags[t.key]; !ok || value != t.value {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *Encoder) setTags(tags map[string]string) {
+	e.tags = e.tags[:0]
+	for key, value := range tags {
+		e.tags = append(e.tags, tag{key, value})
+	}
+	slices.SortFunc(e.tags, func(a, b tag) int { return strings.Compare(a.key, b.key) })
+
+	e.text, e.special = e.text[:0], false
+	for _, t := range e.tags {
+		if !plain(t.key) || !plain(t.value) {
+			e.special = true
+			return
+		}
+		e.text = append(e.text, ',')
+		e.text = append(e.text, t.key...)
+		e.text = append(e.text, '=')
+		e.text = append(e.text, t.value...)
+	}
+}
+
 // appendPlain appends a point in which nothing needs to be escaped or is
 // invalid. It returns false where that is not so.
 func (e *Encoder) appendPlain(buf []byte, name string, value any, seconds int64) ([]byte, bool) {
 	const last = math.MaxInt64 / int64(time.Second) // timestamps end in nanoseconds
-	if !plain(name) || seconds < -last || seconds > last {
+	if e.special || !plain(name) || seconds < -last || seconds > last {
 		return buf, false
 	}
 	line := append(buf, name...)
-	for _, t := range e.tags {
-		if !plain(t.key) || !plain(t.value) {
-			return buf, false
-		}
-		line = append(line, ',')
-		line = append(line, t.key...)
-		line = append(line, '=')
-		line = append(line, t.value...)
-	}
+	line = append(line, e.text...)
 	line = append(line, " value="...)
 	switch v := value.(type) {
 	case float64:

@@ -59,12 +59,47 @@ func TestAppendPointLeavesTheBufferAsItWasWhenThereIsNoForm(t *testing.T) {
 	}
 }
 
+func TestAppendPointKeepsTheTagsOfEachPointApart(t *testing.T) {
+	tags := []map[string]string{
+		nil,
+		{"a": "1"},
+		{"a": "2"},
+		{"b": "2"},
+		{"a": "1", "b": "2"},
+		{"a": "1", "b": "a,b"},
+		{"a": "1", "b": ""},
+		{"a": "1", "c": ""},
+		{},
+	}
+	var used lineproto.Encoder
+	for _, first := range tags {
+		for _, second := range tags {
+			_, _ = used.AppendPoint(nil, "m", first, 1.0, 1)
+			got, gotErr := used.AppendPoint(nil, "m", second, 1.0, 1)
+			var fresh lineproto.Encoder
+			want, wantErr := fresh.AppendPoint(nil, "m", second, 1.0, 1)
+			require.Equal(t, want, got, "%v after %v", second, first)
+			require.Equal(t, wantErr == nil, gotErr == nil, "%v after %v", second, first)
+		}
+	}
+}
+
 func BenchmarkAppendPoint(b *testing.B) {
-	var enc lineproto.Encoder
-	tags := map[string]string{"host": "web-1.example.com", "interface": "eth0", "rack": "r17"}
-	buf := make([]byte, 0, 256)
-	b.ReportAllocs()
-	for b.Loop() {
-		buf, _ = enc.AppendPoint(buf[:0], "net.in", tags, 123456.789, 1500000000)
+	tags := func(iface string) map[string]string {
+		return map[string]string{"host": "web-1.example.com", "interface": iface, "rack": "r17"}
+	}
+	tests := map[string][2]map[string]string{
+		"same tags":  {tags("eth0"), tags("eth0")},
+		"other tags": {tags("eth0"), tags("eth1")},
+	}
+	for name, tags := range tests {
+		b.Run(name, func(b *testing.B) {
+			var enc lineproto.Encoder
+			buf := make([]byte, 0, 256)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				buf, _ = enc.AppendPoint(buf[:0], "net.in", tags[i%2], 123456.789, 1500000000)
+			}
+		})
 	}
 }
