@@ -79,7 +79,8 @@ time.servers = [ "127.0.0.1" ]
 // agentCommand is the agent with these arguments, not yet started.
 func agentCommand(t *testing.T, args ...string) *exec.Cmd {
 	c := exec.CommandContext(t.Context(), os.Args[0], args...)
-	c.Env = append(os.Environ(), beAgent+"=yes")
+	// The race detector would sleep for a second at each exit.
+	c.Env = append(os.Environ(), beAgent+"=yes", "GORACE=atexit_sleep_ms=0")
 	return c
 }
 

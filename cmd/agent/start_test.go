@@ -30,7 +30,7 @@ func TestPointsAreInNSQWithinTwoSecondsOfTheStart(t *testing.T) {
 	h.start(t)
 	lines := h.nsqd.Lines(t, "collect.web.shop", 30)
 	require.Less(t, time.Since(began), 2*time.Second)
-	require.Contains(t, strings.Join(lines, "\n"), "agent.alive,host=h1 value=1 ")
+	require.Contains(t, strings.Join(lines, "\n"), "mem.total,host=h1 value=")
 }
 
 func TestSignalsStopTheAgentCleanly(t *testing.T) {
