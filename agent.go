@@ -62,7 +62,7 @@ func New(opts ...Option) (*Agent, error) {
 
 	a := &Agent{config: config, started: time.Now(), ledger: newLedger()}
 	a.buffer = newBuffer(config.output, a.ledger, config.bufferSize, config.logger)
-	a.posts = newGroupCommit(config.output)
+	a.posts = newGroupCommit(config.output, a.ledger)
 	a.updater = &updater{
 		registry: config.registry,
 		interval: config.updateInterval,

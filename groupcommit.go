@@ -23,6 +23,7 @@ const endTimeout = time.Second
 // for the acknowledgement costs them time, but the output no throughput.
 type groupCommit struct {
 	output Output
+	ledger *ledger
 	ctx    context.Context // of all writes
 	end    context.CancelFunc
 
@@ -40,16 +41,15 @@ type group struct {
 	done    chan struct{} // closed after the write
 }
 
-func newGroupCommit(output Output) *groupCommit {
-	c := &groupCommit{output: output, writing: make(map[string]bool), next: make(map[string]*group)}
+func newGroupCommit(output Output, ledger *ledger) *groupCommit {
+	c := &groupCommit{output: output, ledger: ledger, writing: make(map[string]bool), next: make(map[string]*group)}
 	c.ctx, c.end = context.WithCancel(context.Background())
 	return c
 }
 
-// write returns when the batch is written or could not be. When ctx ends
-// before its write has begun, it is not written; a write under way is waited
-// for, because only its end tells what has become of the batch and frees the
-// memory of it.
+// write returns when the batch is written or could not be, or when ctx ends. A
+// batch whose write has not begun by then is not written; of one under way the
+// end is booked all the same.
 func (c *groupCommit) write(ctx context.Context, b Batch) error {
 	g, position, err := c.join(b)
 	if err != nil {
@@ -57,25 +57,20 @@ func (c *groupCommit) write(ctx context.Context, b Batch) error {
 	}
 	select {
 	case <-g.done:
+		return g.errs[position]
 	case <-ctx.Done():
-		if c.leave(g, position) {
-			return ctx.Err()
-		}
-		<-g.done
+		c.leave(g, position)
+		return ctx.Err()
 	}
-	return g.errs[position]
 }
 
 // leave takes a batch out of its group, unless that is being written.
-func (c *groupCommit) leave(g *group, position int) bool {
+func (c *groupCommit) leave(g *group, position int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	namespace := g.batches[position].Namespace
-	if c.next[namespace] != g {
-		return false
+	if c.next[g.batches[position].Namespace] == g {
+		g.batches[position].Metrics = nil
 	}
-	g.batches[position].Metrics = nil
-	return true
 }
 
 // join adds the batch to the namespace's next write and sees that there is a
@@ -135,12 +130,17 @@ func (c *groupCommit) writeTogether(batches []Batch) []error {
 	return errs
 }
 
-// writeBatch writes, unless all who wanted it have left.
+// writeBatch writes and books, unless all who wanted it have left.
 func (c *groupCommit) writeBatch(ctx context.Context, b Batch) error {
 	if len(b.Metrics) == 0 {
 		return nil
 	}
-	return recovered(func() error { return c.output.Write(ctx, b) })
+	if err := recovered(func() error { return c.output.Write(ctx, b) }); err != nil {
+		return err
+	}
+	c.ledger.accept(b.Namespace, len(b.Metrics))
+	c.ledger.deliver(b.Namespace, len(b.Metrics))
+	return nil
 }
 
 // close refuses further writes and waits for those under way. When ctx ends, it

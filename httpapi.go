@@ -25,17 +25,18 @@ func (a *Agent) Handler() http.Handler {
 	api := &httpAPI{agent: a, config: a.config.api, memory: newByteBudget(memoryBodies * a.config.api.maxBody)}
 	mux := http.NewServeMux()
 	for path, e := range api.endpoints() {
-		mux.Handle(path, api.guarded(e))
+		mux.Handle(path, api.guarded(path, e))
 	}
-	mux.Handle("/", api.guarded(endpoint{serve: api.serveNothing}))
+	mux.Handle("/", api.guarded("other", endpoint{serve: api.serveNothing}))
 	return mux
 }
 
 // httpAPI serves an agent's HTTP API.
 type httpAPI struct {
-	agent  *Agent
-	config apiConfig
-	memory *byteBudget // of all posts together
+	agent   *Agent
+	config  apiConfig
+	memory  *byteBudget // of all posts together
+	answers answerCounts
 }
 
 // endpoint is what is served under one path, for GET and POST alike.
@@ -74,7 +75,7 @@ func (api *httpAPI) endpoints() map[string]endpoint {
 
 // guarded returns a handler that lets through to the endpoint whom it is for,
 // and answers with what goes wrong.
-func (api *httpAPI) guarded(e endpoint) http.Handler {
+func (api *httpAPI) guarded(path string, e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Cache-Control", "no-store")
@@ -85,9 +86,11 @@ func (api *httpAPI) guarded(e endpoint) http.Handler {
 			}
 			return e.serve(w, r)
 		})
+		code := http.StatusOK
 		if err != nil {
-			api.answerError(w, r, err)
+			code = api.answerError(w, r, err)
 		}
+		api.answers.add(path, code)
 	})
 }
 

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/lodastack/agent/internal/postbody"
 )
@@ -12,6 +14,10 @@ import (
 // maxNamespace is how long a namespace may be, in bytes. An output may take
 // shorter ones only.
 const maxNamespace = 255
+
+// postWait is how long a request waits for its metrics to be safe: for the
+// write under way when it came, and for its own.
+const postWait = 2*postTimeout + time.Second
 
 // postAnswer is what /post answers when all is safe.
 type postAnswer struct {
@@ -28,8 +34,12 @@ func (api *httpAPI) servePost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	keepWriting(w, postTimeout)
-	if err := api.agent.post(r.Context(), namespace, metrics); err != nil {
+	keepWriting(w, postWait)
+	// Not the request's own context: as long as the metrics may be in memory,
+	// they count, and a caller who leaves does not make room for another one.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), postWait)
+	defer cancel()
+	if err := api.agent.post(ctx, namespace, metrics); err != nil {
 		return postProblem(err)
 	}
 	return answer(w, postAnswer{Accepted: len(metrics)})

@@ -64,11 +64,14 @@ func problemOf(err error) *problemError {
 	return nil
 }
 
-// answerError sends err as a problem.
-func (api *httpAPI) answerError(w http.ResponseWriter, r *http.Request, err error) {
+// statusCallerLeft is what is counted where nobody waits for the answer.
+const statusCallerLeft = 499
+
+// answerError sends err as a problem, and returns the status.
+func (api *httpAPI) answerError(w http.ResponseWriter, r *http.Request, err error) int {
 	p := problemOf(err)
 	if p == nil && errors.Is(err, context.Canceled) {
-		return // the caller went away
+		return statusCallerLeft
 	}
 	if p == nil {
 		// Not a fault of the caller, who cannot do anything with its inside.
@@ -85,6 +88,7 @@ func (api *httpAPI) answerError(w http.ResponseWriter, r *http.Request, err erro
 	}
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(content, '\n')) // a caller that went away wants no answer
+	return p.Status
 }
 
 // keepWriting lets the answer of a request that takes long come later than the

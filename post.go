@@ -37,8 +37,6 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 	if err := a.posts.write(ctx, Batch{Namespace: namespace, Metrics: good}); err != nil {
 		return fmt.Errorf("post %d metrics to namespace %.100q: %w", len(good), namespace, err)
 	}
-	a.ledger.accept(namespace, len(good))
-	a.ledger.deliver(namespace, len(good))
 	return nil
 }
 

@@ -16,13 +16,15 @@ import (
 // https://prometheus.io/docs/instrumenting/exposition_formats/
 func (api *httpAPI) serveMetrics(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write(exposition(api.agent.Status(), time.Now())) // a caller that went away wants no answer
+	var e exposition
+	e.status(api.agent.Status())
+	e.answers(api.answers.counts())
+	_, _ = w.Write(e.text) // a caller that went away wants no answer
 	return nil
 }
 
-// exposition returns the figures of a status.
-func exposition(s Status, now time.Time) []byte {
-	var e expositionWriter
+// status adds all that a status says.
+func (e *exposition) status(s Status) {
 	e.family("lodastack_agent_build_info", "gauge", "Which build of the agent this is; always 1.")
 	e.sample(1, "version", s.Build.Version, "commit", s.Build.Commit, "goversion", s.Build.GoVersion)
 	e.family("lodastack_agent_start_time_seconds", "gauge", "When the agent was made, in Unix time.")
@@ -30,13 +32,12 @@ func exposition(s Status, now time.Time) []byte {
 	e.accounts(s.Accounts)
 	e.family("lodastack_agent_output_up", "gauge", "Whether the last write to the output succeeded.")
 	e.sample(truth(s.Output.Error == ""))
-	e.registry(s.Registry, now)
+	e.registry(s.Registry)
 	e.collectors(s.Collectors)
 	e.plugins(s.Plugins)
-	return e.text
 }
 
-func (e *expositionWriter) accounts(accounts map[string]Account) {
+func (e *exposition) accounts(accounts map[string]Account) {
 	namespaces := slices.Sorted(maps.Keys(accounts))
 	e.family("lodastack_agent_points_accepted_total", "counter", "Points that the agent took responsibility for.")
 	for _, ns := range namespaces {
@@ -59,7 +60,7 @@ func (e *expositionWriter) accounts(accounts map[string]Account) {
 	}
 }
 
-func (e *expositionWriter) registry(r RegistryStatus, now time.Time) {
+func (e *exposition) registry(r RegistryStatus) {
 	e.family("lodastack_agent_registry_up", "gauge", "Whether the last conversation with the registry went well.")
 	e.sample(truth(r.Error == "" && !r.Answered.IsZero()))
 	e.family("lodastack_agent_assignments_in_force", "gauge", "Whether it is known what to collect.")
@@ -67,12 +68,12 @@ func (e *expositionWriter) registry(r RegistryStatus, now time.Time) {
 	e.family("lodastack_agent_registry_problems", "gauge", "Items of the registry's last answers that made no sense.")
 	e.sample(float64(len(r.Problems)))
 	if !r.Answered.IsZero() {
-		e.family("lodastack_agent_registry_answer_age_seconds", "gauge", "Time since the registry's last good answer.")
-		e.sample(now.Sub(r.Answered).Seconds())
+		e.family("lodastack_agent_registry_answer_timestamp_seconds", "gauge", "When the registry last gave a good answer, in Unix time: time() minus this is its age.")
+		e.sample(unixSeconds(r.Answered))
 	}
 }
 
-func (e *expositionWriter) collectors(collectors []CollectorStatus) {
+func (e *exposition) collectors(collectors []CollectorStatus) {
 	e.family("lodastack_agent_collector_duration_seconds", "gauge", "How long the collector's last run took.")
 	for _, c := range collectors {
 		e.sample(c.Duration.Seconds(), "collector", c.Kind)
@@ -91,7 +92,7 @@ func (e *expositionWriter) collectors(collectors []CollectorStatus) {
 	}
 }
 
-func (e *expositionWriter) plugins(plugins []PluginStatus) {
+func (e *exposition) plugins(plugins []PluginStatus) {
 	label := func(p PluginStatus) []string { return []string{"namespace", p.Namespace, "repo", p.Repo} }
 	e.family("lodastack_agent_plugin_enabled", "gauge", "Whether the plugin runs periodically.")
 	for _, p := range plugins {
@@ -121,22 +122,30 @@ func (e *expositionWriter) plugins(plugins []PluginStatus) {
 	}
 }
 
-// expositionWriter writes the text format.
-type expositionWriter struct {
-	text []byte
-	name string // of the current family
+// answers adds how the API's endpoints answered.
+func (e *exposition) answers(counts map[answerKey]int64) {
+	e.family("lodastack_agent_http_answers_total", "counter", "Answers of the HTTP API, by path and status code.")
+	for _, key := range slices.SortedFunc(maps.Keys(counts), answerKey.compare) {
+		e.sample(float64(counts[key]), "path", key.path, "code", strconv.Itoa(key.code))
+	}
+}
+
+// exposition is text in the format of Prometheus.
+type exposition struct {
+	text   []byte
+	metric string // of the current family
 }
 
 // family begins a family of samples.
-func (e *expositionWriter) family(name, kind, help string) {
-	e.name = name
+func (e *exposition) family(name, kind, help string) {
+	e.metric = name
 	e.text = fmt.Appendf(e.text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
 // sample adds a sample to the family; labels are names and values in turn.
-func (e *expositionWriter) sample(value float64, labels ...string) {
+func (e *exposition) sample(value float64, labels ...string) {
 	escape := strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
-	e.text = append(e.text, e.name...)
+	e.text = append(e.text, e.metric...)
 	separator := byte('{')
 	for i := 0; i+1 < len(labels); i += 2 {
 		e.text = append(e.text, separator)

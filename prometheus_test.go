@@ -1,0 +1,67 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+)
+
+func TestMetricsPassPromlintAndSayHowTheAgentFares(t *testing.T) {
+	test := newAPITest(t,
+		agent.WithBuild(agent.Build{Version: `v1 "quoted" \ and
+broken`, Commit: "abc", GoVersion: "go1"}),
+		agent.WithCollector("QUEUE", time.Hour, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) {
+			return []agent.Metric{{Name: "queue.length", Value: 1}, {Name: "no name", Value: 1}}, errors.New("half")
+		})))
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","value":1},{"name":"b","value":1}]`).status)
+	require.Equal(t, 400, test.do(t, "POST", "/post?ns=ns.one", `[`).status)
+	require.Equal(t, 404, test.do(t, "POST", "/nothing/of/this", ``).status)
+	require.Equal(t, 200, test.do(t, "GET", pluginPath, ``).status)
+	require.Eventually(t, func() bool { return test.agent.Status().Collectors[0].Runs == 2 }, 10*time.Second, 10*time.Millisecond)
+
+	got := test.do(t, "GET", "/metrics", "")
+	require.Equal(t, 200, got.status)
+	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", got.header.Get("Content-Type"))
+	problems, err := promlint.New(strings.NewReader(got.body)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	for _, line := range []string{
+		`lodastack_agent_build_info{version="v1 \"quoted\" \\ and\nbroken",commit="abc",goversion="go1"} 1`,
+		`lodastack_agent_points_accepted_total{namespace="ns.one"} 5`,
+		`lodastack_agent_points_delivered_total{namespace="ns.one"} 5`,
+		`lodastack_agent_points_waiting{namespace="ns.one"} 0`,
+		`lodastack_agent_output_up 1`,
+		`lodastack_agent_registry_up 1`,
+		`lodastack_agent_assignments_in_force 1`,
+		`lodastack_agent_collector_runs_total{collector="QUEUE"} 2`,
+		`lodastack_agent_collector_failures_total{collector="QUEUE"} 2`,
+		`lodastack_agent_collector_invalid_metrics_total{collector="QUEUE"} 2`,
+		`lodastack_agent_plugin_runs_total{namespace="ns.one",repo="acme/backup"} 1`,
+		`lodastack_agent_plugin_enabled{namespace="ns.one",repo="acme/backup"} 1`,
+		`lodastack_agent_http_answers_total{path="/post",code="200"} 1`,
+		`lodastack_agent_http_answers_total{path="/post",code="400"} 1`,
+		`lodastack_agent_http_answers_total{path="other",code="404"} 1`,
+	} {
+		require.Contains(t, got.body, line+"\n")
+	}
+	for _, name := range []string{"collector_duration_seconds", "plugin_duration_seconds", "registry_answer_timestamp_seconds", "start_time_seconds"} {
+		require.Contains(t, got.body, "\nlodastack_agent_"+name)
+	}
+}
+
+func TestMetricsCountWhatIsDropped(t *testing.T) {
+	test := newAPITest(t)
+	test.output.set(func(o *apiOutput) { o.err = &agent.PermanentError{Reason: "bad_topic", Err: errors.New("no topic")} })
+	require.Equal(t, 200, test.do(t, "GET", pluginPath, ``).status)
+	require.Eventually(t, func() bool {
+		return strings.Contains(test.do(t, "GET", "/metrics", "").body,
+			`lodastack_agent_points_dropped_total{namespace="ns.one",reason="bad_topic"} 1`+"\n")
+	}, 10*time.Second, 10*time.Millisecond)
+}
