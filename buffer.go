@@ -159,19 +159,20 @@ func (b *buffer) write(ctx context.Context, batches []Batch) {
 	for {
 		err := b.attempt(ctx, whole)
 		if err == nil {
-			b.done(whole, "")
+			b.done(whole, len(whole.Metrics), "")
 			return
 		}
-		if reason, permanent := permanentReason(err); permanent {
-			if len(batches) > 1 { // one of them may be to blame for all
+		if permanent := asPermanent(err); permanent != nil {
+			refused := permanent.Refused(whole)
+			if len(batches) > 1 && refused == len(whole.Metrics) { // one of them may be to blame for all
 				for _, batch := range batches {
 					b.write(ctx, []Batch{batch})
 				}
 				return
 			}
 			b.logger.Error("the output refused points for good: they are dropped",
-				"namespace", whole.Namespace, "points", len(whole.Metrics), "reason", reason, "error", err)
-			b.done(whole, reason)
+				"namespace", whole.Namespace, "points", refused, "reason", permanent.Reason, "error", err)
+			b.done(whole, len(whole.Metrics)-refused, permanent.Reason)
 			return
 		}
 		timer := time.NewTimer(wait.next())
@@ -179,7 +180,7 @@ func (b *buffer) write(ctx context.Context, batches []Batch) {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			b.done(whole, droppedShutdown)
+			b.done(whole, 0, droppedShutdown)
 			return
 		}
 	}
@@ -191,7 +192,7 @@ func (b *buffer) attempt(ctx context.Context, batch Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err := recovered(func() error { return b.output.Write(ctx, batch) })
-	if _, permanent := permanentReason(err); permanent {
+	if asPermanent(err) != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -206,16 +207,18 @@ func (b *buffer) attempt(ctx context.Context, batch Batch) error {
 	return err
 }
 
-// done books a batch that was written, or dropped for a reason.
-func (b *buffer) done(batch Batch, reason string) {
+// done books a batch of which so many points are delivered; the others are
+// dropped for the reason.
+func (b *buffer) done(batch Batch, delivered int, reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.points -= len(batch.Metrics)
-	if reason == "" {
-		b.ledger.deliver(batch.Namespace, len(batch.Metrics))
-		return
+	if delivered > 0 {
+		b.ledger.deliver(batch.Namespace, delivered)
 	}
-	b.ledger.drop(batch.Namespace, reason, len(batch.Metrics))
+	if dropped := len(batch.Metrics) - delivered; dropped > 0 {
+		b.ledger.drop(batch.Namespace, reason, dropped)
+	}
 }
 
 // failure returns the error of the last write, nil where it succeeded.

@@ -160,3 +160,16 @@ func TestAccountsSurviveARestart(t *testing.T) {
 		second.stop()
 	})
 }
+
+func TestOnlyTheRefusedPointsOfABatchAreDropped(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.output.Fail(&agent.PermanentError{Reason: "too_large", Points: 1, Err: errors.New("too large")})
+		w.run()
+		w.pass(time.Second)
+		require.Equal(t, agent.Account{Accepted: 3, Delivered: 2, Dropped: map[string]int64{"too_large": 1}}, w.account("web"))
+
+		require.ErrorContains(t, w.Post(t.Context(), "web", metrics(3)), "too large")
+		require.EqualValues(t, 4, w.account("web").Delivered)
+	}, agent.WithCollector("X", time.Hour, agent.CollectorFunc(
+		func(context.Context) ([]agent.Metric, error) { return metrics(3), nil })))
+}

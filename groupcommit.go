@@ -118,7 +118,7 @@ func (c *groupCommit) writeTogether(batches []Batch) []error {
 	defer cancel()
 	errs := make([]error, len(batches))
 	err := c.writeBatch(ctx, merge(batches))
-	if _, permanent := permanentReason(err); permanent && len(batches) > 1 {
+	if asPermanent(err) != nil && len(batches) > 1 {
 		for i, batch := range batches { // one of them may be to blame for all
 			errs[i] = c.writeBatch(ctx, batch)
 		}
@@ -135,12 +135,18 @@ func (c *groupCommit) writeBatch(ctx context.Context, b Batch) error {
 	if len(b.Metrics) == 0 {
 		return nil
 	}
-	if err := recovered(func() error { return c.output.Write(ctx, b) }); err != nil {
+	err := recovered(func() error { return c.output.Write(ctx, b) })
+	safe := len(b.Metrics)
+	if permanent := asPermanent(err); permanent != nil {
+		safe -= permanent.Refused(b)
+	} else if err != nil {
 		return err
 	}
-	c.ledger.accept(b.Namespace, len(b.Metrics))
-	c.ledger.deliver(b.Namespace, len(b.Metrics))
-	return nil
+	if safe > 0 {
+		c.ledger.accept(b.Namespace, safe)
+		c.ledger.deliver(b.Namespace, safe)
+	}
+	return err
 }
 
 // close refuses further writes and waits for those under way. When ctx ends, it

@@ -50,6 +50,14 @@ type endpoint struct {
 	serve func(w http.ResponseWriter, r *http.Request) error
 }
 
+// methods returns those that the endpoint takes.
+func (e endpoint) methods() []string {
+	if e.effect {
+		return []string{http.MethodGet, http.MethodPost}
+	}
+	return []string{http.MethodGet, http.MethodHead, http.MethodPost}
+}
+
 // endpoints returns the API by path. openapi.json says the same to callers.
 func (api *httpAPI) endpoints() map[string]endpoint {
 	reading := func(serve func(http.ResponseWriter, *http.Request) error) endpoint { return endpoint{serve: serve} }
@@ -99,11 +107,7 @@ func (api *httpAPI) admit(w http.ResponseWriter, r *http.Request, e endpoint) er
 	if err := api.checkSite(r); err != nil {
 		return err
 	}
-	allowed := []string{http.MethodGet, http.MethodHead, http.MethodPost}
-	if e.effect {
-		allowed = []string{http.MethodGet, http.MethodPost}
-	}
-	if !slices.Contains(allowed, r.Method) {
+	if allowed := e.methods(); !slices.Contains(allowed, r.Method) {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return problem(http.StatusMethodNotAllowed, "Use GET or POST; the method %.20q is none of this API.", r.Method)
 	}

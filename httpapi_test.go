@@ -125,6 +125,7 @@ type apiTest struct {
 	runner   *apiRunner
 	agent    *agent.Agent
 	server   *httptest.Server
+	described
 }
 
 // pluginRepo is assigned to the namespace ns.one, on demand only.
@@ -149,6 +150,7 @@ func newAPITest(t *testing.T, opts ...agent.Option) *apiTest {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- test.agent.Run(ctx) }()
+	test.described = describedAPI(t)
 	test.server = httptest.NewServer(test.agent.Handler())
 	t.Cleanup(func() {
 		test.server.Close()
@@ -201,7 +203,9 @@ func (test *apiTest) do(t *testing.T, method, path, body string, change ...func(
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return answer{response.StatusCode, response.Header, string(content)}
+	got := answer{response.StatusCode, response.Header, string(content)}
+	test.check(t, request, got)
+	return got
 }
 
 func TestAPIAnswersGetAndPostAtEveryEndpoint(t *testing.T) {

@@ -105,7 +105,7 @@ func postProblem(err error) error {
 	if errors.As(err, &bad) {
 		return problem(http.StatusBadRequest, "%v. Nothing of the body was taken.", bad)
 	}
-	if _, permanent := permanentReason(err); permanent {
+	if asPermanent(err) != nil {
 		return problem(http.StatusBadRequest, "The output will never take this: %v.", err)
 	}
 	if p := problemOf(err); p != nil {

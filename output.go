@@ -26,25 +26,38 @@ type PermanentError struct {
 	// Reason is a word for the count of dropped points, such as
 	// "bad_topic". Empty stands for "refused".
 	Reason string
+	// Points is how many of the batch's points are refused where the others
+	// are safe. Zero stands for all of them.
+	Points int
 	Err    error
 }
 
 // Permanent says of an error of [Output.Write] that trying again is useless.
 func Permanent(err error) error { return &PermanentError{Reason: "refused", Err: err} }
 
+// Refused returns how many of a batch's points are refused.
+func (e *PermanentError) Refused(b Batch) int {
+	if e.Points == 0 {
+		return len(b.Metrics)
+	}
+	return min(e.Points, len(b.Metrics))
+}
+
 func (e *PermanentError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the error that was declared permanent.
 func (e *PermanentError) Unwrap() error { return e.Err }
 
-// permanentReason tells whether err is permanent, and its reason.
-func permanentReason(err error) (reason string, ok bool) {
+// asPermanent returns the permanent error in err, with its reason, or nil.
+func asPermanent(err error) *PermanentError {
 	var permanent *PermanentError
 	if !errors.As(err, &permanent) {
-		return "", false
+		return nil
 	}
 	if permanent.Reason == "" {
-		return "refused", true
+		named := *permanent
+		named.Reason = "refused"
+		return &named
 	}
-	return permanent.Reason, true
+	return permanent
 }

@@ -18,7 +18,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -97,12 +96,8 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 			return fmt.Errorf("publish to topic %s: %w", topic, err)
 		}
 	}
-	if refused.points == len(b.Metrics) {
-		return &agent.PermanentError{Reason: refused.reason, Err: refused.first}
-	}
 	if refused.points > 0 {
-		o.cfg.Logger.Warn("some points of a batch can never be written",
-			slog.String("topic", topic), slog.Int("points", refused.points), slog.Int("of", len(b.Metrics)), slog.Any("error", refused.first))
+		return &agent.PermanentError{Reason: refused.reason, Points: refused.points, Err: refused.first}
 	}
 	return nil
 }

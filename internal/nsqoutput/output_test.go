@@ -1,9 +1,7 @@
 package nsqoutput_test
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -92,22 +90,17 @@ func TestWriteSplitsALargeBatchIntoMessagesAndRequests(t *testing.T) {
 
 func TestWriteWritesTheOthersWhenAPointIsTooLarge(t *testing.T) {
 	server := nsqdtest.Start(t, nsqdtest.Options{})
-	var log bytes.Buffer
-	out := newOutput(t, nsqoutput.Config{
-		Servers: []string{server.Addr()}, MaxMessageSize: 4 << 10, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	})
+	out := newOutput(t, nsqoutput.Config{Servers: []string{server.Addr()}, MaxMessageSize: 4 << 10})
 	large := agent.Metric{Name: "large", Value: strings.Repeat("x", 4<<10)}
 
 	b := batch(3)
 	b.Metrics = append(b.Metrics, large)
-	require.NoError(t, out.Write(t.Context(), b))
-	require.Equal(t, lines(3), server.Lines(t, "collect.ns", 3))
-	require.Contains(t, log.String(), "point large needs a message of")
-
-	err := out.Write(t.Context(), agent.Batch{Namespace: "ns", Metrics: []agent.Metric{large}})
 	var permanent *agent.PermanentError
-	require.ErrorAs(t, err, &permanent)
+	require.ErrorAs(t, out.Write(t.Context(), b), &permanent)
 	require.Equal(t, "too_large", permanent.Reason)
+	require.Equal(t, 1, permanent.Refused(b))
+	require.ErrorContains(t, permanent, "point large needs a message of")
+	require.Equal(t, lines(3), server.Lines(t, "collect.ns", 3))
 }
 
 func TestWriteRefusesANamespaceThatMakesNoTopicWithoutAskingNsqd(t *testing.T) {

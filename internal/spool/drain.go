@@ -125,8 +125,10 @@ func (d *drainer) attempt(piece agent.Batch) bool {
 		d.up(started)
 		d.ledger.delivered(piece.Namespace, n)
 	case errors.As(err, &permanent):
-		d.log.Warn("spooled batch was refused and is dropped", "namespace", piece.Namespace, "points", n, "error", err)
-		d.ledger.dropped(map[string]int64{piece.Namespace: n}, reason(permanent))
+		refused := int64(permanent.Refused(piece))
+		d.log.Warn("spooled points were refused and are dropped", "namespace", piece.Namespace, "points", refused, "error", err)
+		d.ledger.dropped(map[string]int64{piece.Namespace: refused}, reason(permanent))
+		d.ledger.delivered(piece.Namespace, n-refused)
 	default:
 		// A success of late says that it is this batch, not the output.
 		if !d.circuit.tookSince(started.Add(-trialEvery)) {

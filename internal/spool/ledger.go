@@ -36,6 +36,9 @@ func (l *ledger) account(namespace string) *agent.Account {
 
 // passed counts points that the inner output took at once.
 func (l *ledger) passed(namespace string, n int64) {
+	if n == 0 {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(namespace)

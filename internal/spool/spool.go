@@ -208,12 +208,14 @@ func (s *Spool) pass(ctx context.Context, b agent.Batch, started time.Time) erro
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := s.inner.Write(limited, b)
-	if err == nil {
+	var permanent *agent.PermanentError
+	switch {
+	case err == nil:
 		s.ledger.passed(b.Namespace, int64(len(b.Metrics)))
 		s.up(started)
-		return nil
-	}
-	if ctx.Err() == nil && !isPermanent(err) {
+	case errors.As(err, &permanent):
+		s.ledger.passed(b.Namespace, int64(len(b.Metrics)-permanent.Refused(b)))
+	case ctx.Err() == nil:
 		s.down(started, err)
 	}
 	return err

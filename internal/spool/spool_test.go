@@ -190,3 +190,20 @@ func TestDirectoryHasOneOwner(t *testing.T) {
 	require.NoError(t, s.Close(context.Background()))
 	open(t, spool.Config{Dir: dir}, &fakeOutput{})
 }
+
+func TestPartlyRefusedBatchCountsWhatIsSafe(t *testing.T) {
+	partly := func(context.Context, agent.Batch) error {
+		return &agent.PermanentError{Reason: "too_large", Points: 1, Err: errors.New("too large")}
+	}
+	inner := &fakeOutput{}
+	inner.set(partly)
+	s := open(t, spool.Config{Dir: t.TempDir()}, inner)
+	require.Error(t, s.Write(context.Background(), batch("live", 0, 3)))
+	require.Equal(t, agent.Account{Accepted: 2, Delivered: 2, Dropped: map[string]int64{}}, s.Accounts()["live"])
+
+	inner.set(away)
+	write(t, s, batch("spooled", 0, 3))
+	inner.set(partly)
+	eventually(t, func() bool { return s.Status().Waiting == 0 }, "drained")
+	require.Equal(t, agent.Account{Accepted: 3, Delivered: 2, Dropped: map[string]int64{"too_large": 1}}, s.Accounts()["spooled"])
+}
