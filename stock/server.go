@@ -1,7 +1,6 @@
 package stock
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -20,6 +19,8 @@ type server struct {
 	http      http.Server
 	listeners listeners
 	serving   sync.WaitGroup
+	// connections that are open; none begins once serving is over.
+	connections sync.WaitGroup
 }
 
 // serve starts serving handler. The server owns the listeners. security is for
@@ -37,6 +38,14 @@ func serve(cfg APIConfig, on listeners, security *tls.Config, handler http.Handl
 			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		},
 	}
+	s.http.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.connections.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			s.connections.Done()
+		}
+	}
 	for e, listener := range on {
 		listener = netutil.LimitListener(listener, cfg.MaxConnections)
 		if e.network == "tcp" && security != nil {
@@ -52,15 +61,28 @@ func serve(cfg APIConfig, on listeners, security *tls.Config, handler http.Handl
 	return s
 }
 
-// stop takes no more requests, gives those under way the time, and ends what
-// is left then.
-func (s *server) stop(grace time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	if s.http.Shutdown(ctx) != nil {
-		s.http.Close()
-	}
+// stop accepts no more connections, answers the requests of those that it has
+// within the grace, and ends what is left then.
+//
+// http.Server.Shutdown would hang up on a connection whose first request it
+// has not yet read, and the caller of a post would not know what became of it.
+func (s *server) stop(grace time.Duration) error {
+	err := s.listeners.close()
 	s.serving.Wait()
+	s.http.SetKeepAlivesEnabled(false) // hangs up on idle connections
+	answered := make(chan struct{})
+	go func() {
+		s.connections.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+		return err
+	case <-time.After(grace):
+	}
+	err = errors.Join(err, s.http.Close())
+	<-answered // which the end of the requests' contexts and connections brings about
+	return err
 }
 
 // tlsConfig reads the files for TLS; nil where it is off. A client may show a

@@ -221,7 +221,7 @@ func (g *generation) start(s *Service) {
 // stop ends requests first, so that what they brought is delivered, and then
 // the agent.
 func (g *generation) stop() error {
-	g.server.stop(requestGrace)
+	err := g.server.stop(requestGrace)
 	g.cancel()
-	return errors.Join(<-g.ended, g.parts.Close())
+	return errors.Join(err, <-g.ended, g.parts.Close())
 }

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,9 +135,18 @@ func TestLoadedOptionsWithACollectorOfOnesOwnMakeAnAgent(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
 
-	lines := strings.Join(h.nsqd.Lines(t, "collect.web.shop", 60), "\n")
-	require.Contains(t, lines, "queue.depth,host=h1 value=7 ")
-	require.Contains(t, lines, "cpu.idle,host=h1 value=")
+	consumer, err := h.nsqd.Consume("collect.web.shop", "test")
+	require.NoError(t, err)
+	defer consumer.Close()
+	wanted := []string{"queue.depth,host=h1 value=7 ", "cpu.idle,host=h1 value="}
+	for len(wanted) > 0 {
+		select {
+		case message := <-consumer.Messages:
+			wanted = slices.DeleteFunc(wanted, func(point string) bool { return strings.Contains(string(message), point) })
+		case <-time.After(5 * time.Second):
+			t.Fatalf("missing: %q", wanted)
+		}
+	}
 	cancel()
 	require.NoError(t, <-done)
 }
@@ -164,7 +175,7 @@ func TestNoPostIsRefusedOrLostDuringReloads(t *testing.T) {
 	service := h.run(t)
 	var posts sync.WaitGroup
 	stop := make(chan struct{})
-	accepted := 0
+	var posted atomic.Int64
 	posts.Go(func() {
 		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 		for {
@@ -173,27 +184,30 @@ func TestNoPostIsRefusedOrLostDuringReloads(t *testing.T) {
 				return
 			default:
 			}
-			body := fmt.Sprintf(`[{"name":"n%d","value":1}]`, accepted)
+			n := posted.Load()
+			body := fmt.Sprintf(`[{"name":"n%d","value":1}]`, n)
 			response, err := client.Post("http://"+h.listen+"/post?ns=posted", "", strings.NewReader(body))
 			if err != nil {
-				t.Errorf("post %d: %v", accepted, err)
+				t.Errorf("post %d: %v", n, err)
 				return
 			}
 			response.Body.Close()
 			if response.StatusCode != http.StatusOK {
-				t.Errorf("post %d: %s", accepted, response.Status)
+				t.Errorf("post %d: %s", n, response.Status)
 				return
 			}
-			accepted++
+			posted.Add(1)
 		}
 	})
-	for i := range 5 {
+	for i := range 20 {
 		h.configure(t, fmt.Sprintf("output.buffersize = %d\n", 2000+i))
+		before := posted.Load()
 		require.NoError(t, service.Reload(t.Context()))
+		require.Eventually(t, func() bool { return posted.Load() > before || t.Failed() }, 5*time.Second, time.Millisecond)
 	}
 	close(stop)
 	posts.Wait()
-	require.NotZero(t, accepted)
+	accepted := int(posted.Load())
 	names := make(map[string]bool)
 	for _, line := range h.nsqd.Lines(t, "collect.posted", accepted) {
 		name, _, _ := strings.Cut(line, ",")

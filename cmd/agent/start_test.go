@@ -20,8 +20,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/lodastack/agent/internal/nsqdtest"
 )
 
 func TestPointsAreInNSQWithinTwoSecondsOfTheStart(t *testing.T) {
@@ -48,12 +46,10 @@ func TestSignalsStopTheAgentCleanly(t *testing.T) {
 
 // hang makes stopping take long: points wait, and nsqd does not answer.
 func hang(t *testing.T, h *host) *daemon {
-	proxy := nsqdtest.StartProxy(t, h.nsqd.Addr())
+	t.Helper()
 	h.configure(t, "output.spoolsize = 0\n")
-	config, err := os.ReadFile(h.config)
-	require.NoError(t, err)
-	h.write(t, "agent.conf", strings.Replace(string(config), h.nsqd.Addr(), proxy.Addr(), 1))
-	proxy.Freeze()
+	h.nsqd.Freeze()
+	t.Cleanup(h.nsqd.Thaw)
 	d := h.start(t)
 	require.Eventually(t, func() bool {
 		r := execute(t, "status", "-f", h.config)
