@@ -71,7 +71,7 @@ func (k *Knobs) Heal() {
 
 // obey does to a call what the knobs say. Its error ends the call.
 func (k *Knobs) obey(ctx context.Context) error {
-	err, value, delay, hanging, deaf := k.read()
+	value, delay, hanging, deaf, err := k.read()
 	if value != nil {
 		panic(value)
 	}
@@ -100,7 +100,7 @@ func (k *Knobs) obey(ctx context.Context) error {
 }
 
 // read returns what the knobs say to one call.
-func (k *Knobs) read() (err error, value any, delay time.Duration, hanging chan struct{}, deaf bool) {
+func (k *Knobs) read() (value any, delay time.Duration, hanging chan struct{}, deaf bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.failures != 0 {
@@ -109,7 +109,7 @@ func (k *Knobs) read() (err error, value any, delay time.Duration, hanging chan 
 			k.failures--
 		}
 	}
-	return err, k.panic, k.delay, k.hanging, k.deaf
+	return k.panic, k.delay, k.hanging, k.deaf, err
 }
 
 // hangsForever tells whether calls do not heed their context.
