@@ -18,9 +18,6 @@ var (
 	ErrAlreadyRun = errors.New("the agent has been run already: make a new one")
 )
 
-// closeTimeout bounds how long the output takes to close.
-const closeTimeout = time.Second
-
 // Agent measures a host and delivers what it and others measured there. Make
 // one with [New]. Its methods are safe for concurrent use.
 type Agent struct {
@@ -87,65 +84,21 @@ func (a *Agent) Run(ctx context.Context) error {
 	values := context.WithoutCancel(ctx)
 	delivering, stopDelivering := context.WithCancel(values)
 	defer stopDelivering()
-	var delivery, updates, accounting sync.WaitGroup
+	r := &running{schedule: newSchedule(ctx), stopDelivering: stopDelivering}
 	a.loadLedger()
-	accounting.Go(func() { a.keepLedger(ctx) })
-	delivery.Go(func() { a.buffer.run(delivering) })
-
-	schedule := newSchedule(ctx)
+	r.accounting.Go(func() { a.keepLedger(ctx) })
+	r.delivery.Go(func() { a.buffer.run(delivering) })
 	a.mu.Lock()
-	a.schedule = schedule
+	a.schedule = r.schedule
 	a.mu.Unlock()
 	a.plugins.start(ctx)
 	a.updater.start(ctx)
 	a.updater.remember()
-	updates.Go(func() { a.updater.loop(ctx) })
+	r.updates.Go(func() { a.updater.loop(ctx) })
 	a.config.logger.Info("the agent runs", "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
-	a.config.logger.Info("the agent stops")
-	stopping, cancel := context.WithTimeout(values, a.config.shutdownTimeout)
-	defer cancel()
-	// What produces gets half of the time, so that what waits can be delivered.
-	producing, cancel := context.WithTimeout(stopping, a.config.shutdownTimeout/2)
-	defer cancel()
-	var wrong *multierror.Error
-	failed := func(what string, err error) {
-		if err != nil {
-			wrong = multierror.Append(wrong, fmt.Errorf("stop the agent: %s: %w", what, err))
-		}
-	}
-	failed("the registry did not return", errors.Join(waitFor(producing, &updates), a.updater.wait(producing)))
-	failed("a collector or plugin did not return", schedule.wait(producing))
-	failed("installing a plugin did not end", a.plugins.wait(producing))
-	failed("a post did not return", a.posts.close(producing))
-	a.buffer.close()
-	if waitFor(stopping, &delivery) != nil {
-		stopDelivering() // what still waits is dropped, and counted
-	}
-	// An output that respects its context takes none of this time.
-	closing, cancel := context.WithTimeout(values, closeTimeout)
-	defer cancel()
-	failed("the output did not return from a write", waitFor(closing, &delivery))
-	failed("close the output", a.closeOutput(closing))
-	if lost := a.ledger.dropped(droppedShutdown); lost > 0 {
-		failed("deliver what waits", fmt.Errorf("the output did not take %d points in time: they are lost", lost))
-	}
-	accounting.Wait()
-	a.saveLedger(a.accounts())
-	return wrong.ErrorOrNil()
-}
-
-// closeOutput closes the output and waits for that no longer than ctx lasts.
-func (a *Agent) closeOutput(ctx context.Context) error {
-	closed := make(chan error, 1)
-	go func() { closed <- recovered(func() error { return a.config.output.Close(ctx) }) }()
-	select {
-	case err := <-closed:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return a.stop(values, r)
 }
 
 // Update asks the registry now and returns when its answer is in force, or

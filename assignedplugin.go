@@ -194,7 +194,7 @@ func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string)
 // sendOutput sends what the plugin measured. Bad metrics are left out and
 // counted.
 func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) error {
-	metrics, bad, err := decodePluginOutput(stdout)
+	metrics, bad, err := DecodePluginOutput(stdout)
 	if err != nil {
 		return &RunError{Result: RunOutput, Err: err}
 	}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Output takes the points away: to a queue, a file, another output. See
@@ -18,6 +19,43 @@ type Output interface {
 	// Close releases what the output holds, after the last Write has
 	// returned. It may be called more than once.
 	Close(ctx context.Context) error
+}
+
+// OutputInspector is what an [Output] implements, besides, when it can tell
+// how it fares. An output around another one tells about both.
+type OutputInspector interface {
+	InspectOutput() OutputDetails
+}
+
+// OutputDetails is what an [OutputInspector] tells. What it does not know is
+// left zero.
+type OutputDetails struct {
+	// Servers that the output writes to.
+	Servers []ServerDetails `json:"servers,omitempty"`
+	// Disk tells about points that are kept on disk.
+	Disk *DiskDetails `json:"disk,omitempty"`
+	// Problems has a sentence for each thing that a person should look at.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// ServerDetails tells about a server that points are sent to.
+type ServerDetails struct {
+	Address string `json:"address"`
+	// State in a word: unused, up, down, trial.
+	State string `json:"state"`
+	// LastError is the last failure; it stays when the server is up again.
+	LastError string `json:"last_error,omitempty"`
+	// Since is when State became what it is.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// DiskDetails tells about points on disk.
+type DiskDetails struct {
+	Points int64 `json:"points"`
+	Bytes  int64 `json:"bytes"`
+	Files  int   `json:"files"`
+	// Oldest is about the time of the oldest point.
+	Oldest time.Time `json:"oldest,omitzero"`
 }
 
 // PermanentError is the error of a batch that an [Output] will never be able

@@ -23,7 +23,8 @@ type Plugin struct {
 // PluginRunner fetches plugins and runs them. See [WithPluginRunner].
 //
 // Its methods are called concurrently, but for one plugin at most one of
-// Install and Update at a time, and never two Runs.
+// Install and Update at a time, and never two Runs. A runner that also has a
+// method Close(context.Context) error is closed when the agent has stopped.
 type PluginRunner interface {
 	// Install sees to it that the plugin is present. It does nothing where it
 	// was already. A failed Install leaves nothing that could be run.

@@ -7,25 +7,27 @@ import (
 	"fmt"
 )
 
-// decodePluginOutput reads the JSON list of metrics that a plugin prints. An
-// element that is no metric is bad; what is no list at all is an error.
-func decodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, err error) {
+// DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
+// returns the metrics that can be sent, and why each of the others cannot.
+// What is no list at all is an error. Unknown keys are ignored.
+func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, err error) {
+	const want = `print a JSON list of metrics, [{"name": "…", "value": 1}, …], or [] where there are none`
 	if len(bytes.TrimSpace(stdout)) == 0 {
-		return nil, nil, errors.New("printed nothing: a plugin prints a JSON list of metrics, [] where there are none")
+		return nil, nil, errors.New("printed nothing: " + want)
 	}
 	var elements []json.RawMessage
 	if err := json.Unmarshal(stdout, &elements); err != nil {
-		return nil, nil, fmt.Errorf("did not print a JSON list of metrics: %w", err)
+		return nil, nil, fmt.Errorf("%w: %s", err, want)
 	}
-	if elements == nil { // the word null
-		return nil, nil, errors.New("did not print a JSON list of metrics, but null")
+	if elements == nil {
+		return nil, nil, errors.New("null is no list: " + want)
 	}
 	metrics = make([]Metric, 0, len(elements))
 	for i, element := range elements {
 		var m Metric
 		err := json.Unmarshal(element, &m)
 		if err == nil {
-			err = checkName(m.Name) // the plugin's name will stand before it
+			err = m.Validate()
 		}
 		if err != nil {
 			bad = append(bad, &MetricError{Index: i, Name: m.Name, Err: err})

@@ -41,6 +41,7 @@ type OutputStatus struct {
 	Error string `json:"error,omitempty"`
 	// Total is the sum of all namespaces' accounts.
 	Total Account `json:"total"`
+	OutputDetails
 }
 
 // CollectorStatus tells about a collector.
@@ -76,6 +77,9 @@ func (a *Agent) Status() Status {
 	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)
 	if err := a.buffer.failure(); err != nil {
 		s.Output.Error = err.Error()
+	}
+	if inspector, ok := a.config.output.(OutputInspector); ok {
+		s.Output.OutputDetails = inspector.InspectOutput()
 	}
 	for _, account := range s.Accounts {
 		s.Output.Total.add(account)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -56,14 +55,16 @@ func judgeOutput(t trial) []verdict {
 		if run.err != nil {
 			continue
 		}
-		metrics, bad, err := parseOutput(run.Stdout)
+		metrics, bad, err := agent.DecodePluginOutput(run.Stdout)
 		if err != nil {
 			list.faults = append(list.faults, err.Error())
 			break
 		}
 		outputs = append(outputs, metrics)
 		if len(good.faults) == 0 {
-			good.faults = bad
+			for _, fault := range bad {
+				good.faults = append(good.faults, fault.Error())
+			}
 		}
 	}
 	if len(outputs) == 0 {
@@ -79,30 +80,6 @@ func judgeOutput(t trial) []verdict {
 		steady.faults = changingTags(outputs[0], outputs[1])
 	}
 	return []verdict{list, good, once, times, steady}
-}
-
-// parseOutput reads the list of metrics and says what is wrong with which.
-func parseOutput(stdout []byte) (metrics []agent.Metric, bad []string, err error) {
-	var elements []json.RawMessage
-	if err := json.Unmarshal(stdout, &elements); err != nil {
-		return nil, nil, fmt.Errorf(`%w; print [ {"name": "…", "value": 1}, … ], or [] where there is nothing`, err)
-	}
-	if elements == nil {
-		return nil, nil, errors.New("null is no list; print [] where there is nothing")
-	}
-	for i, element := range elements {
-		var m agent.Metric
-		err := json.Unmarshal(element, &m)
-		if err == nil {
-			err = m.Validate()
-		}
-		if err != nil {
-			bad = append(bad, fmt.Sprintf("metric %d (%.100q): %v", i, m.Name, err))
-			continue
-		}
-		metrics = append(metrics, m)
-	}
-	return metrics, bad, nil
 }
 
 // repeated finds metrics of which InfluxDB would keep only the last.

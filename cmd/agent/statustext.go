@@ -31,6 +31,13 @@ func statusText(s agent.Status) []byte {
 	fmt.Fprintf(table, "\nregistry\t%s\n", registryText(s.Registry, now))
 	fmt.Fprintf(table, "namespaces\t%s\n", cmp.Or(strings.Join(s.Namespaces, " "), "none"))
 	fmt.Fprintf(table, "points\t%s\n", accountText(s.Output.Total))
+	for _, server := range s.Output.Servers {
+		fmt.Fprintf(table, "nsqd\t%s is %s\n", server.Address, server.State)
+	}
+	if disk := s.Output.Disk; disk != nil && disk.Points > 0 {
+		fmt.Fprintf(table, "on disk\t%d points in %.1f MiB, the oldest from %s ago\n",
+			disk.Points, float64(disk.Bytes)/(1<<20), age(now.Sub(disk.Oldest)))
+	}
 	table.Flush()
 	writeAccounts(&text, s)
 	writeCollectors(&text, s.Collectors, now)
@@ -52,6 +59,9 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 	}
 	if s.Output.Error != "" {
 		say("output: %s", s.Output.Error)
+	}
+	for _, problem := range s.Output.Problems {
+		say("output: %s", problem)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(s.Output.Total.Dropped)) {
 		say("output: %d points are lost (%s)", s.Output.Total.Dropped[reason], reason)

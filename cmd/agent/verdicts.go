@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"github.com/lodastack/agent"
 	"io"
 	"time"
 )
@@ -28,7 +29,7 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	}
 	run := t.runs[len(t.runs)-1]
 	fmt.Fprintf(&text, "\n%s\n", cost(t, run))
-	if metrics, _, err := parseOutput(run.Stdout); err == nil && run.err == nil {
+	if metrics, _, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
 		fmt.Fprintf(&text, "\n%d metrics are sent:\n", len(metrics))
 		for _, m := range metrics[:min(len(metrics), maxShown)] {
 			fmt.Fprintf(&text, "  %s value=%v\n", oneLine(t.name+"."+m.Name+tagText(m.Tags)), m.Value)

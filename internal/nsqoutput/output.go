@@ -42,7 +42,10 @@ type Output struct {
 	closed  bool
 }
 
-var _ agent.Output = (*Output)(nil)
+var (
+	_ agent.Output          = (*Output)(nil)
+	_ agent.OutputInspector = (*Output)(nil)
+)
 
 // New returns an Output that connects when it is first written to. The error
 // names everything that is wrong with cfg.
@@ -109,6 +112,20 @@ func (o *Output) Servers() []ServerStatus {
 		statuses[i] = s.health.status()
 	}
 	return statuses
+}
+
+// InspectOutput implements [agent.OutputInspector].
+func (o *Output) InspectOutput() agent.OutputDetails {
+	var details agent.OutputDetails
+	for _, s := range o.Servers() {
+		details.Servers = append(details.Servers, agent.ServerDetails{
+			Address: s.Address, State: string(s.State), LastError: s.LastError, Since: s.Since,
+		})
+		if s.State == Down || s.State == Trial {
+			details.Problems = append(details.Problems, fmt.Sprintf("nsqd %s is %s: %s", s.Address, s.State, s.LastError))
+		}
+	}
+	return details
 }
 
 // Close closes the connections. It waits for no server, so that ctx is of no

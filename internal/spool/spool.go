@@ -121,8 +121,9 @@ type Spool struct {
 }
 
 var (
-	_ agent.Output = (*Spool)(nil)
-	_ agent.Keeper = (*Spool)(nil)
+	_ agent.Output          = (*Spool)(nil)
+	_ agent.Keeper          = (*Spool)(nil)
+	_ agent.OutputInspector = (*Spool)(nil)
 )
 
 // Open makes an output that spools what inner does not take, and goes on with

@@ -1,6 +1,11 @@
 package spool
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/lodastack/agent"
+)
 
 // Status is what a person wants to know of a spool.
 type Status struct {
@@ -45,4 +50,26 @@ func (q *queue) describe(st *Status) {
 		st.Fault = q.fault.Error()
 	}
 	st.Damages = append(st.Damages, q.damages...)
+}
+
+// InspectOutput implements [agent.OutputInspector], for the spool and the
+// output within.
+func (s *Spool) InspectOutput() agent.OutputDetails {
+	var details agent.OutputDetails
+	if inner, ok := s.inner.(agent.OutputInspector); ok {
+		details = inner.InspectOutput()
+	}
+	st := s.Status()
+	details.Disk = &agent.DiskDetails{Points: st.Waiting, Bytes: st.Size, Files: st.Files, Oldest: st.Oldest}
+	if st.Down != "" {
+		details.Problems = append(details.Problems, fmt.Sprintf("the output takes no points, which wait on disk: %s", st.Down))
+	}
+	if st.Fault != "" {
+		details.Problems = append(details.Problems, fmt.Sprintf("no points can be kept on disk: %s", st.Fault))
+	}
+	for _, damage := range st.Damages {
+		details.Problems = append(details.Problems, fmt.Sprintf(
+			"points on disk were damaged and %d are lost (%s); the file is set aside as %s", damage.Points, damage.Reason, damage.File))
+	}
+	return details
 }

@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+)
+
+// closeTimeout bounds how long the output and the plugin runner take to close.
+const closeTimeout = time.Second
+
+// running is what Run has started.
+type running struct {
+	schedule       *schedule
+	updates        sync.WaitGroup // asks the registry
+	accounting     sync.WaitGroup // saves the ledger
+	delivery       sync.WaitGroup // writes to the output
+	stopDelivering context.CancelFunc
+}
+
+// stop ends everything: what produces points first, then what takes them
+// away. It returns what could not be ended or delivered in time.
+func (a *Agent) stop(ctx context.Context, r *running) error {
+	a.config.logger.Info("the agent stops")
+	var wrong *multierror.Error
+	failed := func(what string, err error) {
+		if err != nil {
+			wrong = multierror.Append(wrong, fmt.Errorf("stop the agent: %s: %w", what, err))
+		}
+	}
+	stopping, cancel := context.WithTimeout(ctx, a.config.shutdownTimeout)
+	defer cancel()
+	// What produces gets half of the time, so that what waits can be delivered.
+	producing, cancel := context.WithTimeout(stopping, a.config.shutdownTimeout/2)
+	defer cancel()
+	failed("the registry did not return", errors.Join(waitFor(producing, &r.updates), a.updater.wait(producing)))
+	failed("a collector or plugin did not return", r.schedule.wait(producing))
+	failed("installing a plugin did not end", a.plugins.wait(producing))
+	failed("a post did not return", a.posts.close(producing))
+
+	a.buffer.close()
+	if waitFor(stopping, &r.delivery) != nil {
+		r.stopDelivering() // what still waits is dropped, and counted
+	}
+	// An output that respects its context takes none of this time.
+	closing, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	failed("the output did not return from a write", waitFor(closing, &r.delivery))
+	failed("close the output", within(closing, a.config.output.Close))
+	if runner, ok := a.config.runner.(interface{ Close(context.Context) error }); ok {
+		failed("close the plugin runner", within(closing, runner.Close))
+	}
+	if lost := a.ledger.dropped(droppedShutdown); lost > 0 {
+		failed("deliver what waits", fmt.Errorf("the output did not take %d points in time: they are lost", lost))
+	}
+	r.accounting.Wait()
+	a.saveLedger(a.accounts())
+	return wrong.ErrorOrNil()
+}
+
+// within calls the close of a part and waits for it no longer than ctx lasts.
+func within(ctx context.Context, closePart func(context.Context) error) error {
+	closed := make(chan error, 1)
+	go func() { closed <- recovered(func() error { return closePart(ctx) }) }()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
