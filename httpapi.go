@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Handler returns the agent's HTTP API, to be mounted at the root of a server
@@ -22,7 +23,8 @@ import (
 // together. Time limits for headers and idle connections, and the number of
 // connections, are the server's.
 func (a *Agent) Handler() http.Handler {
-	api := &httpAPI{agent: a, config: a.config.api, memory: newByteBudget(memoryBodies * a.config.api.maxBody)}
+	api := &httpAPI{agent: a, config: a.config.api, memory: newByteBudget(max(memoryBodies*a.config.api.maxBody, leastMemory))}
+	api.chunks.New = func() any { return new([chunkBytes]byte) }
 	mux := http.NewServeMux()
 	for path, e := range api.endpoints() {
 		mux.Handle(path, api.guarded(path, e))
@@ -36,6 +38,7 @@ type httpAPI struct {
 	agent   *Agent
 	config  apiConfig
 	memory  *byteBudget // of all posts together
+	chunks  sync.Pool   // of *[chunkBytes]byte
 	answers answerCounts
 }
 

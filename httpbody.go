@@ -14,8 +14,12 @@ import (
 const (
 	// memoryBodies times the largest body is what all posts may take together.
 	memoryBodies = 5
+	// leastMemory is what they may take in any case, in bytes.
+	leastMemory = 1 << 20
 	// pointMemory is about what a decoded metric takes beside its text.
 	pointMemory = 384
+	// chunkBytes is how much of a body is read at a time.
+	chunkBytes = 16 << 10
 	// bodyTimeout bounds how long a body may take to arrive.
 	bodyTimeout = 30 * time.Second
 )
@@ -45,8 +49,10 @@ func (api *httpAPI) readBody(w http.ResponseWriter, r *http.Request, share *memo
 		return "", problem(http.StatusUnsupportedMediaType, "The Content-Encoding %.40q is not known: send gzip or none.", encoding)
 	}
 	var text strings.Builder
-	err := readAll(&text, body, api.config.maxBody, share)
-	if err != nil {
+	if r.ContentLength > 0 { // what was only announced takes little
+		text.Grow(int(min(r.ContentLength, chunkBytes)))
+	}
+	if err := api.readAll(&text, body, share); err != nil {
 		return "", readProblem(err, tooLarge)
 	}
 	return text.String(), nil
@@ -55,13 +61,14 @@ func (api *httpAPI) readBody(w http.ResponseWriter, r *http.Request, share *memo
 // errTooLarge is the error of a body that unzips to too much.
 var errTooLarge = errors.New("too large")
 
-// readAll reads all of body into text, unless that is more than limit or than
-// share can have.
-func readAll(text *strings.Builder, body io.Reader, limit int64, share *memoryShare) error {
-	chunk := make([]byte, 16<<10)
+// readAll reads all of body into text, unless that is more than a body may have
+// or than share can take.
+func (api *httpAPI) readAll(text *strings.Builder, body io.Reader, share *memoryShare) error {
+	chunk := api.chunks.Get().(*[chunkBytes]byte)
+	defer api.chunks.Put(chunk)
 	for {
-		n, err := body.Read(chunk)
-		if int64(text.Len()+n) > limit {
+		n, err := body.Read(chunk[:])
+		if int64(text.Len()+n) > api.config.maxBody {
 			return errTooLarge
 		}
 		if err := share.take(int64(n)); err != nil {

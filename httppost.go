@@ -15,6 +15,13 @@ import (
 // shorter ones only.
 const maxNamespace = 255
 
+const (
+	// usualPointText is about how many bytes of a body a metric takes.
+	usualPointText = 100
+	// pointsAtOnce is for how many points memory is taken at a time.
+	pointsAtOnce = 16
+)
+
 // postWait is how long a request waits for its metrics to be safe: for the
 // write under way when it came, and for its own.
 const postWait = 2*postTimeout + time.Second
@@ -81,9 +88,13 @@ func (api *httpAPI) readMetrics(w http.ResponseWriter, r *http.Request) (metrics
 	if strings.TrimSpace(body) == "" {
 		return nil, share.free, problem(http.StatusBadRequest, `The body is empty. Send a JSON list of metrics: [{"name":"queue.length","value":7,"tags":{"queue":"in"}}].`)
 	}
+	metrics = make([]Metric, 0, min(len(body)/usualPointText+1, 1024))
 	err = read(body, func(p postbody.Point) error {
 		metrics = append(metrics, Metric(p))
-		return share.take(pointMemory)
+		if len(metrics)%pointsAtOnce != 1 {
+			return nil
+		}
+		return share.take(pointsAtOnce * pointMemory)
 	})
 	if err != nil {
 		return nil, share.free, bodyProblem(err)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -91,8 +92,9 @@ func (n normaliser) normalise(m *Metric) error {
 }
 
 // isSeconds tells whether t can be Unix seconds: ten digits, from 2001 to
-// 2286. Milliseconds and finer units have more.
-func isSeconds(t int64) bool { return t >= 1e9 && t < 1e10 }
+// 2262, where the nanoseconds in which InfluxDB counts end. Milliseconds and
+// finer units have more digits.
+func isSeconds(t int64) bool { return t >= 1e9 && t <= math.MaxInt64/int64(time.Second) }
 
 func checkName(name string) error {
 	if name == "" {
@@ -111,9 +113,12 @@ func checkName(name string) error {
 func normaliseValue(value any) (any, error) {
 	switch v := value.(type) {
 	case float64:
-		return finite(v)
+		if _, err := finite(v); err != nil {
+			return nil, err
+		}
+		return value, nil // v would be allocated anew
 	case bool:
-		return v, nil
+		return value, nil
 	case string:
 		if len(v) > maxStringBytes {
 			return nil, fmt.Errorf("a value of %d bytes is too long; %d is the most that InfluxDB stores", len(v), maxStringBytes)

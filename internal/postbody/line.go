@@ -13,7 +13,7 @@ import (
 // measurement's name; any other field's point is named MEASUREMENT.FIELD.
 //
 // A timestamp may be in seconds, milliseconds, microseconds or nanoseconds:
-// for the times from 2001 to 2286 its digits tell which. Others are left as
+// for the times from 2001 to 2262 its digits tell which. Others are left as
 // they are.
 //
 // https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
