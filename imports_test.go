@@ -60,7 +60,9 @@ func room(path string) string {
 // agent: parts know no neighbour.
 func isPart(path string) bool {
 	return slices.ContainsFunc([]string{"nsqoutput", "spool", "httpregistry", "fileregistry", "gitrunner", "hostmetrics"},
-		func(part string) bool { return path == "./internal/"+part || strings.HasPrefix(path, "./internal/"+part+"/") })
+		func(part string) bool {
+			return path == "./internal/"+part || strings.HasPrefix(path, "./internal/"+part+"/")
+		})
 }
 
 func TestRootPackageLinksNoPart(t *testing.T) {
