@@ -9,11 +9,12 @@ dir=$(mktemp -d)
 pids=
 trap 'kill $pids 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 CGO_ENABLED=0 $GO build -trimpath -ldflags '-s -w' -o "$dir/agent" ./cmd/agent
-$GO build -o "$dir/nsqd" github.com/nsqio/nsq/apps/nsqd
+(cd tools && $GO build -o "$dir/nsqd" github.com/nsqio/nsq/apps/nsqd)
 
 mkdir "$dir/queue"
 "$dir/nsqd" -tcp-address 127.0.0.1:14150 -http-address 127.0.0.1:14151 -data-path "$dir/queue" 2>/dev/null &
 pids=$!
+until curl -fs 127.0.0.1:14151/ping >/dev/null; do kill -0 $pids && sleep 0.05; done
 printf '[[namespace]]\nname = "idle"\n' >"$dir/registry.toml"
 cat >"$dir/agent.conf" <<CONF
 [agent]
@@ -36,7 +37,7 @@ done
 echo "first point in nsqd after $((($(date +%s%N) - began) / 1000000)) ms"
 
 # utime and stime of the process, in ticks: fields 14 and 15 of proc_pid_stat(5).
-ticks() { sed 's/.*) //' "/proc/$agent/stat" | cut -d ' ' -f 12,13 | tr ' ' '+' | { read -r sum; echo $((sum)); }; }
+ticks() { sed 's/.*) //' "/proc/$agent/stat" | awk '{ print $12 + $13 }'; }
 sleep 5 # what is done once
 before=$(ticks)
 sleep "$MEASURE"
