@@ -1,0 +1,52 @@
+# `make help` lists what there is to make.
+
+GO := go
+STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
+# A platform is GOOS/GOARCH. The agent measures Linux hosts; the library must
+# build everywhere.
+PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
+
+.PHONY: help run build test format vet staticcheck race fuzz cross bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+
+run: ## show points of this host that went through a real nsqd, until Ctrl-C
+	@CGO_ENABLED=0 $(GO) run ./examples/pipeline
+
+build: ## build ./agent
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o agent ./cmd/agent
+
+test: format vet staticcheck cross fuzz race ## run every check
+	@echo "== all checks have passed"
+
+format:
+	@echo "== gofmt"
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')) && \
+	if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+
+vet:
+	@echo "== go vet"
+	@$(GO) vet ./...
+
+staticcheck:
+	@echo "== staticcheck"
+	@$(STATICCHECK) ./...
+
+cross:
+	@for platform in $(PLATFORMS); do \
+		echo "== build and vet for $$platform"; \
+		export CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		$(GO) build ./... && $(GO) vet ./... || exit 1; \
+	done
+
+fuzz: ## look for inputs that break a parser or encoder, a few seconds each
+	@GO=$(GO) tools/fuzz.sh
+
+race: ## run the tests with the race detector
+	@tools/needgcc.sh
+	@echo "== go test -race: all packages, the examples and the import rules among them"
+	@$(GO) test -race -timeout 8m ./...
+
+bench: ## measure the agent against the raw limits in the same run
+	@GO=$(GO) tools/bench.sh
