@@ -82,6 +82,12 @@ func (c *call) dirAndArgs() (dir string, args []string, err error) {
 	if c.flags.NArg() > 0 {
 		return "", nil, usageError{fmt.Sprintf("%q: write -- before the plugin's arguments", c.flags.Arg(0))}
 	}
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil, usageError{fmt.Sprintf("there is no directory %s", dir)}
+	case err == nil && !info.IsDir():
+		return "", nil, usageError{fmt.Sprintf("%s is no directory: name the one that the file plugin is in", dir)}
+	}
 	dir, err = filepath.Abs(dir)
 	return dir, args, err
 }
@@ -89,6 +95,8 @@ func (c *call) dirAndArgs() (dir string, args []string, err error) {
 // trial is what became of a plugin's runs.
 type trial struct {
 	name  string // PLUGIN.…
+	dir   string
+	user  string // whom it runs as
 	limit time.Duration
 	began time.Time
 	cell  string
@@ -104,7 +112,7 @@ type pluginRun struct {
 // tryPlugin runs the plugin as the agent of the config would.
 func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t trial, err error) {
 	cfg, err := stock.ReadConfig(c.config)
-	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist)) {
+	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)) {
 		return t, wrongConfig(err)
 	}
 	hostname := cfg.Agent.Hostname
@@ -121,7 +129,7 @@ func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t tr
 
 	project := filepath.Base(dir)
 	p := agent.Plugin{Namespace: "test", Name: "PLUGIN." + project, Repo: "test/" + project, Interval: interval, Args: args}
-	t = trial{name: p.Name, limit: interval - time.Second/2, began: time.Now(), cell: runner.InspectPlugin(p).Cell}
+	t = trial{name: p.Name, dir: dir, user: runsAs(cfg), limit: interval - time.Second/2, began: time.Now(), cell: runner.InspectPlugin(p).Cell}
 	for range tagRuns {
 		ctx, cancel := context.WithTimeout(context.Background(), t.limit)
 		run, err := runner.RunDir(ctx, dir, p, args)
@@ -132,4 +140,15 @@ func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t tr
 		}
 	}
 	return t, nil
+}
+
+// runsAs names the user that plugins of the config run as here.
+func runsAs(cfg stock.Config) string {
+	switch {
+	case os.Geteuid() != 0:
+		return "your own user (only root can change users)"
+	case cfg.Agent.PluginsUser == "":
+		return "nobody"
+	}
+	return cfg.Agent.PluginsUser
 }

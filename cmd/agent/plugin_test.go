@@ -40,7 +40,7 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		want   []string
 	}{
 		"exit":      {"echo '[]'; echo oops >&2; exit 3", nil, []string{"BAD it exits with 0", "exited with status 3", "  oops"}},
-		"no JSON":   {"echo hello", nil, []string{"BAD it prints a JSON list", "or [] where there are none"}},
+		"no JSON":   {"echo hello", nil, []string{"BAD it prints a JSON list", "or [] where there is nothing"}},
 		"nothing":   {"true", nil, []string{"BAD it prints a JSON list"}},
 		"null":      {"echo null", nil, []string{"null is no list"}},
 		"name":      {`echo '[{"name":"a b","value":1}]'`, nil, []string{"BAD each metric", `metric 0 ("a b"): a name has only`}},

@@ -3,9 +3,10 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"github.com/lodastack/agent"
 	"io"
 	"time"
+
+	"github.com/lodastack/agent"
 )
 
 // maxShown bounds how many faults of one kind, or metrics, are listed.
@@ -14,6 +15,7 @@ const maxShown = 20
 // writeText writes the verdicts for people.
 func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	var text bytes.Buffer
+	fmt.Fprintf(&text, "%s, run as %s\n\n", oneLine(t.dir), t.user)
 	for _, v := range verdicts {
 		word := "ok"
 		switch {
@@ -30,7 +32,7 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	run := t.runs[len(t.runs)-1]
 	fmt.Fprintf(&text, "\n%s\n", cost(t, run))
 	if metrics, _, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
-		fmt.Fprintf(&text, "\n%d metrics are sent:\n", len(metrics))
+		fmt.Fprintf(&text, "\nMetrics that are sent, with the tag host: %d\n", len(metrics))
 		for _, m := range metrics[:min(len(metrics), maxShown)] {
 			fmt.Fprintf(&text, "  %s value=%v\n", oneLine(t.name+"."+m.Name+tagText(m.Tags)), m.Value)
 		}
