@@ -114,6 +114,7 @@ func (b *cgroupBlock) keep(l *leaf) bool {
 	if l.killed || b.memory || len(b.idle) >= maxIdle {
 		return false
 	}
+	l.used = l.total
 	b.idle = append(b.idle, l)
 	return true
 }
@@ -131,6 +132,7 @@ type leaf struct {
 	dir    string
 	leader int
 	killed bool
+	total  time.Duration // CPU time, as last read
 	used   time.Duration // CPU time before this run
 
 	fd, events, cpu int // of dir, cgroup.events and cpu.stat; -1: not open
@@ -217,8 +219,8 @@ func (l *leaf) populated() (bool, error) {
 func (l *leaf) usage(u *Usage) {
 	if stat, err := readAgain(l.cpu); err == nil {
 		if micros, ok := statField(stat, "usage_usec"); ok {
-			total := time.Duration(micros) * time.Microsecond
-			u.CPU, l.used = total-l.used, total
+			l.total = time.Duration(micros) * time.Microsecond
+			u.CPU = l.total - l.used
 		}
 	}
 	if !l.block.memory {

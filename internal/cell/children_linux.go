@@ -1,12 +1,15 @@
 package cell
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -104,21 +107,26 @@ func adoptsOrphans() bool {
 	return os.Getpid() == 1 || errno == 0 && subreaper != 0
 }
 
-// reapAdopted waits for the dead children that were adopted from a cell, and
+// reapAdopted waits for the dying children that were adopted from a cell, and
 // only for them: others belong to the program around.
 func reapAdopted(adopted func(pid int) bool) {
-	pids, err := children()
-	if err != nil {
-		return
-	}
-	for _, pid := range pids {
-		if adopted(pid) {
-			reap(pid)
+	deadline := time.Now().Add(killGrace)
+	for time.Now().Before(deadline) {
+		pids, err := children()
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return !adopted(pid) })
+		if err != nil || len(pids) == 0 {
+			return
+		}
+		for _, pid := range pids {
+			if !reap(pid) {
+				time.Sleep(time.Millisecond)
+			}
 		}
 	}
 }
 
-// reap waits for a child if it is dead.
-func reap(pid int) {
-	syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+// reap waits for a child if it is dead, and reports whether it is gone.
+func reap(pid int) bool {
+	reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+	return reaped == pid || errors.Is(err, syscall.ECHILD)
 }

@@ -83,27 +83,37 @@ func (f *family) start(l launch) (*process, error) {
 	return p, err
 }
 
+// members looks again until it has waited for all the dead: while it looks, a
+// process may die that has children, and they become children of this program.
 func (f *family) members() ([]int, error) {
-	kids, err := children()
-	if err != nil {
-		return nil, err
+	for {
+		kids, err := children()
+		if err != nil {
+			return nil, err
+		}
+		led := slices.Contains(kids, f.leader)
+		roots := slices.DeleteFunc(kids, func(pid int) bool { return !f.adopted(pid) })
+		if len(roots) == 0 && !led {
+			return nil, nil
+		}
+		all, err := readStats()
+		if err != nil {
+			return nil, fmt.Errorf("looking for the processes of a run: %w", err)
+		}
+		living := f.descendants(all, roots)
+		for _, pid := range roots {
+			if reap(pid) || slices.Contains(living, pid) {
+				continue
+			}
+			living = append(living, pid) // its first thread is dead, others are not
+		}
+		for _, pid := range living {
+			f.seen[pid] = true
+		}
+		if len(living) > 0 || led {
+			return living, nil
+		}
 	}
-	roots := slices.DeleteFunc(slices.Clone(kids), func(pid int) bool { return !f.adopted(pid) })
-	if len(roots) == 0 && !slices.Contains(kids, f.leader) {
-		return nil, nil
-	}
-	all, err := readStats()
-	if err != nil {
-		return nil, fmt.Errorf("looking for the processes of a run: %w", err)
-	}
-	living := f.descendants(all, roots)
-	for _, pid := range living {
-		f.seen[pid] = true
-	}
-	for _, pid := range roots {
-		reap(pid)
-	}
-	return living, nil
 }
 
 // descendants returns the living processes below the roots and the leader,

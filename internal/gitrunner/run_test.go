@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +18,9 @@ import (
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/gitrunner"
 )
+
+// slack is what a loaded machine may add to a time.
+const slack = 5 * time.Second
 
 // eachCell runs a test with and without cgroups.
 func eachCell(t *testing.T, test func(t *testing.T, r *gitrunner.Runner)) {
@@ -51,9 +53,11 @@ func requireDead(t *testing.T, dir string) {
 	text, err := os.ReadFile(filepath.Join(dir, "pids"))
 	require.NoError(t, err)
 	for _, field := range strings.Fields(string(text)) {
-		pid, err := strconv.Atoi(field)
-		require.NoError(t, err)
-		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "process %d lives", pid)
+		stat, err := os.ReadFile("/proc/" + field + "/stat")
+		// The dead whose parent is the system's first process wait for that one.
+		if err == nil && !strings.Contains(string(stat), ") Z 1 ") {
+			require.Fail(t, "a process is there", "%s", stat)
+		}
 	}
 }
 
@@ -112,7 +116,7 @@ func TestPluginsThatMisbehaveEndWithAReason(t *testing.T) {
 				_, err := runDir(t, r, c.dir(t), time.Second)
 				requireResult(t, c.result, err)
 				require.ErrorContains(t, err, c.want)
-				require.Less(t, time.Since(began), 3*time.Second)
+				require.Less(t, time.Since(began), slack+3*time.Second)
 			})
 		})
 	}
@@ -214,7 +218,7 @@ func TestNothingOfAPluginIsLeft(t *testing.T) {
 				dir := script(t, text)
 				began := time.Now()
 				runDir(t, r, dir, 500*time.Millisecond)
-				require.Less(t, time.Since(began), 3500*time.Millisecond)
+				require.Less(t, time.Since(began), slack+3*time.Second)
 				require.Zero(t, processesIn(t, dir))
 			})
 		})
