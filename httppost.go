@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,10 @@ import (
 // maxNamespace is how long a namespace may be, in bytes. An output may take
 // shorter ones only.
 const maxNamespace = 255
+
+// maxNamespaces is of how many namespaces points are taken, those of the host
+// not counted in.
+const maxNamespaces = 1000
 
 const (
 	// usualPointText is about how many bytes of a body a metric takes.
@@ -70,7 +75,23 @@ func (api *httpAPI) postNamespace(r *http.Request) (string, error) {
 	if len(namespace) > maxNamespace || checkName(namespace) != nil {
 		return "", problem(http.StatusBadRequest, "The namespace %.100q is not 1 to %d characters of 0-9 A-Z a-z . _ -", namespace, maxNamespace)
 	}
+	if !api.hasRoomFor(namespace) {
+		return "", problem(http.StatusForbidden, "Points of %d namespaces have come already, which is the most that this agent keeps accounts of,"+
+			" and %.100q is none of them: post to a namespace of this host, or on another host.", maxNamespaces, namespace)
+	}
 	return namespace, nil
+}
+
+// hasRoomFor tells whether the namespace may have an account. Accounts are
+// kept for ever: without a bound, posts to names that somebody makes up would
+// fill the memory, and NSQ with topics.
+func (api *httpAPI) hasRoomFor(namespace string) bool {
+	if api.agent.ledger.has(namespace) || slices.Contains(api.agent.Namespaces(), namespace) {
+		return true
+	}
+	accounts := api.agent.accounts()
+	_, known := accounts[namespace]
+	return known || len(accounts) < maxNamespaces
 }
 
 // readMetrics returns the metrics of the request's body. The caller calls free

@@ -103,6 +103,24 @@ func TestPostRefusesNamespacesThatNameNothing(t *testing.T) {
 	}
 }
 
+func TestPostsCannotMakeUpNamespacesWithoutEnd(t *testing.T) {
+	test := newAPITest(t)
+	body := `[{"name":"a","value":1}]`
+	refused := 0
+	for i := range 1100 {
+		request := httptest.NewRequest("POST", fmt.Sprintf("http://localhost/post?ns=made.up.%d", i), strings.NewReader(body))
+		recorder := httptest.NewRecorder()
+		test.server.Config.Handler.ServeHTTP(recorder, request)
+		if recorder.Code == 403 {
+			refused++
+		}
+	}
+	require.InDelta(t, 100, refused, 2)
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=made.up.5", body).status, "known")
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", body).status, "the host's own")
+	require.Contains(t, test.do(t, "POST", "/post?ns=one.more", body).detail(t), "1000")
+}
+
 func TestPostRefusesBodiesThatAreNoMetrics(t *testing.T) {
 	test := newAPITest(t)
 	metric := func(value string) string { return `[{"name":"ok","value":1},{"name":"a","value":` + value + `}]` }

@@ -96,6 +96,13 @@ func (l *ledger) account(namespace string) *Account {
 	return account
 }
 
+// has tells whether there is an account for a namespace.
+func (l *ledger) has(namespace string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.accounts[namespace] != nil
+}
+
 // snapshot returns a copy of all accounts.
 func (l *ledger) snapshot() map[string]Account {
 	l.mu.Lock()
