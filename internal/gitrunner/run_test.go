@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,18 +42,6 @@ func runDir(t testing.TB, r *gitrunner.Runner, dir string, limit time.Duration, 
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	return r.RunDir(ctx, dir, mysql(), args)
-}
-
-// requireDead sees that the processes whose ids a plugin wrote are gone.
-func requireDead(t *testing.T, dir string) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "pids"))
-	require.NoError(t, err)
-	for _, field := range strings.Fields(string(text)) {
-		pid, err := strconv.Atoi(field)
-		require.NoError(t, err)
-		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "process %d lives", pid)
-	}
 }
 
 func TestPluginFindsWhatItWasPromised(t *testing.T) {
