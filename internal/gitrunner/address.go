@@ -39,7 +39,7 @@ func parseTemplate(text string) (template, error) {
 		return t, fmt.Errorf("agent.git %q: names no host", text)
 	}
 	if strings.Contains("/"+dir+"/", "/../") {
-		return t, fmt.Errorf("agent.git %q: must not contain ..", text)
+		return t, fmt.Errorf("agent.git %q: must not contain \"..\"", text)
 	}
 	if parts := strings.Split(strings.Trim(dir, "/"), "/"); parts[len(parts)-1] != "" {
 		t.org = parts[len(parts)-1]
@@ -102,7 +102,7 @@ func (t template) address(repo string) (string, error) {
 func splitRepo(repo string) (org, project string, err error) {
 	org, project, _ = strings.Cut(repo, "/")
 	if !isName(org) || !isName(project) {
-		return "", "", fmt.Errorf("repository %q is refused: it must be ORG/PROJECT, each of letters, digits, '.', '_' and '-', beginning with a letter or digit, and without ..", repo)
+		return "", "", fmt.Errorf("repository %q is refused: it must be ORG/PROJECT, each of letters, digits, '.', '_' and '-', beginning with a letter or digit, and without \"..\"", repo)
 	}
 	return org, project, nil
 }
@@ -110,7 +110,7 @@ func splitRepo(repo string) (org, project string, err error) {
 // checkPlugin refuses names that could lead out of the plugins' directory.
 func checkPlugin(p agent.Plugin) error {
 	if !isName(p.Namespace) {
-		return fmt.Errorf("namespace %q is refused: it must consist of letters, digits, '.', '_' and '-', begin with a letter or digit, and not contain ..", p.Namespace)
+		return fmt.Errorf("namespace %q is refused: it must consist of letters, digits, '.', '_' and '-', begin with a letter or digit, and not contain \"..\"", p.Namespace)
 	}
 	_, _, err := splitRepo(p.Repo)
 	return err

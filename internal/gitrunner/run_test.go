@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -45,20 +44,6 @@ func runDir(t testing.TB, r *gitrunner.Runner, dir string, limit time.Duration, 
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	return r.RunDir(ctx, dir, mysql(), args)
-}
-
-// requireDead sees that the processes whose ids a plugin wrote are gone.
-func requireDead(t *testing.T, dir string) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "pids"))
-	require.NoError(t, err)
-	for _, field := range strings.Fields(string(text)) {
-		stat, err := os.ReadFile("/proc/" + field + "/stat")
-		// The dead whose parent is the system's first process wait for that one.
-		if err == nil && !strings.Contains(string(stat), ") Z 1 ") {
-			require.Fail(t, "a process is there", "%s", stat)
-		}
-	}
 }
 
 func TestPluginFindsWhatItWasPromised(t *testing.T) {

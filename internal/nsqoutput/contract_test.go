@@ -45,7 +45,9 @@ type watched struct {
 func (w *watched) Write(ctx context.Context, b agent.Batch) error {
 	w.mu.Lock()
 	topic := nsqoutput.DefaultTopicPrefix + b.Namespace
-	w.consumers[topic] = w.consumers[topic]
+	if _, known := w.consumers[topic]; !known {
+		w.consumers[topic] = nil
+	}
 	w.mu.Unlock()
 	return w.Output.Write(ctx, b)
 }
