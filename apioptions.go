@@ -51,7 +51,7 @@ func WithAPIHosts(names ...string) Option {
 
 // WithMaxBody bounds the body of a post, in bytes as sent and also after gzip
 // is undone. From 1 KiB to 256 MiB; the default is 16 MiB. All posts together
-// hold at most about five times as much in memory; those beyond are answered
+// hold at most about six times as much in memory; those beyond are answered
 // with 503.
 func WithMaxBody(bytes int64) Option {
 	return func(c *config) error {

@@ -13,9 +13,12 @@ import (
 
 const (
 	// memoryBodies times the largest body is what all posts may take together.
-	memoryBodies = 5
+	memoryBodies = 6
 	// leastMemory is what they may take in any case, in bytes.
 	leastMemory = 1 << 20
+	// largeBody is from how many bytes on a body has to be the only such one: of
+	// several that grow together until the memory is full, none would get in.
+	largeBody = 1 << 20
 	// pointMemory is about what a decoded metric takes beside its text.
 	pointMemory = 384
 	// chunkBytes is how much of a body is read at a time.
@@ -34,7 +37,8 @@ func (api *httpAPI) readBody(w http.ResponseWriter, r *http.Request, share *memo
 	}
 	// Where the server cannot, its own limit holds.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	var body io.Reader = http.MaxBytesReader(w, r.Body, api.config.maxBody)
+	whole := http.MaxBytesReader(w, r.Body, api.config.maxBody)
+	var body io.Reader = whole
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -48,44 +52,74 @@ func (api *httpAPI) readBody(w http.ResponseWriter, r *http.Request, share *memo
 		w.Header().Set("Accept-Encoding", "gzip")
 		return "", problem(http.StatusUnsupportedMediaType, "The Content-Encoding %.40q is not known: send gzip or none.", encoding)
 	}
-	var text strings.Builder
-	if r.ContentLength > 0 { // what was only announced takes little
-		text.Grow(int(min(r.ContentLength, chunkBytes)))
+	text, err := api.readAll(body, share)
+	if err != nil {
+		p := readProblem(err, tooLarge)
+		if p.Status == http.StatusServiceUnavailable {
+			// Many clients send all before they look for an answer, and would
+			// not see one that comes with the end of the connection.
+			_, _ = io.Copy(io.Discard, whole)
+		}
+		return "", p
 	}
-	if err := api.readAll(&text, body, share); err != nil {
-		return "", readProblem(err, tooLarge)
-	}
-	return text.String(), nil
+	return text, nil
 }
 
 // errTooLarge is the error of a body that unzips to too much.
 var errTooLarge = errors.New("too large")
 
-// readAll reads all of body into text, unless that is more than a body may have
-// or than share can take.
-func (api *httpAPI) readAll(text *strings.Builder, body io.Reader, share *memoryShare) error {
-	chunk := api.chunks.Get().(*[chunkBytes]byte)
-	defer api.chunks.Put(chunk)
-	for {
-		n, err := body.Read(chunk[:])
-		if int64(text.Len()+n) > api.config.maxBody {
-			return errTooLarge
+// readAll reads all of body, unless that is more than a body may have or than
+// share can take. It joins chunks, because a buffer that grows leaves several
+// times its size behind as garbage.
+func (api *httpAPI) readAll(body io.Reader, share *memoryShare) (string, error) {
+	var chunks []*[chunkBytes]byte
+	defer func() {
+		for _, chunk := range chunks {
+			api.chunks.Put(chunk)
 		}
-		if err := share.take(int64(n)); err != nil {
-			return err
+	}()
+	size := 0
+	for end := false; !end; {
+		if err := share.take(2 * chunkBytes); err != nil { // the chunk and its place in the text
+			return "", err
 		}
-		text.Write(chunk[:n])
-		if errors.Is(err, io.EOF) {
-			return nil
+		chunk := api.chunks.Get().(*[chunkBytes]byte)
+		chunks = append(chunks, chunk)
+		n, err := fill(chunk[:], body)
+		if end = errors.Is(err, io.EOF); err != nil && !end {
+			return "", err
 		}
-		if err != nil {
-			return err
+		size += n
+		if int64(size) > api.config.maxBody {
+			return "", errTooLarge
+		}
+		if size > largeBody && !share.isOnlyLarge() {
+			return "", problem(http.StatusServiceUnavailable, "Another body of more than %d bytes is under way:"+
+				" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
 		}
 	}
+	var text strings.Builder
+	text.Grow(size)
+	for _, chunk := range chunks {
+		text.Write(chunk[:min(chunkBytes, size-text.Len())])
+	}
+	share.give(int64(len(chunks)) * chunkBytes)
+	return text.String(), nil
+}
+
+// fill reads until chunk is full. Unlike io.ReadFull it leaves the error at the
+// end as it is, which for gzip may be one of its own.
+func fill(chunk []byte, body io.Reader) (n int, err error) {
+	for n < len(chunk) && err == nil {
+		var m int
+		m, err = body.Read(chunk[n:])
+		n += m
+	}
+	return n, err
 }
 
 // readProblem returns what to answer where the body could not be read.
-func readProblem(err error, tooLarge *problemError) error {
+func readProblem(err error, tooLarge *problemError) *problemError {
 	var tooMany *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooMany), errors.Is(err, errTooLarge):
@@ -106,8 +140,9 @@ func readProblem(err error, tooLarge *problemError) error {
 type byteBudget struct {
 	total int64
 
-	mu   sync.Mutex
-	left int64 // guarded by mu
+	mu    sync.Mutex
+	left  int64        // guarded by mu
+	large *memoryShare // guarded by mu; of the large body under way, nil: there is none
 }
 
 func newByteBudget(total int64) *byteBudget { return &byteBudget{total: total, left: total} }
@@ -136,10 +171,31 @@ func (s *memoryShare) take(n int64) error {
 	return nil
 }
 
-// free gives back all that was taken.
-func (s *memoryShare) free() {
+// give gives back n bytes of what was taken.
+func (s *memoryShare) give(n int64) {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
-	s.budget.left += s.taken
-	s.taken = 0
+	s.budget.left += n
+	s.taken -= n
+}
+
+// isOnlyLarge tells whether this is the large body under way, which it becomes
+// where there is none.
+func (s *memoryShare) isOnlyLarge() bool {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	if s.budget.large == nil {
+		s.budget.large = s
+	}
+	return s.budget.large == s
+}
+
+// free gives back all that was taken.
+func (s *memoryShare) free() {
+	s.give(s.taken)
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	if s.budget.large == s {
+		s.budget.large = nil
+	}
 }

@@ -109,7 +109,7 @@ func (api *httpAPI) readMetrics(w http.ResponseWriter, r *http.Request) (metrics
 	if strings.TrimSpace(body) == "" {
 		return nil, share.free, problem(http.StatusBadRequest, `The body is empty. Send a JSON list of metrics: [{"name":"queue.length","value":7,"tags":{"queue":"in"}}].`)
 	}
-	metrics = make([]Metric, 0, min(len(body)/usualPointText+1, 1024))
+	metrics = make([]Metric, 0, len(body)/usualPointText+1)
 	err = read(body, func(p postbody.Point) error {
 		metrics = append(metrics, Metric(p))
 		if len(metrics)%pointsAtOnce != 1 {

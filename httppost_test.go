@@ -275,6 +275,28 @@ func TestPostTakesAFullBodyOfUsualMetrics(t *testing.T) {
 	require.Len(t, test.output.posted("ns.one"), n)
 }
 
+func TestOfLargeBodiesOneIsTakenAtATime(t *testing.T) {
+	test := newAPITest(t)
+	hold := make(chan struct{})
+	test.output.set(func(o *apiOutput) { o.hold = hold })
+	body := "[" + strings.Repeat(`{"name":"a","tags":{"path":"/some/path/of/usual/length"},"value":1},`, 30000) + `{"name":"a","value":1}]`
+	answers := make(chan answer, 8)
+	for range cap(answers) {
+		go func() { answers <- test.do(t, "POST", "/post?ns=ns.one", body) }()
+	}
+	for range cap(answers) - 1 {
+		got := <-answers
+		require.Equal(t, 503, got.status, got.body)
+		require.NotEmpty(t, got.header.Get("Retry-After"))
+	}
+	small := make(chan answer)
+	go func() { small <- test.do(t, "POST", "/post?ns=other", `[{"name":"a","value":1}]`) }()
+	close(hold)
+	require.Equal(t, 200, (<-small).status, "small ones find room all the same")
+	require.Equal(t, 200, (<-answers).status)
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", body).status, "the next one is taken")
+}
+
 func TestStuckOutputCostsBoundedMemoryAndIsToldWith503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		output := &apiOutput{hold: make(chan struct{})}
