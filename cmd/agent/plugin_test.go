@@ -29,7 +29,7 @@ func TestAGoodPluginPasses(t *testing.T) {
 	r := execute(t, "plugin", "test", dir, "--", "mails")
 	require.Equal(t, 0, r.code, r.stdout+r.stderr)
 	require.NotContains(t, r.stdout, "BAD")
-	require.Contains(t, r.stdout, "1 metrics are sent:\n  PLUGIN.demo.queue.length,queue=mails value=3\n")
+	require.Contains(t, r.stdout, "Metrics that are sent, with the tag host: 1\n  PLUGIN.demo.queue.length,queue=mails value=3\n")
 	require.Empty(t, r.stderr)
 }
 
@@ -39,9 +39,18 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		args   []string
 		want   []string
 	}{
-		"exit":      {"echo '[]'; echo oops >&2; exit 3", nil, []string{"BAD it exits with 0", "exited with status 3", "  oops"}},
+		"exit":      {"echo '[]'; echo oops >&2; exit 3", nil, []string{"BAD it exits with 0", "exited with status 3", "nothing of what it printed is sent", "  oops"}},
 		"no JSON":   {"echo hello", nil, []string{"BAD it prints a JSON list", "or [] where there is nothing"}},
-		"nothing":   {"true", nil, []string{"BAD it prints a JSON list"}},
+		"nothing":   {"true", nil, []string{"BAD it prints a JSON list", "it printed nothing; print ["}},
+		"object":    {`echo '{"name":"a","value":1}'`, nil, []string{"the object is no list; print ["}},
+		"NaN":       {`echo '[{"name":"a","value":NaN}]'`, nil, []string{`at byte 22: … [{"name":"a","value":NaN}] …`}},
+		"number":    {"echo '[1]'", nil, []string{"a number is no metric: write {"}},
+		"fraction":  {`echo '[{"name":"a","value":1,"timestamp":1.5}]'`, nil, []string{"the timestamp is a number 1.5: write whole seconds"}},
+		"tag":       {`echo '[{"name":"a","value":1,"tags":{"port":80}}]'`, nil, []string{"in the tags there is a number"}},
+		"quotes":    {`echo '[{"name":"a","value":"3"}]'`, nil, []string{"BAD the values of a name", `the value "3" is text; write numbers without quotes`}},
+		"types":     {`echo '[{"name":"a","value":3},{"name":"a","value":true,"tags":{"x":"y"}}]'`, nil, []string{"a value is a number, another is true or false"}},
+		"time tag":  {`echo '[{"name":"a","value":1,"tags":{"at":"'$(date +%s)'"}}]'`, nil, []string{"BAD tags are the same", "a: the tag at is the time"}},
+		"too much":  {"exec yes", nil, []string{"BAD it prints a JSON list", "-   it exits with 0", "more than 8 MiB"}},
 		"null":      {"echo null", nil, []string{"null is no list"}},
 		"name":      {`echo '[{"name":"a b","value":1}]'`, nil, []string{"BAD each metric", `metric 0 ("a b"): a name has only`}},
 		"value":     {`echo '[{"name":"a","value":[1]}]'`, nil, []string{"BAD each metric", `metric 0 ("a")`}},
@@ -50,7 +59,7 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		"old":       {`echo '[{"name":"a","value":1,"timestamp":1500000000}]'`, nil, []string{"a: 2017-07-14T02:40:00Z is far from now"}},
 		"tags":      {`echo '[{"name":"a","value":1,"tags":{"pid":"'$$'"}}]'`, nil, []string{"a: every value of the tag pid is new"}},
 		"leftover":  {"sleep 60 >/dev/null 2>&1 & echo '[]'", nil, []string{"BAD it leaves no processes behind", "still there when it had exited: 1"}},
-		"slow":      {"sleep 60", []string{"--interval", "1s"}, []string{"BAD it exits with 0 within 500ms", "because its time was over"}},
+		"slow":      {"sleep 60", []string{"--interval", "1s"}, []string{"BAD it exits with 0 within 500ms", "because its time was over", "here with --interval"}},
 		"arguments": {"echo '[]'", []string{"--", "a;b"}, []string{"BAD plugin is there", `"a;b" is refused`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,22 +81,43 @@ func TestADirectoryWithoutAPluginFails(t *testing.T) {
 	require.Contains(t, r.stdout, "it was not run")
 }
 
+func TestLinesThatEndAsOnWindowsAreNamed(t *testing.T) {
+	dir := pluginDir(t, "")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "plugin"), []byte("#!/bin/sh\r\necho '[]'\r\n"), 0o755))
+	r := execute(t, "plugin", "test", dir)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stdout, "its lines end as on Windows")
+}
+
+func TestADirectoryClosedToThePluginsUserIsToBeCopied(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("plugins run as the user of the tests")
+	}
+	dir := pluginDir(t, "echo '[]'")
+	require.NoError(t, os.Chmod(dir, 0o700))
+	r := execute(t, "plugin", "test", dir)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stdout, dir+", run as nobody\n")
+	require.Contains(t, r.stdout, "try a copy where nobody may read it: cp -R "+dir+" /tmp")
+}
+
 func TestTAPIsForMachines(t *testing.T) {
 	r := execute(t, "plugin", "test", "--format", "tap", pluginDir(t, `echo '[{"name":"a b","value":1}]'`))
 	require.Equal(t, 1, r.code)
 	lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
 	require.Equal(t, []string{
 		"TAP version 13",
-		"1..8",
+		"1..9",
 		"ok 1 - plugin is there and can be started",
 		"ok 2 - it exits with 0 within 59.5s",
 		"ok 3 - it leaves no processes behind",
 		"ok 4 - it prints a JSON list",
 		"not ok 5 - each metric of it can be sent",
 		`# metric 0 ("a b"): a name has only the characters 0-9 A-Z a-z . _ -`,
-		"ok 6 - each metric has a name and tags of its own",
-		"ok 7 - timestamps are Unix seconds of now, or 0",
-		"ok 8 - tags are the same from run to run",
+		"ok 6 - the values of a name are of one type",
+		"ok 7 - each metric has a name and tags of its own",
+		"ok 8 - timestamps are Unix seconds of now, or 0",
+		"ok 9 - tags are the same from run to run",
 	}, lines[:len(lines)-1])
 	require.Regexp(t, `^# a run took .* bytes to stdout`, lines[len(lines)-1])
 }
@@ -95,6 +125,8 @@ func TestTAPIsForMachines(t *testing.T) {
 func TestThePluginCommandIsExplained(t *testing.T) {
 	for want, args := range map[string][]string{
 		"write agent plugin test DIR":             {"plugin"},
+		"there is no directory none":              {"plugin", "test", "none"},
+		"plugin_test.go is no directory":          {"plugin", "test", "plugin_test.go"},
 		"name the plugin's directory":             {"plugin", "test"},
 		"write -- before the plugin's arguments":  {"plugin", "test", ".", "mails"},
 		"there are the formats text and tap":      {"plugin", "test", "--format", "xml", "."},

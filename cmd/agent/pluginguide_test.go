@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fences are the blocks of code in a document: a language and its lines.
+func fences(document string) [][]string {
+	return regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$").FindAllStringSubmatch(document, -1)
+}
+
+// figures are what differs from host to host.
+func figures(line string) string {
+	line = regexp.MustCompile(`host=[^, ]+`).ReplaceAllString(line, "host=HOST")
+	line = regexp.MustCompile(`\d+`).ReplaceAllString(line, "N")
+	return strings.Join(strings.Fields(line), " ")
+}
+
+func TestTheGuidesFiveMinutesGoAsWritten(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"git", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("there is no %s", program)
+		}
+	}
+	guide, err := os.ReadFile("../../docs/plugins.md")
+	require.NoError(t, err)
+	_, tour, found := strings.Cut(string(guide), "\n## Five minutes\n")
+	require.True(t, found)
+	tour, _, found = strings.Cut(tour, "\n## ")
+	require.True(t, found)
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	temp := openTempDir(t)
+	tour = strings.NewReplacer("127.0.0.1:1232", listener.Addr().String(), "/tmp/agent-tour", temp+"/tour").Replace(tour)
+	var steps, want []string
+	for _, fence := range fences(tour) {
+		if fence[1] == "sh" {
+			steps = append(steps, fence[2])
+			continue
+		}
+		for line := range strings.Lines(fence[2]) {
+			want = append(want, figures(line))
+		}
+	}
+	require.GreaterOrEqual(t, len(steps), 8)
+	require.GreaterOrEqual(t, len(want), 12)
+
+	defer execute(t, "stop", "-f", temp+"/tour/agent.conf") // where a step before the last failed
+	shell := exec.CommandContext(t.Context(), "timeout", "60", "sh", "-eu")
+	shell.Stdin = strings.NewReader(strings.Join(steps, "\n"))
+	shell.Dir = temp
+	shell.Env = append(os.Environ(), "PATH="+agentOnPath(t)+":"+os.Getenv("PATH"),
+		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=me", "GIT_AUTHOR_EMAIL=me@example.com", "GIT_COMMITTER_NAME=me", "GIT_COMMITTER_EMAIL=me@example.com")
+	output, err := shell.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	var got []string
+	for line := range strings.Lines(string(output)) {
+		got = append(got, figures(line))
+	}
+	require.Subset(t, got, want, "%s", output)
+	require.Contains(t, string(output), `\"hidden\"`, "the update is what the run by hand ran")
+	require.NoDirExists(t, temp+"/tour")
+}
+
+// agentOnPath makes a directory in which this test binary is the program agent.
+func agentOnPath(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\n%s=yes exec %q \"$@\"\n", beAgent, os.Args[0])
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "agent"), []byte(script), 0o755))
+	return dir
+}
+
+func TestTheGuideNamesExamplesThatExist(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/plugins.md")
+	require.NoError(t, err)
+	links := regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(guide), -1)
+	require.GreaterOrEqual(t, len(links), 5)
+	for _, link := range links {
+		require.FileExists(t, filepath.Join("../../docs", link[1]))
+	}
+}
