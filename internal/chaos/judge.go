@@ -1,0 +1,115 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"syscall"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// judge ends all faults, lets everything arrive, and compares.
+func (c *chaos) judge() error {
+	if err := c.heal(); err != nil {
+		return err
+	}
+	p, err := c.start()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.signal(syscall.SIGKILL, stopPatience) }()
+	if err := p.await("/readyz", readyPatience); err != nil {
+		return err
+	}
+	unfair := c.posters.close()
+	accounts, err := c.settle(p)
+	if err != nil {
+		return errors.Join(unfair, err)
+	}
+	c.report.finish(time.Since(c.began), c.points.tally(), c.posters, accounts)
+	return errors.Join(unfair, c.verdict(), c.restart(p, accounts))
+}
+
+// settle waits until nothing waits in the agent and what has been acknowledged
+// has arrived, and returns the accounts of then.
+func (c *chaos) settle(p *process) (accounts map[string]agent.Account, err error) {
+	arrived := time.Now()
+	for last := (tally{}); time.Since(arrived) < arrivalPatience; time.Sleep(50 * time.Millisecond) {
+		if accounts, err = p.accounts(); err != nil {
+			return nil, err
+		}
+		now := c.points.tally()
+		if now != last {
+			last, arrived = now, time.Now()
+		}
+		waiting := int64(0)
+		for _, namespace := range postedNamespaces() {
+			waiting += accounts[namespace].Waiting
+		}
+		// A second without a message: duplicates have arrived, too.
+		if waiting == 0 && (now.missing == 0 || time.Since(arrived) > 10*time.Second) && time.Since(arrived) > time.Second {
+			return accounts, nil
+		}
+	}
+	return accounts, fmt.Errorf("points still wait, and none has arrived for %s: %+v", arrivalPatience, accounts)
+}
+
+// verdict says what is not as promised.
+func (c *chaos) verdict() error {
+	var wrong []error
+	dropped := map[string]int64{}
+	for _, namespace := range postedNamespaces() {
+		for reason, points := range c.report.accounts[namespace].Dropped {
+			dropped[reason] += points
+		}
+	}
+	counted := int64(0)
+	for reason, points := range dropped {
+		counted += points
+		if c.report.damages == 0 && points > 0 {
+			wrong = append(wrong, fmt.Errorf("%d points are counted as dropped (%s), but nothing was damaged", points, reason))
+		}
+	}
+	if t := c.report.tally; int64(t.missing) > counted {
+		wrong = append(wrong, fmt.Errorf("%d of %d acknowledged points have not arrived, and %d are counted as dropped", t.missing, t.acknowledged, counted))
+	}
+	if c.report.tally.strange != "" {
+		wrong = append(wrong, fmt.Errorf("a message was never posted: %q", c.report.tally.strange))
+	}
+	return errors.Join(wrong...)
+}
+
+// restart compares the accounts with those of the next life.
+func (c *chaos) restart(p *process, before map[string]agent.Account) error {
+	if err := p.signal(syscall.SIGTERM, stopPatience); err != nil {
+		return err
+	}
+	if p.err != nil {
+		return fmt.Errorf("the agent did not stop well though nothing was wrong: %w", p.err)
+	}
+	next, err := c.start()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = next.signal(syscall.SIGKILL, stopPatience) }()
+	if err := next.await("/readyz", readyPatience); err != nil {
+		return err
+	}
+	after, err := next.accounts()
+	if err != nil {
+		return err
+	}
+	// Of its own points the agent has made more.
+	before, after = maps.Clone(before), maps.Clone(after)
+	delete(before, ownNamespace)
+	delete(after, ownNamespace)
+	if !reflect.DeepEqual(before, after) {
+		return fmt.Errorf("a restart changed the accounts from %+v to %+v", before, after)
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+//go:build linux
+
+// Command chaos kills real agents, takes their nsqds, registry and disk away,
+// damages what they keep, and counts the points that get lost.
+//
+//	go run ./internal/chaos -kills 100 -for 10m
+//
+// It builds the stock agent and runs it against two nsqds and a registry of
+// its own. All the while points are posted; each has a number. At the end
+// every point for which a post was answered with 200 must have come out of
+// NSQ, and the agent's accounts must balance.
+//
+// The plan of faults follows from the seed, which is printed; what meets what
+// at which moment does not.
+//
+// The nsqds are stopped as a SIGTERM stops them, after their clients were cut
+// off and their consumers have left: nsqd keeps messages in memory, and what
+// it has acknowledged and loses when it is killed is beyond any agent.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	var p plan
+	flag.Uint64Var(&p.seed, "seed", rand.Uint64(), "`number` from which the plan follows")
+	flag.IntVar(&p.kills, "kills", 100, "kill the agent `n` times")
+	flag.DurationVar(&p.limit, "for", 10*time.Minute, "begin no further life of the agent after this `time`")
+	flag.IntVar(&p.posters, "posters", 8, "`n` callers post at a time")
+	flag.Float64Var(&p.damage, "damage", 0, "`probability` that a kill is followed by damage to the spool's files")
+	flag.StringVar(&p.keep, "keep", "", "`directory` for the agent's files, to be looked at afterwards; it must not exist")
+	flag.BoolVar(&p.verbose, "v", false, "say what is done while it is done")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	report, err := run(ctx, p)
+	if report != nil {
+		fmt.Print(report)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
