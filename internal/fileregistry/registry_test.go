@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -152,18 +151,6 @@ plugin = [{ repo = "a/b" }]
 	}
 	require.Empty(t, assignments[1].Plugins)
 	require.Len(t, assignments[1].Problems, 1)
-}
-
-func TestWhatIsNoRegularFileIsRefusedWithoutWaiting(t *testing.T) {
-	dir := t.TempDir()
-	pipe := filepath.Join(dir, "pipe")
-	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-	for _, name := range []string{dir, pipe} {
-		registry, err := fileregistry.New("file://" + name)
-		require.NoError(t, err)
-		_, err = registry.Assignments(t.Context(), agent.Host{})
-		require.ErrorContains(t, err, name+" is not a regular file")
-	}
 }
 
 func TestGiganticFileIsRefused(t *testing.T) {

@@ -15,13 +15,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lodastack/agent/internal/filelock"
 )
 
 // ErrNotRunning says that no agent holds the pid file.
 var ErrNotRunning = errors.New("no agent is running")
-
-// errLocked says that another process has the lock.
-var errLocked = errors.New("locked by another process")
 
 // File is a pid file that this process holds.
 type File struct {
@@ -64,7 +63,7 @@ func lockFile(path string) (*File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make the pid file: %w; name another with agent.pidfile", err)
 		}
-		err = lock(file)
+		err = filelock.TryLock(file)
 		// Whoever held it may have removed it since it was opened.
 		if err == nil && same(file, path) {
 			return &File{file: file, path: path}, nil
@@ -73,7 +72,7 @@ func lockFile(path string) (*File, error) {
 		file.Close()
 		switch {
 		case err == nil:
-		case !errors.Is(err, errLocked):
+		case !errors.Is(err, filelock.ErrLocked):
 			return nil, fmt.Errorf("lock the pid file %s: %w", path, err)
 		case waited:
 			return nil, fmt.Errorf("an agent is running already as process %s (pid file %s); stop it first (agent stop), or give this one a pid file of its own", pid, path)
@@ -112,12 +111,12 @@ func Running(path string) (int, error) {
 	defer file.Close()
 	text := read(file)
 	pid, err := strconv.Atoi(text)
-	switch locked := lock(file); {
+	switch locked := filelock.TryLock(file); {
 	case locked == nil && err == nil:
 		return 0, fmt.Errorf("%w: the pid file %s names process %d, which is no agent of this file", ErrNotRunning, path, pid)
 	case locked == nil:
 		return 0, fmt.Errorf("%w: the pid file %s names no process", ErrNotRunning, path)
-	case !errors.Is(locked, errLocked):
+	case !errors.Is(locked, filelock.ErrLocked):
 		return 0, fmt.Errorf("look at the lock of the pid file %s: %w", path, locked)
 	case err != nil || pid <= 1:
 		return 0, fmt.Errorf("the pid file %s is held by a process but names none: %.40q", path, text)

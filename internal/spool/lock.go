@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/lodastack/agent/internal/filelock"
 )
 
 // lockDir makes the process the only owner of dir until the file is closed.
@@ -18,8 +19,8 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of spool directory %s: %w", dir, err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	err = filelock.TryLock(file)
+	if errors.Is(err, filelock.ErrLocked) {
 		owner, _ := os.ReadFile(path)
 		_ = file.Close()
 		return nil, fmt.Errorf("spool directory %s is in use by process %s: stop it, or give each agent a directory of its own",

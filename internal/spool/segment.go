@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lodastack/agent/internal/filelock"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -176,7 +177,7 @@ func (g *segment) close() error {
 // abandon gives the database up without closing it, as a panic may have left
 // its locks held. Its mapping stays, and would keep the file locked.
 func (g *segment) abandon() {
-	_ = syscall.Flock(int(g.file.Fd()), syscall.LOCK_UN)
+	_ = filelock.Unlock(g.file)
 	_ = g.file.Close()
 	g.db, g.file = nil, nil
 }
