@@ -63,9 +63,8 @@ func openCgroups(config Config) (*cgroupBlock, error) {
 }
 
 // try makes sure that a process can be born in a leaf, up to where it would
-// execute a program, and that a leaf can be killed. (Linux compares a new
-// process with the kills that its parent's cgroup has seen; where there were
-// any, the process is killed at birth.)
+// execute a program, and that a leaf can be killed. (Linux 6.18 was seen to
+// kill at birth what starts in a cgroup that had been killed before.)
 func (b *cgroupBlock) try() error {
 	c, err := b.open()
 	if err != nil {

@@ -127,14 +127,16 @@ func removeStale(base string) {
 			continue
 		}
 		os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
-		removeCgroup(dir)
+		removeCgroupWithin(100*time.Millisecond, dir) // else the next start will
 	}
 }
 
-// removeCgroup removes a cgroup and those within. The kernel needs a moment
-// for processes that have just died.
-func removeCgroup(dir string) error {
-	deadline := time.Now().Add(time.Second)
+func removeCgroup(dir string) error { return removeCgroupWithin(time.Second, dir) }
+
+// removeCgroupWithin removes a cgroup and those within. The kernel needs a
+// moment for processes that have just died.
+func removeCgroupWithin(patience time.Duration, dir string) error {
+	deadline := time.Now().Add(patience)
 	for pause := time.Millisecond; ; pause *= 2 {
 		err := syscall.Rmdir(dir)
 		if err == nil || errors.Is(err, syscall.ENOENT) {
@@ -142,7 +144,7 @@ func removeCgroup(dir string) error {
 		}
 		children, _ := filepath.Glob(filepath.Join(dir, "*/cgroup.procs"))
 		for _, procs := range children {
-			removeCgroup(filepath.Dir(procs))
+			removeCgroupWithin(patience, filepath.Dir(procs))
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("removing the cgroup %s: %w", dir, err)

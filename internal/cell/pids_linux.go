@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -25,7 +24,7 @@ type pidsV1 struct {
 }
 
 // maxMove is what a change of cgroup may cost. Old kernels need milliseconds.
-const maxMove = time.Millisecond
+const maxMove = 2 * time.Millisecond
 
 func openPidsV1(max int) (*pidsV1, error) {
 	own, err := cgroupDir("pids", "cgroup", "pids")
@@ -38,23 +37,22 @@ func openPidsV1(max int) (*pidsV1, error) {
 		return nil, err
 	}
 	p := &pidsV1{dir: dir, max: []byte(strconv.Itoa(max))}
-	if err := p.try(own); err != nil {
+	tried := make(chan error)
+	onOwnThread(func() { tried <- p.try() })
+	if err := <-tried; err != nil {
 		p.close()
 		return nil, err
 	}
 	return p, nil
 }
 
-// try moves the calling thread there and back.
-func (p *pidsV1) try(own string) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+// try moves the calling thread.
+func (p *pidsV1) try() error {
 	began := time.Now()
-	err := enterTasks(p.dir)
-	if err := errors.Join(err, enterTasks(own)); err != nil {
+	if err := enterTasks(p.dir); err != nil {
 		return err
 	}
-	if took := time.Since(began) / 2; took > maxMove {
+	if took := time.Since(began); took > maxMove {
 		return fmt.Errorf("changing a thread's cgroup takes %v here", took)
 	}
 	return nil

@@ -71,7 +71,7 @@ var (
 	ErrStdout = errors.New("was ended because it wrote too much to its standard output")
 )
 
-// StartError is returned where a command could not be started.
+// StartError is returned where a command could not be executed.
 type StartError struct{ Err error }
 
 func (e *StartError) Error() string { return "cannot be started: " + e.Err.Error() }
@@ -95,7 +95,7 @@ func (w *Warden) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	r, err := w.start(c)
 	if err != nil {
-		return Result{}, &StartError{err}
+		return Result{}, err
 	}
 	err = r.watch(ctx)
 	if isClosed(r.exited) {
@@ -132,7 +132,7 @@ type run struct {
 func (w *Warden) start(c Command) (*run, error) {
 	cell, err := w.block.open()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("has no cell to run in: %w", err)
 	}
 	r := &run{warden: w, cell: cell, exited: make(chan struct{}), gone: make(chan struct{})}
 	var childOut, childErr *os.File
@@ -170,7 +170,9 @@ func (r *run) spawn(l launch) (err error) {
 			return err
 		}
 	}
-	r.process, err = r.cell.start(l)
+	if r.process, err = r.cell.start(l); err != nil {
+		err = &StartError{err}
+	}
 	if err != nil && r.unlimit != nil {
 		r.unlimit()
 	}

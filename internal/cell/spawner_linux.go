@@ -23,7 +23,7 @@ type spawner struct {
 func newSpawner(config Config) (*spawner, error) {
 	s := &spawner{calls: make(chan func()), done: make(chan struct{})}
 	ready := make(chan error, 1)
-	go s.serve(config, ready)
+	onOwnThread(func() { s.serve(config, ready) })
 	if err := <-ready; err != nil {
 		<-s.done
 		return nil, err
@@ -31,11 +31,27 @@ func newSpawner(config Config) (*spawner, error) {
 	return s, nil
 }
 
-// serve never unlocks its thread: the runtime ends the thread with the
-// goroutine, and never makes another one in its image.
+// onOwnThread calls f on a thread that ends with it: the runtime never makes
+// another one in the image of a locked thread. The main thread cannot end, and
+// stands for the whole process in /proc/self, so it is left as it is.
+func onOwnThread(f func()) {
+	locked := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			onOwnThread(f) // elsewhere, as this thread is taken
+			runtime.UnlockOSThread()
+			close(locked)
+			return
+		}
+		close(locked)
+		f()
+	}()
+	<-locked
+}
+
 func (s *spawner) serve(config Config, ready chan<- error) {
 	defer close(s.done)
-	runtime.LockOSThread()
 	err := changeThread(config)
 	ready <- err
 	if err != nil {

@@ -34,6 +34,7 @@ func plugin(t testing.TB, content string) string {
 	dir := tempDir(t)
 	require.NoError(t, os.Chmod(dir, 0o777))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plugin"), []byte(content), 0o755))
+	require.NoError(t, os.Chmod(filepath.Join(dir, "plugin"), 0o755))
 	return dir
 }
 
@@ -49,6 +50,7 @@ func runDir(t testing.TB, r *gitrunner.Runner, dir string, limit time.Duration, 
 func TestPluginFindsWhatItWasPromised(t *testing.T) {
 	needRoot(t)
 	t.Setenv("SECRET", "1")
+	defer syscall.Umask(syscall.Umask(0o077))
 	eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
 		dir := script(t, `env | grep -v -e ^PWD= -e ^AGENT_RUN= -e ^_= -e ^SHLVL= -e ^OLDPWD= | sort
 id -un; id -Gn; umask; pwd; grep NoNewPrivs /proc/self/status; ls /proc/self/fd; echo "$0 $@"`)
