@@ -261,6 +261,18 @@ func TestPostRefusesLargeBodiesWithoutHoldingThem(t *testing.T) {
 	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","value":1}]`).status)
 }
 
+func TestLargestBodyIsTakenAndOneByteMoreIsNot(t *testing.T) {
+	const largest = 1 << 20
+	test := newAPITest(t, agent.WithMaxBody(largest))
+	metric := `[{"name":"a","value":1}]`
+	for padding, status := range map[int]int{largest - len(metric): 200, largest - len(metric) + 1: 413} {
+		body := metric + strings.Repeat(" ", padding)
+		require.Equal(t, status, test.do(t, "POST", "/post?ns=ns.one", body).status, "announced")
+		require.Equal(t, status, test.do(t, "POST", "/post?ns=ns.one", body, func(r *http.Request) { r.ContentLength = -1 }).status, "chunked")
+		require.Equal(t, status, test.do(t, "POST", "/post?ns=ns.one", gzipped(t, []byte(body)), withHeader("Content-Encoding", "gzip")).status, "gzip")
+	}
+}
+
 func TestPostTakesAFullBodyOfUsualMetrics(t *testing.T) {
 	test := newAPITest(t)
 	var body strings.Builder
