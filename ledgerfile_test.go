@@ -118,6 +118,62 @@ func TestAccountsAreSavedWhileTheAgentRuns(t *testing.T) {
 	})
 }
 
+// killed copies what an agent that is killed now leaves in dir.
+func killed(t *testing.T, dir string) string {
+	t.Helper()
+	left := t.TempDir()
+	require.NoError(t, os.CopyFS(left, os.DirFS(dir)))
+	return left
+}
+
+func TestAKillForgetsNoMoreThanAQuarterOfASecond(t *testing.T) {
+	dir, left := t.TempDir(), ""
+	synctest.Test(t, func(t *testing.T) {
+		runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) {
+			post(t, a, 3)
+			time.Sleep(251 * time.Millisecond)
+			synctest.Wait()
+			left = killed(t, dir)
+		})
+		accounts := runOnce(t, left, agenttest.NewOutput(), func(a *agent.Agent) { post(t, a, 2) })
+		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, accounts["ns"])
+	})
+}
+
+func TestPointsThatAKeeperDeliversAtTheStartAreNotGone(t *testing.T) {
+	dir := t.TempDir()
+	saved := `{"ns":{"accepted":9,"delivered":4,"waiting":5}}`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(saved), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		output := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{"ns": {Accepted: 5, Delivered: 3, Waiting: 2}}}
+		accounts := runOnce(t, dir, output, func(*agent.Agent) {})
+		require.Equal(t, agent.Account{Accepted: 9, Delivered: 7, Waiting: 2}, accounts["ns"])
+	})
+}
+
+func TestAKillSoonAfterTheStartTakesNothingForGoneThatWasDelivered(t *testing.T) {
+	dir, left := t.TempDir(), ""
+	saved := `{"ns":{"accepted":5,"delivered":0,"waiting":5}}`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(saved), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		drained := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{"ns": {Accepted: 5, Delivered: 5}}}
+		runOnce(t, dir, drained, func(*agent.Agent) { left = killed(t, dir) })
+		empty := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{}}
+		accounts := runOnce(t, left, empty, func(*agent.Agent) {})
+		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, accounts["ns"])
+	})
+}
+
+func TestALedgerThatAPowerCutDamagedGivesWayToTheOneBefore(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(`{"ns":{"accepted":4,"delivered":4,"waiting":0}}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.recent.json"), nil, 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		accounts := runOnce(t, dir, agenttest.NewOutput(), func(*agent.Agent) {})
+		require.Equal(t, agent.Account{Accepted: 4, Delivered: 4}, accounts["ns"])
+	})
+}
+
 func TestADamagedLedgerBeginsAnew(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(`{"ns":`), 0o600))
