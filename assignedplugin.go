@@ -134,9 +134,17 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 	return err
 }
 
+// awaitsInstall tells whether the first attempt to install is still under way,
+// so that there is nothing to run and no failure to report.
+func (p *assignedPlugin) awaitsInstall() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.installed && p.installError == nil && p.set.runner != nil
+}
+
 // runPeriodic is one regular run: its points and its result are sent.
 func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration) {
-	if !p.set.isEnabled(p.key) || !p.begin() {
+	if p.awaitsInstall() || !p.set.isEnabled(p.key) || !p.begin() {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, interval-endBefore)
@@ -259,7 +267,8 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 	}
 	switch {
 	case err != nil && !failedBefore:
-		p.set.logger.Warn("a plugin failed", "plugin", p.key.String(), "result", string(result.Result), "error", err)
+		p.set.logger.Warn("a plugin failed", "plugin", p.key.String(), "result", string(result.Result), "error", err,
+			"stderr", p.details().Stderr)
 	case err == nil && failedBefore:
 		p.set.logger.Info("a plugin works again", "plugin", p.key.String())
 	}
@@ -281,8 +290,15 @@ func (p *assignedPlugin) status() PluginStatus {
 	if p.installError != nil {
 		s.InstallError = p.installError.Error()
 	}
-	if inspector, ok := p.set.runner.(PluginInspector); ok {
-		s.PluginDetails = inspector.InspectPlugin(p.plugin)
-	}
+	s.PluginDetails = p.details()
 	return s
+}
+
+// details returns what the runner knows of the plugin. The caller holds mu.
+func (p *assignedPlugin) details() PluginDetails {
+	inspector, ok := p.set.runner.(PluginInspector)
+	if !ok {
+		return PluginDetails{}
+	}
+	return inspector.InspectPlugin(p.plugin)
 }

@@ -294,6 +294,21 @@ func TestFailedInstallIsTriedAgain(t *testing.T) {
 	})
 }
 
+func TestRunsBeginWhenTheFirstInstallHasEnded(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		assignPlugins(w, plugin("mysql", time.Minute))
+		w.runner.Publish("org/mysql", agenttest.Program{Print: "[]"})
+		w.runner.Installing.Slow(3 * time.Minute)
+		w.run()
+		w.pass(2 * time.Minute)
+		require.Empty(t, w.output.Named("plugin.mysql"), "a slow install is no failed run")
+		w.pass(3 * time.Minute)
+		points := w.output.Named("plugin.mysql")
+		require.NotEmpty(t, points)
+		require.Equal(t, 0.0, points[0].Value)
+	})
+}
+
 func TestNewSettingsOfAPluginNeedNoNewInstall(t *testing.T) {
 	withPlugin(t, agenttest.Program{Print: "[]"}, func(t *testing.T, w *world) {
 		changed := plugin("mysql", 30*time.Second)

@@ -78,14 +78,23 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		if p.InstallError != "" {
 			say("plugin %s %s: %s", p.Namespace, p.Repo, p.InstallError)
 		}
-		if p.LastRun != nil && p.LastRun.Result != agent.RunOK {
-			say("plugin %s %s: the last run failed (%s): %s", p.Namespace, p.Repo, p.LastRun.Result, p.LastRun.Error)
+		if p.Installed && p.LastRun != nil && p.LastRun.Result != agent.RunOK {
+			say("plugin %s %s: the last run failed (%s): %s%s", p.Namespace, p.Repo, p.LastRun.Result, p.LastRun.Error, lastWords(p.Stderr))
 		}
 	}
 	for _, problem := range s.Registry.Problems {
 		say("registry: %s", problem)
 	}
 	return wrong
+}
+
+// lastWords returns the end of what a failed plugin wrote to its standard error.
+func lastWords(stderr string) string {
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	if last := lines[len(lines)-1]; last != "" {
+		return fmt.Sprintf("; it said: %.200s", last)
+	}
+	return ""
 }
 
 func registryText(r agent.RegistryStatus, now time.Time) string {
