@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -21,6 +22,7 @@ type server struct {
 	serving   sync.WaitGroup
 	// connections that are open; none begins once serving is over.
 	connections sync.WaitGroup
+	stopping    atomic.Bool
 }
 
 // serve starts serving handler. The server owns the listeners. security is for
@@ -29,7 +31,6 @@ func serve(cfg APIConfig, on listeners, security *tls.Config, handler http.Handl
 	s := &server{
 		listeners: on,
 		http: http.Server{
-			Handler:           handler,
 			ReadHeaderTimeout: cfg.HeaderTimeout,
 			ReadTimeout:       cfg.ReadTimeout,
 			WriteTimeout:      cfg.WriteTimeout,
@@ -38,6 +39,7 @@ func serve(cfg APIConfig, on listeners, security *tls.Config, handler http.Handl
 			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		},
 	}
+	s.http.Handler = s.endingConnections(handler)
 	s.http.ConnState = func(_ net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
@@ -61,27 +63,40 @@ func serve(cfg APIConfig, on listeners, security *tls.Config, handler http.Handl
 	return s
 }
 
+// endingConnections answers by handler, and asks callers to connect anew once
+// the server stops.
+func (s *server) endingConnections(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
 // stop accepts no more connections, answers the requests of those that it has
 // within the grace, and ends what is left then.
 //
-// http.Server.Shutdown would hang up on a connection whose first request it
-// has not yet read, and the caller of a post would not know what became of it.
+// http.Server.Shutdown would hang up at once on idle connections, and on those
+// whose first request it has not yet read: the caller of a post that is on its
+// way would not know what became of it. Here callers who go on are told with
+// an answer that their connection ends.
 func (s *server) stop(grace time.Duration) error {
 	err := s.listeners.close()
 	s.serving.Wait()
-	s.http.SetKeepAlivesEnabled(false) // hangs up on idle connections
-	answered := make(chan struct{})
+	s.stopping.Store(true)
+	ended := make(chan struct{})
 	go func() {
 		s.connections.Wait()
-		close(answered)
+		close(ended)
 	}()
 	select {
-	case <-answered:
+	case <-ended:
 		return err
 	case <-time.After(grace):
 	}
 	err = errors.Join(err, s.http.Close())
-	<-answered // which the end of the requests' contexts and connections brings about
+	<-ended // which the end of the requests' contexts and connections brings about
 	return err
 }
 

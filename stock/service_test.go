@@ -175,45 +175,64 @@ func TestNoPostIsRefusedOrLostDuringReloads(t *testing.T) {
 	service := h.run(t)
 	var posts sync.WaitGroup
 	stop := make(chan struct{})
-	var posted atomic.Int64
-	posts.Go(func() {
-		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			n := posted.Load()
-			body := fmt.Sprintf(`[{"name":"n%d","value":1}]`, n)
-			response, err := client.Post("http://"+h.listen+"/post?ns=posted", "", strings.NewReader(body))
-			if err != nil {
-				t.Errorf("post %d: %v", n, err)
-				return
-			}
-			response.Body.Close()
-			if response.StatusCode != http.StatusOK {
-				t.Errorf("post %d: %s", n, response.Status)
-				return
-			}
-			posted.Add(1)
-		}
-	})
+	posters := []*poster{{name: "fresh", fresh: true}, {name: "kept"}}
+	for _, p := range posters {
+		posts.Go(func() { p.post(t, h.listen, stop) })
+	}
 	for i := range 20 {
 		h.configure(t, fmt.Sprintf("output.buffersize = %d\n", 2000+i))
-		before := posted.Load()
+		before := posters[0].posted.Load()
 		require.NoError(t, service.Reload(t.Context()))
-		require.Eventually(t, func() bool { return posted.Load() > before || t.Failed() }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return posters[0].posted.Load() > before || t.Failed() }, 5*time.Second, time.Millisecond)
 	}
 	close(stop)
 	posts.Wait()
-	accepted := int(posted.Load())
+	accepted := 0
+	for _, p := range posters {
+		require.Positive(t, p.posted.Load(), p.name)
+		accepted += int(p.posted.Load())
+	}
 	names := make(map[string]bool)
 	for _, line := range h.nsqd.Lines(t, "collect.posted", accepted) {
 		name, _, _ := strings.Cut(line, ",")
 		names[name] = true
 	}
 	require.Len(t, names, accepted)
+}
+
+// poster posts one metric after the other.
+type poster struct {
+	name   string
+	fresh  bool // each post has a connection of its own
+	posted atomic.Int64
+}
+
+// post goes on until stop is closed. Every post must be answered with 200.
+func (p *poster) post(t *testing.T, address string, stop <-chan struct{}) {
+	transport := &http.Transport{DisableKeepAlives: p.fresh}
+	defer transport.CloseIdleConnections()
+	client := http.Client{Transport: transport}
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		n := p.posted.Load()
+		body := fmt.Sprintf(`[{"name":"%s%d","value":1}]`, p.name, n)
+		response, err := client.Post("http://"+address+"/post?ns=posted", "", strings.NewReader(body))
+		if err != nil {
+			t.Errorf("post %s %d: %v", p.name, n, err)
+			return
+		}
+		io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("post %s %d: %s", p.name, n, response.Status)
+			return
+		}
+		p.posted.Add(1)
+	}
 }
 
 func TestAWrongConfigLeavesTheRunningOneInForce(t *testing.T) {
