@@ -24,6 +24,7 @@ type Agent struct {
 	config  config
 	started time.Time
 	ledger  *ledger
+	notes   ledgerNotes // of the goroutine that saves the accounts
 	buffer  *buffer
 	posts   *groupCommit
 	updater *updater
@@ -60,6 +61,7 @@ func New(opts ...Option) (*Agent, error) {
 	a := &Agent{config: config, started: time.Now(), ledger: newLedger()}
 	a.buffer = newBuffer(config.output, a.ledger, config.bufferSize, config.logger)
 	a.posts = newGroupCommit(config.output, a.ledger)
+	a.notes.dir = a.state()
 	a.updater = &updater{
 		registry: config.registry,
 		interval: config.updateInterval,

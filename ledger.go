@@ -40,11 +40,15 @@ const (
 
 // ledger keeps an account for each namespace. It is safe for concurrent use.
 type ledger struct {
+	moved chan struct{} // has a token once something was booked
+
 	mu       sync.Mutex
 	accounts map[string]*Account // guarded by mu
 }
 
-func newLedger() *ledger { return &ledger{accounts: make(map[string]*Account)} }
+func newLedger() *ledger {
+	return &ledger{moved: make(chan struct{}, 1), accounts: make(map[string]*Account)}
+}
 
 // accept books points that wait from now on.
 func (l *ledger) accept(namespace string, points int) {
@@ -86,8 +90,12 @@ func (l *ledger) dropped(reason string) (points int64) {
 	return points
 }
 
-// account returns that of a namespace. The caller holds mu.
+// account returns that of a namespace, to be changed. The caller holds mu.
 func (l *ledger) account(namespace string) *Account {
+	select {
+	case l.moved <- struct{}{}:
+	default:
+	}
 	account := l.accounts[namespace]
 	if account == nil {
 		account = new(Account)

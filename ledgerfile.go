@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"time"
 )
@@ -11,10 +12,9 @@ const (
 	// most a ledgerInterval ago, and survives power loss.
 	ledgerFile     = "ledger.json"
 	ledgerInterval = 10 * time.Second
-	// recentLedgerFile holds them as they were at most a recentInterval ago,
-	// and survives a kill.
-	recentLedgerFile = "ledger.recent.json"
-	recentInterval   = 250 * time.Millisecond
+	// noteInterval is how often they are noted while points move: as much is
+	// forgotten after a kill.
+	noteInterval = 25 * time.Millisecond
 	// droppedUncleanStop is the reason of points that waited when the accounts
 	// were last saved before the agent was killed, and that nobody has found
 	// since. They were in memory, or they were delivered in the meantime.
@@ -44,17 +44,26 @@ func (a *Agent) loadLedger() {
 	a.earlier = saved
 	a.mu.Unlock()
 	// A kill soon from now must not count as gone what is delivered until then.
-	a.noteLedger(a.accounts())
+	if err := a.notes.write(a.accounts()); err != nil {
+		a.config.logger.Warn("a restart will not know the accounts", "error", err)
+	}
 }
 
-// savedLedger returns the newer of the accounts that were saved.
+// savedLedger returns the newer of the accounts that were saved and noted.
 func (a *Agent) savedLedger() (map[string]Account, error) {
-	var saved, recent map[string]Account
+	var saved map[string]Account
 	err := a.state().load(ledgerFile, &saved)
-	if a.state().load(recentLedgerFile, &recent) == nil && acceptedOf(recent) >= acceptedOf(saved) {
-		return recent, nil
+	if noted := a.notes.read(); noted != nil && acceptedOf(noted) >= acceptedOf(saved) {
+		return noted, nil
 	}
 	return saved, err
+}
+
+func waitingOf(accounts map[string]Account) (points int64) {
+	for _, account := range accounts {
+		points += account.Waiting
+	}
+	return points
 }
 
 func acceptedOf(accounts map[string]Account) (points int64) {
@@ -77,41 +86,51 @@ func (a *Agent) found() map[string]int64 {
 	return points
 }
 
-// keepLedger saves the accounts now and then until ctx ends.
+// keepLedger notes the accounts when points have moved, and saves them now and
+// then, until ctx ends.
 func (a *Agent) keepLedger(ctx context.Context) {
-	ticker := time.NewTicker(recentInterval)
-	defer ticker.Stop()
+	look := time.NewTimer(0) // what the keeper does is only seen by looking
+	defer look.Stop()
 	var noted, saved map[string]Account
 	due := time.Now().Add(ledgerInterval)
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
+	for sleep(ctx, noteInterval) {
 		now := a.accounts()
-		if !reflect.DeepEqual(now, noted) && a.noteLedger(now) {
+		if !reflect.DeepEqual(now, noted) && a.notes.write(now) == nil {
 			noted = now
 		}
-		if time.Now().Before(due) {
-			continue
+		if !time.Now().Before(due) {
+			due = time.Now().Add(ledgerInterval)
+			if !reflect.DeepEqual(now, saved) && a.saveLedger(now) {
+				saved = now
+			}
 		}
-		due = time.Now().Add(ledgerInterval)
-		if !reflect.DeepEqual(now, saved) && a.saveLedger(now) {
-			saved = now
+		if look.Reset(time.Until(due)); waitingOf(now) > 0 {
+			look.Reset(0)
+		}
+		select {
+		case <-a.ledger.moved:
+		case <-look.C:
+		case <-ctx.Done():
 		}
 	}
 }
 
-// noteLedger tells whether it could. Why it could not, saveLedger will say.
-func (a *Agent) noteLedger(accounts map[string]Account) bool {
-	return a.state().note(recentLedgerFile, accounts) == nil
+// sleep returns false if ctx ended meanwhile.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // saveLedger tells whether it could.
 func (a *Agent) saveLedger(accounts map[string]Account) bool {
-	a.noteLedger(accounts) // so that what is older is not taken for newer
-	if err := a.state().save(ledgerFile, accounts); err != nil {
+	// What is older must not be taken for newer.
+	if err := errors.Join(a.notes.write(accounts), a.state().save(ledgerFile, accounts)); err != nil {
 		a.config.logger.Warn("a restart will not know the accounts", "error", err)
 		return false
 	}

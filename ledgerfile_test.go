@@ -126,12 +126,12 @@ func killed(t *testing.T, dir string) string {
 	return left
 }
 
-func TestAKillForgetsNoMoreThanAQuarterOfASecond(t *testing.T) {
+func TestAKillForgetsNoMoreThanAMoment(t *testing.T) {
 	dir, left := t.TempDir(), ""
 	synctest.Test(t, func(t *testing.T) {
 		runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) {
 			post(t, a, 3)
-			time.Sleep(251 * time.Millisecond)
+			time.Sleep(26 * time.Millisecond)
 			synctest.Wait()
 			left = killed(t, dir)
 		})
@@ -167,10 +167,34 @@ func TestAKillSoonAfterTheStartTakesNothingForGoneThatWasDelivered(t *testing.T)
 func TestALedgerThatAPowerCutDamagedGivesWayToTheOneBefore(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(`{"ns":{"accepted":4,"delivered":4,"waiting":0}}`), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.recent.json"), nil, 0o600))
+	torn := "00000000\n{\"number\":9,\"accounts\":{\"ns\":{\"accepted\":7,\"delivered\":7}}}\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.recent.0"), []byte(torn), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.recent.1"), nil, 0o600))
 	synctest.Test(t, func(t *testing.T) {
 		accounts := runOnce(t, dir, agenttest.NewOutput(), func(*agent.Agent) {})
 		require.Equal(t, agent.Account{Accepted: 4, Delivered: 4}, accounts["ns"])
+	})
+}
+
+func TestANoteThatAKillCutOffGivesWayToTheOneBefore(t *testing.T) {
+	dir, left := t.TempDir(), ""
+	synctest.Test(t, func(t *testing.T) {
+		runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) {
+			for range 2 {
+				post(t, a, 2)
+				time.Sleep(26 * time.Millisecond)
+				synctest.Wait()
+			}
+			left = killed(t, dir)
+		})
+		var accepted []int64
+		for _, name := range []string{"ledger.recent.0", "ledger.recent.1"} {
+			torn := killed(t, left)
+			require.NoError(t, os.Truncate(filepath.Join(torn, name), 30))
+			accounts := runOnce(t, torn, agenttest.NewOutput(), func(*agent.Agent) {})
+			accepted = append(accepted, accounts["ns"].Accepted)
+		}
+		require.ElementsMatch(t, []int64{2, 4}, accepted)
 	})
 }
 

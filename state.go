@@ -34,13 +34,7 @@ func (d stateDir) load(name string, value any) error {
 
 // save replaces the file in one step, on disk when it returns: after a crash
 // there is the old content or the new one.
-func (d stateDir) save(name string, value any) error { return d.replace(name, value, true) }
-
-// note is save for what need not survive power loss, but a kill: it does not
-// wait for the disk.
-func (d stateDir) note(name string, value any) error { return d.replace(name, value, false) }
-
-func (d stateDir) replace(name string, value any, sync bool) error {
+func (d stateDir) save(name string, value any) error {
 	if d == "" {
 		return nil
 	}
@@ -52,7 +46,7 @@ func (d stateDir) replace(name string, value any, sync bool) error {
 		return fmt.Errorf("remember %s: %w", name, err)
 	}
 	path := filepath.Join(string(d), name)
-	if err := writeFile(path+".new", content, sync); err != nil {
+	if err := writeSynced(path+".new", content); err != nil {
 		return fmt.Errorf("remember %s: %w", name, err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {
@@ -61,13 +55,13 @@ func (d stateDir) replace(name string, value any, sync bool) error {
 	return nil
 }
 
-func writeFile(path string, content []byte, sync bool) (err error) {
+func writeSynced(path string, content []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(content); err != nil || !sync {
+	if _, err := file.Write(content); err != nil {
 		return err
 	}
 	return file.Sync()
