@@ -29,7 +29,7 @@ func TestStopDeliversWhatWaits(t *testing.T) {
 		w.run()
 		w.pass(time.Minute)
 		waiting := int(w.account("web").Waiting)
-		time.AfterFunc(4*time.Second, w.output.Heal)
+		time.AfterFunc(2*time.Second, w.output.Heal)
 		require.NoError(t, w.requireStopWithin(8*time.Second))
 		require.Equal(t, waiting, len(w.output.Points()))
 		require.True(t, w.output.Closed())
@@ -140,6 +140,7 @@ func TestStopDoesNotWaitForeverForWhatDoesNotHeedItsContext(t *testing.T) {
 				test.fault(w)
 				synctest.Wait()
 				require.ErrorContains(t, w.requireStopWithin(9*time.Second), test.want)
+				synctest.Wait() // Close is not waited for
 				w.registry.Heal()
 				w.output.Heal()
 				w.runner.Installing.Heal()
