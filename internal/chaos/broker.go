@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/lodastack/agent/internal/nsqdtest"
@@ -84,9 +85,14 @@ func (b *broker) stop() error {
 	return nil
 }
 
-func (b *broker) freeze() {
+// takeAway stops or freezes it, and says which.
+func (b *broker) takeAway(random *rand.Rand) (done string, err error) {
+	if random.IntN(2) == 0 {
+		return "stop", b.stop()
+	}
 	b.server.Freeze()
 	b.state = frozen
+	return "freeze", nil
 }
 
 // heal makes it work again, whatever it does now.

@@ -18,7 +18,8 @@ type fault func(random *rand.Rand, w *world, p *process) (done string, err error
 func faults() []fault {
 	return []fault{
 		nothing,
-		disturbBroker, disturbBroker, disturbBroker, disturbBroker,
+		disturbBroker, disturbBroker, disturbBroker,
+		disturbBrokers, disturbBrokers,
 		disturbRegistry, disturbRegistry,
 		disturbDisk, disturbDisk,
 		reload,
@@ -32,14 +33,23 @@ func nothing(*rand.Rand, *world, *process) (string, error) { return "", nil }
 func disturbBroker(random *rand.Rand, w *world, _ *process) (string, error) {
 	i := random.IntN(len(w.brokers))
 	b := w.brokers[i]
-	switch freeze := random.IntN(2) == 0; {
-	case b.state != up:
+	if b.state != up {
 		return fmt.Sprintf("nsqd %d: back", i), b.heal()
-	case freeze:
-		b.freeze()
-		return fmt.Sprintf("nsqd %d: freeze", i), nil
 	}
-	return fmt.Sprintf("nsqd %d: stop", i), b.stop()
+	done, err := b.takeAway(random)
+	return fmt.Sprintf("nsqd %d: %s", i, done), err
+}
+
+// disturbBrokers takes all nsqds away that are there.
+func disturbBrokers(random *rand.Rand, w *world, _ *process) (string, error) {
+	for _, b := range w.brokers {
+		if b.state == up {
+			if _, err := b.takeAway(random); err != nil {
+				return "nsqd: none left", err
+			}
+		}
+	}
+	return "nsqd: none left", nil
 }
 
 func disturbRegistry(random *rand.Rand, w *world, _ *process) (string, error) {

@@ -40,6 +40,8 @@ func main() {
 	flag.BoolVar(&p.verbose, "v", false, "say what is done while it is done")
 	flag.Parse()
 
+	// Who reads the report may go: the agent and the disk must not be left.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	report, err := run(ctx, p)

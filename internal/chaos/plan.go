@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -113,6 +114,9 @@ func (c *chaos) live(ctx context.Context, first bool) (err error) {
 		return p.signal(syscall.SIGTERM, stopPatience)
 	}
 	c.note("kill")
+	if c.random.Float64() < c.damage {
+		return c.killAndDamage(ctx, p)
+	}
 	return c.kill(p)
 }
 
@@ -133,15 +137,27 @@ func (c *chaos) disturb(ctx context.Context, p *process) error {
 	return nil
 }
 
-// kill ends the agent as a power cut for the process does, and may damage what
-// it leaves.
+// kill ends the agent as a power cut for the process does.
 func (c *chaos) kill(p *process) error {
-	if err := p.signal(os.Kill, stopPatience); err != nil {
-		return err
-	}
 	c.report.kills++
-	if c.random.Float64() >= c.damage {
-		return nil
+	return p.signal(os.Kill, stopPatience)
+}
+
+// killAndDamage kills the agent when it has a backlog, and damages that.
+func (c *chaos) killAndDamage(ctx context.Context, p *process) error {
+	_, err := disturbBrokers(c.random, c.world, p)
+	if c.disk != nil {
+		err = errors.Join(err, c.disk.free())
+	}
+	for range 100 {
+		if segments, _ := filepath.Glob(filepath.Join(c.spool(), "*.db")); len(segments) > 0 {
+			break
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+	pause(ctx, c.between(0, time.Second))
+	if err := errors.Join(err, c.kill(p)); err != nil {
+		return err
 	}
 	done, err := damageSpool(c.random, c.spool())
 	if done != "" {

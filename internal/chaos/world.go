@@ -36,26 +36,28 @@ type world struct {
 
 // newWorld makes a world in dir, which it makes, too. An empty dir is a
 // temporary one.
-func newWorld(ctx context.Context, dir string) (w *world, err error) {
-	w = &world{dir: dir, points: &points{}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("make the world: %w", err), w.close())
-		}
-	}()
+func newWorld(ctx context.Context, dir string) (*world, error) {
+	w := &world{dir: dir, points: &points{}}
+	if err := w.furnish(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the world: %w", err), w.close())
+	}
+	return w, nil
+}
+
+func (w *world) furnish(ctx context.Context) (err error) {
 	if err := w.makeDir(); err != nil {
-		return nil, err
+		return err
 	}
 	if w.binary, err = build(ctx, w.dir); err != nil {
-		return nil, err
+		return err
 	}
 	if err := makePlugin(filepath.Join(w.dir, "git")); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.startServers(); err != nil {
-		return nil, err
+		return err
 	}
-	return w, w.configure()
+	return w.configure()
 }
 
 func (w *world) makeDir() (err error) {

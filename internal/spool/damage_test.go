@@ -210,3 +210,42 @@ func TestDamageWhileRunning(t *testing.T) {
 	require.NoError(t, s.Write(context.Background(), batch("b", 1000, 1)))
 	require.WithinDuration(t, time.Now(), s.Status().Damages[0].Time, time.Minute)
 }
+
+// TestDamageToWhatAKillLeftIsCounted breaks the segment that was being written,
+// which has not been sealed.
+func TestDamageToWhatAKillLeftIsCounted(t *testing.T) {
+	const points = 600
+	inner := &fakeOutput{}
+	inner.set(away)
+	dir := t.TempDir()
+	s := open(t, spool.Config{Dir: dir}, inner)
+	for i := range points / 20 {
+		write(t, s, batch("a", i*20, 20))
+	}
+	page := os.Getpagesize()
+	for name, breaks := range map[string]func(data []byte) []byte{
+		"nothing":          func(data []byte) []byte { return data },
+		"everything":       func([]byte) []byte { return nil },
+		"all but a little": func(data []byte) []byte { return data[:100] },
+		"the second half":  func(data []byte) []byte { return data[:len(data)/2] },
+		"one meta page":    func(data []byte) []byte { data[40] ^= 1; return data },
+		"the other":        func(data []byte) []byte { data[page+40] ^= 1; return data },
+		"all but the metas": func(data []byte) []byte {
+			for i := 2 * page; i < len(data); i++ {
+				data[i] ^= 0x55
+			}
+			return data
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left := copyDir(t, dir)
+			all := segments(t, left)
+			path := all[len(all)-1]
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path, breaks(data), 0o600))
+			_, delivered, lost := drainDamaged(t, left)
+			require.EqualValues(t, points, delivered+lost)
+		})
+	}
+}

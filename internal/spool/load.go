@@ -56,7 +56,11 @@ func (q *queue) loadSegment(path string) error {
 		return err
 	}
 	if err != nil {
-		q.setAside(g, err, 0)
+		for namespace, n := range g.points {
+			q.ledger.stored(namespace, n)
+		}
+		q.ledger.dropped(g.points, DroppedDamaged)
+		q.setAside(g, err, total(g.points))
 		return nil
 	}
 	q.segments = append(q.segments, g)
@@ -79,19 +83,28 @@ func foundSegment(path string) (*segment, error) {
 		return g, err
 	}
 	g.size, g.oldest, g.newest = info.Size(), info.ModTime(), info.ModTime()
-	if s, ok := loadSummary(path); ok {
+	s, ok := loadSummary(path)
+	if ok && !s.Open {
 		g.last, g.next, g.oldest, g.newest = s.Last, s.Next, s.Oldest, s.Newest
 		if s.Points != nil {
 			g.points = s.Points
 		}
 		return g, nil
 	}
-	if info.Size() == 0 {
+	switch {
+	case info.Size() > 0:
+		err = errors.Join(g.count(), g.close())
+	case len(s.Points) > 0:
+		err = fmt.Errorf("%w: it is empty", errDamaged)
+	default:
 		// The process ended while it made the file.
-		return g, nil
 	}
-	err = g.count()
-	return g, errors.Join(err, g.close())
+	// More are known to have been there than could be read: bbolt does not say
+	// so when it goes back to the transaction before the damaged one.
+	for namespace, n := range s.Points {
+		g.points[namespace] = max(g.points[namespace], n)
+	}
+	return g, err
 }
 
 // count reads the whole segment.

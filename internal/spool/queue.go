@@ -124,6 +124,9 @@ func (q *queue) endWrite(g *segment, n int, group []*request, err error) {
 			g.newest = r.waitsSince
 		}
 	}
+	if err := countOpen(g.path, g.points); err != nil {
+		q.log.Debug("spool segment is not counted: damage to it could not be told in points", "file", g.path, "error", err)
+	}
 }
 
 // create must be called with the lock held, as must all that follow up to

@@ -20,6 +20,9 @@ type summary struct {
 	Points map[string]int64 `json:"points"`
 	Oldest time.Time        `json:"oldest"`
 	Newest time.Time        `json:"newest"`
+	// Open says that the segment was not sealed: only Points mean something,
+	// and are used for what of the segment cannot be read.
+	Open bool `json:"open,omitempty"`
 }
 
 const summarySuffix = ".sum"
@@ -37,12 +40,31 @@ func saveSummary(segmentPath string, s summary) error {
 	}
 	path := summaryPath(segmentPath)
 	temporary := path + ".new"
-	data = append(fmt.Appendf(nil, "%08x\n", checksum(data)), data...)
+	data = append(summaryHead(data), data...)
 	if err := os.WriteFile(temporary, data, fileMode); err != nil {
 		return errors.Join(err, removeFile(temporary))
 	}
 	return os.Rename(temporary, path)
 }
+
+// countOpen notes how many points a segment that is being written holds, so
+// that they can be counted if a kill and damage follow. It is written in place,
+// which is quick and needs no room: the figures, and with them the file, only
+// grow.
+func countOpen(segmentPath string, points map[string]int64) error {
+	data, err := json.Marshal(summary{Next: 1, Points: points, Open: true})
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(summaryPath(segmentPath), os.O_WRONLY|os.O_CREATE, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt(append(summaryHead(data), data...), 0)
+	return errors.Join(err, file.Close())
+}
+
+func summaryHead(data []byte) []byte { return fmt.Appendf(nil, "%08x\n", checksum(data)) }
 
 // loadSummary tells by ok whether there is one that can be trusted.
 func loadSummary(segmentPath string) (s summary, ok bool) {
@@ -51,7 +73,7 @@ func loadSummary(segmentPath string) (s summary, ok bool) {
 		return s, false
 	}
 	sum, data, _ := bytes.Cut(data, []byte("\n"))
-	if string(sum) != fmt.Sprintf("%08x", checksum(data)) || json.Unmarshal(data, &s) != nil {
+	if string(sum)+"\n" != string(summaryHead(data)) || json.Unmarshal(data, &s) != nil {
 		return s, false
 	}
 	return s, s.Next >= 1
