@@ -63,3 +63,32 @@ func TestMetricsCountWhatIsDropped(t *testing.T) {
 			`lodastack_agent_points_dropped_total{namespace="ns.one",reason="bad_topic"} 1`+"\n")
 	}, 10*time.Second, 10*time.Millisecond)
 }
+
+func TestMetricsSayThatNoServerTakesPointsWhichWaitOnDisk(t *testing.T) {
+	test := newAPITest(t)
+	show := func(first, second string) string {
+		test.output.set(func(o *apiOutput) {
+			o.details = agent.OutputDetails{
+				Servers: []agent.ServerDetails{{Address: "a:1", State: first}, {Address: "b:1", State: second}},
+				Disk:    &agent.DiskDetails{Points: 7, Bytes: 4096},
+			}
+		})
+		return test.do(t, "GET", "/metrics", "").body
+	}
+	body := show("down", "trial")
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	for _, line := range []string{
+		`lodastack_agent_output_up 0`,
+		`lodastack_agent_output_server_up{server="a:1"} 0`,
+		`lodastack_agent_output_server_up{server="b:1"} 0`,
+		`lodastack_agent_output_disk_points 7`,
+		`lodastack_agent_output_disk_bytes 4096`,
+	} {
+		require.Contains(t, body, line+"\n")
+	}
+	body = show("down", "unused")
+	require.Contains(t, body, "lodastack_agent_output_up 1\n")
+	require.Contains(t, body, "lodastack_agent_output_server_up{server=\"b:1\"} 1\n")
+}
