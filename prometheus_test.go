@@ -24,7 +24,10 @@ broken`, Commit: "abc", GoVersion: "go1"}),
 	require.Equal(t, 400, test.do(t, "POST", "/post?ns=ns.one", `[`).status)
 	require.Equal(t, 404, test.do(t, "POST", "/nothing/of/this", ``).status)
 	require.Equal(t, 200, test.do(t, "GET", pluginPath, ``).status)
-	require.Eventually(t, func() bool { return test.agent.Status().Collectors[0].Failures > 0 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		s := test.agent.Status()
+		return s.Collectors[0].Failures > 0 && s.Accounts["ns.one"].Delivered == 3 // two posted, and how the plugin's run went
+	}, 10*time.Second, 10*time.Millisecond)
 
 	got := test.do(t, "GET", "/metrics", "")
 	require.Equal(t, 200, got.status)
