@@ -54,6 +54,13 @@ type apiOutput struct {
 	batches []agent.Batch
 	err     error
 	hold    chan struct{} // nil: answers at once
+	details agent.OutputDetails
+}
+
+func (o *apiOutput) InspectOutput() agent.OutputDetails {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.details
 }
 
 func (o *apiOutput) Write(ctx context.Context, b agent.Batch) error {

@@ -199,3 +199,8 @@ func TestDisabledPluginIsListedAsSuch(t *testing.T) {
 	require.Equal(t, 200, test.do(t, "GET", "/plugins/enable?ns=ns.one&repo=acme/backup", "").status)
 	require.True(t, list()[0].Enabled)
 }
+
+func TestAProblemIsWrittenToBeReadInATerminal(t *testing.T) {
+	test := newAPITest(t)
+	require.Contains(t, test.do(t, "POST", "/plugins/disable?ns=ns.one", "").body, "/plugins/disable?ns=NAMESPACE&repo=ORG/PROJECT")
+}

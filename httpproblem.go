@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,16 +79,19 @@ func (api *httpAPI) answerError(w http.ResponseWriter, r *http.Request, err erro
 		api.agent.config.logger.Error("an HTTP request failed", append([]any{"path", r.URL.Path, "error", err}, stackOf(err)...)...)
 		p = problem(http.StatusInternalServerError, "The agent failed to answer; its log has the reason.")
 	}
-	content, err := json.Marshal(p)
-	if err != nil {
-		content = []byte(`{}`)
+	var content bytes.Buffer
+	encoder := json.NewEncoder(&content)
+	encoder.SetEscapeHTML(false) // people read it in a terminal: & is no \u0026
+	if err := encoder.Encode(p); err != nil {
+		content.Reset()
+		content.WriteString("{}\n")
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	if p.retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retry))
 	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(content, '\n')) // a caller that went away wants no answer
+	_, _ = w.Write(content.Bytes()) // a caller that went away wants no answer
 	return p.Status
 }
 

@@ -30,11 +30,33 @@ func (e *exposition) status(s Status) {
 	e.family("lodastack_agent_start_time_seconds", "gauge", "When the agent was made, in Unix time.")
 	e.sample(unixSeconds(s.Started))
 	e.accounts(s.Accounts)
-	e.family("lodastack_agent_output_up", "gauge", "Whether the last write to the output succeeded.")
-	e.sample(truth(s.Output.Error == ""))
+	e.output(s.Output)
 	e.registry(s.Registry)
 	e.collectors(s.Collectors)
 	e.plugins(s.Plugins)
+}
+
+// output tells of the way out. An output that keeps on disk what its servers do
+// not take has no error, so that the servers are looked at, too.
+func (e *exposition) output(s OutputStatus) {
+	isDown := func(server ServerDetails) bool { return server.State == "down" || server.State == "trial" }
+	allDown := len(s.Servers) > 0
+	for _, server := range s.Servers {
+		allDown = allDown && isDown(server)
+	}
+	e.family("lodastack_agent_output_up", "gauge", "Whether points get out: the last write succeeded, and not all servers are down.")
+	e.sample(truth(s.Error == "" && !allDown))
+	e.family("lodastack_agent_output_server_up", "gauge", "Whether the server took what was last sent to it, or is not used yet.")
+	for _, server := range s.Servers {
+		e.sample(truth(!isDown(server)), "server", server.Address)
+	}
+	if s.Disk == nil {
+		return
+	}
+	e.family("lodastack_agent_output_disk_points", "gauge", "Points on disk that are still to be delivered.")
+	e.sample(float64(s.Disk.Points))
+	e.family("lodastack_agent_output_disk_bytes", "gauge", "Size of the files in which points wait.")
+	e.sample(float64(s.Disk.Bytes))
 }
 
 func (e *exposition) accounts(accounts map[string]Account) {

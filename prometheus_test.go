@@ -24,7 +24,10 @@ broken`, Commit: "abc", GoVersion: "go1"}),
 	require.Equal(t, 400, test.do(t, "POST", "/post?ns=ns.one", `[`).status)
 	require.Equal(t, 404, test.do(t, "POST", "/nothing/of/this", ``).status)
 	require.Equal(t, 200, test.do(t, "GET", pluginPath, ``).status)
-	require.Eventually(t, func() bool { return test.agent.Status().Collectors[0].Failures > 0 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		s := test.agent.Status()
+		return s.Collectors[0].Failures > 0 && s.Accounts["ns.one"].Delivered == 3 // two posted, and how the plugin's run went
+	}, 10*time.Second, 10*time.Millisecond)
 
 	got := test.do(t, "GET", "/metrics", "")
 	require.Equal(t, 200, got.status)
@@ -62,4 +65,33 @@ func TestMetricsCountWhatIsDropped(t *testing.T) {
 		return strings.Contains(test.do(t, "GET", "/metrics", "").body,
 			`lodastack_agent_points_dropped_total{namespace="ns.one",reason="bad_topic"} 1`+"\n")
 	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestMetricsSayThatNoServerTakesPointsWhichWaitOnDisk(t *testing.T) {
+	test := newAPITest(t)
+	show := func(first, second string) string {
+		test.output.set(func(o *apiOutput) {
+			o.details = agent.OutputDetails{
+				Servers: []agent.ServerDetails{{Address: "a:1", State: first}, {Address: "b:1", State: second}},
+				Disk:    &agent.DiskDetails{Points: 7, Bytes: 4096},
+			}
+		})
+		return test.do(t, "GET", "/metrics", "").body
+	}
+	body := show("down", "trial")
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	for _, line := range []string{
+		`lodastack_agent_output_up 0`,
+		`lodastack_agent_output_server_up{server="a:1"} 0`,
+		`lodastack_agent_output_server_up{server="b:1"} 0`,
+		`lodastack_agent_output_disk_points 7`,
+		`lodastack_agent_output_disk_bytes 4096`,
+	} {
+		require.Contains(t, body, line+"\n")
+	}
+	body = show("down", "unused")
+	require.Contains(t, body, "lodastack_agent_output_up 1\n")
+	require.Contains(t, body, "lodastack_agent_output_server_up{server=\"b:1\"} 1\n")
 }

@@ -23,7 +23,7 @@ type shrunkError struct{ before, after int }
 
 func (e *shrunkError) Error() string {
 	return fmt.Sprintf("the registry would take away more than half of what runs here (%d namespaces, plugins, ports and processes, %d afterwards): "+
-		"that is believed when it says so again in a minute", e.before, e.after)
+		"that is believed when it says so again, a minute from now or later", e.before, e.after)
 }
 
 // doubt returns an error where next takes away more than half of what is known

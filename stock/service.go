@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/datadir"
 )
 
 // requestGrace is what requests under way get when a server stops.
@@ -40,6 +41,7 @@ type generation struct {
 	config    Config
 	listeners listeners
 	security  *tls.Config
+	data      *datadir.Lock
 	parts     *Stock
 	agent     *agent.Agent
 	server    *server
@@ -124,6 +126,11 @@ func (s *Service) reload() (fatal bool, err error) {
 		return false, err
 	}
 	old := s.current
+	if was := old.config.Agent.PIDFile; cfg.Agent.PIDFile != was {
+		err := fmt.Errorf("agent.pidfile: an agent that runs does not move from %s to %s, where agent stop would look for it; stop it with the former and start it with the latter", was, cfg.Agent.PIDFile)
+		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+		return false, err
+	}
 	if err := s.log.Reopen(cfg.Log); err != nil {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
 		return false, err
@@ -197,9 +204,12 @@ func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) 
 func (g *generation) build(s *Service) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, g.listeners.close())
+			err = errors.Join(err, g.listeners.close(), g.data.Close())
 		}
 	}()
+	if g.data, err = datadir.Take(g.config.DataDir()); err != nil {
+		return err
+	}
 	if g.parts, err = build(g.config, s.log, s.more); err != nil {
 		return err
 	}
@@ -223,5 +233,5 @@ func (g *generation) start(s *Service) {
 func (g *generation) stop() error {
 	err := g.server.stop(requestGrace)
 	g.cancel()
-	return errors.Join(err, <-g.ended, g.parts.Close())
+	return errors.Join(err, <-g.ended, g.parts.Close(), g.data.Close())
 }

@@ -83,7 +83,12 @@ log.logdir = "%s/log"
 
 func (h *host) log(t *testing.T) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(h.dir, "log", "agent.log"))
+	return h.read(t, filepath.Join("log", "agent.log"))
+}
+
+func (h *host) read(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(h.dir, name))
 	require.NoError(t, err)
 	return string(content)
 }
@@ -375,10 +380,22 @@ func TestOneWarningSaysWhatIsOpenToOtherHosts(t *testing.T) {
 }
 
 func TestTwoAgentsDoNotShareADataDirectory(t *testing.T) {
+	for _, more := range []string{"", "output.spoolsize = 0\n"} {
+		h := newHost(t)
+		h.configure(t, more)
+		h.run(t)
+		h.listen = freeAddress(t)
+		h.configure(t, more)
+		_, err := stock.NewService(h.config)
+		require.ErrorContains(t, err, "plugins/.agent is in use by process")
+	}
+}
+
+func TestAnAgentThatRunsKeepsItsPIDFile(t *testing.T) {
 	h := newHost(t)
-	h.run(t)
-	h.listen = freeAddress(t)
-	h.configure(t, "")
-	_, err := stock.NewService(h.config)
-	require.ErrorContains(t, err, "is in use by process")
+	service := h.run(t)
+	h.write(t, "agent.conf", strings.Replace(h.read(t, "agent.conf"), "agent.pid\"", "other.pid\"", 1))
+	require.ErrorContains(t, service.Reload(t.Context()), "agent.pidfile: an agent that runs does not move")
+	require.Contains(t, h.log(t), "the config is not reloaded")
+	require.JSONEq(t, `["web.shop"]`, h.get(t, "/me/ns"))
 }

@@ -25,7 +25,6 @@ package stock
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -34,6 +33,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/datadir"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -128,7 +128,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 	if err != nil {
 		return s, err
 	}
-	if err := makeDataDir(cfg.DataDir()); err != nil {
+	if err := datadir.Make(cfg.DataDir()); err != nil {
 		return s, err
 	}
 	runner, err := GitRunner(runnerConfig(cfg, log.Logger))
@@ -170,18 +170,6 @@ func (c Config) options() []agent.Option {
 		}))
 	}
 	return options
-}
-
-// makeDataDir makes the directory of what the agent remembers, which nobody
-// else may look into.
-func makeDataDir(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("agent.datadir: %w", err)
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("agent.datadir: %w", err)
-	}
-	return nil
 }
 
 // Registry makes the registry that the config names.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/lodastack/agent/stock"
 )
@@ -26,6 +27,9 @@ type command struct {
 	name, args, summary string
 	run                 func(c *call) error
 }
+
+// usage is how the command is written.
+func (c command) usage() string { return strings.TrimSpace("agent " + c.name + " " + c.args) }
 
 func commands() []command {
 	return []command{
@@ -120,13 +124,13 @@ func (c *call) parse(takesArgs bool) error {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "agent measures this host and delivers what it measured.\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  agent %s %s\n        %s\n", c.name, c.args, c.summary)
+		fmt.Fprintf(w, "  %s\n        %s\n", c.usage(), c.summary)
 	}
 	fmt.Fprintf(w, "\nThe config file is %s unless -f names another.\n", stock.DefaultPath)
 }
 
 func commandUsage(w io.Writer, c command, flags *flag.FlagSet) {
-	fmt.Fprintf(w, "Usage: agent %s %s\n\n%s\n", c.name, c.args, c.summary)
+	fmt.Fprintf(w, "Usage: %s\n\n%s\n", c.usage(), c.summary)
 	flags.SetOutput(w)
 	flags.PrintDefaults()
 }

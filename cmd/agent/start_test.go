@@ -176,6 +176,19 @@ func TestStopCleanRemovesPluginsAndDataAndNothingElse(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(plugins, "ns"))
 }
 
+func TestStopCleanLeavesTheDataOfAnAgentThatRunsWithAnotherPIDFile(t *testing.T) {
+	h := newHost(t)
+	d := h.start(t)
+	content, err := os.ReadFile(h.config)
+	require.NoError(t, err)
+	other := h.write(t, "other.conf", strings.Replace(string(content), "agent.pid\"", "other.pid\"", 1))
+	r := execute(t, "stop", "-f", other, "-m", "clean")
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, fmt.Sprintf("plugins/.agent is in use by process %d", d.cmd.Process.Pid))
+	require.DirExists(t, filepath.Join(h.dir, "plugins", ".agent", "spool"))
+	require.NoFileExists(t, filepath.Join(h.dir, "other.pid"))
+}
+
 func TestStopCleanRefusesDirectoriesThatAreNotTheAgents(t *testing.T) {
 	h := newHost(t)
 	config, err := os.ReadFile(h.config)

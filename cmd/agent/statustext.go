@@ -83,7 +83,9 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		}
 	}
 	for _, problem := range s.Registry.Problems {
-		say("registry: %s", problem)
+		if s.Registry.Error == "" || !strings.Contains(s.Registry.Error, problem) { // else it is said already
+			say("registry: %s", problem)
+		}
 	}
 	return wrong
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,4 +75,11 @@ func TestAnAgentThatKnowsNoNamespaceSaysSo(t *testing.T) {
 	require.Contains(t, string(statusText(s)), "WRONG\n  registry: nothing is collected yet, because no namespaces are known\n")
 	s.Registry.InForce = true
 	require.Contains(t, string(statusText(s)), "this host (web1) is in no namespace")
+}
+
+func TestAnErrorThatIsAProblemTooIsSaidOnce(t *testing.T) {
+	s := healthy()
+	s.Registry.Error = "ask the registry for assignments: it would take away most"
+	s.Registry.Problems = []string{"it would take away most"}
+	require.Equal(t, 1, strings.Count(string(statusText(s)), "take away most"))
 }

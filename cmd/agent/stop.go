@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lodastack/agent/internal/datadir"
 	"github.com/lodastack/agent/internal/pidfile"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/stock"
@@ -91,6 +92,12 @@ func clean(c *call, cfg stock.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, held.Release()) }()
+	// An agent with another pid file may have the same data.
+	data, err := datadir.TakeExisting(cfg.DataDir())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, data.Close()) }()
 	dirs := []string{cfg.Agent.PluginsDir}
 	if cfg.Agent.DataDir != "" {
 		dirs = append(dirs, cfg.Agent.DataDir)

@@ -113,13 +113,17 @@ func (f *File) Size(key string, into *int64, least, most int64) {
 	if !ok {
 		return
 	}
+	const want = `a number of bytes, or one with a unit such as "100MiB"`
 	n, ok := value.(int64)
-	if s, isString := value.(string); isString {
+	s, isString := value.(string)
+	if isString {
 		n, ok = parseSize(s)
 	}
 	switch {
+	case !ok && isString:
+		f.reject(key, fmt.Sprintf("%q is no size; write %s", s, want))
 	case !ok:
-		f.wrongType(key, value, `a number of bytes, or one with a unit such as "100MiB"`)
+		f.wrongType(key, value, want)
 	case n < least || n > most:
 		f.reject(key, fmt.Sprintf("%d bytes are out of bounds; write %d to %d", n, least, most))
 	default:
