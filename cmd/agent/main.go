@@ -73,6 +73,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "help", "-h", "-help", "--help":
 		usage(stdout)
 		return exitOK
+	case "-version", "--version":
+		return run([]string{"version"}, stdout, stderr)
 	}
 	fmt.Fprintf(stderr, "agent: there is no command %q\n\n", name)
 	usage(stderr)

@@ -46,12 +46,26 @@ func Parse(name string, content []byte) (*File, error) {
 		var located *toml.DecodeError
 		if errors.As(err, &located) {
 			fault.Line, _ = located.Position()
+			fault.Reason += lineText(content, fault.Line)
 		}
 		return nil, &Error{File: name, Faults: []Fault{fault}}
 	}
 	f.flatten("", tree)
 	f.locate(content)
 	return f, nil
+}
+
+// lineText quotes a line, and says what is the usual fault in one.
+func lineText(content []byte, line int) string {
+	lines := strings.Split(string(content), "\n")
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	text := fmt.Sprintf(", in `%.100s`", strings.TrimSpace(lines[line-1]))
+	if _, value, found := strings.Cut(lines[line-1], "="); found && !strings.ContainsAny(value, "\"'[{") {
+		text += `; text stands in quotes: key = "text"`
+	}
+	return text
 }
 
 // reason is the library's sentence without its name in front.
