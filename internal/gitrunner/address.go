@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/repopath"
 )
 
 // template makes the address of a plugin's repository.
@@ -101,7 +102,7 @@ func (t template) address(repo string) (string, error) {
 // splitRepo checks and splits ORG/PROJECT.
 func splitRepo(repo string) (org, project string, err error) {
 	org, project, _ = strings.Cut(repo, "/")
-	if !isName(org) || !isName(project) {
+	if !repopath.ValidName(org) || !repopath.ValidName(project) {
 		return "", "", fmt.Errorf("repository %q is refused: it must be ORG/PROJECT, each of letters, digits, '.', '_' and '-', beginning with a letter or digit, and without \"..\"", repo)
 	}
 	return org, project, nil
@@ -109,40 +110,18 @@ func splitRepo(repo string) (org, project string, err error) {
 
 // checkPlugin refuses names that could lead out of the plugins' directory.
 func checkPlugin(p agent.Plugin) error {
-	if !isName(p.Namespace) {
+	if !repopath.ValidName(p.Namespace) {
 		return fmt.Errorf("namespace %q is refused: it must consist of letters, digits, '.', '_' and '-', begin with a letter or digit, and not contain \"..\"", p.Namespace)
 	}
 	_, _, err := splitRepo(p.Repo)
 	return err
 }
 
-// isName says whether s matches [A-Za-z0-9][A-Za-z0-9._-]* without "..".
-func isName(s string) bool {
-	if s == "" || strings.ContainsRune("._-", rune(s[0])) || strings.Contains(s, "..") {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(c rune) bool {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		return !letter && (c < '0' || c > '9') && !strings.ContainsRune("._-", c)
-	})
-}
-
 // checkBranch refuses names that git would take for something else.
 func checkBranch(name string) error {
 	for part := range strings.SplitSeq(name, "/") {
-		if !isName(part) || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".") {
+		if !repopath.ValidName(part) || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".") {
 			return fmt.Errorf("agent.branch %q: is no name of a git branch that can be used here", name)
-		}
-	}
-	return nil
-}
-
-// checkArgs refuses what is meant for a shell. There is none, so whoever
-// wrote it expects what will not happen.
-func checkArgs(args []string) error {
-	for _, arg := range args {
-		if strings.ContainsAny(arg, ";|<>`") || strings.Contains(arg, "&&") || strings.ContainsFunc(arg, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-			return fmt.Errorf("argument %q is refused: ; | < > ` && and control characters are not allowed, as no shell reads them", arg)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/pluginargs"
 )
 
 const (
@@ -80,7 +81,7 @@ func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []
 }
 
 func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
-	if err := checkArgs(args); err != nil {
+	if err := pluginargs.Check(args); err != nil {
 		return RunResult{}, startError(err)
 	}
 	if err := checkExecutable(dir); err != nil {
