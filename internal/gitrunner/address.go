@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/lodastack/agent"
@@ -22,25 +23,31 @@ type template struct {
 // errNoGit is the refusal of an agent that was not told where plugins are.
 var errNoGit = errors.New("plugins cannot be installed: set agent.git to the address they are cloned from, such as https://git.example.com/%s.git")
 
-// parseTemplate checks the key agent.git. All that it accepts are addresses of
+// CheckGit says what is wrong with an address for [Config.Git].
+func CheckGit(text string) error {
+	_, err := parseTemplate(text)
+	return err
+}
+
+// parseTemplate takes an address apart. All that it accepts are addresses of
 // which git reads the scheme, the host and the path as we do.
 func parseTemplate(text string) (template, error) {
 	t := template{text: text}
 	if strings.Count(text, "%s") != 1 {
-		return t, fmt.Errorf("agent.git %q: must contain %%s once, where the plugin's path goes", text)
+		return t, fmt.Errorf("%q must contain %%s once, where the plugin's path goes", text)
 	}
 	if strings.HasPrefix(text, "-") || strings.ContainsFunc(text, unprintable) {
-		return t, fmt.Errorf("agent.git %q: begins with '-' or contains blanks or control characters", text)
+		return t, fmt.Errorf("%q begins with '-' or contains blanks or control characters", text)
 	}
 	host, dir, ok := t.split()
 	if !ok {
-		return t, fmt.Errorf("agent.git %q: write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", text)
+		return t, fmt.Errorf("%q is no address of a repository; write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", text)
 	}
 	if t.scheme != "file" && (host == "" || strings.HasPrefix(host, "-") || strings.Contains(host, "%s")) {
-		return t, fmt.Errorf("agent.git %q: names no host", text)
+		return t, fmt.Errorf("%q names no host", text)
 	}
-	if strings.Contains("/"+dir+"/", "/../") {
-		return t, fmt.Errorf("agent.git %q: must not contain \"..\"", text)
+	if slices.Contains(strings.FieldsFunc(text, func(c rune) bool { return c == '/' || c == ':' }), "..") {
+		return t, fmt.Errorf("%q must not contain \"..\"", text)
 	}
 	if parts := strings.Split(strings.Trim(dir, "/"), "/"); parts[len(parts)-1] != "" {
 		t.org = parts[len(parts)-1]
@@ -117,11 +124,12 @@ func checkPlugin(p agent.Plugin) error {
 	return err
 }
 
-// checkBranch refuses names that git would take for something else.
-func checkBranch(name string) error {
+// CheckBranch says what is wrong with a name for [Config.Branch]. It refuses
+// names that git would take for something else.
+func CheckBranch(name string) error {
 	for part := range strings.SplitSeq(name, "/") {
 		if !repopath.ValidName(part) || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".") {
-			return fmt.Errorf("agent.branch %q: is no name of a git branch that can be used here", name)
+			return fmt.Errorf("%q is no name of a git branch that can be used here", name)
 		}
 	}
 	return nil
