@@ -32,7 +32,7 @@ func (c *collection) interval(assignments []Assignment) time.Duration {
 	return smallest
 }
 
-// job returns the collection as a job of the given interval.
+// collectionJob returns the collection as a job of the given interval.
 func (a *Agent) collectionJob(c *collection, interval time.Duration) job {
 	return job{
 		interval: interval,

@@ -1,8 +1,6 @@
 package agent
 
-import (
-	"time"
-)
+import "time"
 
 // Status is what the agent knows of itself. Its JSON is what /me/status
 // answers.
@@ -31,7 +29,8 @@ type RegistryStatus struct {
 	InForce bool `json:"in_force"`
 	// Error of the last conversation, empty where it went well.
 	Error string `json:"error,omitempty"`
-	// Problems names the items of the last answers that were left out.
+	// Problems has a sentence for each item of the last answers that was left
+	// out or contradicts another one, and for an answer that is doubted.
 	Problems []string `json:"problems,omitempty"`
 }
 
