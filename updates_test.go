@@ -114,22 +114,6 @@ func TestNamespacesBesideAnErrorAreTakenOverAndNoneIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestAnswerThatTakesAwayMostIsBelievedTheSecondTime(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		w.registry.Assign(assign("a", "b", "c", "d")...)
-		w.run()
-		w.registry.Assign(assign("a")...)
-		require.ErrorContains(t, w.Update(t.Context()), "more than half")
-		require.Len(t, w.Namespaces(), 4)
-		require.NotEmpty(t, w.Status().Registry.Problems)
-		require.Error(t, w.Update(t.Context()), "too soon to count as a second time")
-		w.pass(time.Minute)
-		require.NoError(t, w.Update(t.Context()))
-		require.Equal(t, []string{"a"}, w.Namespaces())
-		require.Empty(t, w.Status().Registry.Problems)
-	})
-}
-
 func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.registry.Assign(
