@@ -170,7 +170,7 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	installed := s.installed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	details := agent.PluginDetails{Cell: r.cells.Kind(), CPU: s.last.CPU, PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
+	details := agent.PluginDetails{Cell: r.cells.Kind(), CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
 	if installed != nil {
 		details.Commit = installed.Commit
 	}
