@@ -44,14 +44,8 @@ type RunResult struct {
 
 // Run runs an installed plugin. See [agent.PluginRunner].
 func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte, error) {
-	res, err := r.RunDetailed(ctx, p, args)
-	return res.Stdout, err
-}
-
-// RunDetailed is Run for callers who want to know more.
-func (r *Runner) RunDetailed(ctx context.Context, p agent.Plugin, args []string) (RunResult, error) {
 	if err := checkPlugin(p); err != nil {
-		return RunResult{}, startError(err)
+		return nil, startError(err)
 	}
 	s := r.slot(p)
 	s.begin()
@@ -59,7 +53,7 @@ func (r *Runner) RunDetailed(ctx context.Context, p agent.Plugin, args []string)
 	if err := s.end(); err != nil {
 		r.config.Logger.Warn("removing an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
 	}
-	return res, err
+	return res.Stdout, err
 }
 
 // runUnlessStuck starts nothing while there are processes of the last run that
