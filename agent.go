@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 var (
 	ErrNotRunning = errors.New("the agent does not run yet")
 	ErrAlreadyRun = errors.New("the agent has been run already: make a new one")
+	ErrStopped    = errors.New("the agent has stopped")
 )
 
 // Agent measures a host and delivers what it and others measured there. Make
@@ -125,15 +125,3 @@ func (a *Agent) apply(assignments []Assignment) {
 
 // state returns where the agent remembers things.
 func (a *Agent) state() stateDir { return stateDir(a.config.stateDir) }
-
-// hostname returns the value of the tag host.
-func (a *Agent) hostname() string {
-	if a.config.hostname != "" {
-		return a.config.hostname
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	return cleanTag(name)
-}

@@ -98,15 +98,7 @@ func (p *assignedPlugin) install(ctx context.Context) {
 	}
 	retry := backoff{first: 2 * time.Second, most: 10 * time.Minute}
 	for {
-		err := p.fetch(ctx, p.set.runner.Install)
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		timer := time.NewTimer(retry.next())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if p.fetch(ctx, p.set.runner.Install) == nil || !pause(ctx, retry.next()) {
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -24,3 +25,15 @@ func (b *backoff) next() time.Duration {
 
 // reset forgets the failures.
 func (b *backoff) reset() { b.failures = 0 }
+
+// pause waits for d; false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

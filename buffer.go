@@ -175,11 +175,7 @@ func (b *buffer) write(ctx context.Context, batches []Batch) {
 			b.done(whole, len(whole.Metrics)-refused, permanent.Reason)
 			return
 		}
-		timer := time.NewTimer(wait.next())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, wait.next()) {
 			b.done(whole, 0, droppedShutdown)
 			return
 		}

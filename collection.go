@@ -32,7 +32,7 @@ func (c *collection) interval(assignments []Assignment) time.Duration {
 	return smallest
 }
 
-// job returns the collection as a job of the given interval.
+// collectionJob returns the collection as a job of the given interval.
 func (a *Agent) collectionJob(c *collection, interval time.Duration) job {
 	return job{
 		interval: interval,
@@ -100,7 +100,7 @@ func (c *collection) begin(interval time.Duration) bool {
 	if c.status.Running {
 		return false
 	}
-	c.status.Interval = interval
+	c.status.Interval = interval.Seconds()
 	c.status.LastRun = time.Now()
 	c.status.Running = true
 	c.status.Runs++
@@ -112,7 +112,7 @@ func (c *collection) end(points int, bad []*MetricError, err error, logger *slog
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status.Running = false
-	c.status.Duration = time.Since(c.status.LastRun)
+	c.status.Duration = time.Since(c.status.LastRun).Seconds()
 	c.status.Points = points
 	if len(bad) > 0 {
 		if c.status.Invalid == 0 {

@@ -144,23 +144,6 @@ func TestPanickingOutputIsAFailingOne(t *testing.T) {
 	}, every(time.Hour, "m"))
 }
 
-func TestAccountsSurviveARestart(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		state := t.TempDir()
-		first := newWorld(t, every(10*time.Second, "m"), agent.WithStateDir(state))
-		first.run()
-		first.pass(time.Minute)
-		first.stop()
-		before := first.account("web")
-		require.Positive(t, before.Delivered)
-
-		second := newWorld(t, agent.WithStateDir(state))
-		second.run()
-		require.Equal(t, before, second.account("web"))
-		second.stop()
-	})
-}
-
 func TestOnlyTheRefusedPointsOfABatchAreDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.output.Fail(&agent.PermanentError{Reason: "too_large", Points: 1, Err: errors.New("too large")})

@@ -2,14 +2,9 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
-
-// ErrStopped is the error of calls that need an agent which has not yet
-// stopped.
-var ErrStopped = errors.New("the agent has stopped")
 
 // postTimeout bounds how long a post waits for its acknowledgement.
 const postTimeout = 10 * time.Second

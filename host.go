@@ -10,15 +10,11 @@ import (
 
 // readHost looks at the host as it is now.
 func (a *Agent) readHost() (Host, error) {
-	host := Host{Hostname: a.config.hostname}
-	if host.Hostname == "" {
-		name, err := os.Hostname()
-		if err != nil {
-			return Host{}, fmt.Errorf("read the host's name: %w", err)
-		}
-		host.Hostname = cleanTag(name)
-	}
+	var host Host
 	var err error
+	if host.Hostname, err = a.readHostname(); err != nil {
+		return Host{}, fmt.Errorf("read the host's name: %w", err)
+	}
 	if host.Addresses, err = readAddresses(); err != nil {
 		return Host{}, fmt.Errorf("read the host's addresses: %w", err)
 	}
@@ -27,6 +23,24 @@ func (a *Agent) readHost() (Host, error) {
 		host.Serial = strings.TrimSpace(string(serial))
 	}
 	return host, nil
+}
+
+// hostname returns the value of the tag host.
+func (a *Agent) hostname() string {
+	name, err := a.readHostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}
+
+// readHostname returns the name that the options give, or the system's.
+func (a *Agent) readHostname() (string, error) {
+	if a.config.hostname != "" {
+		return a.config.hostname, nil
+	}
+	name, err := os.Hostname()
+	return cleanTag(name), err
 }
 
 // readAddresses returns the addresses under which others may know the host.

@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -118,6 +119,21 @@ func (api *httpAPI) admit(w http.ResponseWriter, r *http.Request, e endpoint) er
 		return api.checkControl(r)
 	}
 	return nil
+}
+
+// queryOf returns the parameters of the request's address. Those of a form in
+// its body are none: curl -d calls every body a form.
+func queryOf(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, "The parameters in the address are malformed: %v. Percent-encode them.", err)
+	}
+	for _, name := range []string{"ns", "repo", "timeout", "param"} {
+		if len(query[name]) > 1 {
+			return nil, problem(http.StatusBadRequest, "The parameter %s is given more than once.", name)
+		}
+	}
+	return query, nil
 }
 
 // serveNothing answers for all other paths.

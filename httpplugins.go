@@ -129,21 +129,6 @@ func pluginQuery(r *http.Request) (query url.Values, namespace, repo string, err
 	return query, namespace, repo, nil
 }
 
-// queryOf returns the parameters of the request's address. Those of a form in
-// its body are none: curl -d calls every body a form.
-func queryOf(r *http.Request) (url.Values, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, problem(http.StatusBadRequest, "The parameters in the address are malformed: %v. Percent-encode them.", err)
-	}
-	for _, name := range []string{"ns", "repo", "timeout", "param"} {
-		if len(query[name]) > 1 {
-			return nil, problem(http.StatusBadRequest, "The parameter %s is given more than once.", name)
-		}
-	}
-	return query, nil
-}
-
 // runTimeout reads the parameter timeout, in seconds.
 func runTimeout(s string) (time.Duration, error) {
 	if s == "" {

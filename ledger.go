@@ -27,8 +27,7 @@ type Keeper interface {
 	// Accounts returns an account for each namespace. Accepted counts the
 	// points of every Write that returned nil, those that were safe where a
 	// Write was partly refused, and those that were found waiting when the
-	// output was opened. The values are one consistent
-	// picture.
+	// output was opened. The values are one consistent picture.
 	Accounts() map[string]Account
 }
 

@@ -21,10 +21,10 @@ const (
 	droppedUncleanStop = "unclean_stop"
 )
 
-// loadLedger carries the accounts over a restart. Of an earlier run
-// there are only delivered and dropped points: what it left waiting is waiting
-// still in the keeper, which has counted it, or is gone. After a kill the
-// accounts lack what happened since they were last saved.
+// loadLedger carries the accounts over a restart. Of an earlier run there are
+// only delivered and dropped points: what it left waiting is waiting still in
+// the keeper, which has counted it, or is gone. After a kill the accounts lack
+// what happened since they were last saved.
 func (a *Agent) loadLedger() {
 	saved, err := a.savedLedger()
 	if err != nil {

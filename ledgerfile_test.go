@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,11 +16,18 @@ import (
 	"github.com/lodastack/agent/agenttest"
 )
 
-// keepingOutput is an output that has kept points from an earlier run.
+// keepingOutput is an output that keeps points, and may have found some of an
+// earlier run.
 type keepingOutput struct {
 	*agenttest.Output
 	mu   sync.Mutex
-	kept map[string]agent.Account
+	kept map[string]agent.Account // guarded by mu
+}
+
+// keeping returns an option with an output that has found what web's account
+// says.
+func keeping(web agent.Account) agent.Option {
+	return agent.WithOutput(&keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{"web": web}})
 }
 
 func (o *keepingOutput) Write(ctx context.Context, b agent.Batch) error {
@@ -38,171 +46,141 @@ func (o *keepingOutput) Write(ctx context.Context, b agent.Batch) error {
 func (o *keepingOutput) Accounts() map[string]agent.Account {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	accounts := make(map[string]agent.Account)
-	for namespace, account := range o.kept {
-		accounts[namespace] = account
-	}
-	return accounts
+	return maps.Clone(o.kept)
 }
 
-// runOnce runs an agent on dir while during runs, and returns its accounts at
-// the end.
-func runOnce(t *testing.T, dir string, output agent.Output, during func(a *agent.Agent)) map[string]agent.Account {
+// runOnce runs an agent that remembers in state, does something meanwhile, and
+// returns web's account at the end.
+func runOnce(t *testing.T, state string, during func(w *world), options ...agent.Option) agent.Account {
 	t.Helper()
-	a, err := agent.New(agent.WithRegistry(agenttest.NewRegistry()), agent.WithOutput(output),
-		agent.WithHostname("h"), agent.WithStateDir(dir))
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	synctest.Wait()
-	during(a)
-	stop()
-	require.NoError(t, <-done)
-	return a.Status().Accounts
+	w := newWorld(t, append(options, agent.WithStateDir(state))...)
+	w.run()
+	during(w)
+	w.stop()
+	return w.account("web")
 }
 
-func post(t *testing.T, a *agent.Agent, points int) {
+// posts posts n points.
+func posts(n int) func(w *world) {
+	return func(w *world) { require.NoError(w.t, w.Post(w.t.Context(), "web", metrics(n))) }
+}
+
+func nothing(*world) {}
+
+// savedLedger returns a state directory with a ledger.
+func savedLedger(t *testing.T, content string) (state string) {
 	t.Helper()
-	metrics := make([]agent.Metric, points)
-	for i := range metrics {
-		metrics[i] = agent.Metric{Name: "m", Value: i}
-	}
-	require.NoError(t, a.Post(t.Context(), "ns", metrics))
+	state = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(state, "ledger.json"), []byte(content), 0o600))
+	return state
+}
+
+// killed copies what an agent that is killed now leaves in its state directory.
+func killed(t *testing.T, state string) (left string) {
+	t.Helper()
+	left = t.TempDir()
+	require.NoError(t, os.CopyFS(left, os.DirFS(state)))
+	return left
 }
 
 func TestAccountsGoOnAfterARestart(t *testing.T) {
-	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) { post(t, a, 3) })
-		accounts := runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) { post(t, a, 2) })
-		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, accounts["ns"])
+		state := t.TempDir()
+		runOnce(t, state, posts(3))
+		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, runOnce(t, state, posts(2)))
 	})
 }
 
 func TestPointsThatAKeeperFindsAreNotCountedTwice(t *testing.T) {
-	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		first := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{}}
-		accounts := runOnce(t, dir, first, func(a *agent.Agent) { post(t, a, 3) })
-		require.Equal(t, agent.Account{Accepted: 3, Waiting: 3}, accounts["ns"])
-
-		second := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{"ns": {Accepted: 3, Waiting: 3}}}
-		accounts = runOnce(t, dir, second, func(a *agent.Agent) { post(t, a, 2) })
-		require.Equal(t, agent.Account{Accepted: 5, Waiting: 5}, accounts["ns"])
+		state := t.TempDir()
+		require.Equal(t, agent.Account{Accepted: 3, Waiting: 3}, runOnce(t, state, posts(3), keeping(agent.Account{})))
+		require.Equal(t, agent.Account{Accepted: 5, Waiting: 5},
+			runOnce(t, state, posts(2), keeping(agent.Account{Accepted: 3, Waiting: 3})))
 	})
 }
 
 func TestPointsThatAKillTookAreCountedAsDropped(t *testing.T) {
-	dir := t.TempDir()
-	saved := `{"ns":{"accepted":9,"delivered":4,"waiting":5}}`
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(saved), 0o600))
 	synctest.Test(t, func(t *testing.T) {
-		output := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{"ns": {Accepted: 2, Waiting: 2}}}
-		accounts := runOnce(t, dir, output, func(*agent.Agent) {})
-		require.Equal(t, agent.Account{Accepted: 9, Delivered: 4, Waiting: 2, Dropped: map[string]int64{"unclean_stop": 3}}, accounts["ns"])
+		state := savedLedger(t, `{"web":{"accepted":9,"delivered":4,"waiting":5}}`)
+		require.Equal(t, agent.Account{Accepted: 9, Delivered: 4, Waiting: 2, Dropped: map[string]int64{"unclean_stop": 3}},
+			runOnce(t, state, nothing, keeping(agent.Account{Accepted: 2, Waiting: 2})))
 	})
 }
 
 func TestAccountsAreSavedWhileTheAgentRuns(t *testing.T) {
-	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) {
-			post(t, a, 1)
-			time.Sleep(11 * time.Second)
-			synctest.Wait()
-			content, err := os.ReadFile(filepath.Join(dir, "ledger.json"))
+		state := t.TempDir()
+		runOnce(t, state, func(w *world) {
+			posts(1)(w)
+			w.pass(11 * time.Second)
+			content, err := os.ReadFile(filepath.Join(state, "ledger.json"))
 			require.NoError(t, err)
-			require.JSONEq(t, `{"ns":{"accepted":1,"delivered":1,"waiting":0}}`, string(content))
+			require.JSONEq(t, `{"web":{"accepted":1,"delivered":1,"waiting":0}}`, string(content))
 		})
 	})
 }
 
-// killed copies what an agent that is killed now leaves in dir.
-func killed(t *testing.T, dir string) string {
-	t.Helper()
-	left := t.TempDir()
-	require.NoError(t, os.CopyFS(left, os.DirFS(dir)))
-	return left
-}
-
-func TestAKillForgetsNoMoreThanAMoment(t *testing.T) {
-	dir, left := t.TempDir(), ""
+func TestKillForgetsNoMoreThanAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) {
-			post(t, a, 3)
-			time.Sleep(26 * time.Millisecond)
-			synctest.Wait()
-			left = killed(t, dir)
+		state, left := t.TempDir(), ""
+		runOnce(t, state, func(w *world) {
+			posts(3)(w)
+			w.pass(26 * time.Millisecond)
+			left = killed(t, state)
 		})
-		accounts := runOnce(t, left, agenttest.NewOutput(), func(a *agent.Agent) { post(t, a, 2) })
-		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, accounts["ns"])
+		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, runOnce(t, left, posts(2)))
 	})
 }
 
 func TestPointsThatAKeeperDeliversAtTheStartAreNotGone(t *testing.T) {
-	dir := t.TempDir()
-	saved := `{"ns":{"accepted":9,"delivered":4,"waiting":5}}`
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(saved), 0o600))
 	synctest.Test(t, func(t *testing.T) {
-		output := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{"ns": {Accepted: 5, Delivered: 3, Waiting: 2}}}
-		accounts := runOnce(t, dir, output, func(*agent.Agent) {})
-		require.Equal(t, agent.Account{Accepted: 9, Delivered: 7, Waiting: 2}, accounts["ns"])
+		state := savedLedger(t, `{"web":{"accepted":9,"delivered":4,"waiting":5}}`)
+		require.Equal(t, agent.Account{Accepted: 9, Delivered: 7, Waiting: 2},
+			runOnce(t, state, nothing, keeping(agent.Account{Accepted: 5, Delivered: 3, Waiting: 2})))
 	})
 }
 
-func TestAKillSoonAfterTheStartTakesNothingForGoneThatWasDelivered(t *testing.T) {
-	dir, left := t.TempDir(), ""
-	saved := `{"ns":{"accepted":5,"delivered":0,"waiting":5}}`
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(saved), 0o600))
+func TestKillSoonAfterTheStartTakesNothingForGoneThatWasDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		drained := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{"ns": {Accepted: 5, Delivered: 5}}}
-		runOnce(t, dir, drained, func(*agent.Agent) { left = killed(t, dir) })
-		empty := &keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{}}
-		accounts := runOnce(t, left, empty, func(*agent.Agent) {})
-		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, accounts["ns"])
+		state, left := savedLedger(t, `{"web":{"accepted":5,"delivered":0,"waiting":5}}`), ""
+		runOnce(t, state, func(*world) { left = killed(t, state) }, keeping(agent.Account{Accepted: 5, Delivered: 5}))
+		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, runOnce(t, left, nothing, keeping(agent.Account{})))
 	})
 }
 
-func TestALedgerThatAPowerCutDamagedGivesWayToTheOneBefore(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(`{"ns":{"accepted":4,"delivered":4,"waiting":0}}`), 0o600))
-	torn := "00000000\n{\"number\":9,\"accounts\":{\"ns\":{\"accepted\":7,\"delivered\":7}}}\n"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.recent.0"), []byte(torn), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.recent.1"), nil, 0o600))
+func TestLedgerThatAPowerCutDamagedGivesWayToTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		accounts := runOnce(t, dir, agenttest.NewOutput(), func(*agent.Agent) {})
-		require.Equal(t, agent.Account{Accepted: 4, Delivered: 4}, accounts["ns"])
+		state := savedLedger(t, `{"web":{"accepted":4,"delivered":4,"waiting":0}}`)
+		torn := "00000000\n{\"number\":9,\"accounts\":{\"web\":{\"accepted\":7,\"delivered\":7}}}\n"
+		require.NoError(t, os.WriteFile(filepath.Join(state, "ledger.recent.0"), []byte(torn), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(state, "ledger.recent.1"), nil, 0o600))
+		require.Equal(t, agent.Account{Accepted: 4, Delivered: 4}, runOnce(t, state, nothing))
 	})
 }
 
-func TestANoteThatAKillCutOffGivesWayToTheOneBefore(t *testing.T) {
-	dir, left := t.TempDir(), ""
+func TestNoteThatAKillCutOffGivesWayToTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) {
+		state, left := t.TempDir(), ""
+		runOnce(t, state, func(w *world) {
 			for range 2 {
-				post(t, a, 2)
-				time.Sleep(26 * time.Millisecond)
-				synctest.Wait()
+				posts(2)(w)
+				w.pass(26 * time.Millisecond)
 			}
-			left = killed(t, dir)
+			left = killed(t, state)
 		})
 		var accepted []int64
 		for _, name := range []string{"ledger.recent.0", "ledger.recent.1"} {
 			torn := killed(t, left)
 			require.NoError(t, os.Truncate(filepath.Join(torn, name), 30))
-			accounts := runOnce(t, torn, agenttest.NewOutput(), func(*agent.Agent) {})
-			accepted = append(accepted, accounts["ns"].Accepted)
+			accepted = append(accepted, runOnce(t, torn, nothing).Accepted)
 		}
 		require.ElementsMatch(t, []int64{2, 4}, accepted)
 	})
 }
 
-func TestADamagedLedgerBeginsAnew(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(`{"ns":`), 0o600))
+func TestDamagedLedgerBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		accounts := runOnce(t, dir, agenttest.NewOutput(), func(a *agent.Agent) { post(t, a, 1) })
-		require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, accounts["ns"])
+		require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, runOnce(t, savedLedger(t, `{"web":`), posts(1)))
 	})
 }

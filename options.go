@@ -74,8 +74,9 @@ func WithPluginRunner(r PluginRunner) Option {
 
 // WithCollector adds a [Collector]. It runs once when the first namespace is
 // known, and from then on at the smallest interval that a namespace gives for
-// kind, or every so often where none does. Where every is 0, it runs only where a namespace
-// gives kind an interval. What it measures goes to every namespace.
+// kind, or every so often where none does. Where every is 0, it runs only
+// where a namespace gives kind an interval. What it measures goes to every
+// namespace, unless it is an [AssignmentCollector].
 //
 // kind names the collector in the registry, in the status and in the log. Two
 // collectors cannot be of one kind.
@@ -123,8 +124,9 @@ func WithHostname(name string) Option {
 }
 
 // WithStateDir names the directory in which the agent remembers, from one run
-// to the next, what the registry said last and which plugins are disabled. It
-// is made if it does not exist. Without one, a restart forgets.
+// to the next, what the registry said last and accepted of the host, which
+// plugins are disabled, and the accounts. It is made if it does not exist.
+// Without one, a restart forgets.
 func WithStateDir(dir string) Option {
 	return func(c *config) error {
 		if dir == "" {

@@ -54,8 +54,9 @@ type PluginDetails struct {
 	// Cell names what keeps the plugin's processes together, "cgroup" for
 	// example.
 	Cell string `json:"cell,omitempty"`
-	// CPU time that the last finished run used, with all its children.
-	CPU time.Duration `json:"cpu,omitempty"`
+	// CPU time in seconds that the last finished run used, with all its
+	// children.
+	CPU float64 `json:"cpu,omitempty"`
 	// PeakMemory of the last finished run in bytes.
 	PeakMemory int64 `json:"peak_memory,omitempty"`
 	// Stderr is the end of what the last finished run wrote to its standard

@@ -82,19 +82,3 @@ func (a *Agent) DisablePlugin(_ context.Context, namespace, repo string) error {
 	}
 	return a.plugins.disable(p.key)
 }
-
-// within returns ctx bounded by the agent's own run, which waits for done.
-func (s *pluginSet) within(ctx context.Context) (bounded context.Context, done func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.ctx == nil:
-		return nil, nil, ErrNotRunning
-	case s.stopped:
-		return nil, nil, ErrStopped
-	}
-	bounded, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.ctx, cancel)
-	s.active.Add(1)
-	return bounded, func() { stop(); cancel(); s.active.Done() }, nil
-}

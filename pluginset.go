@@ -234,6 +234,22 @@ func (s *pluginSet) problems() []string {
 	return problems
 }
 
+// within returns ctx bounded by the agent's own run, which waits for done.
+func (s *pluginSet) within(ctx context.Context) (bounded context.Context, done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ctx == nil:
+		return nil, nil, ErrNotRunning
+	case s.stopped:
+		return nil, nil, ErrStopped
+	}
+	bounded, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.ctx, cancel)
+	s.active.Add(1)
+	return bounded, func() { stop(); cancel(); s.active.Done() }, nil
+}
+
 // wait refuses further calls and returns when those under way and all installs
 // have ended, or ctx ends.
 func (s *pluginSet) wait(ctx context.Context) error {

@@ -98,7 +98,7 @@ func (e *exposition) registry(r RegistryStatus) {
 func (e *exposition) collectors(collectors []CollectorStatus) {
 	e.family("lodastack_agent_collector_duration_seconds", "gauge", "How long the collector's last run took.")
 	for _, c := range collectors {
-		e.sample(c.Duration.Seconds(), "collector", c.Kind)
+		e.sample(c.Duration, "collector", c.Kind)
 	}
 	e.family("lodastack_agent_collector_runs_total", "counter", "Runs of the collector.")
 	for _, c := range collectors {

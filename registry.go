@@ -67,9 +67,9 @@ type Assignment struct {
 	Namespace string `json:"namespace"`
 	// ID is the registry's own identifier of the namespace on this host.
 	ID string `json:"id,omitempty"`
-	// Intervals says how often a kind of measurement (CPU, MEM, …; see
-	// [WithCollector]; for Ports and Processes PORT and PROC) is wanted. A kind that is not in here is collected at
-	// its default interval.
+	// Intervals says how often a kind of measurement is wanted: CPU, MEM, …
+	// (see [WithCollector]), for Ports and Processes PORT and PROC. A kind that
+	// is not in here is collected at its default interval.
 	Intervals map[string]time.Duration `json:"intervals,omitempty"`
 	Plugins   []Plugin                 `json:"plugins,omitempty"`
 	Ports     []Port                   `json:"ports,omitempty"`

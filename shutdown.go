@@ -50,9 +50,9 @@ func (a *Agent) stop(ctx context.Context, r *running) error {
 	closing, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
 	failed("the output did not return from a write", waitFor(closing, &r.delivery))
-	failed("close the output", within(closing, a.config.output.Close))
+	failed("close the output", closeWithin(closing, a.config.output.Close))
 	if runner, ok := a.config.runner.(interface{ Close(context.Context) error }); ok {
-		failed("close the plugin runner", within(closing, runner.Close))
+		failed("close the plugin runner", closeWithin(closing, runner.Close))
 	}
 	if lost := a.ledger.dropped(droppedShutdown); lost > 0 {
 		failed("deliver what waits", fmt.Errorf("the output did not take %d points in time: they are lost", lost))
@@ -62,8 +62,8 @@ func (a *Agent) stop(ctx context.Context, r *running) error {
 	return wrong.ErrorOrNil()
 }
 
-// within calls the close of a part and waits for it no longer than ctx lasts.
-func within(ctx context.Context, closePart func(context.Context) error) error {
+// closeWithin calls the close of a part and waits for it no longer than ctx lasts.
+func closeWithin(ctx context.Context, closePart func(context.Context) error) error {
 	closed := make(chan error, 1)
 	go func() { closed <- recovered(func() error { return closePart(ctx) }) }()
 	select {

@@ -1,8 +1,6 @@
 package agent
 
-import (
-	"time"
-)
+import "time"
 
 // Status is what the agent knows of itself. Its JSON is what /me/status
 // answers.
@@ -31,7 +29,8 @@ type RegistryStatus struct {
 	InForce bool `json:"in_force"`
 	// Error of the last conversation, empty where it went well.
 	Error string `json:"error,omitempty"`
-	// Problems names the items of the last answers that were left out.
+	// Problems has a sentence for each item of the last answers that was left
+	// out or contradicts another one, and for an answer that is doubted.
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -46,15 +45,17 @@ type OutputStatus struct {
 
 // CollectorStatus tells about a collector.
 type CollectorStatus struct {
-	Kind     string        `json:"kind"`
-	Interval time.Duration `json:"interval"`
+	Kind string `json:"kind"`
+	// Interval is in seconds.
+	Interval float64 `json:"interval"`
 	// Running is true while a run is under way, which LastRun began.
 	Running bool      `json:"running"`
 	LastRun time.Time `json:"last_run,omitzero"`
-	// Duration, Points and Error are those of the last finished run.
-	Duration time.Duration `json:"duration"`
-	Points   int           `json:"points"`
-	Error    string        `json:"error,omitempty"`
+	// Duration (in seconds), Points and Error are those of the last finished
+	// run.
+	Duration float64 `json:"duration"`
+	Points   int     `json:"points"`
+	Error    string  `json:"error,omitempty"`
 	// Runs and Failures count since the start, as Invalid does the metrics
 	// that could not be sent.
 	Runs     int64 `json:"runs"`

@@ -88,11 +88,7 @@ func (u *updater) loop(ctx context.Context) {
 		default:
 			retry.reset()
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, wait) {
 			return
 		}
 	}

@@ -114,22 +114,6 @@ func TestNamespacesBesideAnErrorAreTakenOverAndNoneIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestAnswerThatTakesAwayMostIsBelievedTheSecondTime(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		w.registry.Assign(assign("a", "b", "c", "d")...)
-		w.run()
-		w.registry.Assign(assign("a")...)
-		require.ErrorContains(t, w.Update(t.Context()), "more than half")
-		require.Len(t, w.Namespaces(), 4)
-		require.NotEmpty(t, w.Status().Registry.Problems)
-		require.Error(t, w.Update(t.Context()), "too soon to count as a second time")
-		w.pass(time.Minute)
-		require.NoError(t, w.Update(t.Context()))
-		require.Equal(t, []string{"a"}, w.Namespaces())
-		require.Empty(t, w.Status().Registry.Problems)
-	})
-}
-
 func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.registry.Assign(
@@ -226,7 +210,7 @@ func TestRefusedReportIsRepeatedAndTakesNothingAway(t *testing.T) {
 		require.Equal(t, []string{"web"}, w.Namespaces())
 		require.Contains(t, w.Status().Registry.Error, "report to the registry: away")
 		w.pass(10 * time.Second)
-		require.Len(t, w.registry.Reports(), 1)
+		require.NotEmpty(t, w.registry.Reports(), "two where the random part of the first interval is short")
 		require.Empty(t, w.Status().Registry.Error)
 	})
 }

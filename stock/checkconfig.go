@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/safedir"
 )
 
@@ -27,6 +27,7 @@ func (c Config) check(fail func(key, reason string)) {
 		}
 	}
 	c.Agent.check(failed)
+	failed("agent.registryaddr", c.checkRegistry())
 	c.Output.check(failed)
 	c.API.check(failed)
 	failed("log.logdir", checkDir(c.Log.LogDir))
@@ -44,12 +45,11 @@ func (a AgentConfig) check(failed func(key string, err error)) {
 			failed("agent.ifaceprefix", fmt.Errorf(`%q begins no interface's name; write [ "eth" ], or leave the key out`, prefix))
 		}
 	}
-	failed("agent.registryaddr", checkRegistry(a.RegistryAddr))
 	failed("agent.pluginsuser", checkUser(a.PluginsUser))
 	if a.Git != "" {
-		failed("agent.git", checkGit(a.Git))
+		failed("agent.git", gitrunner.CheckGit(a.Git))
 	}
-	failed("agent.branch", checkBranch(a.Branch))
+	failed("agent.branch", gitrunner.CheckBranch(a.Branch))
 	failed("agent.pidfile", checkPath(a.PIDFile))
 	if a.Hostname != "" && strings.ContainsFunc(a.Hostname, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		failed("agent.hostname", fmt.Errorf("%q has blanks or control characters in it", a.Hostname))
@@ -168,21 +168,13 @@ func checkHost(host string) error {
 	return checkHostName(host)
 }
 
-func checkRegistry(address string) error {
-	const forms = "write http://HOST, https://HOST, or file:///PATH for a registry file"
-	if address == "" {
-		return errors.New("missing; " + forms)
+// checkRegistry wants an address of a registry.
+func (c Config) checkRegistry() error {
+	if c.Agent.RegistryAddr == "" {
+		return errors.New("missing; write http://HOST, https://HOST, or file:///PATH for a registry file")
 	}
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q is no address; %s", address, forms)
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "":
-		return nil
-	case u.Scheme == "file" && u.Host == "" && strings.HasPrefix(u.Path, "/"):
-		return nil
-	}
-	return fmt.Errorf("%q is no address of a registry; %s", address, forms)
+	_, err := c.Registry(nil)
+	return err
 }
 
 // checkUser wants a user of this system.
@@ -195,29 +187,6 @@ func checkUser(name string) error {
 		return nil // nobody asked for it, and plugins run as the agent's own user
 	}
 	return fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
-}
-
-// checkGit checks the template of repository addresses.
-func checkGit(template string) error {
-	const forms = "write an address with %s where the repository's path belongs, such as https://git.example.com/%s.git or git@git.example.com:%s.git"
-	scheme, _, isURL := strings.Cut(template, "://")
-	switch {
-	case strings.Count(template, "%s") != 1:
-		return fmt.Errorf("%q must have %%s in it once; %s", template, forms)
-	case strings.HasPrefix(template, "-") || strings.ContainsFunc(template, unicode.IsSpace) || strings.ContainsFunc(template, unicode.IsControl),
-		!isURL && (strings.HasPrefix(template, "/") || !strings.Contains(template, ":")),
-		isURL && !slices.Contains([]string{"git", "http", "https", "ssh", "file"}, scheme):
-		return fmt.Errorf("%q is no address of a repository; %s", template, forms)
-	}
-	return nil
-}
-
-func checkBranch(branch string) error {
-	if branch == "" || strings.HasPrefix(branch, "-") || strings.Contains(branch, "..") ||
-		strings.ContainsAny(branch, " ~^:?*[\\") || strings.ContainsFunc(branch, unicode.IsControl) {
-		return fmt.Errorf("%q is no name of a branch", branch)
-	}
-	return nil
 }
 
 // checkPath wants an absolute path: an agent may be started anywhere.

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"path/filepath"
 	"time"
+
+	"github.com/lodastack/agent/internal/nsqoutput"
 )
 
 // Config is what a config file says; docs/configuration.md describes its keys,
@@ -151,8 +153,8 @@ func DefaultConfig() Config {
 		Output: OutputConfig{
 			Name:           OutputNSQ,
 			BufferSize:     1000,
-			Format:         "influx",
-			TopicPrefix:    "collect.",
+			Format:         string(nsqoutput.Influx),
+			TopicPrefix:    nsqoutput.DefaultTopicPrefix,
 			MaxMessageSize: 1 << 20,
 			SpoolSize:      1 << 30,
 			SpoolAge:       7 * 24 * time.Hour,

@@ -67,7 +67,7 @@ type HostKind = hostmetrics.Kind
 
 // HostKinds returns the kinds of measurement that this system has: CPU, MEM,
 // DISK, NET, FS and so on.
-func HostKinds(cfg HostConfig) []HostKind { return hostmetrics.New(cfg).Collectors() }
+func HostKinds(cfg HostConfig) []HostKind { return hostmetrics.Kinds(cfg) }
 
 // HostCollectors returns [HostKinds] as options of an agent.
 func HostCollectors(cfg HostConfig) []agent.Option {

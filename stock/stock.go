@@ -172,7 +172,8 @@ func (c Config) options() []agent.Option {
 	return options
 }
 
-// Registry makes the registry that the config names.
+// Registry makes the registry that the config names, without asking it
+// anything. logger may be nil.
 func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 	if strings.HasPrefix(c.Agent.RegistryAddr, "file:") {
 		return FileRegistry(c.Agent.RegistryAddr)

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -121,6 +122,22 @@ func (c *call) parse(takesArgs bool) error {
 		return usageError{fmt.Sprintf("%q is more than this command takes", c.flags.Arg(0))}
 	}
 	return nil
+}
+
+// readKeys reads the config for the sake of some keys: one that is wrong
+// elsewhere keeps nobody from asking or stopping an agent. Without a file in
+// the usual place the defaults hold.
+func (c *call) readKeys(keys ...string) (stock.Config, error) {
+	cfg, err := stock.ReadConfig(c.config)
+	var wrong *stock.ConfigError
+	switch {
+	case err == nil:
+	case errors.Is(err, fs.ErrNotExist) && !c.configGiven:
+	case errors.As(err, &wrong) && !wrong.Concerns(keys...):
+	default:
+		return cfg, wrongConfig(err)
+	}
+	return cfg, nil
 }
 
 func usage(w io.Writer) {

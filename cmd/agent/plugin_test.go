@@ -60,7 +60,7 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		"tags":      {`echo '[{"name":"a","value":1,"tags":{"pid":"'$$'"}}]'`, nil, []string{"a: every value of the tag pid is new"}},
 		"leftover":  {"sleep 60 >/dev/null 2>&1 & echo '[]'", nil, []string{"BAD it leaves no processes behind", "still there when it had exited: 1"}},
 		"slow":      {"sleep 60", []string{"--interval", "1s"}, []string{"BAD it exits with 0 within 500ms", "because its time was over", "here with --interval"}},
-		"arguments": {"echo '[]'", []string{"--", "a;b"}, []string{"BAD plugin is there", `"a;b" is refused`}},
+		"arguments": {"echo '[]'", []string{"--", "a;b"}, []string{"BAD plugin is there", `"a;b", has ; in it`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := execute(t, append([]string{"plugin", "test", pluginDir(t, c.script)}, c.args...)...)

@@ -2,12 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/stock"
 )
 
 func status(c *call) error {
@@ -16,7 +13,7 @@ func status(c *call) error {
 	if err := c.parse(false); err != nil {
 		return err
 	}
-	cfg, err := configForStatus(c)
+	cfg, err := c.readKeys("agent.listen", "api.socket", "api.tlscert", "api.tlskey")
 	if err != nil {
 		return err
 	}
@@ -38,18 +35,4 @@ func status(c *call) error {
 	}
 	_, err = c.stdout.Write(statusText(s))
 	return err
-}
-
-// configForStatus reads where the agent listens: a config that is wrong
-// elsewhere keeps nobody from asking.
-func configForStatus(c *call) (stock.Config, error) {
-	cfg, err := stock.ReadConfig(c.config)
-	if errors.Is(err, fs.ErrNotExist) && !c.configGiven {
-		return cfg, nil
-	}
-	var wrong *stock.ConfigError
-	if err == nil || errors.As(err, &wrong) && !wrong.Concerns("agent.listen", "api.socket", "api.tlscert", "api.tlskey") {
-		return cfg, nil
-	}
-	return cfg, wrongConfig(err)
 }

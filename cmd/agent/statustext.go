@@ -15,7 +15,7 @@ import (
 
 // statusText is the status for people: what is wrong comes first.
 func statusText(s agent.Status) []byte {
-	now := s.Started.Add(time.Duration(s.Uptime * float64(time.Second)))
+	now := s.Started.Add(seconds(s.Uptime))
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "agent %s (commit %.12s) on %s, up for %s\n\n", s.Build.Version, s.Build.Commit, s.Hostname, age(now.Sub(s.Started)))
 	if wrong := whatIsWrong(s, now); len(wrong) > 0 {
@@ -70,7 +70,7 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		if collector.Error != "" {
 			say("collector %s: %s", collector.Kind, collector.Error)
 		}
-		if collector.Running && now.Sub(collector.LastRun) > max(2*collector.Interval, time.Minute) {
+		if collector.Running && now.Sub(collector.LastRun) > max(2*seconds(collector.Interval), time.Minute) {
 			say("collector %s: hangs since %s", collector.Kind, age(now.Sub(collector.LastRun)))
 		}
 	}
@@ -137,7 +137,7 @@ func writeCollectors(text *bytes.Buffer, collectors []agent.CollectorStatus, now
 			continue
 		}
 		some = true
-		fmt.Fprintf(table, "%s\t%s\t%s ago\t%s\t%d\n", c.Kind, age(c.Interval), age(now.Sub(c.LastRun)), c.Duration.Round(time.Microsecond), c.Points)
+		fmt.Fprintf(table, "%s\t%s\t%s ago\t%s\t%d\n", c.Kind, age(seconds(c.Interval)), age(now.Sub(c.LastRun)), seconds(c.Duration).Round(time.Microsecond), c.Points)
 	}
 	if some {
 		table.Flush()
@@ -153,7 +153,7 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 	for _, p := range plugins {
 		every := "on demand"
 		if p.Interval > 0 {
-			every = age(time.Duration(p.Interval * float64(time.Second)))
+			every = age(seconds(p.Interval))
 		}
 		if !p.Enabled {
 			every = "disabled"
@@ -164,8 +164,8 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 		}
 		if run := p.LastRun; run != nil {
 			last = fmt.Sprintf("%s, %s ago", run.Result, age(now.Sub(run.Time)))
-			took = time.Duration(run.Duration * float64(time.Second)).Round(time.Millisecond).String()
-			cpu = p.CPU.Round(time.Millisecond).String()
+			took = seconds(run.Duration).Round(time.Millisecond).String()
+			cpu = seconds(p.CPU).Round(time.Millisecond).String()
 			if p.PeakMemory > 0 {
 				memory = fmt.Sprintf("%.1f MiB", float64(p.PeakMemory)/(1<<20))
 			}
@@ -174,6 +174,9 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 	}
 	table.Flush()
 }
+
+// seconds returns a time that the status has in seconds.
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // age writes a duration as people say it, in at most two units.
 func age(d time.Duration) string {

@@ -38,13 +38,13 @@ func healthy() agent.Status {
 		Registry:   agent.RegistryStatus{Answered: now.Add(-5 * time.Minute), InForce: true},
 		Output:     agent.OutputStatus{Total: agent.Account{Accepted: 1234, Delivered: 1234}},
 		Collectors: []agent.CollectorStatus{
-			{Kind: "CPU", Interval: 10 * time.Second, LastRun: now.Add(-4 * time.Second), Duration: 251 * time.Microsecond, Points: 18, Runs: 7},
-			{Kind: "PORT", Interval: time.Minute},
+			{Kind: "CPU", Interval: 10, LastRun: now.Add(-4 * time.Second), Duration: 251e-6, Points: 18, Runs: 7},
+			{Kind: "PORT", Interval: 60},
 		},
 		Plugins: []agent.PluginStatus{{
 			Namespace: "web.shop", Repo: "ops/mysql", Name: "PLUGIN.mysql", Enabled: true, Interval: 60, Installed: true,
 			LastRun:       &agent.PluginResult{Time: now.Add(-30 * time.Second), Duration: 0.123, Result: agent.RunOK},
-			PluginDetails: agent.PluginDetails{Commit: "fedcba9876543210", CPU: 45 * time.Millisecond, PeakMemory: 5 << 20},
+			PluginDetails: agent.PluginDetails{Commit: "fedcba9876543210", CPU: 0.045, PeakMemory: 5 << 20},
 		}},
 	}
 }

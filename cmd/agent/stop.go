@@ -25,7 +25,11 @@ func stop(c *call) error {
 	if *mode != "normal" && *mode != "clean" {
 		return usageError{fmt.Sprintf("-m %s: there are the modes normal and clean", *mode)}
 	}
-	cfg, err := configForStop(c, *mode == "clean")
+	needed := []string{"agent.pidfile"}
+	if *mode == "clean" {
+		needed = append(needed, "agent.pluginsdir", "agent.datadir")
+	}
+	cfg, err := c.readKeys(needed...)
 	if err != nil {
 		return err
 	}
@@ -45,24 +49,6 @@ func stop(c *call) error {
 		return clean(c, cfg)
 	}
 	return nil
-}
-
-// configForStop reads what stopping needs: a config that is wrong elsewhere
-// keeps nobody from stopping an agent.
-func configForStop(c *call, clean bool) (stock.Config, error) {
-	cfg, err := stock.ReadConfig(c.config)
-	if errors.Is(err, os.ErrNotExist) && !c.configGiven {
-		return cfg, nil
-	}
-	needed := []string{"agent.pidfile"}
-	if clean {
-		needed = append(needed, "agent.pluginsdir", "agent.datadir")
-	}
-	var wrong *stock.ConfigError
-	if err == nil || errors.As(err, &wrong) && !wrong.Concerns(needed...) {
-		return cfg, nil
-	}
-	return cfg, wrongConfig(err)
 }
 
 // stopProcess ends the agent and waits for its end.

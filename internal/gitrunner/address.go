@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/repopath"
 )
 
 // template makes the address of a plugin's repository.
@@ -21,25 +23,31 @@ type template struct {
 // errNoGit is the refusal of an agent that was not told where plugins are.
 var errNoGit = errors.New("plugins cannot be installed: set agent.git to the address they are cloned from, such as https://git.example.com/%s.git")
 
-// parseTemplate checks the key agent.git. All that it accepts are addresses of
+// CheckGit says what is wrong with an address for [Config.Git].
+func CheckGit(text string) error {
+	_, err := parseTemplate(text)
+	return err
+}
+
+// parseTemplate takes an address apart. All that it accepts are addresses of
 // which git reads the scheme, the host and the path as we do.
 func parseTemplate(text string) (template, error) {
 	t := template{text: text}
 	if strings.Count(text, "%s") != 1 {
-		return t, fmt.Errorf("agent.git %q: must contain %%s once, where the plugin's path goes", text)
+		return t, fmt.Errorf("%q must contain %%s once, where the plugin's path goes", text)
 	}
 	if strings.HasPrefix(text, "-") || strings.ContainsFunc(text, unprintable) {
-		return t, fmt.Errorf("agent.git %q: begins with '-' or contains blanks or control characters", text)
+		return t, fmt.Errorf("%q begins with '-' or contains blanks or control characters", text)
 	}
 	host, dir, ok := t.split()
 	if !ok {
-		return t, fmt.Errorf("agent.git %q: write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", text)
+		return t, fmt.Errorf("%q is no address of a repository; write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", text)
 	}
 	if t.scheme != "file" && (host == "" || strings.HasPrefix(host, "-") || strings.Contains(host, "%s")) {
-		return t, fmt.Errorf("agent.git %q: names no host", text)
+		return t, fmt.Errorf("%q names no host", text)
 	}
-	if strings.Contains("/"+dir+"/", "/../") {
-		return t, fmt.Errorf("agent.git %q: must not contain \"..\"", text)
+	if slices.Contains(strings.FieldsFunc(text, func(c rune) bool { return c == '/' || c == ':' }), "..") {
+		return t, fmt.Errorf("%q must not contain \"..\"", text)
 	}
 	if parts := strings.Split(strings.Trim(dir, "/"), "/"); parts[len(parts)-1] != "" {
 		t.org = parts[len(parts)-1]
@@ -101,7 +109,7 @@ func (t template) address(repo string) (string, error) {
 // splitRepo checks and splits ORG/PROJECT.
 func splitRepo(repo string) (org, project string, err error) {
 	org, project, _ = strings.Cut(repo, "/")
-	if !isName(org) || !isName(project) {
+	if !repopath.ValidName(org) || !repopath.ValidName(project) {
 		return "", "", fmt.Errorf("repository %q is refused: it must be ORG/PROJECT, each of letters, digits, '.', '_' and '-', beginning with a letter or digit, and without \"..\"", repo)
 	}
 	return org, project, nil
@@ -109,40 +117,19 @@ func splitRepo(repo string) (org, project string, err error) {
 
 // checkPlugin refuses names that could lead out of the plugins' directory.
 func checkPlugin(p agent.Plugin) error {
-	if !isName(p.Namespace) {
+	if !repopath.ValidName(p.Namespace) {
 		return fmt.Errorf("namespace %q is refused: it must consist of letters, digits, '.', '_' and '-', begin with a letter or digit, and not contain \"..\"", p.Namespace)
 	}
 	_, _, err := splitRepo(p.Repo)
 	return err
 }
 
-// isName says whether s matches [A-Za-z0-9][A-Za-z0-9._-]* without "..".
-func isName(s string) bool {
-	if s == "" || strings.ContainsRune("._-", rune(s[0])) || strings.Contains(s, "..") {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(c rune) bool {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		return !letter && (c < '0' || c > '9') && !strings.ContainsRune("._-", c)
-	})
-}
-
-// checkBranch refuses names that git would take for something else.
-func checkBranch(name string) error {
+// CheckBranch says what is wrong with a name for [Config.Branch]. It refuses
+// names that git would take for something else.
+func CheckBranch(name string) error {
 	for part := range strings.SplitSeq(name, "/") {
-		if !isName(part) || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".") {
-			return fmt.Errorf("agent.branch %q: is no name of a git branch that can be used here", name)
-		}
-	}
-	return nil
-}
-
-// checkArgs refuses what is meant for a shell. There is none, so whoever
-// wrote it expects what will not happen.
-func checkArgs(args []string) error {
-	for _, arg := range args {
-		if strings.ContainsAny(arg, ";|<>`") || strings.Contains(arg, "&&") || strings.ContainsFunc(arg, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-			return fmt.Errorf("argument %q is refused: ; | < > ` && and control characters are not allowed, as no shell reads them", arg)
+		if !repopath.ValidName(part) || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".") {
+			return fmt.Errorf("%q is no name of a git branch that can be used here", name)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/pluginargs"
 )
 
 const (
@@ -43,14 +44,8 @@ type RunResult struct {
 
 // Run runs an installed plugin. See [agent.PluginRunner].
 func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte, error) {
-	res, err := r.RunDetailed(ctx, p, args)
-	return res.Stdout, err
-}
-
-// RunDetailed is Run for callers who want to know more.
-func (r *Runner) RunDetailed(ctx context.Context, p agent.Plugin, args []string) (RunResult, error) {
 	if err := checkPlugin(p); err != nil {
-		return RunResult{}, startError(err)
+		return nil, startError(err)
 	}
 	s := r.slot(p)
 	s.begin()
@@ -58,7 +53,7 @@ func (r *Runner) RunDetailed(ctx context.Context, p agent.Plugin, args []string)
 	if err := s.end(); err != nil {
 		r.config.Logger.Warn("removing an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
 	}
-	return res, err
+	return res.Stdout, err
 }
 
 // runUnlessStuck starts nothing while there are processes of the last run that
@@ -80,7 +75,7 @@ func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []
 }
 
 func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
-	if err := checkArgs(args); err != nil {
+	if err := pluginargs.Check(args); err != nil {
 		return RunResult{}, startError(err)
 	}
 	if err := checkExecutable(dir); err != nil {
@@ -169,7 +164,7 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	installed := s.installed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	details := agent.PluginDetails{Cell: r.cells.Kind(), CPU: s.last.CPU, PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
+	details := agent.PluginDetails{Cell: r.cells.Kind(), CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
 	if installed != nil {
 		details.Commit = installed.Commit
 	}

@@ -132,7 +132,7 @@ func TestArgumentsForAShellAreRefused(t *testing.T) {
 	for _, arg := range []string{"a;b", "a|b", "a<b", "a>b", "`a`", "a&&b", "a\nb", "a\x00b", "a\x7fb"} {
 		_, err := runDir(t, r, dir, time.Second, arg)
 		requireResult(t, agent.RunStart, err)
-		require.ErrorContains(t, err, "is refused")
+		require.ErrorContains(t, err, "may not be given")
 	}
 	res, err := runDir(t, r, dir, 5*time.Second, "$(id)", "a&b", "*", "-x", "")
 	require.NoError(t, err)
@@ -232,7 +232,7 @@ func TestFiguresOfTheLastRunAreKnown(t *testing.T) {
 	run(t, r)
 	details := r.InspectPlugin(mysql())
 	require.Equal(t, "help\n", details.Stderr)
-	require.Greater(t, details.CPU, time.Millisecond)
+	require.Greater(t, details.CPU, 0.001)
 	require.NotEmpty(t, details.Cell)
 }
 

@@ -91,11 +91,11 @@ func New(config Config) (*Runner, error) {
 	var err error
 	if config.Git != "" {
 		if r.template, err = parseTemplate(config.Git); err != nil {
-			problems = append(problems, err)
+			problems = append(problems, fmt.Errorf("agent.git: %w", err))
 		}
 	}
-	if err := checkBranch(config.Branch); err != nil {
-		problems = append(problems, err)
+	if err := CheckBranch(config.Branch); err != nil {
+		problems = append(problems, fmt.Errorf("agent.branch: %w", err))
 	}
 	if r.owner, err = lookupOwner(config.User, os.Geteuid()); err != nil {
 		problems = append(problems, err)

@@ -97,6 +97,8 @@ func TestConfigThatIsWrongIsRefusedWithItsKey(t *testing.T) {
 		{func(c *gitrunner.Config) { c.Git = "https://git.example.com/" }, "agent.git"},
 		{func(c *gitrunner.Config) { c.Git = "--upload-pack=x/%s" }, "agent.git"},
 		{func(c *gitrunner.Config) { c.Git = "ext::sh -c x %s" }, "agent.git"},
+		{func(c *gitrunner.Config) { c.Git = "https://git.example.com/org/../%s.git" }, `agent.git: "https://git.example.com/org/../%s.git" must not contain ".."`},
+		{func(c *gitrunner.Config) { c.Git = "git@git.example.com:../%s.git" }, "agent.git"},
 		{func(c *gitrunner.Config) { c.Branch = "--x" }, "agent.branch"},
 		{func(c *gitrunner.Config) { c.Branch = "a..b" }, "agent.branch"},
 	} {

@@ -39,8 +39,8 @@ func measureCPU(b *testing.B, round func()) {
 
 // BenchmarkKind is a round of each kind on this host.
 func BenchmarkKind(b *testing.B) {
-	set := hostmetrics.New(hostmetrics.Config{StateDir: b.TempDir()})
-	for _, k := range set.Collectors() {
+	kinds := hostmetrics.Kinds(hostmetrics.Config{StateDir: b.TempDir()})
+	for _, k := range kinds {
 		if k.Name == "TIME" {
 			continue // waits for the network
 		}
@@ -57,9 +57,9 @@ func BenchmarkKind(b *testing.B) {
 // seconds: repeated at once, and cold, after a pause in which the caches of
 // the processor forget. Then every kind but TIME, which waits for the network.
 func BenchmarkRound(b *testing.B) {
-	set := hostmetrics.New(hostmetrics.Config{})
+	kinds := hostmetrics.Kinds(hostmetrics.Config{})
 	round := func() {
-		for _, k := range set.Collectors()[:4] {
+		for _, k := range kinds[:4] {
 			k.Collector.Collect(context.Background())
 		}
 	}
@@ -77,7 +77,7 @@ func BenchmarkRound(b *testing.B) {
 	})
 	b.Run("every kind", func(b *testing.B) {
 		measureCPU(b, func() {
-			for _, k := range set.Collectors() {
+			for _, k := range kinds {
 				if k.Name != "TIME" {
 					k.Collector.Collect(context.Background())
 				}
@@ -147,7 +147,7 @@ func BenchmarkPROC(b *testing.B) {
 	}
 	for _, items := range []int{50, 500} {
 		b.Run(fmt.Sprint(items), func(b *testing.B) {
-			proc := assigned(b, hostmetrics.New(hostmetrics.Config{}), "PROC")
+			proc := assigned(b, hostmetrics.Kinds(hostmetrics.Config{}), "PROC")
 			var a agent.Assignment
 			for i := range items {
 				a.Processes = append(a.Processes, agent.Process{Name: fmt.Sprintf("PROC.%d", i), Path: fmt.Sprintf("/usr/sbin/none%d", i)})
@@ -172,6 +172,6 @@ func BenchmarkPORT(b *testing.B) {
 		}
 		a.Ports = append(a.Ports, agent.Port{Name: fmt.Sprintf("PORT.%d", i), Port: l.Addr().(*net.TCPAddr).Port})
 	}
-	port := assigned(b, hostmetrics.New(hostmetrics.Config{}), "PORT")
+	port := assigned(b, hostmetrics.Kinds(hostmetrics.Config{}), "PORT")
 	measureCPU(b, func() { port.CollectAssigned(b.Context(), []agent.Assignment{a}) })
 }

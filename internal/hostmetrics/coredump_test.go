@@ -13,9 +13,9 @@ import (
 
 func TestEachCoreDumpIsReportedOnce(t *testing.T) {
 	config := hostmetrics.Config{Root: t.TempDir(), StateDir: t.TempDir(), CoredumpDir: "/cores"}
-	set := hostmetrics.New(config)
+	kinds := hostmetrics.Kinds(config)
 	collect := func() []string {
-		metrics, err := collector(t, set, "COREDUMP").Collect(t.Context())
+		metrics, err := collector(t, kinds, "COREDUMP").Collect(t.Context())
 		require.NoError(t, err)
 		return lines(metrics)
 	}
@@ -35,12 +35,12 @@ func TestEachCoreDumpIsReportedOnce(t *testing.T) {
 
 	dump("nginx", now-50)
 	dump("my.service", 12) // its clock was wrong
-	set = hostmetrics.New(config)
+	kinds = hostmetrics.Kinds(config)
 	require.Equal(t, []string{
 		`app.service.coredump{service="my.service"} 1`,
 		fmt.Sprintf(`app.service.coredump{service="nginx"} 1 at %d`, now-50),
 	}, collect())
-	set = hostmetrics.New(config)
+	kinds = hostmetrics.Kinds(config)
 	require.Empty(t, collect())
 
 	require.NoError(t, os.RemoveAll(filepath.Join(config.Root, "cores")))

@@ -11,8 +11,8 @@ import (
 // file is a small file of the kernel that is read again and again. It is read
 // by plain system calls into a buffer that is kept: os.ReadFile allocates the
 // content, an os.File and its finalizer, and registers the descriptor with the
-// network poller each time. With the parsers it is why a round takes a third of the
-// processor time of prometheus/procfs for MEM and a thirtieth of its
+// network poller each time. With the parsers it is why a round takes a third
+// of the processor time of prometheus/procfs for MEM and a twentieth of its
 // allocations (BenchmarkKind, BenchmarkProcfs).
 type file struct {
 	path string

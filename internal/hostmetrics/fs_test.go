@@ -27,8 +27,8 @@ func mounted(t *testing.T, mountinfo string) string {
 	return root
 }
 
-func writability(t *testing.T, s *hostmetrics.Set) map[string]any {
-	metrics, err := collector(t, s, "FS").Collect(t.Context())
+func writability(t *testing.T, kinds []hostmetrics.Kind) map[string]any {
+	metrics, err := collector(t, kinds, "FS").Collect(t.Context())
 	require.NoError(t, err)
 	rw := make(map[string]any)
 	for _, m := range metrics {
@@ -46,12 +46,12 @@ const twoMounts = `27 1 8:1 / / rw - ext4 /dev/sda1 rw
 func TestAHungMountDelaysNothingAndPilesUpNothing(t *testing.T) {
 	root := mounted(t, twoMounts)
 	synctest.Test(t, func(t *testing.T) {
-		set := hostmetrics.New(hostmetrics.Config{Root: root})
+		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root})
 		dead := make(chan struct{})
 		release := sync.OnceFunc(func() { close(dead) })
 		defer release()
 		var looks atomic.Int32
-		set.FakeFileSystems(func(path string, _ bool) (hostmetrics.Space, bool, error) {
+		hostmetrics.FakeFileSystems(kinds, func(path string, _ bool) (hostmetrics.Space, bool, error) {
 			if strings.HasSuffix(path, "nfs") {
 				looks.Add(1)
 				<-dead
@@ -61,7 +61,7 @@ func TestAHungMountDelaysNothingAndPilesUpNothing(t *testing.T) {
 		goroutines := 0
 		for round := range 10 {
 			began := time.Now()
-			require.Equal(t, map[string]any{"/": 1.0, "/nfs": 0.0}, writability(t, set))
+			require.Equal(t, map[string]any{"/": 1.0, "/nfs": 0.0}, writability(t, kinds))
 			if round == 0 {
 				require.Equal(t, 10*time.Second, time.Since(began))
 				synctest.Wait()
@@ -76,25 +76,25 @@ func TestAHungMountDelaysNothingAndPilesUpNothing(t *testing.T) {
 
 		release()
 		synctest.Wait()
-		require.Equal(t, map[string]any{"/": 1.0, "/nfs": 1.0}, writability(t, set))
+		require.Equal(t, map[string]any{"/": 1.0, "/nfs": 1.0}, writability(t, kinds))
 	})
 }
 
 func TestAMountIsNotReportedHungBecauseTheAgentStops(t *testing.T) {
 	root := mounted(t, twoMounts)
 	synctest.Test(t, func(t *testing.T) {
-		set := hostmetrics.New(hostmetrics.Config{Root: root})
+		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root})
 		ctx, cancel := context.WithCancel(t.Context())
 		released := make(chan struct{})
 		defer close(released)
-		set.FakeFileSystems(func(path string, _ bool) (hostmetrics.Space, bool, error) {
+		hostmetrics.FakeFileSystems(kinds, func(path string, _ bool) (hostmetrics.Space, bool, error) {
 			if strings.HasSuffix(path, "nfs") {
 				cancel()
 				<-released
 			}
 			return hostmetrics.Space{}, true, nil
 		})
-		metrics, err := collector(t, set, "FS").Collect(ctx)
+		metrics, err := collector(t, kinds, "FS").Collect(ctx)
 		require.NoError(t, err)
 		require.NotContains(t, lines(metrics), `fs.files.rw{mount="/nfs"} 0`)
 	})
@@ -103,8 +103,8 @@ func TestAMountIsNotReportedHungBecauseTheAgentStops(t *testing.T) {
 func TestWritabilityIsTriedWithARealFileThatIsRemoved(t *testing.T) {
 	root := mounted(t, twoMounts)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "nfs"), 0o755))
-	set := hostmetrics.New(hostmetrics.Config{Root: root})
-	require.Equal(t, map[string]any{"/": 1.0, "/nfs": 1.0}, writability(t, set))
+	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root})
+	require.Equal(t, map[string]any{"/": 1.0, "/nfs": 1.0}, writability(t, kinds))
 	requireNothingLeft(t, filepath.Join(root, "nfs"))
 }
 
@@ -120,8 +120,8 @@ func TestWhatACrashLeftBehindIsRemoved(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	name := hostmetrics.RWFile("/state")
 	write(t, filepath.Join(dir, name), "half")
-	set := hostmetrics.New(hostmetrics.Config{Root: root, StateDir: "/state"})
-	require.Equal(t, 1.0, writability(t, set)["/nfs"])
+	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root, StateDir: "/state"})
+	require.Equal(t, 1.0, writability(t, kinds)["/nfs"])
 	requireNothingLeft(t, dir)
 }
 
@@ -132,7 +132,7 @@ func TestALinkInPlaceOfTheWrittenFileIsNotFollowed(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	write(t, victim, "precious")
 	require.NoError(t, os.Symlink(victim, filepath.Join(dir, hostmetrics.RWFile(""))))
-	require.Equal(t, 1.0, writability(t, hostmetrics.New(hostmetrics.Config{Root: root}))["/nfs"])
+	require.Equal(t, 1.0, writability(t, hostmetrics.Kinds(hostmetrics.Config{Root: root}))["/nfs"])
 	content, err := os.ReadFile(victim)
 	require.NoError(t, err)
 	require.Equal(t, "precious", string(content))
@@ -140,20 +140,20 @@ func TestALinkInPlaceOfTheWrittenFileIsNotFollowed(t *testing.T) {
 
 func TestWritabilityIsUnknownWhereTheAgentCannotTry(t *testing.T) {
 	root := mounted(t, twoMounts) // and there is no directory nfs
-	require.Equal(t, map[string]any{"/": 1.0}, writability(t, hostmetrics.New(hostmetrics.Config{Root: root})))
+	require.Equal(t, map[string]any{"/": 1.0}, writability(t, hostmetrics.Kinds(hostmetrics.Config{Root: root})))
 }
 
 func TestNothingIsWrittenWhereAMountIsReadOnly(t *testing.T) {
 	root := mounted(t, "27 1 8:1 / / ro - ext4 /dev/sda1 ro\n")
-	set := hostmetrics.New(hostmetrics.Config{Root: root})
-	set.FakeFileSystems(func(_ string, write bool) (hostmetrics.Space, bool, error) {
+	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root})
+	hostmetrics.FakeFileSystems(kinds, func(_ string, write bool) (hostmetrics.Space, bool, error) {
 		if write {
 			return hostmetrics.Space{}, false, errors.New("wrote")
 		}
 		return hostmetrics.Space{Blocks: 1}, false, nil
 	})
-	metrics, err := collector(t, set, "FS").Collect(t.Context())
+	metrics, err := collector(t, kinds, "FS").Collect(t.Context())
 	require.NoError(t, err)
 	require.Contains(t, lines(metrics), `fs.space.total{mount="/"} 0.00390625`)
-	require.Empty(t, writability(t, set))
+	require.Empty(t, writability(t, kinds))
 }

@@ -1,10 +1,10 @@
 // Package hostmetrics measures the host: processors, memory, disks, network,
 // file systems, processes, ports and what else docs/measurements.md lists.
 //
-// A [Set] holds one collector for each kind of measurement. A kind reads its
-// files below a root directory, so that the host's own tree can be mounted
-// into a container and a test can bring a tree of its own. What a system does
-// not have is absent from the result, never zero.
+// There is one collector for each kind of measurement. A kind reads its files
+// below a root directory, so that the host's own tree can be mounted into a
+// container and a test can bring a tree of its own. What a system does not have
+// is absent from the result, never zero.
 //
 // Rates are per second over the time that truly passed between two readings
 // (by the monotonic clock). A collector of rates takes its first two readings
@@ -13,7 +13,6 @@
 package hostmetrics
 
 import (
-	"io"
 	"log/slog"
 	"time"
 
@@ -36,7 +35,7 @@ type Config struct {
 	// pool.ntp.org.
 	NTPServers []string
 	// StateDir holds what must outlive the process, such as how far the login
-	// records have been read. Two sets must not share one. Empty: what was
+	// records have been read. Two agents must not share one. Empty: what was
 	// reported is forgotten with the process.
 	StateDir string
 	// Logger receives what is not an error of one collection. Nil: nothing
@@ -54,14 +53,10 @@ type Kind struct {
 	Collector agent.Collector
 }
 
-// Set is all that can be measured of one host. Two sets do not know of each
-// other.
-type Set struct {
-	kinds []Kind
-}
-
-// New returns the kinds that this system has. It reads nothing yet.
-func New(c Config) *Set {
+// Kinds returns the kinds that this system has, in the order of
+// docs/measurements.md. It reads nothing yet. Each collector may be used by one
+// goroutine at a time; those of two calls do not know of each other.
+func Kinds(c Config) []Kind {
 	if c.Root == "" {
 		c.Root = "/"
 	}
@@ -72,11 +67,7 @@ func New(c Config) *Set {
 		c.NTPServers = []string{"pool.ntp.org"}
 	}
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Set{kinds: systemKinds(c)}
+	return systemKinds(c)
 }
-
-// Collectors returns the kinds in the order of docs/measurements.md. Each
-// collector may be used by one goroutine at a time.
-func (s *Set) Collectors() []Kind { return s.kinds }

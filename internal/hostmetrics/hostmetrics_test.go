@@ -43,8 +43,8 @@ func lines(metrics []agent.Metric) []string {
 	return l
 }
 
-func collector(t *testing.T, s *hostmetrics.Set, kind string) agent.Collector {
-	for _, k := range s.Collectors() {
+func collector(t *testing.T, kinds []hostmetrics.Kind, kind string) agent.Collector {
+	for _, k := range kinds {
 		if k.Name == kind {
 			return k.Collector
 		}
@@ -53,8 +53,8 @@ func collector(t *testing.T, s *hostmetrics.Set, kind string) agent.Collector {
 	return nil
 }
 
-func assigned(tb testing.TB, s *hostmetrics.Set, kind string) agent.AssignmentCollector {
-	for _, k := range s.Collectors() {
+func assigned(tb testing.TB, kinds []hostmetrics.Kind, kind string) agent.AssignmentCollector {
+	for _, k := range kinds {
 		if k.Name == kind {
 			return k.Collector.(agent.AssignmentCollector)
 		}

@@ -54,13 +54,13 @@ func TestEveryHostMeasuresAsItsGoldenFileSays(t *testing.T) {
 
 func compareWithGolden(t *testing.T, host string) {
 	w := newWorld(t, host)
-	set := hostmetrics.New(hostmetrics.Config{Root: w.Root})
-	set.FakeFileSystems(func(path string, write bool) (hostmetrics.Space, bool, error) {
+	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root})
+	hostmetrics.FakeFileSystems(kinds, func(path string, write bool) (hostmetrics.Space, bool, error) {
 		return hostmetrics.Space{Blocks: 25600, Free: 6400, Available: 5120, Inodes: 1000, FreeInodes: 750},
 			!strings.HasSuffix(path, "broken"), nil
 	})
 	var got strings.Builder
-	for _, k := range set.Collectors() {
+	for _, k := range kinds {
 		if k.Name == "TIME" {
 			continue // asks the network
 		}

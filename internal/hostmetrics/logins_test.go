@@ -61,7 +61,7 @@ func appendRecords(t *testing.T, path string, records ...record) {
 type loginHost struct {
 	t           *testing.T
 	root, state string
-	set         *hostmetrics.Set
+	kinds       []hostmetrics.Kind
 }
 
 func newLoginHost(t *testing.T) *loginHost {
@@ -71,13 +71,13 @@ func newLoginHost(t *testing.T) *loginHost {
 }
 
 func (h *loginHost) restart() {
-	h.set = hostmetrics.New(hostmetrics.Config{Root: h.root, StateDir: h.state})
+	h.kinds = hostmetrics.Kinds(hostmetrics.Config{Root: h.root, StateDir: h.state})
 }
 
 func (h *loginHost) log(name string) string { return filepath.Join(h.root, "var/log", name) }
 
 func (h *loginHost) collect() []string {
-	metrics, err := collector(h.t, h.set, "KERNEL").Collect(h.t.Context())
+	metrics, err := collector(h.t, h.kinds, "KERNEL").Collect(h.t.Context())
 	require.NoError(h.t, err)
 	return lines(metrics)
 }

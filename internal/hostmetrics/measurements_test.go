@@ -35,7 +35,7 @@ func document() string {
 	var b strings.Builder
 	b.WriteString(preamble)
 	table := hostmetrics.Measurements()
-	for _, k := range hostmetrics.New(hostmetrics.Config{}).Collectors() {
+	for _, k := range hostmetrics.Kinds(hostmetrics.Config{}) {
 		fmt.Fprintf(&b, "\n## %s\n\nEvery %v by default.\n\n", k.Name, k.Every)
 		b.WriteString("| measurement | unit | tags | meaning | source |\n|---|---|---|---|---|\n")
 		for _, m := range table {
@@ -103,7 +103,7 @@ func measuredElsewhere(t *testing.T) []string {
 	appendRecords(t, h.log("wtmp"), ofUser("a", time.Now()))
 	all := h.collect()
 	write(t, filepath.Join(h.root, "home/coresave", fmt.Sprintf("core.a.1.%d", time.Now().Unix())), "")
-	metrics, err := collector(t, h.set, "COREDUMP").Collect(t.Context())
+	metrics, err := collector(t, h.kinds, "COREDUMP").Collect(t.Context())
 	require.NoError(t, err)
 	all = append(all, lines(metrics)...)
 	names, _, err := collectTime(t.Context(), t, ntpServer(t, 0, 1))
@@ -111,12 +111,12 @@ func measuredElsewhere(t *testing.T) []string {
 	all = append(all, names...)
 
 	w := newWorld(t, "processes")
-	set := hostmetrics.New(hostmetrics.Config{Root: w.Root})
+	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root})
 	for kind, a := range map[string]agent.Assignment{
 		"PROC": {Processes: []agent.Process{{Name: "NAME", Path: "/usr/sbin/nginx"}}},
 		"PORT": {Ports: []agent.Port{{Name: "NAME", Port: listen(t)}}},
 	} {
-		batches, err := assigned(t, set, kind).CollectAssigned(t.Context(), []agent.Assignment{a})
+		batches, err := assigned(t, kinds, kind).CollectAssigned(t.Context(), []agent.Assignment{a})
 		require.NoError(t, err)
 		all = append(all, batchLines(batches)[""]...)
 	}

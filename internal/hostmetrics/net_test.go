@@ -19,7 +19,7 @@ func firstCollection(t *testing.T, config hostmetrics.Config, w *world, kind str
 		time.Sleep(250 * time.Millisecond)
 		w.show("after")
 	}()
-	metrics, err := collector(t, hostmetrics.New(config), kind).Collect(t.Context())
+	metrics, err := collector(t, hostmetrics.Kinds(config), kind).Collect(t.Context())
 	require.NoError(t, err)
 	return lines(metrics)
 }
@@ -43,7 +43,7 @@ func TestAFirstCollectionThatIsCutShortHasNoRates(t *testing.T) {
 		w := newWorld(t, "server")
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		metrics, err := collector(t, hostmetrics.New(hostmetrics.Config{Root: w.Root}), "NET").Collect(ctx)
+		metrics, err := collector(t, hostmetrics.Kinds(hostmetrics.Config{Root: w.Root}), "NET").Collect(ctx)
 		require.NoError(t, err)
 		require.Equal(t, []string{`net.speed{interface="eno1"} 1000`, "net.sockets.used 300", "net.tcp.inuse 49", "net.tcp.timewait 7"}, lines(metrics))
 	})
@@ -68,7 +68,7 @@ func TestADeviceThatComesBackHasNoRateAtOnce(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, "linux-2.6.32")
-				k := collector(t, hostmetrics.New(hostmetrics.Config{Root: w.Root}), kind)
+				k := collector(t, hostmetrics.Kinds(hostmetrics.Config{Root: w.Root}), kind)
 				rates := func() (n int) {
 					time.Sleep(time.Second)
 					metrics, err := k.Collect(t.Context())

@@ -51,7 +51,7 @@ func ntpTime(t time.Time) uint64 {
 }
 
 func collectTime(ctx context.Context, t *testing.T, servers ...string) ([]string, []float64, error) {
-	metrics, err := collector(t, hostmetrics.New(hostmetrics.Config{NTPServers: servers}), "TIME").Collect(ctx)
+	metrics, err := collector(t, hostmetrics.Kinds(hostmetrics.Config{NTPServers: servers}), "TIME").Collect(ctx)
 	var names []string
 	var values []float64
 	for _, m := range metrics {

@@ -50,7 +50,7 @@ func silentPort(t *testing.T) int {
 }
 
 func collectPorts(ctx context.Context, t *testing.T, a ...agent.Assignment) (map[string]map[string]any, error) {
-	batches, err := assigned(t, hostmetrics.New(hostmetrics.Config{}), "PORT").CollectAssigned(ctx, a)
+	batches, err := assigned(t, hostmetrics.Kinds(hostmetrics.Config{}), "PORT").CollectAssigned(ctx, a)
 	values := make(map[string]map[string]any)
 	for _, b := range batches {
 		values[b.Namespace] = make(map[string]any)

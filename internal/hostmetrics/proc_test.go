@@ -32,7 +32,7 @@ func batchLines(batches []agent.Batch) map[string][]string {
 func TestProgramsAreSummedOverTheirProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "processes")
-		proc := assigned(t, hostmetrics.New(hostmetrics.Config{Root: w.Root}), "PROC")
+		proc := assigned(t, hostmetrics.Kinds(hostmetrics.Config{Root: w.Root}), "PROC")
 		assignments := []agent.Assignment{
 			{Namespace: "web", Processes: []agent.Process{processItem("nginx", "/usr/sbin/nginx"), processItem("gone", "/usr/bin/gone")}},
 			{Namespace: "none"},
@@ -70,7 +70,7 @@ func TestProgramsAreSummedOverTheirProcesses(t *testing.T) {
 func TestFirstCollectionOfAProgramHasItsRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "processes")
-		proc := assigned(t, hostmetrics.New(hostmetrics.Config{Root: w.Root}), "PROC")
+		proc := assigned(t, hostmetrics.Kinds(hostmetrics.Config{Root: w.Root}), "PROC")
 		go func() {
 			time.Sleep(250 * time.Millisecond)
 			w.show("after")
@@ -97,7 +97,7 @@ func TestRealProcessesAreCounted(t *testing.T) {
 	}
 	require.NoError(t, os.Remove(binary)) // they are "(deleted)" now
 
-	proc := assigned(t, hostmetrics.New(hostmetrics.Config{}), "PROC")
+	proc := assigned(t, hostmetrics.Kinds(hostmetrics.Config{}), "PROC")
 	batches, err := proc.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{processItem("s", binary)}}})
 	require.NoError(t, err)
 	descriptors := 0
@@ -118,7 +118,7 @@ func TestProcessesThatCannotBeSeenAreNotReportedAsGone(t *testing.T) {
 	}
 	comm, err := os.ReadFile("/proc/1/comm")
 	require.NoError(t, err)
-	proc := assigned(t, hostmetrics.New(hostmetrics.Config{}), "PROC")
+	proc := assigned(t, hostmetrics.Kinds(hostmetrics.Config{}), "PROC")
 	path := "/nowhere/" + strings.TrimSpace(string(comm))
 	batches, err := proc.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{
 		processItem("init", path), processItem("other", "/nowhere/else"),

@@ -33,9 +33,9 @@ func tool(t *testing.T, name string, args ...string) func() string {
 // the host, too: of some moments one has to show no greater difference than
 // allowed.
 func agrees(t *testing.T, kind string, says func() map[string]float64, allowed float64) {
-	set := hostmetrics.New(hostmetrics.Config{})
+	kinds := hostmetrics.Kinds(hostmetrics.Config{})
 	ours := func() map[string]float64 {
-		metrics, err := collector(t, set, kind).Collect(t.Context())
+		metrics, err := collector(t, kinds, kind).Collect(t.Context())
 		require.NoError(t, err)
 		values := make(map[string]float64)
 		for _, m := range metrics {

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent"
 )
 
 const (
@@ -20,20 +22,17 @@ const (
 	hurry = 250 * time.Millisecond
 )
 
-// State tells how a server is doing.
-type State string
-
-// The states of a server.
+// The states of a server, as [agent.ServerDetails] has them.
 const (
 	// Unused: nothing has been asked of it yet.
-	Unused State = "unused"
+	Unused = "unused"
 	// Up: it did what it was last asked for.
-	Up State = "up"
+	Up = "up"
 	// Down: it failed. It is left alone for a short time, then tried.
-	Down State = "down"
+	Down = "down"
 	// Trial: it failed and answers again. One request at a time goes to it
 	// until one succeeds.
-	Trial State = "trial"
+	Trial = "trial"
 )
 
 // circuit is what is known of a server's health, and decides who may ask
@@ -52,7 +51,7 @@ type circuit struct {
 	log     *slog.Logger
 
 	mu       sync.Mutex // owns what follows
-	state    State
+	state    string
 	since    time.Time
 	err      error     // the last failure
 	failures int       // in a row
@@ -60,10 +59,10 @@ type circuit struct {
 	claimed  bool
 }
 
-func (c *circuit) status() ServerStatus {
+func (c *circuit) status() agent.ServerDetails {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	status := ServerStatus{Address: c.addr, State: c.state, Since: c.since}
+	status := agent.ServerDetails{Address: c.addr, State: c.state, Since: c.since}
 	if c.err != nil {
 		status.LastError = c.err.Error()
 	}
@@ -143,7 +142,7 @@ func (c *circuit) excuse() error {
 
 // settle draws the conclusion from what became of a request or a probe, and
 // ends the claim if there was one. good is the state if all is well.
-func (c *circuit) settle(err error, took time.Duration, claimed bool, good State) {
+func (c *circuit) settle(err error, took time.Duration, claimed bool, good string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if claimed {
@@ -164,7 +163,7 @@ func (c *circuit) settle(err error, took time.Duration, claimed bool, good State
 	}
 }
 
-func (c *circuit) becomeLocked(state State) {
+func (c *circuit) becomeLocked(state string) {
 	if state == Up {
 		c.failures = 0
 	}

@@ -56,7 +56,7 @@ type Config struct {
 	Timeout time.Duration
 	// TLS makes every connection use TLS; a server that does not offer it is
 	// not written to. A ServerName that is empty is the server's host. Nil: no
-	// TLS. See LoadTLS.
+	// TLS.
 	TLS *tls.Config
 	// AuthSecret is sent to servers that ask for it (nsqd's
 	// --auth-http-address). Without TLS it crosses the network in the clear.

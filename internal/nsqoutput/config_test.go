@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/nsqoutput"
 )
 
@@ -54,5 +55,5 @@ func TestNewRefusesAPrefixThatLeavesNoRoom(t *testing.T) {
 func TestNewDoesNotConnect(t *testing.T) {
 	addr := serveScript(t, func(peer) { t.Error("somebody has connected") })
 	out := newOutput(t, nsqoutput.Config{Servers: []string{addr}})
-	require.Equal(t, []nsqoutput.ServerStatus{{Address: addr, State: nsqoutput.Unused}}, out.Servers())
+	require.Equal(t, []agent.ServerDetails{{Address: addr, State: nsqoutput.Unused}}, out.Servers())
 }

@@ -27,13 +27,13 @@ func newOutputPreferring(t *testing.T, addr string, cfg nsqoutput.Config) *nsqou
 }
 
 // state returns what the output knows of a server.
-func state(out *nsqoutput.Output, addr string) nsqoutput.ServerStatus {
+func state(out *nsqoutput.Output, addr string) agent.ServerDetails {
 	for _, s := range out.Servers() {
 		if s.Address == addr {
 			return s
 		}
 	}
-	return nsqoutput.ServerStatus{}
+	return agent.ServerDetails{}
 }
 
 func TestWriteReachesTheOtherServerWhenTheFirstIsNoGood(t *testing.T) {

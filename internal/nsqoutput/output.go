@@ -6,7 +6,7 @@
 //
 // A batch is packed into messages, and the messages into one request if
 // possible; the request goes to the first server that takes it. A server that
-// fails is left alone for a while (see [State]), so that a dead or hung one
+// fails is left alone for a while (see [Down]), so that a dead or hung one
 // costs a batch now and then some time, and no batch its delivery.
 //
 // Nothing runs while nothing is written: connections are opened by the first
@@ -106,8 +106,8 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 }
 
 // Servers tells how each server is doing, in the order of preference.
-func (o *Output) Servers() []ServerStatus {
-	statuses := make([]ServerStatus, len(o.servers))
+func (o *Output) Servers() []agent.ServerDetails {
+	statuses := make([]agent.ServerDetails, len(o.servers))
 	for i, s := range o.servers {
 		statuses[i] = s.health.status()
 	}
@@ -116,11 +116,8 @@ func (o *Output) Servers() []ServerStatus {
 
 // InspectOutput implements [agent.OutputInspector].
 func (o *Output) InspectOutput() agent.OutputDetails {
-	var details agent.OutputDetails
-	for _, s := range o.Servers() {
-		details.Servers = append(details.Servers, agent.ServerDetails{
-			Address: s.Address, State: string(s.State), LastError: s.LastError, Since: s.Since,
-		})
+	details := agent.OutputDetails{Servers: o.Servers()}
+	for _, s := range details.Servers {
 		if s.State == Down || s.State == Trial {
 			details.Problems = append(details.Problems, fmt.Sprintf("nsqd %s is %s: %s", s.Address, s.State, s.LastError))
 		}

@@ -2,8 +2,6 @@ package nsqoutput_test
 
 import (
 	"crypto/tls"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,31 +43,4 @@ func TestWriteSaysWhatIsWrongWithTLSAndTheSecret(t *testing.T) {
 func named(cfg *tls.Config, name string) *tls.Config {
 	cfg.ServerName = name
 	return cfg
-}
-
-func TestLoadTLSReadsWhatIsNamed(t *testing.T) {
-	dir := t.TempDir()
-	nsqdtest.Start(t, nsqdtest.Options{TLS: true, Dir: dir})
-	cert, key := filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
-
-	cfg, err := nsqoutput.LoadTLS(cert, cert, key)
-	require.NoError(t, err)
-	require.NotNil(t, cfg.RootCAs)
-	require.Len(t, cfg.Certificates, 1)
-
-	cfg, err = nsqoutput.LoadTLS("", "", "")
-	require.NoError(t, err)
-	require.Nil(t, cfg.RootCAs, "the system's")
-	require.Empty(t, cfg.Certificates)
-}
-
-func TestLoadTLSSaysWhatIsWrong(t *testing.T) {
-	empty := filepath.Join(t.TempDir(), "empty.pem")
-	require.NoError(t, os.WriteFile(empty, nil, 0o600))
-	_, err := nsqoutput.LoadTLS("/none/ca.pem", "/none/cert.pem", "")
-	require.ErrorContains(t, err, "/none/ca.pem")
-	require.ErrorContains(t, err, "a certificate and its key belong together")
-	_, err = nsqoutput.LoadTLS(empty, empty, empty)
-	require.ErrorContains(t, err, "holds no certificate in PEM form")
-	require.ErrorContains(t, err, "client certificate")
 }

@@ -24,16 +24,6 @@ const (
 // errBusy is that of a request whose time was over before it was its turn.
 var errBusy = errors.New("is busy with other requests")
 
-// ServerStatus is what is known of a server.
-type ServerStatus struct {
-	Address string `json:"address"`
-	State   State  `json:"state"`
-	// LastError is the last failure; it stays when the server is up again.
-	LastError string `json:"last_error,omitempty"`
-	// Since is when State became what it is. Zero while Unused.
-	Since time.Time `json:"since,omitzero"`
-}
-
 // server is an nsqd and the connections to it.
 type server struct {
 	addr   string

@@ -64,7 +64,8 @@ type Config struct {
 	// second. At zero, the bound is that only one write of the backlog, of at
 	// most 1000 points, is under way at a time.
 	DrainRate int
-	// Logger may be nil.
+	// Logger is told when the output goes down and comes back, and what goes
+	// wrong with the files. Nil: nobody is.
 	Logger *slog.Logger
 }
 
