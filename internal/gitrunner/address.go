@@ -3,6 +3,7 @@ package gitrunner
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"strings"
 
@@ -146,4 +147,12 @@ func checkArgs(args []string) error {
 		}
 	}
 	return nil
+}
+
+// withoutPassword is the address as it may be shown to everybody.
+func withoutPassword(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Redacted()
+	}
+	return address // USER@HOST:PATH, which has none
 }
