@@ -75,3 +75,13 @@ func TestAnAgentThatKnowsNoNamespaceSaysSo(t *testing.T) {
 	s.Registry.InForce = true
 	require.Contains(t, string(statusText(s)), "this host (web1) is in no namespace")
 }
+
+func TestNamesFromElsewhereDoNotSpeakToTheTerminal(t *testing.T) {
+	s := healthy()
+	s.Namespaces = []string{"a\x1b]0;title\x07", "b\nc"}
+	s.Accounts = map[string]agent.Account{"b\nc\x1b": {Waiting: 1}}
+	for _, c := range string(statusText(s)) {
+		require.True(t, c == '\n' || c >= ' ', "%q", c)
+	}
+	require.Contains(t, string(statusText(s)), "b c")
+}
