@@ -16,6 +16,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/safedir"
 )
 
@@ -261,7 +262,7 @@ func readSecret(path string) (string, error) {
 	if err := checkPath(path); err != nil {
 		return "", err
 	}
-	content, err := os.ReadFile(path)
+	content, err := configfile.Content(path)
 	if err != nil {
 		return "", err
 	}
