@@ -15,6 +15,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/safedir"
 )
@@ -230,7 +231,7 @@ func readSecret(path string) (string, error) {
 	if err := checkPath(path); err != nil {
 		return "", err
 	}
-	content, err := os.ReadFile(path)
+	content, err := configfile.Content(path)
 	if err != nil {
 		return "", err
 	}

@@ -22,15 +22,17 @@ func start(c *call) (err error) {
 	if err != nil {
 		return wrongConfig(err)
 	}
+	// First of all, so that whoever stops the process that the pid file names
+	// finds one that stops cleanly.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	pid, err := pidfile.Take(cfg.Agent.PIDFile)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, pid.Release()) }()
 
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	service, err := stock.NewService(c.config)
 	if err != nil {
 		return err

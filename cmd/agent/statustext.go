@@ -29,7 +29,7 @@ func statusText(s agent.Status) []byte {
 
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nregistry\t%s\n", registryText(s.Registry, now))
-	fmt.Fprintf(table, "namespaces\t%s\n", cmp.Or(strings.Join(s.Namespaces, " "), "none"))
+	fmt.Fprintf(table, "namespaces\t%s\n", cmp.Or(oneLine(strings.Join(s.Namespaces, " ")), "none"))
 	fmt.Fprintf(table, "points\t%s\n", accountText(s.Output.Total))
 	for _, server := range s.Output.Servers {
 		fmt.Fprintf(table, "nsqd\t%s is %s\n", server.Address, server.State)
@@ -122,7 +122,7 @@ func writeAccounts(text *bytes.Buffer, s agent.Status) {
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
 	for _, namespace := range slices.Sorted(maps.Keys(s.Accounts)) {
 		if a := s.Accounts[namespace]; a.Waiting > 0 || len(a.Dropped) > 0 {
-			fmt.Fprintf(table, "  %s\t%s\n", namespace, accountText(a))
+			fmt.Fprintf(table, "  %s\t%s\n", oneLine(namespace), accountText(a))
 		}
 	}
 	table.Flush()

@@ -83,3 +83,13 @@ func TestAnErrorThatIsAProblemTooIsSaidOnce(t *testing.T) {
 	s.Registry.Problems = []string{"it would take away most"}
 	require.Equal(t, 1, strings.Count(string(statusText(s)), "take away most"))
 }
+
+func TestNamesFromElsewhereDoNotSpeakToTheTerminal(t *testing.T) {
+	s := healthy()
+	s.Namespaces = []string{"a\x1b]0;title\x07", "b\nc"}
+	s.Accounts = map[string]agent.Account{"b\nc\x1b": {Waiting: 1}}
+	for _, c := range string(statusText(s)) {
+		require.True(t, c == '\n' || c >= ' ', "%q", c)
+	}
+	require.Contains(t, string(statusText(s)), "b c")
+}

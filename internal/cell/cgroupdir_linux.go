@@ -123,7 +123,7 @@ func removeStale(base string) {
 		if err != nil || len(fields) != 3 {
 			continue
 		}
-		if stat, err := readStat(pid); err == nil && strconv.FormatUint(stat.start, 10) == fields[1] {
+		if stat, err := readStat(pid); err == nil && !stat.zombie && strconv.FormatUint(stat.start, 10) == fields[1] {
 			continue
 		}
 		os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)

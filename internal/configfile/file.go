@@ -6,9 +6,12 @@ package configfile
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -29,11 +32,37 @@ type File struct {
 
 // Read reads and parses the file at path.
 func Read(path string) (*File, error) {
-	content, err := os.ReadFile(path)
+	content, err := Content(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the config: %w", err)
 	}
 	return Parse(path, content)
+}
+
+// mostContent is more than anybody writes by hand.
+const mostContent = 16 << 20
+
+// Content returns what is in the file at path. A device, which could go on for
+// ever, and a file that is too large for what people write are refused; a pipe
+// into which nobody writes is empty.
+func Content(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode()&(fs.ModeDir|fs.ModeDevice) != 0 {
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	content, err := io.ReadAll(io.LimitReader(file, mostContent+1))
+	if err == nil && len(content) > mostContent {
+		err = fmt.Errorf("%s is larger than %d MiB", path, mostContent>>20)
+	}
+	return content, err
 }
 
 // Parse parses content; name stands before the line in errors. A file that is

@@ -1,6 +1,8 @@
 package configfile_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -101,4 +103,19 @@ func FuzzParse(f *testing.F) {
 		file.Skip("e")
 		_ = file.Err()
 	})
+}
+
+func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
+	large := filepath.Join(t.TempDir(), "large")
+	require.NoError(t, os.WriteFile(large, nil, 0o600))
+	require.NoError(t, os.Truncate(large, 1<<40))
+	for path, want := range map[string]string{
+		t.TempDir():  "is no regular file",
+		os.DevNull:   "is no regular file",
+		large:        "is larger than 16 MiB",
+		"/nonexists": "no such file",
+	} {
+		_, err := configfile.Read(path)
+		require.ErrorContains(t, err, want)
+	}
 }

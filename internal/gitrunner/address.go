@@ -3,6 +3,7 @@ package gitrunner
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -133,4 +134,12 @@ func CheckBranch(name string) error {
 		}
 	}
 	return nil
+}
+
+// withoutPassword is the address as it may be shown to everybody.
+func withoutPassword(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Redacted()
+	}
+	return address // USER@HOST:PATH, which has none
 }

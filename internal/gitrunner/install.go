@@ -50,7 +50,7 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 		return context.Cause(ctx)
 	}
 	if err := r.replace(ctx, s, address, current); err != nil {
-		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, address, err)
+		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, withoutPassword(address), err)
 	}
 	return nil
 }

@@ -335,3 +335,10 @@ func requireResult(t testing.TB, want agent.RunResult, err error) {
 	require.True(t, errors.As(err, &failed), "%v", err)
 	require.Equal(t, want, failed.Result, "%v", err)
 }
+
+func TestThePasswordInTheTemplateIsNotShown(t *testing.T) {
+	r := newRunner(t, "http://ann:s3cret@127.0.0.1:1/%s.git", in(tempDir(t)))
+	err := r.Install(t.Context(), mysql())
+	require.ErrorContains(t, err, "http://ann:xxxxx@127.0.0.1:1/")
+	require.NotContains(t, err.Error(), "s3cret")
+}

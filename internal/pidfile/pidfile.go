@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,8 +121,29 @@ func Running(path string) (int, error) {
 		return 0, fmt.Errorf("look at the lock of the pid file %s: %w", path, locked)
 	case err != nil || pid <= 1:
 		return 0, fmt.Errorf("the pid file %s is held by a process but names none: %.40q", path, text)
+	case !hasOpen(pid, file):
+		return 0, fmt.Errorf("the pid file %s is held by a process, but not by %d, which it names: that is no agent", path, pid)
 	}
 	return pid, nil
+}
+
+// hasOpen tells whether the process has the file open. Anybody who may read a
+// pid file can lock it, so the lock alone does not make its number an agent's.
+// It is true where that cannot be found out.
+func hasOpen(pid int, file *os.File) bool {
+	held, err := file.Stat()
+	if err != nil || !onLinux() {
+		return true
+	}
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	open, err := os.ReadDir(dir)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return slices.ContainsFunc(open, func(fd fs.DirEntry) bool {
+		target, err := os.Stat(filepath.Join(dir, fd.Name()))
+		return err == nil && os.SameFile(held, target)
+	})
 }
 
 // read returns what the pid file says.

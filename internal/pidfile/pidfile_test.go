@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -60,6 +61,27 @@ func TestAnotherProgramsNumberIsNoAgent(t *testing.T) {
 		_, err := pidfile.Running(path)
 		require.ErrorIs(t, err, pidfile.ErrNotRunning)
 		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestANumberThatTheHolderDidNotWriteIsNoAgent(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what a process has open is known on Linux only")
+	}
+	path := path(t)
+	held, err := pidfile.Take(path)
+	require.NoError(t, err)
+	defer held.Release()
+	other := exec.Command("sleep", "60")
+	require.NoError(t, other.Start())
+	defer func() {
+		require.NoError(t, other.Process.Kill())
+		require.Error(t, other.Wait())
+	}()
+	for _, pid := range []int{other.Process.Pid, 1 << 30} {
+		require.NoError(t, os.WriteFile(path, []byte(strconv.Itoa(pid)), 0o644))
+		_, err = pidfile.Running(path)
+		require.ErrorContains(t, err, fmt.Sprintf("not by %d, which it names: that is no agent", pid))
 	}
 }
 
