@@ -32,9 +32,11 @@ type Agent struct {
 
 	ran atomic.Bool
 
+	loadEarlier sync.Once
+	earlier     map[string]Account // of earlier runs; set by loadEarlier
+
 	mu       sync.Mutex
-	schedule *schedule          // guarded by mu; nil unless the agent runs
-	earlier  map[string]Account // guarded by mu; of earlier runs
+	schedule *schedule // guarded by mu; nil unless the agent runs
 }
 
 // New makes an agent. It does no I/O and starts nothing. Its error names

@@ -126,6 +126,7 @@ func (l *ledger) snapshot() map[string]Account {
 // accounts returns the balance of each namespace over all runs, through the
 // output and what that keeps.
 func (a *Agent) accounts() map[string]Account {
+	a.loadEarlier.Do(a.loadLedger)
 	accounts := a.ledger.snapshot()
 	if keeper, ok := a.config.output.(Keeper); ok {
 		// What the keeper took is delivered for the ledger: its own account says
@@ -138,10 +139,7 @@ func (a *Agent) accounts() map[string]Account {
 			accounts[namespace] = account
 		}
 	}
-	a.mu.Lock()
-	earlier := maps.Clone(a.earlier)
-	a.mu.Unlock()
-	for namespace, account := range earlier {
+	for namespace, account := range a.earlier {
 		account.Dropped = maps.Clone(account.Dropped)
 		account.add(accounts[namespace])
 		accounts[namespace] = account

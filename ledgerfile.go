@@ -21,10 +21,10 @@ const (
 	droppedUncleanStop = "unclean_stop"
 )
 
-// loadLedger carries the accounts over a restart. Of an earlier run there are
-// only delivered and dropped points: what it left waiting is waiting still in
-// the keeper, which has counted it, or is gone. After a kill the accounts lack
-// what happened since they were last saved.
+// loadLedger carries the accounts over a restart, once they are asked for. Of
+// an earlier run there are only delivered and dropped points: what it left
+// waiting is waiting still in the keeper, which has counted it, or is gone.
+// After a kill the accounts lack what happened since they were last saved.
 func (a *Agent) loadLedger() {
 	saved, err := a.savedLedger()
 	if err != nil {
@@ -40,13 +40,7 @@ func (a *Agent) loadLedger() {
 		account.Accepted = account.Delivered + sum(account.Dropped)
 		saved[namespace] = account
 	}
-	a.mu.Lock()
 	a.earlier = saved
-	a.mu.Unlock()
-	// A kill soon from now must not count as gone what is delivered until then.
-	if err := a.notes.write(a.accounts()); err != nil {
-		a.config.logger.Warn("a restart will not know the accounts", "error", err)
-	}
 }
 
 // savedLedger returns the newer of the accounts that were saved and noted.
@@ -91,7 +85,12 @@ func (a *Agent) found() map[string]int64 {
 func (a *Agent) keepLedger(ctx context.Context) {
 	look := time.NewTimer(0) // what the keeper does is only seen by looking
 	defer look.Stop()
-	var noted, saved map[string]Account
+	// A kill soon from now must not count as gone what is delivered until then.
+	noted := a.accounts()
+	if err := a.notes.write(noted); err != nil {
+		a.config.logger.Warn("a restart will not know the accounts", "error", err)
+	}
+	var saved map[string]Account
 	due := time.Now().Add(ledgerInterval)
 	for sleep(ctx, noteInterval) {
 		now := a.accounts()

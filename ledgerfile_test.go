@@ -91,6 +91,15 @@ func TestAccountsGoOnAfterARestart(t *testing.T) {
 	})
 }
 
+func TestAccountsOfEarlierRunsAreKnownBeforeTheAgentRuns(t *testing.T) {
+	dir := t.TempDir()
+	saved := `{"ns":{"accepted":4,"delivered":4,"waiting":0}}`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(saved), 0o600))
+	a, err := agent.New(agent.WithRegistry(agenttest.NewRegistry()), agent.WithOutput(agenttest.NewOutput()), agent.WithStateDir(dir))
+	require.NoError(t, err)
+	require.Equal(t, agent.Account{Accepted: 4, Delivered: 4}, a.Status().Accounts["ns"])
+}
+
 func TestPointsThatAKeeperFindsAreNotCountedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := t.TempDir()

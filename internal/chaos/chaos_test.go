@@ -28,7 +28,7 @@ func shortPlan(t *testing.T) plan {
 		require.NoError(t, err)
 	}
 	t.Logf("CHAOS_SEED=%d", seed)
-	return plan{seed: seed, kills: 5, limit: 8 * time.Second, posters: 4}
+	return plan{seed: seed, kills: 4, limit: 5 * time.Second, posters: 4}
 }
 
 func TestNoAcknowledgedPointIsLostHoweverOftenTheAgentIsKilled(t *testing.T) {
