@@ -6,7 +6,7 @@ STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 # build everywhere.
 PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: help run build test format vet staticcheck race fuzz cross bench
+.PHONY: help run build test format vet staticcheck race fuzz cross chaos bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -47,6 +47,9 @@ race: ## run the tests with the race detector
 	@tools/needgcc.sh
 	@echo "== go test -race: all packages, the examples and the import rules among them"
 	@$(GO) test -race -timeout 8m ./...
+
+chaos: ## kill, freeze and damage everything for some minutes, and count the points
+	$(GO) run ./internal/chaos -kills 100 -for 10m
 
 bench: ## measure the agent against the raw limits in the same run
 	@GO=$(GO) tools/bench.sh

@@ -18,6 +18,8 @@ const (
 	// mergePoints is how many points of one namespace are written together
 	// when they wait together.
 	mergePoints = 1000
+	// lastRests is the longest wait between two attempts once the agent stops.
+	lastRests = 250 * time.Millisecond
 )
 
 // buffer stands between the producers, which never wait, and the output. It
@@ -30,17 +32,19 @@ type buffer struct {
 	limit  int
 
 	mu      sync.Mutex
-	changed *sync.Cond      // something was added, written, or closed
-	queue   []Batch         // guarded by mu; oldest first
-	points  int             // guarded by mu; in the queue and being written
-	writing map[string]bool // guarded by mu; namespaces with a writer
-	closed  bool            // guarded by mu; no writer waits for more
-	full    bool            // guarded by mu; the last add had to drop, which was logged
-	failing error           // guarded by mu; of the last write, nil when it succeeded
+	changed *sync.Cond           // something was added, written, or closed
+	queue   []Batch              // guarded by mu; oldest first
+	points  int                  // guarded by mu; in the queue and being written
+	writing map[string]bool      // guarded by mu; namespaces with a writer
+	closed  bool                 // guarded by mu; no writer waits for more
+	closing chan struct{}        // closed with that
+	refused map[string]time.Time // guarded by mu; when it was last said
+	full    bool                 // guarded by mu; the last add had to drop, which was logged
+	failing error                // guarded by mu; of the last write, nil when it succeeded
 }
 
 func newBuffer(output Output, ledger *ledger, limit int, logger *slog.Logger) *buffer {
-	b := &buffer{output: output, ledger: ledger, logger: logger, limit: limit, writing: make(map[string]bool)}
+	b := &buffer{output: output, ledger: ledger, logger: logger, limit: limit, writing: make(map[string]bool), closing: make(chan struct{}), refused: make(map[string]time.Time)}
 	b.changed = sync.NewCond(&b.mu)
 	return b
 }
@@ -104,6 +108,9 @@ func (b *buffer) run(ctx context.Context) {
 func (b *buffer) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.closed {
+		close(b.closing)
+	}
 	b.closed = true
 	b.changed.Broadcast()
 }
@@ -170,16 +177,44 @@ func (b *buffer) write(ctx context.Context, batches []Batch) {
 				}
 				return
 			}
-			b.logger.Error("the output refused points for good: they are dropped",
-				"namespace", whole.Namespace, "points", refused, "reason", permanent.Reason, "error", err)
+			b.sayRefused(whole.Namespace, permanent, refused)
 			b.done(whole, len(whole.Metrics)-refused, permanent.Reason)
 			return
 		}
-		if !pause(ctx, wait.next()) {
+		if !b.rest(ctx, wait.next()) {
 			b.done(whole, 0, droppedShutdown)
 			return
 		}
 	}
+}
+
+// rest waits between two attempts, only for a moment once the agent stops; false
+// when ctx has ended.
+func (b *buffer) rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-b.closing:
+		return pause(ctx, min(d, lastRests))
+	}
+}
+
+// sayRefused logs why points are dropped: once an hour for a namespace and
+// reason, as the same is usually true of all that follow.
+func (b *buffer) sayRefused(namespace string, refusal *PermanentError, points int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	about := namespace + " " + refusal.Reason
+	if last, said := b.refused[about]; said && time.Since(last) < time.Hour {
+		return
+	}
+	b.refused[about] = time.Now()
+	b.logger.Error("the output refused points for good: they are dropped, and others like them",
+		"namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
 }
 
 // attempt writes once, and says in the log when writing begins or ceases to

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// shortestInterval bounds how often a registry may have something collected.
+const shortestInterval = 10 * time.Millisecond
+
 // collection is a collector of the agent and how it fares.
 type collection struct {
 	kind      string
@@ -29,7 +32,7 @@ func (c *collection) interval(assignments []Assignment) time.Duration {
 	if smallest == 0 {
 		return c.every
 	}
-	return smallest
+	return max(smallest, shortestInterval)
 }
 
 // collectionJob returns the collection as a job of the given interval.

@@ -156,3 +156,12 @@ func TestOnlyTheRefusedPointsOfABatchAreDropped(t *testing.T) {
 	}, agent.WithCollector("X", time.Hour, agent.CollectorFunc(
 		func(context.Context) ([]agent.Metric, error) { return metrics(3), nil })))
 }
+
+func TestARefusedNamespaceIsSaidOnceAnHour(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.output.Fail(&agent.PermanentError{Reason: "bad_topic", Err: errors.New("no topic")})
+		w.run()
+		w.pass(90 * time.Minute)
+		require.Equal(t, 2, w.log.count("refused points for good"))
+	}, every(10*time.Second, "m"))
+}

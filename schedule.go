@@ -149,6 +149,11 @@ func waitFor(ctx context.Context, group *sync.WaitGroup) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+	}
+	select { // what has ended before ctx is not to blame
+	case <-done:
+		return nil
+	case <-time.After(10 * time.Millisecond):
 		return ctx.Err()
 	}
 }

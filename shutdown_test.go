@@ -139,7 +139,7 @@ func TestStopDoesNotWaitForeverForWhatDoesNotHeedItsContext(t *testing.T) {
 				w.run()
 				test.fault(w)
 				synctest.Wait()
-				require.ErrorContains(t, w.requireStopWithin(9*time.Second), test.want)
+				require.ErrorContains(t, w.requireStopWithin(9100*time.Millisecond), test.want)
 				synctest.Wait() // Close is not waited for
 				w.registry.Heal()
 				w.output.Heal()
@@ -174,3 +174,16 @@ func TestErrorOfClosingTheOutputIsThatOfRun(t *testing.T) {
 type unclosable struct{ *agenttest.Output }
 
 func (unclosable) Close(context.Context) error { return errAway }
+
+func TestAnOutputThatHealsDuringTheStopGetsWhatWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.output.Fail(errAway)
+		w.run()
+		w.pass(time.Minute) // the waits between attempts are long by now
+		waiting := w.account("web").Waiting
+		time.AfterFunc(3500*time.Millisecond, func() { w.output.Fail(nil) })
+		w.stop()
+		require.Len(t, w.output.Points(), int(waiting))
+		require.Empty(t, w.account("web").Dropped)
+	}, every(10*time.Second, "m"), agent.WithShutdownTimeout(4*time.Second))
+}

@@ -46,7 +46,9 @@ func (q *queue) describe(st *Status) {
 	if len(q.segments) > 0 {
 		st.Oldest = q.segments[0].oldest
 	}
-	if q.fault != nil {
+	// Once the output is back and all is drained, the fault is history: the
+	// disk is not tried again before it is needed.
+	if q.fault != nil && (len(q.segments) > 0 || st.Down != "") {
 		st.Fault = q.fault.Error()
 	}
 	st.Damages = append(st.Damages, q.damages...)
