@@ -84,15 +84,15 @@ func clean(c *call, cfg stock.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
-	dirs := []string{cfg.Agent.PluginsDir}
-	if cfg.Agent.DataDir != "" {
-		dirs = append(dirs, cfg.Agent.DataDir)
-	}
+	// The data directory is inside the other one by default, but may be a file
+	// system of its own there.
+	dirs := []string{cfg.DataDir(), cfg.Agent.PluginsDir}
 	for _, dir := range dirs {
-		if err := safedir.Empty(dir); err != nil {
-			return err
+		emptied := safedir.Empty(dir)
+		if emptied == nil && (dir == cfg.Agent.PluginsDir || cfg.Agent.DataDir != "") {
+			fmt.Fprintf(c.stdout, "%s is empty\n", dir)
 		}
-		fmt.Fprintf(c.stdout, "%s is empty\n", dir)
+		err = errors.Join(err, emptied)
 	}
-	return nil
+	return err
 }
