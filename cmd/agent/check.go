@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -17,6 +18,9 @@ func check(c *call) error {
 	}
 	if err != nil {
 		return wrongConfig(err)
+	}
+	if err := safedir.CheckData(cfg.Agent.PluginsDir, cfg.DataDir()); err != nil {
+		return wrongConfig(fmt.Errorf("%s: agent.datadir: %w", c.config, err))
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s is good\n", c.config)
 	return err

@@ -10,15 +10,67 @@ import (
 )
 
 // Check says why the directory at path cannot be the agent's own: it is, or
-// contains, a directory of the system or somebody's home. The directory need
-// not exist; symbolic links are followed as far as it does.
+// contains, a directory of the system or somebody's home, or lies in one that
+// is all the system's. The directory need not exist; symbolic links are
+// followed as far as it does.
 func Check(path string) error {
-	others := append(systemDirs(), homes("/etc/passwd")...)
-	for _, path := range []string{filepath.Clean(path), resolve(path)} {
-		for _, other := range others {
-			if contains(path, other) || contains(path, resolve(other)) {
-				return fmt.Errorf("%s is or contains %s, which is not the agent's alone; name a directory of its own", path, other)
-			}
+	path = filepath.Clean(path)
+	err := check(path)
+	if resolved := resolve(path); err == nil && resolved != path {
+		if err = check(resolved); err != nil {
+			err = fmt.Errorf("%s leads to %s: %w", path, resolved, err)
+		}
+	}
+	return err
+}
+
+// CheckData says why the directory at data cannot keep the agent's data beside
+// plugins in the directory at plugins: it would be, hold or be part of one of
+// them, PLUGINS/NS/PROJECT. Names that begin with a dot are no namespaces.
+func CheckData(plugins, data string) error {
+	plugins, data = resolve(plugins), resolve(data)
+	if contains(data, plugins) {
+		return fmt.Errorf("%s holds the plugins (agent.pluginsdir); name a directory of its own, or leave the key out", data)
+	}
+	if !contains(plugins, data) {
+		return nil
+	}
+	inside := strings.TrimPrefix(strings.TrimPrefix(data, plugins), "/")
+	first, _, _ := strings.Cut(inside, "/")
+	switch {
+	case first == ".agent-clones":
+		return fmt.Errorf("%s is where plugins are cloned; write %s/.agent, or leave the key out", data, plugins)
+	case !strings.HasPrefix(first, "."):
+		return fmt.Errorf("%s is where the plugins of a namespace %s would be (agent.pluginsdir); write %s/.agent, or name a directory outside",
+			data, first, plugins)
+	}
+	return nil
+}
+
+// check checks a path without links.
+func check(path string) error {
+	const advice = "name a directory of the agent's own"
+	shared := append(sharedDirs(), homes("/etc/passwd")...)
+	for _, system := range systemTrees() {
+		switch {
+		case path == system || path == resolve(system):
+			return fmt.Errorf("%s belongs to the system; %s", path, advice)
+		case contains(system, path) || contains(resolve(system), path):
+			return fmt.Errorf("%s is in %s, which belongs to the system; %s", path, system, advice)
+		}
+		shared = append(shared, system)
+	}
+	for _, other := range shared {
+		if path == other || path == resolve(other) {
+			return fmt.Errorf("%s is not the agent's alone; %s", path, advice)
+		}
+	}
+	if parent := filepath.Dir(path); parent == "/home" || parent == resolve("/home") {
+		return fmt.Errorf("%s is directly in %s, where people's homes are; %s", path, parent, advice)
+	}
+	for _, other := range shared {
+		if contains(path, other) || contains(path, resolve(other)) {
+			return fmt.Errorf("%s contains %s, which is not the agent's alone; %s", path, other, advice)
 		}
 	}
 	return nil
@@ -42,16 +94,25 @@ func contains(dir, other string) bool {
 	return dir == other || dir == "/" || strings.HasPrefix(other, dir+"/")
 }
 
-// systemDirs are directories that many programs share (hier(7)).
-func systemDirs() []string {
+// systemTrees are directories in which nothing is the agent's (hier(7)).
+func systemTrees() []string {
 	return []string{
-		"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media",
-		"/mnt", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys",
-		"/tmp", "/usr/bin", "/usr/include", "/usr/lib", "/usr/libexec",
-		"/usr/local/bin", "/usr/local/etc", "/usr/local/lib",
-		"/usr/local/sbin", "/usr/local/share", "/usr/local/src", "/usr/sbin",
-		"/usr/share", "/usr/src", "/var/cache", "/var/lib", "/var/log",
-		"/var/mail", "/var/opt", "/var/run", "/var/spool", "/var/tmp",
+		"/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc",
+		"/run/systemd", "/sbin", "/sys", "/usr/bin", "/usr/include",
+		"/usr/lib", "/usr/lib64", "/usr/local/bin", "/usr/local/etc",
+		"/usr/local/go", "/usr/local/include", "/usr/local/man",
+		"/usr/local/sbin", "/usr/sbin", "/usr/share", "/usr/src",
+	}
+}
+
+// sharedDirs are directories in which programs have some of their own.
+func sharedDirs() []string {
+	return []string{
+		"/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp",
+		"/usr/libexec", "/usr/local/games", "/usr/local/lib",
+		"/usr/local/libexec", "/usr/local/share", "/usr/local/src",
+		"/var/cache", "/var/lib", "/var/log", "/var/mail", "/var/opt",
+		"/var/run", "/var/spool", "/var/tmp",
 	}
 }
 
