@@ -58,7 +58,9 @@ func stopProcess(pid int, path string) error {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
 	defer process.Release()
-	if err := process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("the agent (process %d) is another user's: stop it as root or as that user", pid)
+	} else if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
