@@ -130,7 +130,8 @@ func homes(passwd string) []string {
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		// passwd(5): name:password:UID:GID:GECOS:directory:shell
 		fields := strings.Split(lines.Text(), ":")
-		if len(fields) >= 6 && filepath.IsAbs(fields[5]) {
+		// Users without a home, such as nobody, have / in some systems.
+		if len(fields) >= 6 && filepath.IsAbs(fields[5]) && fields[5] != "/" {
 			homes = append(homes, filepath.Clean(fields[5]))
 		}
 	}

@@ -43,6 +43,7 @@ func TestARefusalSaysWhatIsThere(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink("/etc", link))
 	for dir, want := range map[string]string{
+		"/":              "/ contains /home, which is not the agent's alone; name a directory of the agent's own",
 		"/opt":           "/opt is not the agent's alone; name a directory of the agent's own",
 		"/usr/local":     "/usr/local contains /usr/local/games, which is not the agent's alone; name a directory of the agent's own",
 		"/etc":           "/etc belongs to the system; name a directory of the agent's own",
