@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
@@ -90,6 +91,9 @@ func (c *client) get(path string) (json.RawMessage, error) {
 	response, err := c.http.Get(c.base + path)
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
 		return nil, fmt.Errorf("no agent answers at %s: start one (agent start), or name its config with -f", c.where)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("this user may not ask the agent at %s: do this as root or as the agent's user", c.where)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the agent at %s: %w", c.where, errors.Unwrap(err))

@@ -204,6 +204,24 @@ func TestCheckSaysThatAConfigIsGood(t *testing.T) {
 		h.config + ": warning: line 9: the section member is skipped: this agent has no use for it\n"}, r)
 }
 
+func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
+	h := newHost(t)
+	require.Empty(t, execute(t, "check", "-f", h.config).stderr)
+	registry := filepath.Join(h.dir, "registry.toml")
+	require.NoError(t, os.Remove(registry))
+	r := execute(t, "check", "-f", h.config)
+	require.Equal(t, result{0, h.config + " is good\n", h.config + ": warning: agent.registryaddr: the registry file " + registry +
+		" is not there yet; it says what is collected\n"}, r)
+}
+
+func TestCheckRefusesADataDirectoryInAPluginsPlace(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/plugins/web.shop/mysql"))
+	r := execute(t, "check", "-f", h.config)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, "agent.datadir: "+h.dir+"/plugins/web.shop/mysql is where the plugins of a namespace web.shop would be")
+}
+
 func TestAWrongConfigIsRefusedAtOnceByEveryCommandThatNeedsIt(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, "output.format = \"xml\"\noutput.colour = 1\n")

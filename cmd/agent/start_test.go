@@ -193,11 +193,12 @@ func TestStopCleanRefusesDirectoriesThatAreNotTheAgents(t *testing.T) {
 	h := newHost(t)
 	config, err := os.ReadFile(h.config)
 	require.NoError(t, err)
-	for _, dir := range []string{"/", "/home", "/usr/local"} {
+	for _, dir := range []string{"/", "/home", "/usr/local", "/etc/ssh"} {
 		h.write(t, "agent.conf", strings.Replace(string(config), h.dir+"/plugins", dir, 1))
 		r := execute(t, "stop", "-f", h.config, "-m", "clean")
 		require.Equal(t, 1, r.code)
-		require.Contains(t, r.stderr, "agent.conf:4: agent.pluginsdir: "+dir+" is or contains ")
+		require.Contains(t, r.stderr, "agent.conf:4: agent.pluginsdir: "+dir+" ")
+		require.Contains(t, r.stderr, "; name a directory of the agent's own\n")
 	}
 }
 

@@ -63,9 +63,6 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 	for _, problem := range s.Output.Problems {
 		say("output: %s", problem)
 	}
-	for _, reason := range slices.Sorted(maps.Keys(s.Output.Total.Dropped)) {
-		say("output: %d points are lost (%s)", s.Output.Total.Dropped[reason], reason)
-	}
 	for _, collector := range s.Collectors {
 		if collector.Error != "" {
 			say("collector %s: %s", collector.Kind, collector.Error)
@@ -117,6 +114,18 @@ func accountText(a agent.Account) string {
 	return fmt.Sprintf("%d accepted = %d delivered + %d waiting + %d dropped", a.Accepted, a.Delivered, a.Waiting, dropped)
 }
 
+// lostText says what was lost and why. It is nothing to look at now: accounts
+// are kept over restarts, and what is lost stays lost.
+func lostText(dropped map[string]int64) string {
+	var reasons []string
+	for _, reason := range slices.Sorted(maps.Keys(dropped)) {
+		if points := dropped[reason]; points > 0 {
+			reasons = append(reasons, fmt.Sprintf("%d %s", points, reason))
+		}
+	}
+	return strings.Join(reasons, ", ")
+}
+
 // writeAccounts lists the namespaces of which points wait or were lost.
 func writeAccounts(text *bytes.Buffer, s agent.Status) {
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
@@ -126,6 +135,9 @@ func writeAccounts(text *bytes.Buffer, s agent.Status) {
 		}
 	}
 	table.Flush()
+	if lost := lostText(s.Output.Total.Dropped); lost != "" {
+		fmt.Fprintf(text, "  lost since the accounts began: %s\n", lost)
+	}
 }
 
 func writeCollectors(text *bytes.Buffer, collectors []agent.CollectorStatus, now time.Time) {

@@ -69,6 +69,15 @@ func TestWhatIsWrongComesFirst(t *testing.T) {
 	golden(t, "testdata/wrong.txt", statusText(s))
 }
 
+func TestWhatWasLostOnceIsNotWrongForEver(t *testing.T) {
+	s := healthy()
+	s.Output.Total = agent.Account{Accepted: 100, Delivered: 90, Dropped: map[string]int64{"spool_full": 3, "bad_topic": 7, "killed": 0}}
+	text := string(statusText(s))
+	require.Contains(t, text, "Nothing is wrong.")
+	require.Contains(t, text, "\n  lost since the accounts began: 7 bad_topic, 3 spool_full\n")
+	require.NotContains(t, string(statusText(healthy())), "lost")
+}
+
 func TestAnAgentThatKnowsNoNamespaceSaysSo(t *testing.T) {
 	s := healthy()
 	s.Namespaces, s.Registry = nil, agent.RegistryStatus{}

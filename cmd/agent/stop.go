@@ -58,7 +58,9 @@ func stopProcess(pid int, path string) error {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
 	defer process.Release()
-	if err := process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("the agent (process %d) is another user's: stop it as root or as that user", pid)
+	} else if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
@@ -84,15 +86,15 @@ func clean(c *call, cfg stock.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
-	dirs := []string{cfg.Agent.PluginsDir}
-	if cfg.Agent.DataDir != "" {
-		dirs = append(dirs, cfg.Agent.DataDir)
-	}
+	// The data directory is inside the other one by default, but may be a file
+	// system of its own there.
+	dirs := []string{cfg.DataDir(), cfg.Agent.PluginsDir}
 	for _, dir := range dirs {
-		if err := safedir.Empty(dir); err != nil {
-			return err
+		emptied := safedir.Empty(dir)
+		if emptied == nil && (dir == cfg.Agent.PluginsDir || cfg.Agent.DataDir != "") {
+			fmt.Fprintf(c.stdout, "%s is empty\n", dir)
 		}
-		fmt.Fprintf(c.stdout, "%s is empty\n", dir)
+		err = errors.Join(err, emptied)
 	}
-	return nil
+	return err
 }

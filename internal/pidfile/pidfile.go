@@ -2,7 +2,8 @@
 //
 // A running agent holds a lock (flock(2)) on its pid file until it ends,
 // however it ends. So the number in a file that nobody has locked means
-// nothing, and one that by now belongs to another program is not mistaken.
+// nothing, and one that by now belongs to another program is not mistaken. Only
+// the user that the agent runs as, and root, may open the file.
 package pidfile
 
 import (
@@ -57,12 +58,12 @@ const glance = 50 * time.Millisecond
 // lockFile opens and locks the file that is at path.
 func lockFile(path string) (*File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make the pid file: %w; name another with agent.pidfile", err)
+		return nil, notMade(path, err)
 	}
 	for waited := false; ; {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		file, err := openOwn(path)
 		if err != nil {
-			return nil, fmt.Errorf("make the pid file: %w; name another with agent.pidfile", err)
+			return nil, notMade(path, err)
 		}
 		err = filelock.TryLock(file)
 		// Whoever held it may have removed it since it was opened.
@@ -84,13 +85,79 @@ func lockFile(path string) (*File, error) {
 	}
 }
 
+// openOwn opens the pid file at path, which nobody else may open from then on:
+// whoever can open it can lock it, and so keep the agent from starting.
+func openOwn(path string) (*os.File, error) {
+	file, err := openRegular(path, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Chmod(0o600); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// openRegular opens what is at path where it is a regular file or, with
+// O_CREATE, nothing. It neither follows a link nor waits for a pipe.
+func openRegular(path string, flags int) (*os.File, error) {
+	// What is no regular file may not even be opened; O_NOFOLLOW and the second
+	// look are for what takes its place meanwhile.
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &irregularError{path, info.Mode()}
+	}
+	file, err := os.OpenFile(path, flags|dontFollowOrWait, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &irregularError{path, info.Mode()}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// irregularError says that something else has the pid file's place.
+type irregularError struct {
+	path string
+	mode fs.FileMode
+}
+
+func (e *irregularError) Error() string {
+	what := "no regular file"
+	switch e.mode.Type() {
+	case fs.ModeSymlink:
+		what = "a symbolic link"
+	case fs.ModeDir:
+		what = "a directory"
+	case fs.ModeNamedPipe:
+		what = "a named pipe"
+	}
+	return fmt.Sprintf("%s is %s, which is no pid file; remove it, or name another path with agent.pidfile", e.path, what)
+}
+
+// notMade says what to do where the pid file cannot be opened or made.
+func notMade(path string, err error) error {
+	var irregular *irregularError
+	switch {
+	case errors.As(err, &irregular):
+		return err
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("this user may not write the pid file %s: do this as root or as the agent's user, or name another with agent.pidfile (%w)", path, err)
+	}
+	return fmt.Errorf("make the pid file: %w; name another with agent.pidfile", err)
+}
+
 // same tells whether path still names file.
 func same(file *os.File, path string) bool {
 	opened, err := file.Stat()
 	if err != nil {
 		return false
 	}
-	named, err := os.Stat(path)
+	named, err := os.Lstat(path)
 	return err == nil && os.SameFile(opened, named)
 }
 
@@ -102,11 +169,16 @@ func (f *File) Release() error {
 // Running returns the number of the process that holds the pid file at path.
 // The error wraps [ErrNotRunning] where none does, and says why.
 func Running(path string) (int, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	file, err := openRegular(path, os.O_RDONLY)
+	var irregular *irregularError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return 0, fmt.Errorf("%w: there is no pid file %s", ErrNotRunning, path)
-	}
-	if err != nil {
+	case errors.Is(err, fs.ErrPermission):
+		return 0, fmt.Errorf("this user may not read the pid file %s: do this as root or as the agent's user (%w)", path, err)
+	case errors.As(err, &irregular):
+		return 0, err
+	case err != nil:
 		return 0, fmt.Errorf("open the pid file: %w", err)
 	}
 	defer file.Close()

@@ -3,34 +3,19 @@
 package safedir
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
-// Check says why the directory at path cannot be the agent's own: it is, or
-// contains, a directory of the system or somebody's home. The directory need
-// not exist; symbolic links are followed as far as it does.
-func Check(path string) error {
-	others := append(systemDirs(), homes("/etc/passwd")...)
-	for _, path := range []string{filepath.Clean(path), resolve(path)} {
-		for _, other := range others {
-			if contains(path, other) || contains(path, resolve(other)) {
-				return fmt.Errorf("%s is or contains %s, which is not the agent's alone; name a directory of its own", path, other)
-			}
-		}
-	}
-	return nil
-}
-
-// Empty removes what is inside the directory at path, and nothing else: links
-// that lead out of it are removed, not followed. A directory that is not there
-// is empty. It refuses what [Check] refuses.
+// Empty removes what is inside the directory at path, and nothing else. Links
+// that lead out of it are removed, not followed. What is mounted below it
+// stays, with the directories that lead there; the error then names it and
+// says what to do. A directory that is not there is empty. Empty refuses what
+// [Check] refuses.
 func Empty(path string) error {
 	if err := Check(path); err != nil {
 		return fmt.Errorf("empty a directory: %w", err)
@@ -43,68 +28,96 @@ func Empty(path string) error {
 		return fmt.Errorf("empty a directory: %w", err)
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	points, err := mountPoints()
+	if err != nil {
+		return fmt.Errorf("empty %s: tell what is mounted in it: %w", path, err)
+	}
+	info, err := root.Stat(".")
 	if err != nil {
 		return fmt.Errorf("empty %s: %w", path, err)
 	}
+	e := emptying{device: device(info), mountPoints: points}
+	e.empty(root, resolve(path))
+	if e.err != nil {
+		e.err = fmt.Errorf("empty %s: %w", path, e.err)
+	}
+	if len(e.mounted) > 0 {
+		e.err = errors.Join(e.err, fmt.Errorf("%s is not empty: %s mounted in it and left alone; umount what is there (umount PATH), then do this again",
+			path, isOrAre(e.mounted)))
+	}
+	return e.err
+}
+
+// emptying is one walk of [Empty].
+type emptying struct {
+	device      uint64          // of the directory that is emptied
+	mountPoints map[string]bool // by resolved path
+	mounted     []string        // what was left because it is a mount point
+	err         error           // the first
+}
+
+// empty removes what is in the directory at path, and tells whether all is
+// gone.
+func (e *emptying) empty(dir *os.Root, path string) bool {
+	entries, err := fs.ReadDir(dir.FS(), ".")
+	e.failed(err)
+	gone := err == nil
 	for _, entry := range entries {
-		err = errors.Join(err, root.RemoveAll(entry.Name()))
+		gone = e.remove(dir, entry, filepath.Join(path, entry.Name())) && gone
 	}
+	return gone
+}
+
+// remove removes the entry of dir, whose path is given, and tells whether it
+// is gone.
+func (e *emptying) remove(dir *os.Root, entry fs.DirEntry, path string) bool {
+	if e.mountPoints[path] {
+		e.mounted = append(e.mounted, path)
+		return false
+	}
+	if entry.IsDir() && !e.emptyBelow(dir, entry.Name(), path) {
+		return false
+	}
+	err := dir.Remove(entry.Name())
+	e.failed(err)
+	return err == nil || errors.Is(err, fs.ErrNotExist)
+}
+
+// emptyBelow empties the directory name in dir, whose path is given, unless
+// another file system is mounted there: mountPoints may be out of date.
+func (e *emptying) emptyBelow(dir *os.Root, name, path string) bool {
+	below, err := dir.OpenRoot(name)
 	if err != nil {
-		return fmt.Errorf("empty %s: %w", path, err)
+		e.failed(err)
+		return false
 	}
-	return nil
-}
-
-// resolve follows the symbolic links in the part of path that exists.
-func resolve(path string) string {
-	path = filepath.Clean(path)
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		return resolved
-	}
-	parent := filepath.Dir(path)
-	if parent == path {
-		return path
-	}
-	return filepath.Join(resolve(parent), filepath.Base(path))
-}
-
-// contains tells whether other is dir or lies in it.
-func contains(dir, other string) bool {
-	return dir == other || dir == "/" || strings.HasPrefix(other, dir+"/")
-}
-
-// systemDirs are directories that many programs share (hier(7)).
-func systemDirs() []string {
-	return []string{
-		"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media",
-		"/mnt", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys",
-		"/tmp", "/usr/bin", "/usr/include", "/usr/lib", "/usr/libexec",
-		"/usr/local/bin", "/usr/local/etc", "/usr/local/lib",
-		"/usr/local/sbin", "/usr/local/share", "/usr/local/src", "/usr/sbin",
-		"/usr/share", "/usr/src", "/var/cache", "/var/lib", "/var/log",
-		"/var/mail", "/var/opt", "/var/run", "/var/spool", "/var/tmp",
-	}
-}
-
-// homes are the home directories of all users.
-func homes(passwd string) []string {
-	var homes []string
-	if home, err := os.UserHomeDir(); err == nil {
-		homes = append(homes, filepath.Clean(home))
-	}
-	file, err := os.Open(passwd)
+	defer below.Close()
+	info, err := below.Stat(".")
 	if err != nil {
-		return homes
+		e.failed(err)
+		return false
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		// passwd(5): name:password:UID:GID:GECOS:directory:shell
-		fields := strings.Split(lines.Text(), ":")
-		if len(fields) >= 6 && filepath.IsAbs(fields[5]) {
-			homes = append(homes, filepath.Clean(fields[5]))
-		}
+	if device(info) != e.device {
+		e.mounted = append(e.mounted, path)
+		return false
 	}
-	slices.Sort(homes)
-	return slices.Compact(homes)
+	return e.empty(below, path)
+}
+
+func (e *emptying) failed(err error) {
+	if e.err == nil && !errors.Is(err, fs.ErrNotExist) {
+		e.err = err
+	}
+}
+
+// isOrAre makes the beginning of a sentence about the first of many paths.
+func isOrAre(paths []string) string {
+	const most = 10
+	if len(paths) == 1 {
+		return paths[0] + " is"
+	}
+	if more := len(paths) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more are", strings.Join(paths[:most], ", "), more)
+	}
+	return strings.Join(paths, ", ") + " are"
 }

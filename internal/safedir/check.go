@@ -1,0 +1,140 @@
+package safedir
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Check says why the directory at path cannot be the agent's own: it is, or
+// contains, a directory of the system or somebody's home, or lies in one that
+// is all the system's. The directory need not exist; symbolic links are
+// followed as far as it does.
+func Check(path string) error {
+	path = filepath.Clean(path)
+	err := check(path)
+	if resolved := resolve(path); err == nil && resolved != path {
+		if err = check(resolved); err != nil {
+			err = fmt.Errorf("%s leads to %s: %w", path, resolved, err)
+		}
+	}
+	return err
+}
+
+// CheckData says why the directory at data cannot keep the agent's data beside
+// plugins in the directory at plugins: it would be, hold or be part of one of
+// them, PLUGINS/NS/PROJECT. Names that begin with a dot are no namespaces.
+func CheckData(plugins, data string) error {
+	plugins, data = resolve(plugins), resolve(data)
+	if contains(data, plugins) {
+		return fmt.Errorf("%s holds the plugins (agent.pluginsdir); name a directory of its own, or leave the key out", data)
+	}
+	if !contains(plugins, data) {
+		return nil
+	}
+	inside := strings.TrimPrefix(strings.TrimPrefix(data, plugins), "/")
+	first, _, _ := strings.Cut(inside, "/")
+	switch {
+	case first == ".agent-clones":
+		return fmt.Errorf("%s is where plugins are cloned; write %s/.agent, or leave the key out", data, plugins)
+	case !strings.HasPrefix(first, "."):
+		return fmt.Errorf("%s is where the plugins of a namespace %s would be (agent.pluginsdir); write %s/.agent, or name a directory outside",
+			data, first, plugins)
+	}
+	return nil
+}
+
+// check checks a path without links.
+func check(path string) error {
+	const advice = "name a directory of the agent's own"
+	shared := append(sharedDirs(), homes("/etc/passwd")...)
+	for _, system := range systemTrees() {
+		switch {
+		case path == system || path == resolve(system):
+			return fmt.Errorf("%s belongs to the system; %s", path, advice)
+		case contains(system, path) || contains(resolve(system), path):
+			return fmt.Errorf("%s is in %s, which belongs to the system; %s", path, system, advice)
+		}
+		shared = append(shared, system)
+	}
+	for _, other := range shared {
+		if path == other || path == resolve(other) {
+			return fmt.Errorf("%s is not the agent's alone; %s", path, advice)
+		}
+	}
+	if parent := filepath.Dir(path); parent == "/home" || parent == resolve("/home") {
+		return fmt.Errorf("%s is directly in %s, where people's homes are; %s", path, parent, advice)
+	}
+	for _, other := range shared {
+		if contains(path, other) || contains(path, resolve(other)) {
+			return fmt.Errorf("%s contains %s, which is not the agent's alone; %s", path, other, advice)
+		}
+	}
+	return nil
+}
+
+// resolve follows the symbolic links in the part of path that exists.
+func resolve(path string) string {
+	path = filepath.Clean(path)
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(resolve(parent), filepath.Base(path))
+}
+
+// contains tells whether other is dir or lies in it.
+func contains(dir, other string) bool {
+	return dir == other || dir == "/" || strings.HasPrefix(other, dir+"/")
+}
+
+// systemTrees are directories in which nothing is the agent's (hier(7)).
+func systemTrees() []string {
+	return []string{
+		"/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc",
+		"/run/systemd", "/sbin", "/sys", "/usr/bin", "/usr/include",
+		"/usr/lib", "/usr/lib64", "/usr/local/bin", "/usr/local/etc",
+		"/usr/local/go", "/usr/local/include", "/usr/local/man",
+		"/usr/local/sbin", "/usr/sbin", "/usr/share", "/usr/src",
+	}
+}
+
+// sharedDirs are directories in which programs have some of their own.
+func sharedDirs() []string {
+	return []string{
+		"/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp",
+		"/usr/libexec", "/usr/local/games", "/usr/local/lib",
+		"/usr/local/libexec", "/usr/local/share", "/usr/local/src",
+		"/var/cache", "/var/lib", "/var/log", "/var/mail", "/var/opt",
+		"/var/run", "/var/spool", "/var/tmp",
+	}
+}
+
+// homes are the home directories of all users.
+func homes(passwd string) []string {
+	var homes []string
+	if home, err := os.UserHomeDir(); err == nil {
+		homes = append(homes, filepath.Clean(home))
+	}
+	file, err := os.Open(passwd)
+	if err != nil {
+		return homes
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		// passwd(5): name:password:UID:GID:GECOS:directory:shell
+		fields := strings.Split(lines.Text(), ":")
+		// Users without a home, such as nobody, have / in some systems.
+		if len(fields) >= 6 && filepath.IsAbs(fields[5]) && fields[5] != "/" {
+			homes = append(homes, filepath.Clean(fields[5]))
+		}
+	}
+	slices.Sort(homes)
+	return slices.Compact(homes)
+}
