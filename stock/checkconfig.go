@@ -74,9 +74,8 @@ func (c Config) checkRoom(failed func(key string, err error)) {
 		failed("agent.datadir", err)
 	} else if err := safedir.Check(data); err != nil {
 		failed("agent.datadir", err)
-	}
-	if data == filepath.Clean(plugins) || strings.HasPrefix(filepath.Clean(plugins), data+"/") {
-		failed("agent.datadir", fmt.Errorf("%s holds the plugins (agent.pluginsdir); name a directory of its own, or leave the key out", data))
+	} else {
+		failed("agent.datadir", safedir.CheckData(plugins, data))
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 
-	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -22,9 +21,6 @@ func check(c *call) error {
 	}
 	if err != nil {
 		return wrongConfig(err)
-	}
-	if err := safedir.CheckData(cfg.Agent.PluginsDir, cfg.DataDir()); err != nil {
-		return wrongConfig(fmt.Errorf("%s: agent.datadir: %w", c.config, err))
 	}
 	if path := missingRegistry(cfg.Agent.RegistryAddr); path != "" {
 		fmt.Fprintf(c.stderr, "%s: warning: agent.registryaddr: the registry file %s is not there yet; it says what is collected\n", c.config, path)
