@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -86,6 +88,10 @@ func (c *collection) measure(ctx context.Context, assignments []Assignment) (bat
 	err = recovered(func() (err error) {
 		if collector, ok := c.collector.(AssignmentCollector); ok {
 			batches, err = collector.CollectAssigned(ctx, assignments)
+			if slices.ContainsFunc(batches, func(b Batch) bool { return b.Namespace == everyNamespace }) {
+				batches = slices.DeleteFunc(batches, func(b Batch) bool { return b.Namespace == everyNamespace })
+				err = errors.Join(err, errors.New("CollectAssigned returned a batch without a namespace: it is left out"))
+			}
 			return err
 		}
 		metrics, err := c.collector.Collect(ctx)

@@ -23,7 +23,8 @@ func (f CollectorFunc) Collect(ctx context.Context) ([]Metric, error) { return f
 // by item, such as the processes and ports of a namespace. It sees the
 // assignments of all namespaces at once, so that one look at the host serves
 // them all. Where a collector is one, CollectAssigned is called in place of
-// Collect and under the same rules. Batches go to the namespace they name.
+// Collect and under the same rules. Batches go to the namespace they name; one
+// that names none is left out and makes the run a failed one.
 type AssignmentCollector interface {
 	Collector
 	CollectAssigned(ctx context.Context, assignments []Assignment) ([]Batch, error)

@@ -259,3 +259,26 @@ func TestStatusNamesCollectorsThatHaveNotRunYet(t *testing.T) {
 		require.Equal(t, "m", w.Status().Collectors[0].Kind)
 	}, every(time.Second, "m"))
 }
+
+// assigned is a collector of what is assigned.
+type assigned func(assignments []agent.Assignment) []agent.Batch
+
+func (c assigned) Collect(context.Context) ([]agent.Metric, error) { return nil, errAway }
+
+func (c assigned) CollectAssigned(_ context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
+	return c(assignments), nil
+}
+
+func TestWhatIsCollectedForANamespaceGoesThereOnly(t *testing.T) {
+	collect := assigned(func(assignments []agent.Assignment) []agent.Batch {
+		return []agent.Batch{{Namespace: assignments[0].Namespace, Metrics: metrics(1)}, {Metrics: metrics(1)}}
+	})
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Assign(agent.Assignment{Namespace: "db"}, agent.Assignment{Namespace: "web"})
+		w.run()
+		w.pass(time.Second)
+		require.Len(t, w.output.Points(), 1)
+		require.Equal(t, "db", w.output.Points()[0].Namespace)
+		require.Contains(t, w.Status().Collectors[0].Error, "without a namespace")
+	}, agent.WithCollector("X", time.Hour, collect))
+}

@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
+
+	"github.com/lodastack/agent/internal/statefile"
 )
 
 // stateDir keeps small files from one run of the agent to the next. The empty
@@ -19,50 +16,14 @@ func (d stateDir) load(name string, value any) error {
 	if d == "" {
 		return nil
 	}
-	content, err := os.ReadFile(filepath.Join(string(d), name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read what was remembered: %w", err)
-	}
-	if err := json.Unmarshal(content, value); err != nil {
-		return fmt.Errorf("read what was remembered: %s is damaged and ignored: %w", filepath.Join(string(d), name), err)
-	}
-	return nil
+	_, err := statefile.Load(filepath.Join(string(d), name), value)
+	return err
 }
 
-// save replaces the file in one step, on disk when it returns: after a crash
-// there is the old content or the new one.
+// save replaces the file as a whole, on disk when it returns.
 func (d stateDir) save(name string, value any) error {
 	if d == "" {
 		return nil
 	}
-	content, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("remember %s: %w", name, err)
-	}
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return fmt.Errorf("remember %s: %w", name, err)
-	}
-	path := filepath.Join(string(d), name)
-	if err := writeSynced(path+".new", content); err != nil {
-		return fmt.Errorf("remember %s: %w", name, err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("remember %s: %w", name, err)
-	}
-	return nil
-}
-
-func writeSynced(path string, content []byte) (err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(content); err != nil {
-		return err
-	}
-	return file.Sync()
+	return statefile.Save(filepath.Join(string(d), name), value)
 }
