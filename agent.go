@@ -89,7 +89,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	delivering, stopDelivering := context.WithCancel(values)
 	defer stopDelivering()
 	r := &running{schedule: newSchedule(ctx), stopDelivering: stopDelivering}
-	a.loadLedger()
+	a.loadEarlier.Do(a.loadLedger)
 	r.accounting.Go(func() { a.keepLedger(ctx) })
 	r.delivery.Go(func() { a.buffer.run(delivering) })
 	a.mu.Lock()

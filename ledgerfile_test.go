@@ -193,3 +193,18 @@ func TestDamagedLedgerBeginsAnew(t *testing.T) {
 		require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, runOnce(t, savedLedger(t, `{"web":`), posts(1)))
 	})
 }
+
+func TestTheAccountsAreLoadedOnceHoweverManyAskWhileTheAgentStarts(t *testing.T) {
+	dir := t.TempDir()
+	saved := `{"ns":{"accepted":4,"delivered":4,"waiting":0}}`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ledger.json"), []byte(saved), 0o600))
+	inBubble(t, func(t *testing.T, w *world) {
+		var asking sync.WaitGroup
+		for range 8 {
+			asking.Go(func() { w.Status() })
+		}
+		w.run()
+		asking.Wait()
+		require.Equal(t, agent.Account{Accepted: 4, Delivered: 4}, w.account("ns"))
+	}, agent.WithStateDir(dir))
+}
