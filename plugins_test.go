@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -418,4 +420,17 @@ func TestAssignedPluginsWithoutARunnerAreAProblem(t *testing.T) {
 		require.ErrorContains(t, w.UpdatePlugin(t.Context(), "web", "org/mysql"), "no plugin runner")
 		w.stop()
 	})
+}
+
+func TestAClockThatWasSetBackDoesNotDisableForLonger(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "disabled.json"), []byte(`{"web/mysql":"2026-01-01T00:00:00Z"}`), 0o600))
+	inBubble(t, func(t *testing.T, w *world) { // where it is the year 2000
+		assignPlugins(w, plugin("mysql", time.Minute))
+		w.runner.Publish("org/mysql", agenttest.Program{Print: "[]"})
+		w.run()
+		w.pass(time.Minute)
+		require.True(t, w.Plugins()[0].Enabled)
+		require.Len(t, w.runner.Runs(), 1)
+	}, agent.WithStateDir(dir))
 }
