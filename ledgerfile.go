@@ -92,7 +92,7 @@ func (a *Agent) keepLedger(ctx context.Context) {
 	}
 	var saved map[string]Account
 	due := time.Now().Add(ledgerInterval)
-	for sleep(ctx, noteInterval) {
+	for pause(ctx, noteInterval) {
 		now := a.accounts()
 		if !reflect.DeepEqual(now, noted) && a.notes.write(now) == nil {
 			noted = now
@@ -111,18 +111,6 @@ func (a *Agent) keepLedger(ctx context.Context) {
 		case <-look.C:
 		case <-ctx.Done():
 		}
-	}
-}
-
-// sleep returns false if ctx ended meanwhile.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

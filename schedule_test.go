@@ -227,19 +227,23 @@ func TestMetricsThatCannotBeSentAreLeftOutAndCounted(t *testing.T) {
 	})))
 }
 
-// perNamespace returns a point for each namespace, and one for a foreign one.
-type perNamespace struct{}
+// assigned is a collector of what is assigned.
+type assigned func(assignments []agent.Assignment) []agent.Batch
 
-func (perNamespace) Collect(context.Context) ([]agent.Metric, error) {
+func (c assigned) Collect(context.Context) ([]agent.Metric, error) {
 	return nil, errors.New("Collect was called in place of CollectAssigned")
 }
 
-func (perNamespace) CollectAssigned(_ context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
-	var batches []agent.Batch
+func (c assigned) CollectAssigned(_ context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
+	return c(assignments), nil
+}
+
+// perNamespace returns a point for each namespace.
+func perNamespace(assignments []agent.Assignment) (batches []agent.Batch) {
 	for _, a := range assignments {
 		batches = append(batches, agent.Batch{Namespace: a.Namespace, Metrics: []agent.Metric{{Name: "of." + a.Namespace, Value: len(a.Ports)}}})
 	}
-	return batches, nil
+	return batches
 }
 
 func TestAssignmentCollectorSeesAllNamespacesAtOnce(t *testing.T) {
@@ -251,22 +255,13 @@ func TestAssignmentCollectorSeesAllNamespacesAtOnce(t *testing.T) {
 			require.Equal(t, p.Namespace == "web", p.Value == 1.0)
 		}
 		require.Empty(t, w.Status().Collectors[0].Error)
-	}, agent.WithCollector("PORT", time.Minute, perNamespace{}))
+	}, agent.WithCollector("PORT", time.Minute, assigned(perNamespace)))
 }
 
 func TestStatusNamesCollectorsThatHaveNotRunYet(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		require.Equal(t, "m", w.Status().Collectors[0].Kind)
 	}, every(time.Second, "m"))
-}
-
-// assigned is a collector of what is assigned.
-type assigned func(assignments []agent.Assignment) []agent.Batch
-
-func (c assigned) Collect(context.Context) ([]agent.Metric, error) { return nil, errAway }
-
-func (c assigned) CollectAssigned(_ context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
-	return c(assignments), nil
 }
 
 func TestWhatIsCollectedForANamespaceGoesThereOnly(t *testing.T) {
