@@ -69,7 +69,7 @@ func testSensible(t *testing.T, s RegistrySubject) {
 		for _, p := range a.Plugins {
 			assert.Equal(t, a.Namespace, p.Namespace, "namespace of %s", p.Name)
 			assert.True(t, strings.HasPrefix(p.Name, "PLUGIN."), "name of plugin %s", p.Name)
-			assert.Equal(t, 1, strings.Count(p.Repo, "/"), "%s: the repository %s is not ORG/PROJECT", p.Name, p.Repo)
+			assert.Positive(t, strings.Count(p.Repo, "/"), "%s: the repository %s is not ORG/PROJECT", p.Name, p.Repo)
 			assert.GreaterOrEqual(t, p.Interval, time.Duration(0), "interval of %s", p.Name)
 		}
 		for _, p := range a.Ports {

@@ -3,7 +3,6 @@ package gitrunner
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -14,14 +13,17 @@ import (
 
 // template makes the address of a plugin's repository.
 type template struct {
-	text string // with one %s
+	// text has %s once, or %o and %p once each. It has no password: that is
+	// in login.
+	text string
 	// scheme as git names its transports: file, git, http, https, ssh.
 	scheme string
-	// org is the organisation in which the path ends, or empty.
-	org string
+	// dir is the path in front of %s, in which text may name an organisation.
+	dir   string
+	login *login // nil where text named no password
 }
 
-// errNoGit is the refusal of an agent that was not told where plugins are.
+// errNoGit refuses plugins where the agent was not told where they are.
 var errNoGit = errors.New("plugins cannot be installed: set agent.git to the address they are cloned from, such as https://git.example.com/%s.git")
 
 // CheckGit says what is wrong with an address for [Config.Git].
@@ -30,47 +32,55 @@ func CheckGit(text string) error {
 	return err
 }
 
-// parseTemplate takes an address apart. All that it accepts are addresses of
-// which git reads the scheme, the host and the path as we do.
+// parseTemplate takes an address apart. It accepts only addresses of which git
+// reads the scheme, the host and the path as we do. Its errors do not repeat
+// passwords.
 func parseTemplate(text string) (template, error) {
 	t := template{text: text}
-	if strings.Count(text, "%s") != 1 {
-		return t, fmt.Errorf("%q must contain %%s once, where the plugin's path goes", text)
-	}
 	if strings.HasPrefix(text, "-") || strings.ContainsFunc(text, unprintable) {
-		return t, fmt.Errorf("%q begins with '-' or contains blanks or control characters", text)
+		return t, errors.New("it begins with '-' or contains blanks or control characters")
 	}
-	host, dir, ok := t.split()
+	if err := t.takeLogin(); err != nil {
+		return t, err
+	}
+	host, repo, ok := t.split()
 	if !ok {
-		return t, fmt.Errorf("%q is no address of a repository; write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", text)
+		return t, fmt.Errorf("%q is no address of a repository; write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", t.text)
 	}
-	if t.scheme != "file" && (host == "" || strings.HasPrefix(host, "-") || strings.Contains(host, "%s")) {
-		return t, fmt.Errorf("%q names no host", text)
+	if t.scheme != "file" && (host == "" || strings.HasPrefix(host, "-")) {
+		return t, fmt.Errorf("%q names no host", t.text)
 	}
-	if slices.Contains(strings.FieldsFunc(text, func(c rune) bool { return c == '/' || c == ':' }), "..") {
-		return t, fmt.Errorf("%q must not contain \"..\"", text)
+	if !hasPlace(t.text) || !hasPlace(repo) {
+		return t, fmt.Errorf("%q must contain %%s once in its path, for ORG/PROJECT, or both %%o and %%p once, for ORG and PROJECT", t.text)
 	}
-	if parts := strings.Split(strings.Trim(dir, "/"), "/"); parts[len(parts)-1] != "" {
-		t.org = parts[len(parts)-1]
+	if slices.Contains(strings.FieldsFunc(t.text, func(c rune) bool { return c == '/' || c == ':' }), "..") {
+		return t, fmt.Errorf("%q must not contain \"..\"", t.text)
+	}
+	if before, _, found := strings.Cut(repo, "%s"); found {
+		t.dir = strings.Trim(path.Dir("/"+before+"x"), "/")
 	}
 	return t, nil
 }
 
+// hasPlace tells whether a path has a place for the whole of ORG/PROJECT.
+func hasPlace(path string) bool {
+	s, o, p := strings.Count(path, "%s"), strings.Count(path, "%o"), strings.Count(path, "%p")
+	return s == 1 && o == 0 && p == 0 || s == 0 && o == 1 && p == 1
+}
+
 func unprintable(c rune) bool { return c <= ' ' || c == 0x7f }
 
-// split takes the template apart: its scheme, the host, and the path up to
-// the last slash before %s.
-func (t *template) split() (host, dir string, ok bool) {
-	before, _, _ := strings.Cut(t.text, "%s")
-	scheme, rest, isURL := strings.Cut(before, "://")
+// split takes the template apart: its scheme, the host, and the path on it.
+func (t *template) split() (host, repo string, ok bool) {
+	scheme, rest, isURL := strings.Cut(t.text, "://")
 	switch {
 	case isURL:
 		t.scheme = scheme
-		host, dir, ok = strings.Cut(rest, "/")
-	case !strings.HasPrefix(before, "/"):
-		t.scheme = "ssh" // [USER@]HOST:PATH, as of scp
-		host, dir, ok = strings.Cut(before, ":")
-		ok = ok && !strings.Contains(host, "/") && !strings.HasPrefix(dir, ":")
+		host, repo, ok = strings.Cut(rest, "/")
+	case !strings.HasPrefix(t.text, "/"):
+		t.scheme = "ssh" // [USER@]HOST:PATH, as scp(1) writes it
+		host, repo, ok = strings.Cut(t.text, ":")
+		ok = ok && !strings.Contains(host, "/") && !strings.HasPrefix(repo, ":")
 	}
 	switch t.scheme {
 	case "file":
@@ -83,13 +93,15 @@ func (t *template) split() (host, dir string, ok bool) {
 	if hasUser && strings.HasPrefix(userless, "-") {
 		ok = false
 	}
-	return host, path.Dir("/" + dir + "x")[1:], ok
+	return host, repo, ok
 }
 
 // address returns what to clone for a repository ORG/PROJECT.
 //
-// A file template's directory cannot be told from an organisation, so there
-// it is one only for the plugins that name it.
+// A template with %s may end its path in an organisation; then %s is what
+// follows the organisation in the plugin's path, and other organisations are
+// refused. The directory of a file template cannot be told from an
+// organisation, so it is one only for the plugins that name it.
 func (t template) address(repo string) (string, error) {
 	if t.text == "" {
 		return "", errNoGit
@@ -98,22 +110,39 @@ func (t template) address(repo string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if t.org == org {
-		return strings.Replace(t.text, "%s", project, 1), nil
+	if strings.Contains(t.text, "%p") {
+		return strings.NewReplacer("%o", org, "%p", project).Replace(t.text), nil
 	}
-	if t.org != "" && t.scheme != "file" {
-		return "", fmt.Errorf("repository %s is refused: agent.git accepts plugins of the organisation %s only", repo, t.org)
+	if rest, within := t.within(repo); within {
+		return strings.Replace(t.text, "%s", rest, 1), nil
 	}
-	return strings.Replace(t.text, "%s", org+"/"+project, 1), nil
+	if t.dir != "" && t.scheme != "file" {
+		return "", fmt.Errorf("repository %s is refused: agent.git accepts plugins of the organisation %s only; if that is a directory of the server, write %%o/%%p in place of %%s",
+			repo, path.Base(t.dir))
+	}
+	return strings.Replace(t.text, "%s", repo, 1), nil
 }
 
-// splitRepo checks and splits ORG/PROJECT.
-func splitRepo(repo string) (org, project string, err error) {
-	org, project, _ = strings.Cut(repo, "/")
-	if !repopath.ValidName(org) || !repopath.ValidName(project) {
-		return "", "", fmt.Errorf("repository %q is refused: it must be ORG/PROJECT, each of letters, digits, '.', '_' and '-', beginning with a letter or digit, and without \"..\"", repo)
+// within returns the part of a repository's path that follows the
+// organisation in which the template ends: the longest end of dir that the
+// path begins with.
+func (t template) within(repo string) (rest string, ok bool) {
+	for end := t.dir; end != ""; {
+		if rest, ok := strings.CutPrefix(repo, end+"/"); ok {
+			return rest, true
+		}
+		_, end, _ = strings.Cut(end, "/")
 	}
-	return org, project, nil
+	return "", false
+}
+
+// splitRepo checks ORG/PROJECT and splits it at its last slash: ORG may have
+// subgroups.
+func splitRepo(repo string) (org, project string, err error) {
+	if err := repopath.Check(repo); err != nil {
+		return "", "", fmt.Errorf("repository %.100q is refused: %w", repo, err)
+	}
+	return path.Dir(repo), path.Base(repo), nil
 }
 
 // checkPlugin refuses names that could lead out of the plugins' directory.
@@ -134,12 +163,4 @@ func CheckBranch(name string) error {
 		}
 	}
 	return nil
-}
-
-// withoutPassword is the address as it may be shown to everybody.
-func withoutPassword(address string) string {
-	if u, err := url.Parse(address); err == nil {
-		return u.Redacted()
-	}
-	return address // USER@HOST:PATH, which has none
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/lodastack/agent/internal/cell"
 )
@@ -27,6 +27,12 @@ func (e *gitError) Error() string {
 
 func (e *gitError) Unwrap() error { return e.err }
 
+// says tells whether git failed with these words on its standard error.
+func says(err error, words string) bool {
+	var failed *gitError
+	return errors.As(err, &failed) && strings.Contains(failed.stderr, words)
+}
+
 // lastWords picks what git says is wrong: its first fatal message, which the
 // later ones only follow from, or else its last line.
 func lastWords(stderr string) string {
@@ -45,33 +51,63 @@ func lastWords(stderr string) string {
 	return lines[len(lines)-1]
 }
 
-// git runs git and returns what it prints.
+// git runs git and returns what it prints, 1 MiB at most.
 func (r *Runner) git(ctx context.Context, dir string, args ...string) (string, error) {
+	return r.gitUpTo(1<<20, ctx, dir, args...)
+}
+
+// gitUpTo is git with another limit of what it may print, in bytes.
+func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ...string) (string, error) {
 	path, err := exec.LookPath("git")
 	if err != nil {
 		return "", errors.New("plugins cannot be installed: there is no program git on this host's PATH")
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, r.config.GitTimeout, fmt.Errorf("no end after %v", r.config.GitTimeout))
-	defer cancel()
-	res, err := r.tools.Run(ctx, cell.Command{
+	c := cell.Command{
 		Path:      path,
 		Args:      append(r.gitOptions(), args...),
 		Dir:       dir,
-		Env:       append(gitEnv(os.Environ()), r.ssh()...),
-		MaxStdout: 1 << 20,
+		Env:       append(r.gitEnv(), r.ssh()...),
+		MaxStdout: maxStdout,
 		MaxStderr: 4 << 10,
-	})
-	if err != nil {
-		return "", &gitError{string(res.Stderr), err}
 	}
-	if res.ExitCode != 0 {
-		return "", &gitError{string(res.Stderr), nil}
+	res, err := r.tools.Run(ctx, r.limits().apply(c))
+	switch {
+	case errors.Is(err, cell.ErrEnded) && errors.Is(context.Cause(ctx), errGitTimeout):
+		return "", context.Cause(ctx)
+	case err != nil:
+		return "", &gitError{string(res.Stderr), err}
+	case res.Signal == syscall.SIGKILL:
+		return "", &gitError{string(res.Stderr), errors.New("was killed, probably because it needed more memory than it may")}
+	case res.ExitCode != 0:
+		return "", r.explain(&gitError{string(res.Stderr), nil})
 	}
 	return string(res.Stdout), nil
 }
 
-// gitOptions keep git from running anything of the repository and from
-// following other transports than the configured one.
+// errGitTimeout is the cause of a context that ended with [Config.GitTimeout].
+var errGitTimeout = errors.New("git timed out")
+
+// withGitTimeout bounds all the calls of git that fetch one plugin.
+func (r *Runner) withGitTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := r.config.GitTimeout
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %v (agent.gittimeout)", errGitTimeout, limit))
+}
+
+// explain adds what to do where git's own words do not say it.
+func (r *Runner) explain(failed *gitError) error {
+	switch {
+	case says(failed, "File too large"):
+		return fmt.Errorf("a file of it, or all that is transferred, is larger than %s (agent.gitmaxsize)", size(r.config.MaxSize))
+	case says(failed, "not allowed") && says(failed, "transport '"):
+		return fmt.Errorf("%w: git's configuration on this host (url.….insteadOf) rewrites the address to another transport than agent.git has; write the rewritten address into agent.git", failed)
+	case says(failed, "dubious ownership"):
+		return fmt.Errorf("%w: the repository belongs to another user than git runs as", failed)
+	}
+	return failed
+}
+
+// gitOptions keep git from running anything of the repository, from following
+// other transports than the configured one, and its memory small.
 func (r *Runner) gitOptions() []string {
 	options := []string{
 		"protocol.allow=never",
@@ -84,84 +120,26 @@ func (r *Runner) gitOptions() []string {
 		"credential.interactive=false",
 		"http.lowSpeedLimit=1000",
 		"http.lowSpeedTime=30",
+		"advice.detachedHead=false",
+		"init.defaultBranch=main",
+		// One pack, which is limited in size, in place of many loose files.
+		"transfer.unpackLimit=1",
+		// Files above this size are copied piece by piece, not held in memory.
+		"core.bigFileThreshold=1m",
+		"core.packedGitWindowSize=1m",
+		"core.packedGitLimit=16m",
+		"core.deltaBaseCacheLimit=8m",
+		"pack.threads=1",
+		"index.threads=1",
+		"checkout.workers=1",
 	}
 	if r.template.scheme == "http" { // servers redirect
 		options = append(options, "protocol.https.allow=always")
 	}
+	options = append(options, r.template.login.options()...)
 	var args []string
 	for _, option := range options {
 		args = append(args, "-c", option)
 	}
 	return args
-}
-
-// gitEnv is the agent's environment, without what would make git work on
-// another repository and with what keeps it from asking anybody.
-func gitEnv(environ []string) []string {
-	drop := []string{
-		"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-		"GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_TEMPLATE_DIR", "GIT_SHALLOW_FILE", "GIT_ALLOW_PROTOCOL",
-		"GIT_TERMINAL_PROMPT", "GIT_ASKPASS", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "GCM_INTERACTIVE", "LC_ALL", "LANGUAGE",
-	}
-	env := slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
-		name, _, _ := strings.Cut(variable, "=")
-		return slices.Contains(drop, name)
-	})
-	return append(env, "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=false", "SSH_ASKPASS=false", "SSH_ASKPASS_REQUIRE=never", "GCM_INTERACTIVE=never", "LC_ALL=C")
-}
-
-// sshEnv makes ssh fail where it would ask, unless the user has set up an ssh
-// command for git; then there still is no terminal on which it could ask.
-func (r *Runner) sshEnv() []string {
-	if r.template.scheme != "ssh" || os.Getenv("GIT_SSH_COMMAND") != "" || os.Getenv("GIT_SSH") != "" {
-		return nil
-	}
-	path, err := exec.LookPath("git")
-	if err != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.config.GitTimeout)
-	defer cancel()
-	res, err := r.tools.Run(ctx, cell.Command{Path: path, Args: []string{"config", "--get", "core.sshCommand"}, Dir: r.session.dir, Env: gitEnv(os.Environ()), MaxStdout: 4 << 10})
-	if err != nil || len(res.Stdout) > 0 {
-		return nil
-	}
-	return []string{"GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=15"}
-}
-
-// remote is what git ls-remote tells of a repository.
-type remote struct {
-	branch string // to install; empty: whatever HEAD is
-	commit string
-}
-
-// lookup asks a repository for its release branch, or else its default one.
-func (r *Runner) lookup(ctx context.Context, address string) (remote, error) {
-	release := "refs/heads/" + r.config.Branch
-	out, err := r.git(ctx, r.session.dir, "ls-remote", "--symref", "--", address, "HEAD", release)
-	if err != nil {
-		return remote{}, err
-	}
-	return parseRemote(out, release)
-}
-
-// parseRemote reads lines "COMMIT\tREF" and "ref: REF\tHEAD".
-func parseRemote(out, release string) (remote, error) {
-	var head remote
-	for line := range strings.Lines(out) {
-		value, ref, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		target, symbolic := strings.CutPrefix(value, "ref: refs/heads/")
-		switch {
-		case symbolic && ref == "HEAD":
-			head.branch = target
-		case ref == release:
-			return remote{strings.TrimPrefix(release, "refs/heads/"), value}, nil
-		case ref == "HEAD":
-			head.commit = value
-		}
-	}
-	if head.commit == "" {
-		return remote{}, errors.New("it is empty: it has neither the release branch nor a default branch with a commit")
-	}
-	return head, nil
 }

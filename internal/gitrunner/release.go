@@ -2,12 +2,9 @@ package gitrunner
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // release is the record of an installed version. It lies in the clone's .git,
@@ -43,43 +40,4 @@ func (r release) write(dir string) error {
 		return fmt.Errorf("recording the release: %w", err)
 	}
 	return nil
-}
-
-// checkExecutable sees to it that dir/plugin is what can be run: an executable
-// file that, wherever symbolic links lead, lies in dir.
-func checkExecutable(dir string) error {
-	path := filepath.Join(dir, "plugin")
-	info, err := os.Lstat(path)
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		info, err = followWithin(dir, path)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("has no file named plugin at its top")
-	case err != nil:
-		return fmt.Errorf("its file plugin cannot be used: %w", err)
-	case info.IsDir():
-		return errors.New("its plugin is a directory, not an executable file")
-	case !info.Mode().IsRegular():
-		return errors.New("its plugin is not a regular file")
-	case !executable(info.Mode()):
-		return errors.New("its file plugin is not executable: run chmod +x plugin and commit that")
-	}
-	return nil
-}
-
-// followWithin follows a symbolic link that may not lead out of dir.
-func followWithin(dir, path string) (fs.FileInfo, error) {
-	target, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return nil, err
-	}
-	root, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return nil, err
-	}
-	if !strings.HasPrefix(target, root+string(filepath.Separator)) || strings.HasPrefix(target, filepath.Join(root, ".git")+string(filepath.Separator)) {
-		return nil, errors.New("it is a symbolic link that leads out of the repository")
-	}
-	return os.Lstat(target)
 }

@@ -99,7 +99,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 // env is all of a plugin's environment.
 func (r *Runner) env(p agent.Plugin) []string {
 	return []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"PATH=" + pluginPath,
 		"HOME=" + r.owner.home,
 		"LANG=C.UTF-8",
 		"AGENT_NAMESPACE=" + p.Namespace,
@@ -118,7 +118,7 @@ func (r *Runner) judge(ctx context.Context, dir string, res cell.Result, err err
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was ended because it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.As(err, &start):
-		return startError(r.explainStart(dir, start))
+		return startError(r.explainStart(dir, start.Err))
 	case err != nil:
 		return fmt.Errorf("the plugin %w", err)
 	case len(res.Survivors) > 0:
@@ -143,15 +143,13 @@ func (r *Runner) explainStart(dir string, err error) error {
 			return fmt.Errorf("the plugin cannot be started: the user %s may not enter the directory %s: %w", r.config.User, closed, err)
 		}
 	}
-	switch {
-	case errors.Is(err, syscall.ENOENT):
-		return fmt.Errorf("the plugin cannot be started: the interpreter named in its first line (#!) is not on this host: %w", err)
-	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf("the plugin cannot be started: it is neither a program for this system nor a script that begins with #!: %w", err)
-	case errors.Is(err, syscall.EACCES):
+	if reason := r.checkStartable(dir); reason != nil {
+		return fmt.Errorf("the plugin cannot be started: %w: %w", reason, err)
+	}
+	if errors.Is(err, syscall.EACCES) {
 		return fmt.Errorf("the plugin cannot be started: its user may not execute it or its interpreter: %w", err)
 	}
-	return fmt.Errorf("the plugin %w", err)
+	return fmt.Errorf("the plugin cannot be started: %w", err)
 }
 
 // InspectPlugin tells what is known of a plugin: its installed commit, and the

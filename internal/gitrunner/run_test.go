@@ -94,7 +94,7 @@ func TestPluginsThatMisbehaveEndWithAReason(t *testing.T) {
 		"directory":         {func(t testing.TB) string { d := tempDir(t); os.Mkdir(d+"/plugin", 0o755); return d }, agent.RunStart, "is a directory"},
 		"symlink out":       {func(t testing.TB) string { d := tempDir(t); os.Symlink("/bin/true", d+"/plugin"); return d }, agent.RunStart, "leads out of the repository"},
 		"wrong interpreter": {func(t testing.TB) string { return plugin(t, "#!/bin/none\n") }, agent.RunStart, "interpreter"},
-		"no interpreter":    {func(t testing.TB) string { return plugin(t, "echo hello\n") }, agent.RunStart, "neither a program"},
+		"no interpreter":    {func(t testing.TB) string { return plugin(t, "echo hello\n") }, agent.RunStart, "neither a script that begins with #! nor a program"},
 		"fifo":              {func(t testing.TB) string { d := tempDir(t); syscall.Mkfifo(d+"/plugin", 0o755); return d }, agent.RunStart, "not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {

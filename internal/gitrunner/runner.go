@@ -35,9 +35,15 @@ type Config struct {
 	PluginsDir string
 	// Git is the address plugins are cloned from, with %s in place of the
 	// plugin's path ORG/PROJECT; a template that ends its path in an
-	// organisation takes PROJECT only (git@host:org/%s.git), and then refuses
-	// other organisations. Empty: nothing can be installed.
+	// organisation takes what follows it (git@host:org/%s.git), and refuses
+	// other organisations. In place of %s, %o and %p stand for ORG (with its
+	// subgroups) and PROJECT. A password in it is given to git by environment.
+	// Empty: nothing can be installed.
 	Git string
+	// GitUser is the user that git runs as where the agent is root. Empty
+	// stands for [DefaultGitUser] where that user exists and Git needs no ssh
+	// keys, local directories or git configuration of root's; else for root.
+	GitUser string
 	// User that plugins run as. Empty stands for nobody. Where the agent is
 	// not root, plugins run as the agent's own user instead.
 	User string
@@ -49,9 +55,15 @@ type Config struct {
 	// MaxConcurrentInstalls is the number of plugins that are fetched at a
 	// time. Zero stands for 4.
 	MaxConcurrentInstalls int
-	// GitTimeout is how long one call of git may take. Zero stands for 2
-	// minutes.
+	// GitTimeout is how long git may take to install or update one plugin.
+	// Zero stands for 2 minutes.
 	GitTimeout time.Duration
+	// MaxSize bounds in bytes what is transferred for a plugin, and its files
+	// on disk. Zero stands for 256 MiB.
+	MaxSize int64
+	// MaxFiles bounds the number of a plugin's files and directories. Zero
+	// stands for 20,000.
+	MaxFiles int
 	// MaxProcesses that one run may have at a time, where a cgroup can
 	// enforce it. Zero stands for 512.
 	MaxProcesses int
@@ -66,6 +78,7 @@ type Runner struct {
 	config   Config
 	template template // its zero value: nothing can be installed
 	owner    owner
+	gitUser  gitUser
 	cells    *cell.Warden // for plugins
 	tools    *cell.Warden // for git
 	session  *session     // nil without PluginsDir
@@ -100,6 +113,9 @@ func New(config Config) (*Runner, error) {
 	if r.owner, err = lookupOwner(config.User, os.Geteuid()); err != nil {
 		problems = append(problems, err)
 	}
+	if r.gitUser, _, err = lookupGitUser(config.GitUser, config.User, r.template, os.Geteuid()); err != nil {
+		problems = append(problems, err)
+	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -126,6 +142,12 @@ func withDefaults(config Config) Config {
 	if config.GitTimeout <= 0 {
 		config.GitTimeout = 2 * time.Minute
 	}
+	if config.MaxSize <= 0 {
+		config.MaxSize = 256 << 20
+	}
+	if config.MaxFiles <= 0 {
+		config.MaxFiles = 20_000
+	}
 	if config.MaxProcesses <= 0 {
 		config.MaxProcesses = 512
 	}
@@ -135,14 +157,22 @@ func withDefaults(config Config) Config {
 	return config
 }
 
+// maxGitProcesses is the number of processes and threads of one call of git,
+// with those of ssh, credential helpers and filters.
+const maxGitProcesses = 128
+
 // open takes what Close gives back.
 func (r *Runner) open() (err error) {
 	if r.config.PluginsDir != "" {
 		if r.session, err = openSession(r.config.PluginsDir); err != nil {
 			return err
 		}
+		if err := r.gitUser.checkAccess(r.session.dir); err != nil {
+			return err
+		}
 	}
 	config := cell.Config{Umask: 0o022, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger}
+	config.User, config.NoNewPrivs, config.MaxProcesses = r.gitUser.user, r.gitUser.user != nil, maxGitProcesses
 	if r.tools, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}

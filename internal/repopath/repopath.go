@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // maxName is the longest file name that Linux file systems take, in bytes:
 // names become directories.
 const maxName = 255
+
+// maxPath is the longest path, in bytes. GitLab nests groups 20 deep.
+const maxPath = 1024
 
 // Parse returns the path ORG/PROJECT of the repository at address, which has
 // one of the forms
@@ -20,23 +24,34 @@ const maxName = 255
 //	git@host:ORG/PROJECT.git
 //	https://host/ORG/PROJECT.git
 //
-// The schemes http, https, git and ssh are known; user, host and port play no
-// part, and the ending .git may be left out. Both names of the path obey
-// [ValidName], and what Parse returned it returns again. Errors do not repeat
-// what may be a password.
+// ORG may have subgroups, as GitLab's do: ORG/SUBGROUP/PROJECT. The schemes
+// http, https, git and ssh are known; user, host and port play no part, and
+// the ending .git may be left out. The path obeys [Check], and what Parse
+// returned it returns again. Errors do not repeat what may be a password.
 func Parse(address string) (string, error) {
 	path, err := pathOf(strings.TrimSpace(address))
 	if err != nil {
 		return "", err
 	}
 	path = strings.TrimSuffix(strings.Trim(path, "/"), ".git")
-	org, project, ok := strings.Cut(path, "/")
-	// A project that still ended in .git would be another one when read again.
-	if !ok || !ValidName(org) || !ValidName(project) || strings.HasSuffix(project, ".git") {
-		return "", fmt.Errorf("the repository's path %.80q is not ORG/PROJECT, where both begin with a letter or digit"+
-			" and go on with letters, digits, '.', '_' and '-', without '..'", path[strings.LastIndex(path, "@")+1:])
+	if err := Check(path); err != nil {
+		return "", fmt.Errorf("the repository's path %.80q is refused: %w", path[strings.LastIndex(path, "@")+1:], err)
 	}
 	return path, nil
+}
+
+// Check says what is wrong with a path ORG/PROJECT or ORG/SUBGROUP/PROJECT:
+// it has two or more names that obey [ValidName], the last one without the
+// ending .git, and 1024 bytes at most. The last name is the project.
+func Check(path string) error {
+	names := strings.Split(path, "/")
+	// A project that still ended in .git would be another one when read again.
+	if len(names) < 2 || len(path) > maxPath || strings.HasSuffix(path, ".git") ||
+		slices.ContainsFunc(names, func(name string) bool { return !ValidName(name) }) {
+		return errors.New("it is not ORG/PROJECT or ORG/SUBGROUP/PROJECT, where each name begins with a letter or digit" +
+			" and continues with letters, digits, '.', '_' and '-', without '..'")
+	}
+	return nil
 }
 
 // pathOf cuts scheme, user, host and port off an address.

@@ -35,10 +35,24 @@ func TestEveryFormOfAddressNamesTheSameRepository(t *testing.T) {
 	}
 }
 
+func TestRepositoryMayLieInSubgroups(t *testing.T) {
+	for _, address := range []string{
+		"a/b/c/project",
+		"git@git.test.com:a/b/c/project.git",
+		"https://git.test.com:8443/a/b/c/project.git",
+		"ssh://git@git.test.com/a/b/c/project",
+	} {
+		repo, err := repopath.Parse(address)
+		require.NoError(t, err, address)
+		require.Equal(t, "a/b/c/project", repo, address)
+	}
+}
+
 func TestAddressThatCouldLeadElsewhereIsRefused(t *testing.T) {
 	for _, address := range []string{
 		"", " ", "/", ".git", "mysql", "mysql.git", "XXX/", "/mysql", "XXX/.git", "XXX//mysql",
-		"a/b/c", "https://git.test.com/a/b/c.git", "https://git.test.com/mysql.git", "https://git.test.com",
+		"https://git.test.com/mysql.git", "https://git.test.com",
+		"a/../b/mysql", "a//b/mysql", "a/.b/mysql", "a/-b/mysql", strings.Repeat("a/", 600) + "mysql",
 		"../mysql", "XXX/..", "XXX/a..b", "./mysql", "XXX/.hidden", "XXX/a.git.git", "-XXX/mysql", "XXX/-mysql", "_x/mysql",
 		"XXX/my sql", "XXX/my\nsql", "XXX/my\x00sql", "XXX/mysql;ls", "XXX/my\\sql", "XXX/mysqé",
 		"git@git.test.com:../../etc", "git@git.test.com:XXX/../mysql", ":XXX/mysql", "a/b:XXX/mysql",
@@ -55,7 +69,7 @@ func TestAddressThatCouldLeadElsewhereIsRefused(t *testing.T) {
 
 func TestErrorsDoNotRepeatPasswords(t *testing.T) {
 	for _, address := range []string{
-		"https://user:hunter2@git.test.com/a/b/c.git",
+		"https://user:hunter2@git.test.com/a/..b/c.git",
 		"https://user:hunter2@git.test.com/a/b.git?x",
 		"https://user:hunter2@[git.test.com/a/b.git",
 		"ftp://user:hunter2@git.test.com/a/b.git",
@@ -76,8 +90,7 @@ func FuzzParse(f *testing.F) {
 			require.Empty(t, repo)
 			return
 		}
-		org, project, ok := strings.Cut(repo, "/")
-		require.True(t, ok && repopath.ValidName(org) && repopath.ValidName(project), "%q became %q", address, repo)
+		require.NoError(t, repopath.Check(repo), "%q became %q", address, repo)
 		for _, form := range []string{repo, repo + ".git", "git@host:" + repo + ".git"} {
 			again, err := repopath.Parse(form)
 			require.NoError(t, err)

@@ -1,0 +1,79 @@
+package gitrunner
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lodastack/agent/internal/cell"
+)
+
+// notForGit are variables that would make git work on another repository or
+// ask somebody.
+var notForGit = []string{
+	"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+	"GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_TEMPLATE_DIR", "GIT_SHALLOW_FILE", "GIT_ALLOW_PROTOCOL",
+	"GIT_TERMINAL_PROMPT", "GIT_ASKPASS", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "GCM_INTERACTIVE", "LC_ALL", "LANGUAGE",
+	"GIT_CEILING_DIRECTORIES",
+}
+
+// forAnotherUser are the only variables of the agent's that git gets where it
+// runs as another user.
+var forAnotherUser = []string{
+	"PATH", "LANG", "TZ", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	"http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "GIT_PROXY_COMMAND",
+}
+
+// gitEnv is the environment of git. It keeps git from asking anybody, and from
+// taking a repository around the plugins' directory for its own.
+func (r *Runner) gitEnv() []string {
+	env := ownEnv(os.Environ())
+	if r.gitUser.user != nil {
+		env = append(slices.DeleteFunc(env, func(v string) bool { return !slices.Contains(forAnotherUser, nameOf(v)) }),
+			"HOME="+r.gitUser.home, "USER="+r.gitUser.name, "LOGNAME="+r.gitUser.name)
+	}
+	env = append(env, "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=false", "SSH_ASKPASS=false", "SSH_ASKPASS_REQUIRE=never",
+		"GCM_INTERACTIVE=never", "LC_ALL=C", "GIT_CEILING_DIRECTORIES="+filepath.Dir(r.session.dir))
+	return append(env, r.template.login.env()...)
+}
+
+// ownEnv is environ without what git must not have, and with the HOME of the
+// user database where it has none: under systemd a system service has none,
+// and git reads the user's configuration there.
+func ownEnv(environ []string) []string {
+	env := slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return slices.Contains(notForGit, nameOf(v)) })
+	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "HOME=") && v != "HOME=" }) {
+		if u, err := user.Current(); err == nil {
+			env = append(env, "HOME="+u.HomeDir)
+		}
+	}
+	return env
+}
+
+func nameOf(variable string) string {
+	name, _, _ := strings.Cut(variable, "=")
+	return name
+}
+
+// sshEnv makes ssh fail where it would ask, unless the user has set up an ssh
+// command for git; then there still is no terminal on which it could ask.
+func (r *Runner) sshEnv() []string {
+	if r.template.scheme != "ssh" || os.Getenv("GIT_SSH_COMMAND") != "" || os.Getenv("GIT_SSH") != "" {
+		return nil
+	}
+	path, err := exec.LookPath("git")
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), r.config.GitTimeout)
+	defer cancel()
+	res, err := r.tools.Run(ctx, cell.Command{Path: path, Args: []string{"config", "--get", "core.sshCommand"}, Dir: r.session.dir, Env: r.gitEnv(), MaxStdout: 4 << 10})
+	if err != nil || len(res.Stdout) > 0 {
+		return nil
+	}
+	return []string{"GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=15"}
+}

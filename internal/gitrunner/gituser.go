@@ -1,0 +1,124 @@
+package gitrunner
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+
+	"github.com/lodastack/agent/internal/cell"
+)
+
+// DefaultGitUser is the user that git runs as where the agent is root, the
+// user exists, and [Config.GitUser] names no other one.
+const DefaultGitUser = "agent-git"
+
+// gitUser is who git runs as. The zero value is the agent's own user.
+type gitUser struct {
+	user       *cell.User
+	name, home string
+}
+
+// userWarning is what an operator is told who may not know that git runs as
+// root.
+const userWarning = "git runs as root: create a user for it (useradd --system --create-home " + DefaultGitUser + "), or name one in agent.gituser"
+
+// lookupGitUser chooses the user for an agent that runs as euid. The warning
+// says that git runs as root though nobody asked for that.
+func lookupGitUser(name, pluginsUser string, t template, euid int) (u gitUser, warning string, err error) {
+	switch {
+	case euid != 0 || name == "root" || t.text == "":
+		return gitUser{}, "", nil
+	case name == "" && needsOwnUser(t):
+		return gitUser{}, userWarning, nil
+	case name == "":
+		if _, err := user.Lookup(DefaultGitUser); err != nil {
+			return gitUser{}, userWarning, nil
+		}
+		name = DefaultGitUser
+	}
+	if name == pluginsUser {
+		return gitUser{}, "", fmt.Errorf("agent.gituser: %s is the user of the plugins (agent.pluginsuser), who could then change what is being fetched: name another one", name)
+	}
+	found, err := user.Lookup(name)
+	if err != nil {
+		return gitUser{}, "", fmt.Errorf("agent.gituser: there is no user %q: create it (useradd --system --create-home %[1]s) or name another one", name)
+	}
+	u = gitUser{name: name, home: found.HomeDir}
+	if u.user, err = credentials(found); err != nil {
+		return gitUser{}, "", fmt.Errorf("agent.gituser %q: %w", name, err)
+	}
+	if u.user.UID == 0 {
+		return gitUser{}, "", nil
+	}
+	return u, "", nil
+}
+
+// needsOwnUser tells whether git may need what only the agent's user has: keys
+// of ssh, directories, or a configuration for git and its passwords.
+func needsOwnUser(t template) bool {
+	if t.scheme == "ssh" || t.scheme == "file" {
+		return true
+	}
+	home := os.Getenv("HOME")
+	if home == "" {
+		if u, err := user.Current(); err == nil {
+			home = u.HomeDir
+		}
+	}
+	for _, name := range []string{".gitconfig", ".config/git/config", ".git-credentials", ".netrc"} {
+		if _, err := os.Stat(filepath.Join(home, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// give makes an empty directory git's own, which nobody else may enter.
+func (u gitUser) give(dir string) error {
+	if u.user == nil {
+		return nil
+	}
+	return os.Chown(dir, int(u.user.UID), int(u.user.GID))
+}
+
+// checkAccess says whether git's user may enter the directory in which it is
+// to work.
+func (u gitUser) checkAccess(dir string) error {
+	if u.user == nil {
+		return nil
+	}
+	if closed := closedTo(u.user, dir); closed != "" {
+		return fmt.Errorf("the user %s, which git runs as (agent.gituser), may not enter the directory %s: chmod o+x %[2]s", u.name, closed)
+	}
+	return nil
+}
+
+// Warnings returns sentences about what the operator may not want: code that
+// others can change on its way here, and git as root. Each begins with its key.
+// A config that is wrong has none.
+func Warnings(config Config) []string {
+	config = withDefaults(config)
+	t, err := parseTemplate(config.Git)
+	if err != nil {
+		return nil
+	}
+	var warnings []string
+	if t.scheme == "git" || t.scheme == "http" {
+		warnings = append(warnings, fmt.Sprintf("agent.git: %s:// is neither encrypted nor authenticated: whoever is between this host and the git server can make it run any program; use https:// or ssh://", t.scheme))
+	}
+	if _, warning, err := lookupGitUser(config.GitUser, config.User, t, os.Geteuid()); err == nil && warning != "" {
+		warnings = append(warnings, "agent.gituser: "+warning)
+	}
+	return warnings
+}
+
+// CheckGitUser says what is wrong with [Config.GitUser].
+func CheckGitUser(name, pluginsUser, git string) error {
+	t, err := parseTemplate(git)
+	if err != nil {
+		return nil // said of agent.git
+	}
+	_, _, err = lookupGitUser(name, pluginsUser, t, os.Geteuid())
+	return err
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package gitrunner
+
+func noexec(string) bool { return false }
