@@ -34,6 +34,17 @@ const postWait = 2*postTimeout + time.Second
 // postAnswer is what /post answers when all is safe.
 type postAnswer struct {
 	Accepted int `json:"accepted"` // metrics
+	// Refused tells which of them the output will never take, and are dropped.
+	Refused *refusedMetrics `json:"refused,omitempty"`
+}
+
+// refusedMetrics is a [PartlyRefusedError] in an answer.
+type refusedMetrics struct {
+	Metrics int    `json:"metrics"`
+	Reason  string `json:"reason"`
+	Indexes []int  `json:"indexes,omitempty"`
+	Shared  bool   `json:"shared,omitempty"`
+	Error   string `json:"error"`
 }
 
 func (api *httpAPI) servePost(w http.ResponseWriter, r *http.Request) error {
@@ -51,7 +62,11 @@ func (api *httpAPI) servePost(w http.ResponseWriter, r *http.Request) error {
 	// they count, and a caller who leaves does not make room for another one.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), postWait)
 	defer cancel()
-	if err := api.agent.post(ctx, namespace, metrics); err != nil {
+	var partial *PartlyRefusedError
+	if err := api.agent.post(ctx, namespace, metrics); errors.As(err, &partial) {
+		return answer(w, postAnswer{Accepted: len(metrics), Refused: &refusedMetrics{
+			Metrics: partial.Points, Reason: partial.Reason, Indexes: partial.Indexes, Shared: partial.Shared, Error: partial.Error()}})
+	} else if err != nil {
 		return postProblem(err)
 	}
 	return answer(w, postAnswer{Accepted: len(metrics)})
@@ -86,10 +101,10 @@ func (api *httpAPI) postNamespace(r *http.Request) (string, error) {
 // kept for ever: without a bound, posts to names that somebody makes up would
 // fill the memory, and NSQ with topics.
 func (api *httpAPI) hasRoomFor(namespace string) bool {
-	if api.agent.ledger.has(namespace) || slices.Contains(api.agent.Namespaces(), namespace) {
+	if api.agent.delivery.Has(namespace) || slices.Contains(api.agent.Namespaces(), namespace) {
 		return true
 	}
-	accounts := api.agent.accounts()
+	accounts, _ := api.agent.accounts()
 	_, known := accounts[namespace]
 	return known || len(accounts) < maxNamespaces
 }

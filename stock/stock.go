@@ -60,6 +60,7 @@ type Stock struct {
 	Options []agent.Option
 
 	output  agent.Output // closed by the agent
+	store   agent.Store  // closed by the agent; nil without
 	release []func(context.Context) error
 	ownsLog bool
 }
@@ -112,7 +113,11 @@ func (s *Stock) Close() error {
 func (s *Stock) abandon() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
-	return errors.Join(s.output.Close(ctx), s.Close())
+	var wrong error
+	if s.store != nil {
+		wrong = s.store.Close(ctx)
+	}
+	return errors.Join(wrong, s.output.Close(ctx), s.Close())
 }
 
 // build makes the parts. What has to be opened comes last, and is closed again
@@ -141,7 +146,14 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 		return s, err
 	}
 	s.output = output
-	s.Options = slices.Concat(cfg.options(), []agent.Option{
+	if s.store, err = storeOf(cfg, log.Logger); err != nil {
+		return s, errors.Join(err, output.Close(context.Background()))
+	}
+	options := cfg.options()
+	if s.store != nil {
+		options = append(options, agent.WithStore(s.store))
+	}
+	s.Options = slices.Concat(options, []agent.Option{
 		agent.WithLogger(log.Logger),
 		agent.WithRegistry(registry),
 		agent.WithPluginRunner(runner),
