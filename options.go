@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/lodastack/agent/internal/httpapi"
 )
 
 // Option configures an [Agent]; see [New].
@@ -23,7 +25,7 @@ type config struct {
 	updateInterval  time.Duration
 	shutdownTimeout time.Duration
 	build           Build
-	api             apiConfig
+	api             httpapi.Config
 }
 
 func defaultConfig() config {
@@ -33,7 +35,7 @@ func defaultConfig() config {
 		updateInterval:  10 * time.Minute,
 		shutdownTimeout: 8 * time.Second,
 		build:           ReadBuild(),
-		api:             defaultAPIConfig(),
+		api:             httpapi.DefaultConfig(),
 	}
 }
 
