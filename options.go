@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/lodastack/agent/internal/httpapi"
 )
 
 // Option configures an [Agent]; see [New].
@@ -26,7 +28,7 @@ type config struct {
 	updateInterval  time.Duration
 	shutdownTimeout time.Duration
 	build           Build
-	api             apiConfig
+	api             httpapi.Config
 }
 
 func defaultConfig() config {
@@ -36,7 +38,7 @@ func defaultConfig() config {
 		updateInterval:  10 * time.Minute,
 		shutdownTimeout: 8 * time.Second,
 		build:           ReadBuild(),
-		api:             defaultAPIConfig(),
+		api:             httpapi.DefaultConfig(),
 	}
 }
 
