@@ -8,26 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNumbersAreReadToTheLimitOf64Bits(t *testing.T) {
-	for text, want := range map[string]uint64{"0": 0, "007": 7, "18446744073709551615": 1<<64 - 1} {
-		n, ok := parseNumber([]byte(text))
-		require.True(t, ok, text)
-		require.Equal(t, want, n)
-	}
-	for _, text := range []string{"", "-1", "1.5", "x", "18446744073709551616", "99999999999999999999", "100000000000000000000"} {
-		_, ok := parseNumber([]byte(text))
-		require.False(t, ok, text)
-	}
-}
-
-func TestWordsEndWithTheLine(t *testing.T) {
-	w := words{[]byte("  a\tbc  ")}
-	require.Equal(t, "a", string(w.next()))
-	require.Equal(t, "bc", string(w.next()))
-	require.Empty(t, w.next())
-	require.Empty(t, w.next())
-}
-
 func TestPartitionsAreToldFromDisks(t *testing.T) {
 	for name, disk := range map[string]string{
 		"sda1": "sda", "nvme0n1p2": "nvme0n1", "mmcblk0p1": "mmcblk0", "mmcblk0boot0": "mmcblk0", "xvda15": "xvda", "fioa1": "fioa",
