@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
 )
-
-// postTimeout is the longest that one write takes.
-const postTimeout = 10 * time.Second
 
 // postPrefix begins the names of posted metrics.
 const postPrefix = "RUN."
@@ -33,7 +29,7 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 	if namespace == "" {
 		return &InputError{Err: errors.New("the namespace is empty")}
 	}
-	normalise := normaliser{prefix: postPrefix, host: a.hostname(), now: time.Now().Unix()}
+	normalise := a.normaliser(postPrefix)
 	good, bad := normalise.list(metrics)
 	if len(bad) > 0 {
 		return bad[0]
@@ -51,7 +47,7 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 // sendOwn puts metrics of the agent's own producers into the buffer, and
 // returns those that cannot be sent.
 func (a *Agent) sendOwn(namespace string, metrics []Metric) []*MetricError {
-	normalise := normaliser{host: a.hostname(), now: time.Now().Unix()}
+	normalise := a.normaliser("")
 	good, bad := normalise.list(metrics)
 	a.deliver(namespace, good)
 	return bad

@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
+
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // Notes keeps the newest of many values in two files, PATH.0 and PATH.1. A kill
@@ -28,6 +29,8 @@ type note struct {
 }
 
 // Load reads the newest value, and leaves value as it is where there is none.
+// What cannot be read counts as absent: the next two writes replace it. Call it
+// before the first Save of a run, which goes on from the newest.
 func (n *Notes) Load(value any) (found bool, err error) {
 	var newest note
 	for turn := range int64(2) {
@@ -39,11 +42,15 @@ func (n *Notes) Load(value any) (found bool, err error) {
 		return false, nil
 	}
 	n.number = newest.Number
-	return true, json.Unmarshal(newest.Value, value)
+	if err := json.Unmarshal(newest.Value, value); err != nil {
+		return false, fmt.Errorf("load note %s: %w", filepath.Base(n.Path), err)
+	}
+	return true, nil
 }
 
+// read returns the note in the file of the turn, if there is a good one.
 func (n *Notes) read(turn int64) (read note, ok bool) {
-	content, err := os.ReadFile(n.path(turn))
+	content, err := safefile.Read(n.path(turn), MaxSize)
 	if err != nil {
 		return note{}, false
 	}
@@ -54,28 +61,58 @@ func (n *Notes) read(turn int64) (read note, ok bool) {
 }
 
 // Save writes value as the newest, and makes the directory if there is none.
-func (n *Notes) Save(value any) (err error) {
-	content, err := json.Marshal(value)
+func (n *Notes) Save(value any) error {
+	err := n.save(value)
+	if err != nil {
+		return fmt.Errorf("save note %s: %w", filepath.Base(n.Path), err)
+	}
+	n.number++
+	return nil
+}
+
+func (n *Notes) save(value any) (err error) {
+	content, err := encode(value)
 	if err != nil {
 		return err
 	}
 	if content, err = json.Marshal(note{n.number + 1, content}); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(n.Path), 0o700); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(n.path(n.number+1), os.O_WRONLY|os.O_CREATE, 0o600)
+	file, err := n.open(n.path(n.number + 1))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err = file.WriteAt(append(append(checksum(content), content...), '\n'), 0); err == nil {
-		n.number++
-	}
+	_, err = file.WriteAt(append(append(checksum(content), content...), '\n'), 0)
 	return err
 }
 
-func (n *Notes) path(number int64) string { return fmt.Sprintf("%s.%d", n.Path, number%2) }
+// open opens the file to write. Whatever has its place and is no file, or is
+// larger than what is read again, goes.
+func (n *Notes) open(path string) (*os.File, error) {
+	file, err := safefile.Open(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, err
+		}
+		return safefile.Open(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	case errors.As(err, new(*safefile.NotRegularError)):
+		if err := setAside(path); err != nil {
+			return nil, err
+		}
+		return safefile.Open(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	case err != nil:
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Size() > MaxSize {
+		err = file.Truncate(0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
 
-func checksum(content []byte) []byte { return fmt.Appendf(nil, "%08x\n", crc32.ChecksumIEEE(content)) }
+func (n *Notes) path(number int64) string { return fmt.Sprintf("%s.%d", n.Path, number%2) }
