@@ -14,7 +14,7 @@ import (
 )
 
 func newPacker(f Format, maxMessage int) *packer {
-	return &packer{format: newFormat(f), maxMessage: maxMessage}
+	return &packer{format: newFormat(f), maxMessage: maxMessage, limits: sizes{message: maxMessage, body: maxBodySize}}
 }
 
 func points(n int) []agent.Metric {
@@ -113,6 +113,33 @@ func TestPackLeavesOutOnlyThePointsThatNoMessageCanHold(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestPackSendsAPointThatIsLargerThanTheLimitAlone(t *testing.T) {
+	metrics := points(5)
+	metrics[2].Value = strings.Repeat("x", 2000)
+	p := newPacker(Influx, 1<<20)
+	p.limits = sizes{message: 1 << 10, body: maxBodySize}
+	var refused refusals
+	var requests []int
+	for rest := metrics; len(rest) > 0; {
+		rest = rest[p.pack("collect.ns", rest, &refused):]
+		requests = append(requests, p.points)
+		require.Equal(t, 1, p.messages)
+	}
+	require.Equal(t, []int{2, 1, 2}, requests)
+	require.Zero(t, refused.points)
+}
+
+func TestPackKeepsToALimitOfTheBody(t *testing.T) {
+	p := newPacker(Influx, 1<<10)
+	p.limits.body = 10_000
+	var refused refusals
+	for rest := points(500); len(rest) > 0; {
+		rest = rest[p.pack("collect.ns", rest, &refused):]
+		require.LessOrEqual(t, len(p.buf), 10_000)
+	}
+	require.Zero(t, refused.points)
 }
 
 func TestPackOfNothingThatFitsIsEmpty(t *testing.T) {
