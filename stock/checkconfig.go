@@ -17,6 +17,7 @@ import (
 
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/gitrunner"
+	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/topic"
 )
@@ -127,9 +128,7 @@ func (a APIConfig) check(failed func(key string, err error)) {
 		}
 	}
 	for _, host := range a.Hosts {
-		if host == "" || strings.ContainsAny(host, "/:@ ") {
-			failed("api.hosts", fmt.Errorf("%q is no name of a host; write it without port", host))
-		}
+		failed("api.hosts", httpapi.CheckHost(host))
 	}
 }
 
