@@ -158,6 +158,7 @@ func (c Config) options() []agent.Option {
 		agent.WithBufferSize(c.Output.BufferSize),
 		agent.WithUpdateInterval(c.Agent.UpdateInterval),
 		agent.WithShutdownTimeout(shutdownTimeout),
+		agent.WithWarnings(c.Warnings...),
 		agent.WithMaxBody(c.API.MaxBody),
 		agent.WithAPIHosts(c.API.Hosts...),
 	}

@@ -51,11 +51,11 @@ func (f *File) Fail(key, reason string) {
 	if f.rejected[key] {
 		return
 	}
-	f.faults = append(f.faults, Fault{Line: f.lineOf(key), Key: f.section + key, Reason: reason})
+	f.faults = append(f.faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: reason})
 }
 
-// lineOf returns the line of key, or else of the section that it belongs to.
-func (f *File) lineOf(key string) int {
+// Line returns the line of key, or else of the section that it belongs to.
+func (f *File) Line(key string) int {
 	for key = f.table + key; key != ""; {
 		key = strings.TrimSuffix(key, ".")
 		if line := f.lines[key]; line > 0 {
@@ -88,9 +88,9 @@ func (f *File) allFaults() []Fault {
 		switch section := f.isSection(key); {
 		case f.known[key] || section && empty:
 		case section:
-			faults = append(faults, Fault{Line: f.lineOf(key), Key: f.section + key, Reason: "this is a section; write [" + f.section + key + "] once"})
+			faults = append(faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: "this is a section; write [" + f.section + key + "] once"})
 		default:
-			faults = append(faults, Fault{Line: f.lineOf(key), Key: f.section + key, Reason: f.unknown(key)})
+			faults = append(faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: f.unknown(key)})
 		}
 	}
 	return faults

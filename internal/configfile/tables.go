@@ -59,4 +59,4 @@ func (f *File) Names(section string) []string {
 }
 
 // Where returns FILE:LINE of a key, or of the table for a key that is missing.
-func (f *File) Where(key string) string { return fmt.Sprintf("%s:%d", f.name, f.lineOf(key)) }
+func (f *File) Where(key string) string { return fmt.Sprintf("%s:%d", f.name, f.Line(key)) }
