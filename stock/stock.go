@@ -34,6 +34,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/datadir"
+	"github.com/lodastack/agent/internal/fileregistry"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -169,6 +170,7 @@ func (c Config) options() []agent.Option {
 		agent.WithBufferSize(c.Output.BufferSize),
 		agent.WithUpdateInterval(c.Agent.UpdateInterval),
 		agent.WithShutdownTimeout(shutdownTimeout),
+		agent.WithWarnings(c.Warnings...),
 		agent.WithMaxBody(c.API.MaxBody),
 		agent.WithAPIHosts(c.API.Hosts...),
 	}
@@ -188,7 +190,11 @@ func (c Config) options() []agent.Option {
 // anything. logger may be nil.
 func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 	if strings.HasPrefix(c.Agent.RegistryAddr, "file:") {
-		return FileRegistry(c.Agent.RegistryAddr)
+		registry := fileregistry.Config{Address: c.Agent.RegistryAddr, Logger: logger}
+		if c.Output.Name == OutputNSQ {
+			registry.TopicPrefix = c.Output.TopicPrefix
+		}
+		return fileRegistry(registry)
 	}
 	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
 }
