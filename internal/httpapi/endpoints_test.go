@@ -1,4 +1,4 @@
-package agent
+package httpapi
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ import (
 func TestDescriptionHasEveryEndpointWithItsMethods(t *testing.T) {
 	var doc struct{ Paths map[string]map[string]any }
 	require.NoError(t, json.Unmarshal(openAPI, &doc))
-	endpoints := (&httpAPI{}).endpoints()
+	endpoints := (&api{}).endpoints()
 	require.Equal(t, slices.Sorted(maps.Keys(endpoints)), slices.Sorted(maps.Keys(doc.Paths)))
 	for path, e := range endpoints {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {

@@ -1,4 +1,4 @@
-package agent_test
+package httpapi_test
 
 import (
 	"context"

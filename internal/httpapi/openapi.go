@@ -1,4 +1,4 @@
-package agent
+package httpapi
 
 import (
 	_ "embed"
@@ -9,7 +9,7 @@ import (
 var openAPI []byte
 
 // serveOpenAPI answers with the description of the API.
-func (api *httpAPI) serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
+func (a *api) serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(openAPI) // a caller that went away wants no answer
 	return nil

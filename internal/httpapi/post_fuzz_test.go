@@ -1,4 +1,4 @@
-package agent_test
+package httpapi_test
 
 import (
 	"net/http/httptest"
@@ -80,7 +80,7 @@ func requireValidLines(t *testing.T, metrics []agent.Metric) {
 			tags[string(key)] = string(value)
 		}
 		require.Equal(t, m.Tags, tags)
-		require.Equal(t, "web1", tags["host"])
+		require.NotEmpty(t, tags["host"], "a post's own or the agent's")
 		key, value, err := decoder.NextField()
 		require.NoError(t, err, "%q", text)
 		require.Equal(t, "value", string(key))

@@ -1,4 +1,4 @@
-package agent
+package httpapi
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ type problemError struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
-	// Detail tells what went wrong here, and what the caller can do.
+	// Detail tells what went wrong, and what the caller can do.
 	Detail string `json:"detail"`
-	// Run is what became of a plugin's run.
+	// runAnswer tells how a plugin's run went.
 	*runAnswer
 
 	retry int // seconds for the header Retry-After; 0: none
@@ -45,38 +45,39 @@ func problem(status int, format string, args ...any) *problemError {
 
 // problemOf returns the problem for errors that mean the same at all
 // endpoints, nil for others.
-func problemOf(err error) *problemError {
-	var p *problemError
-	var input *InputError
-	switch {
-	case errors.As(err, &p):
+func (a *api) problemOf(err error) *problemError {
+	if p := asProblem(err); p != nil {
 		return p
-	case errors.As(err, &input):
-		return problem(http.StatusBadRequest, "%v", err)
-	case errors.Is(err, ErrNoPlugin):
-		return problem(http.StatusNotFound, "%v", err)
-	case errors.Is(err, ErrPluginRunning):
-		return problem(http.StatusConflict, "%v; nothing was started: try again when it has ended", err)
-	case errors.Is(err, ErrNotRunning):
-		return problem(http.StatusServiceUnavailable, "%v: try again in a few seconds", err).retryAfter(2)
-	case errors.Is(err, ErrStopped):
-		return problem(http.StatusServiceUnavailable, "%v: try again when it has been started anew", err).retryAfter(10)
 	}
-	return nil
+	switch status := a.agent.ErrorStatus(err); status {
+	case 0:
+		return nil
+	case http.StatusServiceUnavailable:
+		return problem(status, "%v: try again in a few seconds", err).retryAfter(5)
+	default:
+		return problem(status, "%v", err)
+	}
 }
 
-// statusCallerLeft is what is counted where nobody waits for the answer.
+// asProblem returns the problem in err, or nil.
+func asProblem(err error) *problemError {
+	var p *problemError
+	errors.As(err, &p)
+	return p
+}
+
+// statusCallerLeft is counted where the caller no longer waits for the answer.
 const statusCallerLeft = 499
 
 // answerError sends err as a problem, and returns the status.
-func (api *httpAPI) answerError(w http.ResponseWriter, r *http.Request, err error) int {
-	p := problemOf(err)
+func (a *api) answerError(w http.ResponseWriter, r *http.Request, err error) int {
+	p := a.problemOf(err)
 	if p == nil && errors.Is(err, context.Canceled) {
 		return statusCallerLeft
 	}
 	if p == nil {
-		// Not a fault of the caller, who cannot do anything with its inside.
-		api.agent.config.logger.Error("an HTTP request failed", append([]any{"path", r.URL.Path, "error", err}, stackOf(err)...)...)
+		// Not the caller's fault, who can do nothing with the details.
+		a.config.Logger.Error("an HTTP request failed", "path", r.URL.Path, "error", err)
 		p = problem(http.StatusInternalServerError, "The agent failed to answer; its log has the reason.")
 	}
 	var content bytes.Buffer
@@ -95,9 +96,9 @@ func (api *httpAPI) answerError(w http.ResponseWriter, r *http.Request, err erro
 	return p.Status
 }
 
-// keepWriting lets the answer of a request that takes long come later than the
-// server's own time limit for answers.
+// keepWriting extends the server's own time limit for the answer of a request
+// that takes up to d.
 func keepWriting(w http.ResponseWriter, d time.Duration) {
-	// Where the server cannot, its limit holds.
+	// A server that cannot do this keeps its own limit.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + 10*time.Second))
 }

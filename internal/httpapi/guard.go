@@ -1,4 +1,4 @@
-package agent
+package httpapi
 
 import (
 	"crypto/sha256"
@@ -13,8 +13,8 @@ import (
 )
 
 // checkSite refuses what a browser does on behalf of another site.
-func (api *httpAPI) checkSite(r *http.Request) error {
-	if !fromUnixSocket(r) && !api.isOwnHost(r.Host) {
+func (a *api) checkSite(r *http.Request) error {
+	if !fromUnixSocket(r) && !a.isOwnHost(r.Host) {
 		return problem(http.StatusForbidden, "The request is for the host %.100q, which is not known to be this one:"+
 			" use the host's IP address, or add the name to api.hosts.", r.Host)
 	}
@@ -37,7 +37,7 @@ func (api *httpAPI) checkSite(r *http.Request) error {
 // own server; but it still sends the name. An IP address is not subject to
 // this, because resolving plays no part in it, and neither is the host's own
 // name, which the page does not own.
-func (api *httpAPI) isOwnHost(host string) bool {
+func (a *api) isOwnHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
@@ -49,9 +49,9 @@ func (api *httpAPI) isOwnHost(host string) bool {
 	if name == "" || name == "localhost" { // empty: HTTP/1.0, which no browser speaks
 		return true
 	}
-	own := hostKey(api.agent.hostname())
+	own := hostKey(a.agent.Hostname())
 	system, _ := os.Hostname() // where it is not known, it matches nothing
-	return name == own || name == hostKey(system) || name == shortName(own) || slices.Contains(api.config.hosts, name)
+	return name == own || name == hostKey(system) || name == shortName(own) || slices.ContainsFunc(a.config.Hosts, func(host string) bool { return name == hostKey(host) })
 }
 
 // hostKey returns a host name in the form in which names are compared.
@@ -64,12 +64,12 @@ func shortName(name string) string {
 }
 
 // checkControl refuses whoever may not control the agent.
-func (api *httpAPI) checkControl(r *http.Request) error {
-	if isLocal(r) || api.hasToken(r) || hasClientCertificate(r) {
+func (a *api) checkControl(r *http.Request) error {
+	if isLocal(r) || a.hasToken(r) || hasClientCertificate(r) {
 		return nil
 	}
 	why := "No token is set: set api.tokenfile in the agent's config"
-	if api.token() != "" {
+	if a.token() != "" {
 		why = "The request has no Authorization header with the token of api.tokenfile"
 		if r.Header.Get("Authorization") != "" {
 			why = "The request's Authorization header does not have the token of api.tokenfile"
@@ -101,18 +101,18 @@ func fromUnixSocket(r *http.Request) bool {
 	return ok && local.Network() == "unix"
 }
 
-func (api *httpAPI) token() string {
-	if api.config.token == nil {
+func (a *api) token() string {
+	if a.config.Token == nil {
 		return ""
 	}
-	return api.config.token()
+	return a.config.Token()
 }
 
 // hasToken compares in a time that does not depend on the token, nor on its
 // length.
-func (api *httpAPI) hasToken(r *http.Request) bool {
+func (a *api) hasToken(r *http.Request) bool {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token := api.token()
+	token := a.token()
 	if token == "" || !strings.EqualFold(scheme, "Bearer") {
 		return false
 	}

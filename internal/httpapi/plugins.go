@@ -1,8 +1,7 @@
-package agent
+package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,19 +12,21 @@ import (
 )
 
 const (
-	// defaultRunTimeout and maxRunTimeout are those of /plugins/run.
+	// defaultRunTimeout and maxRunTimeout bound a run of /plugins/run.
 	defaultRunTimeout = 10 * time.Second
 	maxRunTimeout     = time.Hour
-	// pluginUpdateTimeout bounds what /plugins/update waits for.
+	// updateTimeout bounds the answer of /update.
+	updateTimeout = time.Minute
+	// pluginUpdateTimeout bounds how long /plugins/update waits.
 	pluginUpdateTimeout = 10 * time.Minute
 	// maxRunOutput is how much of a run's output its caller gets, in bytes.
 	maxRunOutput = 64 << 10
 )
 
-// runAnswer is what /plugins/run tells about a run, also one that failed.
+// runAnswer is the answer of /plugins/run, also about a run that failed.
 type runAnswer struct {
-	Result   RunResult `json:"result"`
-	ExitCode int       `json:"exit_code"`
+	Result   string `json:"result"`
+	ExitCode int    `json:"exit_code"`
 	// Duration is in seconds.
 	Duration float64 `json:"duration"`
 	// Output is the beginning of the standard output.
@@ -33,9 +34,9 @@ type runAnswer struct {
 	Truncated bool   `json:"truncated"`
 }
 
-func newRunAnswer(result PluginResult) *runAnswer {
-	a := &runAnswer{Result: result.Result, ExitCode: result.ExitCode, Duration: result.Duration}
-	output := result.Stdout
+func newRunAnswer(run Run) *runAnswer {
+	a := &runAnswer{Result: run.Result, ExitCode: run.ExitCode, Duration: run.Duration}
+	output := run.Stdout
 	if len(output) > maxRunOutput {
 		output, a.Truncated = output[:maxRunOutput], true
 	}
@@ -43,11 +44,11 @@ func newRunAnswer(result PluginResult) *runAnswer {
 	return a
 }
 
-func (api *httpAPI) servePlugins(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, api.agent.Plugins())
+func (a *api) servePlugins(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, a.agent.Plugins())
 }
 
-func (api *httpAPI) servePluginRun(w http.ResponseWriter, r *http.Request) error {
+func (a *api) servePluginRun(w http.ResponseWriter, r *http.Request) error {
 	query, namespace, repo, err := pluginQuery(r)
 	if err != nil {
 		return err
@@ -63,23 +64,26 @@ func (api *httpAPI) servePluginRun(w http.ResponseWriter, r *http.Request) error
 	keepWriting(w, timeout)
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	result, err := api.agent.RunPlugin(ctx, namespace, repo, args)
+	run, err := a.agent.RunPlugin(ctx, namespace, repo, args)
 	if err == nil {
-		return answer(w, newRunAnswer(result))
+		return answer(w, newRunAnswer(run))
 	}
-	if p := problemOf(err); p != nil {
+	switch p := a.problemOf(err); {
+	case p == nil:
+	case p.Status == http.StatusConflict:
+		return problem(p.Status, "%v; nothing was started: try again when that run has ended", err)
+	default:
 		return p
 	}
 	p := problem(http.StatusBadGateway, "The run failed: %v.", err)
-	var failed *RunError
-	if errors.As(err, &failed) && failed.Result == RunTimeout {
-		p = problem(http.StatusGatewayTimeout, "The run was ended after %s: %v. The parameter timeout gives it more time.", timeout, err)
+	if run.Result == RunTimeout {
+		p = problem(http.StatusGatewayTimeout, "The run timed out after %s: %v. The parameter timeout gives it more time.", timeout, err)
 	}
-	p.runAnswer = newRunAnswer(result)
+	p.runAnswer = newRunAnswer(run)
 	return p
 }
 
-func (api *httpAPI) servePluginUpdate(w http.ResponseWriter, r *http.Request) error {
+func (a *api) servePluginUpdate(w http.ResponseWriter, r *http.Request) error {
 	keepWriting(w, pluginUpdateTimeout)
 	ctx, cancel := context.WithTimeout(r.Context(), pluginUpdateTimeout)
 	defer cancel()
@@ -87,24 +91,24 @@ func (api *httpAPI) servePluginUpdate(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
-	if err := api.agent.UpdatePlugin(ctx, namespace, repo); err != nil {
-		if p := problemOf(err); p != nil {
+	if err := a.agent.UpdatePlugin(ctx, namespace, repo); err != nil {
+		if p := a.problemOf(err); p != nil {
 			return p
 		}
-		return problem(http.StatusBadGateway, "The version that was there stays. %v", err)
+		return problem(http.StatusBadGateway, "The installed version stays. %v", err)
 	}
 	return answer(w, done{"ok"})
 }
 
-func (api *httpAPI) servePluginEnable(w http.ResponseWriter, r *http.Request) error {
-	return api.servePluginSwitch(w, r, api.agent.EnablePlugin)
+func (a *api) servePluginEnable(w http.ResponseWriter, r *http.Request) error {
+	return a.servePluginSwitch(w, r, a.agent.EnablePlugin)
 }
 
-func (api *httpAPI) servePluginDisable(w http.ResponseWriter, r *http.Request) error {
-	return api.servePluginSwitch(w, r, api.agent.DisablePlugin)
+func (a *api) servePluginDisable(w http.ResponseWriter, r *http.Request) error {
+	return a.servePluginSwitch(w, r, a.agent.DisablePlugin)
 }
 
-func (api *httpAPI) servePluginSwitch(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, namespace, repo string) error) error {
+func (a *api) servePluginSwitch(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, namespace, repo string) error) error {
 	_, namespace, repo, err := pluginQuery(r)
 	if err != nil {
 		return err

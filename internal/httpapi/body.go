@@ -1,4 +1,4 @@
-package agent
+package httpapi
 
 import (
 	"compress/gzip"
@@ -29,15 +29,15 @@ const (
 
 // readBody returns the request's body, with gzip undone. What it takes in
 // memory is taken from share.
-func (api *httpAPI) readBody(w http.ResponseWriter, r *http.Request, share *memoryShare) (string, error) {
+func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShare) (string, error) {
 	tooLarge := problem(http.StatusRequestEntityTooLarge,
-		"The body is larger than %d bytes: send it in parts, or raise api.maxbody.", api.config.maxBody)
-	if r.ContentLength > api.config.maxBody {
+		"The body is larger than %d bytes: send it in parts, or raise api.maxbody.", a.config.MaxBody)
+	if r.ContentLength > a.config.MaxBody {
 		return "", tooLarge
 	}
 	// Where the server cannot, its own limit holds.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	whole := http.MaxBytesReader(w, r.Body, api.config.maxBody)
+	whole := http.MaxBytesReader(w, r.Body, a.config.MaxBody)
 	var body io.Reader = whole
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
@@ -52,7 +52,7 @@ func (api *httpAPI) readBody(w http.ResponseWriter, r *http.Request, share *memo
 		w.Header().Set("Accept-Encoding", "gzip")
 		return "", problem(http.StatusUnsupportedMediaType, "The Content-Encoding %.40q is not known: send gzip or none.", encoding)
 	}
-	text, err := api.readAll(body, share)
+	text, err := a.readAll(body, share)
 	if err != nil {
 		p := readProblem(err, tooLarge)
 		if p.Status == http.StatusServiceUnavailable {
@@ -71,11 +71,11 @@ var errTooLarge = errors.New("too large")
 // readAll reads all of body, unless that is more than a body may have or than
 // share can take. It joins chunks, because a buffer that grows leaves several
 // times its size behind as garbage.
-func (api *httpAPI) readAll(body io.Reader, share *memoryShare) (string, error) {
+func (a *api) readAll(body io.Reader, share *memoryShare) (string, error) {
 	var chunks []*[chunkBytes]byte
 	defer func() {
 		for _, chunk := range chunks {
-			api.chunks.Put(chunk)
+			a.chunks.Put(chunk)
 		}
 	}()
 	size := 0
@@ -83,14 +83,14 @@ func (api *httpAPI) readAll(body io.Reader, share *memoryShare) (string, error) 
 		if err := share.take(2 * chunkBytes); err != nil { // the chunk and its place in the text
 			return "", err
 		}
-		chunk := api.chunks.Get().(*[chunkBytes]byte)
+		chunk := a.chunks.Get().(*[chunkBytes]byte)
 		chunks = append(chunks, chunk)
 		n, err := fill(chunk[:], body)
 		if end = errors.Is(err, io.EOF); err != nil && !end {
 			return "", err
 		}
 		size += n
-		if int64(size) > api.config.maxBody {
+		if int64(size) > a.config.MaxBody {
 			return "", errTooLarge
 		}
 		if size > largeBody && !share.isOnlyLarge() {
@@ -129,7 +129,7 @@ func readProblem(err error, tooLarge *problemError) *problemError {
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
 		return problem(http.StatusBadRequest, "The body is not what its Content-Encoding says: %v.", err)
 	}
-	if p := problemOf(err); p != nil {
+	if p := asProblem(err); p != nil {
 		return p
 	}
 	return problem(http.StatusBadRequest, "The body did not arrive whole: %v.", err)
