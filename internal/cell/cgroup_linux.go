@@ -146,9 +146,17 @@ func (b *cgroupBlock) keep(l *leaf) bool {
 	return true
 }
 
-func (b *cgroupBlock) close() error {
+// forget closes the leaves that wait to be used again.
+func (b *cgroupBlock) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, l := range b.idle {
 		l.closeFiles()
 	}
+	b.idle = nil
+}
+
+func (b *cgroupBlock) close() error {
+	b.forget()
 	return b.dir.remove()
 }

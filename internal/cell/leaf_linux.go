@@ -98,6 +98,8 @@ func (l *leaf) start(what launch) (*process, error) {
 	p, err := startProcess(what)
 	if err != nil {
 		if _, gone := readAgain(l.events); errors.Is(gone, unix.ENODEV) {
+			l.killed = true // not to be kept
+			l.block.forget()
 			return nil, errGone
 		}
 		return nil, err

@@ -97,7 +97,7 @@ func (w *Warden) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, fmt.Errorf("%w: %w", ErrEnded, context.Cause(ctx))
 	}
 	r, err := w.start(c)
-	if errors.Is(err, errGone) {
+	for again := 0; errors.Is(err, errGone) && again < 2; again++ { // the cell's, and the limiter's
 		r, err = w.start(c)
 	}
 	if err != nil {
