@@ -9,6 +9,7 @@ import (
 
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/postbody"
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // Handler returns the agent's HTTP API, to be mounted at the root of a server
@@ -84,16 +85,7 @@ func (a apiAgent) InForce() bool    { return a.updater.currentStatus().InForce }
 func (a apiAgent) Status() any      { return a.Agent.Status() }
 func (a apiAgent) Plugins() any     { return a.Agent.Plugins() }
 
-// maxNamespace is how long a namespace may be, in bytes. An output may take
-// shorter ones only.
-const maxNamespace = 255
-
-func (a apiAgent) CheckNamespace(name string) error {
-	if len(name) > maxNamespace || checkName(name) != nil {
-		return fmt.Errorf("a namespace is 1 to %d characters of 0-9 A-Z a-z . _ -", maxNamespace)
-	}
-	return nil
-}
+func (a apiAgent) CheckNamespace(name string) error { return topic.CheckNamespace("", name) }
 
 func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Points) (httpapi.Posted, error) {
 	metrics := make([]Metric, 0, points.Expected)

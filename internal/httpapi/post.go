@@ -65,7 +65,7 @@ func (a *api) postNamespace(r *http.Request) (string, error) {
 		return own[0], nil
 	}
 	if err := a.agent.CheckNamespace(namespace); err != nil {
-		return "", problem(http.StatusBadRequest, "The namespace %.100q: %v.", namespace, err)
+		return "", problem(http.StatusBadRequest, "Wrong parameter ns: %v.", err)
 	}
 	if !a.agent.HasRoomFor(namespace) {
 		return "", problem(http.StatusForbidden, "Points of 1000 namespaces have come already, which is the most that this agent keeps accounts of,"+
