@@ -17,6 +17,7 @@ type Config struct {
 	Log      LogConfig
 	Time     TimeConfig
 	Coredump CoredumpConfig
+	Collect  CollectConfig
 
 	// Warnings are sentences, each with its line, about what in a file has no
 	// meaning any more or is not safe.
@@ -126,9 +127,16 @@ type LogConfig struct {
 	LogRotateSize int64
 }
 
+// CollectConfig is the section collect.
+type CollectConfig struct {
+	// Disable names kinds of measurements that are never collected.
+	Disable []string
+}
+
 // TimeConfig is the section time.
 type TimeConfig struct {
-	// Servers are NTP servers, HOST or HOST:PORT, asked in turn.
+	// Servers are NTP servers, HOST or HOST:PORT, asked in turn. Without any,
+	// the kind TIME is not collected.
 	Servers []string
 }
 

@@ -85,6 +85,7 @@ func (c *Config) read(f *configfile.File) {
 	f.Int("log.logrotatenum", &l.LogRotateNum, 0, 10_000)
 	f.Size("log.logrotatesize", &l.LogRotateSize, 4<<10, 1<<50)
 
+	f.Strings("collect.disable", &c.Collect.Disable)
 	f.Strings("time.servers", &c.Time.Servers)
 	f.String("coredump.dir", &c.Coredump.Dir)
 

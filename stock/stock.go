@@ -199,15 +199,28 @@ func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
 }
 
-// hostConfig says what of the host is measured.
-func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
-	return HostConfig{
-		InterfacePrefixes: cfg.Agent.IfacePrefix,
-		CoredumpDir:       cfg.Coredump.Dir,
-		NTPServers:        cfg.Time.Servers,
-		StateDir:          filepath.Join(cfg.DataDir(), "host"),
-		Logger:            logger,
+// HostConfig returns what the config says about measuring the host. It lacks
+// the StateDir, so that a collector made of it changes nothing, and the Logger.
+func (c Config) HostConfig() HostConfig {
+	host := HostConfig{
+		InterfacePrefixes: c.Agent.IfacePrefix,
+		CoredumpDir:       c.Coredump.Dir,
+		Disable:           slices.Clone(c.Collect.Disable),
 	}
+	switch {
+	case len(c.Time.Servers) == 0:
+		host.Disable = append(host.Disable, "TIME")
+	case !slices.Equal(c.Time.Servers, DefaultConfig().Time.Servers):
+		host.NTPServers = c.Time.Servers
+	}
+	return host
+}
+
+// hostConfig is the [Config.HostConfig] of an agent that runs.
+func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
+	host := cfg.HostConfig()
+	host.StateDir, host.Logger = filepath.Join(cfg.DataDir(), "host"), logger
+	return host
 }
 
 // runnerConfig says where plugins come from and how they run.

@@ -284,6 +284,14 @@ func TestCollectPrintsLineProtocolOnce(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(h.dir, "plugins"), "collecting changes nothing")
 }
 
+func TestCollectSaysWhyAKindIsSwitchedOff(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "collect.disable = [ \"MEM\" ]\n")
+	r := execute(t, "collect", "-f", h.config, "mem")
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "the kind MEM is switched off in "+h.dir+"/agent.conf, by collect.disable")
+}
+
 func TestCollectKnowsThePortsOfTheRegistry(t *testing.T) {
 	h := newHost(t)
 	r := execute(t, "collect", "-f", h.config, "PORT")
