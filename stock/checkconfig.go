@@ -18,6 +18,7 @@ import (
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/hostmetrics"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/topic"
 )
@@ -35,6 +36,9 @@ func (c Config) check(fail func(key, reason string)) {
 	c.API.check(failed)
 	failed("log.logdir", checkDir(c.Log.LogDir))
 	failed("coredump.dir", checkPath(c.Coredump.Dir))
+	for _, kind := range c.Collect.Disable {
+		failed("collect.disable", checkKind(kind))
+	}
 	for _, server := range c.Time.Servers {
 		failed("time.servers", checkHost(server))
 	}
@@ -152,6 +156,18 @@ func checkHostName(host string) error {
 		return fmt.Errorf("%q is no host", host)
 	}
 	return nil
+}
+
+// checkKind wants the name of a kind of measurements.
+func checkKind(name string) error {
+	known := hostmetrics.KindNames()
+	if slices.Contains(known, name) {
+		return nil
+	}
+	if upper := strings.ToUpper(name); slices.Contains(known, upper) {
+		return fmt.Errorf("%q is not a kind; %q is meant?", name, upper)
+	}
+	return fmt.Errorf("%q is not a kind; the kinds are %s", name, strings.Join(known, ", "))
 }
 
 // checkHost checks HOST or HOST:PORT.

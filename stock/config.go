@@ -17,9 +17,10 @@ type Config struct {
 	Log      LogConfig
 	Time     TimeConfig
 	Coredump CoredumpConfig
+	Collect  CollectConfig
 
-	// Warnings are sentences about what a file has in it that means nothing
-	// any more, each with its line.
+	// Warnings are sentences, each with its line, about what in a file has no
+	// meaning any more or is not safe.
 	Warnings []string
 }
 
@@ -126,9 +127,16 @@ type LogConfig struct {
 	LogRotateSize int64
 }
 
+// CollectConfig is the section collect.
+type CollectConfig struct {
+	// Disable names kinds of measurements that are never collected.
+	Disable []string
+}
+
 // TimeConfig is the section time.
 type TimeConfig struct {
-	// Servers are NTP servers, HOST or HOST:PORT, asked in turn.
+	// Servers are NTP servers, HOST or HOST:PORT, asked in turn. Without any,
+	// the kind TIME is not collected.
 	Servers []string
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ output.format = "xml"
 func TestSectionsOfOlderConfigsAreSkippedWithAWarning(t *testing.T) {
 	c, err := readConfig(t, `
 [agent]
-registryaddr = "http://registry"
+registryaddr = "https://registry"
 [output]
 name = "stdout"
 [trace]
@@ -139,4 +140,38 @@ func TestAConfigThatIsNotThereIsNamed(t *testing.T) {
 	_, err := stock.ReadConfig("/nonexistent/agent.conf")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "/nonexistent/agent.conf")
+}
+
+func TestKindsAreSwitchedOffInTheConfig(t *testing.T) {
+	kinds := func(more string) (names []string) {
+		c, err := readConfig(t, `
+agent.registryaddr = "file:///etc/agent-registry.toml"
+output.servers = [ "127.0.0.1:4150" ]
+`+more)
+		require.NoError(t, err)
+		for _, kind := range stock.HostKinds(c.HostConfig()) {
+			names = append(names, kind.Name)
+		}
+		return names
+	}
+	all := kinds("")
+	require.Contains(t, all, "TIME")
+	require.Equal(t, without(all, "TIME"), kinds(`collect.disable = [ "TIME" ]`))
+	require.Equal(t, without(all, "TIME"), kinds(`time.servers = []`), "no server is asked")
+	require.Equal(t, without(all, "CPU", "TIME"), kinds(`
+collect.disable = [ "CPU" ]
+time.servers = []
+`))
+	require.Equal(t, all, kinds(`collect.disable = []`))
+}
+
+func without(all []string, names ...string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(names, name) })
+}
+
+func TestOnlyNTPServersThatWereChosenMustAnswer(t *testing.T) {
+	c, err := readConfig(t, "time.servers = [ \"ntp.example.com\" ]")
+	require.Error(t, err) // what is required is missing
+	require.Equal(t, []string{"ntp.example.com"}, c.HostConfig().NTPServers)
+	require.Empty(t, stock.DefaultConfig().HostConfig().NTPServers)
 }

@@ -214,6 +214,36 @@ func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
 		" is not there yet; it says what is collected\n"}, r)
 }
 
+func TestCheckReadsTheRegistryFile(t *testing.T) {
+	h := newHost(t)
+	for content, says := range map[string]string{
+		"[[namespace]]\nname = \"demo shop\"\n":                             `registry.toml:2: namespace.name: namespace "demo shop" contains ' '`,
+		"[[namespace]]\nname = \"web\"\nintervall = 5\n":                    "registry.toml:3: namespace.intervall: no such key; is namespace.intervals meant?",
+		"[[namespace]]\nname = \"web\"\n[[namespace.port]]\nport = 70000\n": `registry.toml:3: port "": its name`,
+	} {
+		h.write(t, "registry.toml", content)
+		r := execute(t, "check", "-f", h.config)
+		require.Equal(t, 1, r.code, content)
+		require.Contains(t, r.stderr, says)
+		require.NotContains(t, r.stdout, "is good")
+	}
+}
+
+func TestCheckWarnsOfARegistryWithoutEncryption(t *testing.T) {
+	h := newHost(t)
+	for address, warned := range map[string]bool{
+		"http://registry.example.com": true, "http://10.0.0.1:8080": true, "https://registry.example.com": false,
+		"http://127.0.0.1:8080": false, "http://[::1]": false, "http://localhost": false,
+	} {
+		content, err := os.ReadFile(h.config)
+		require.NoError(t, err)
+		config := h.write(t, "http.conf", strings.Replace(string(content), "file://"+h.dir+"/registry.toml", address, 1))
+		r := execute(t, "check", "-f", config)
+		require.Equal(t, 0, r.code, r.stderr)
+		require.Equal(t, warned, strings.Contains(r.stderr, "warning: line 3: agent.registryaddr: http is not encrypted"), "%s: %s", address, r.stderr)
+	}
+}
+
 func TestCheckRefusesADataDirectoryInAPluginsPlace(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/plugins/web.shop/mysql"))
@@ -252,6 +282,14 @@ func TestCollectPrintsLineProtocolOnce(t *testing.T) {
 	require.Equal(t, 1, strings.Count(r.stdout, "cpu.idle,host=h1 value="), "rates take two readings, within one collection")
 	require.NotContains(t, r.stdout, "net.")
 	require.NoDirExists(t, filepath.Join(h.dir, "plugins"), "collecting changes nothing")
+}
+
+func TestCollectSaysWhyAKindIsSwitchedOff(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "collect.disable = [ \"MEM\" ]\n")
+	r := execute(t, "collect", "-f", h.config, "mem")
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "the kind MEM is switched off in "+h.dir+"/agent.conf, by collect.disable")
 }
 
 func TestCollectKnowsThePortsOfTheRegistry(t *testing.T) {

@@ -26,6 +26,12 @@ func statusText(s agent.Status) []byte {
 	} else {
 		fmt.Fprintln(&text, "Nothing is wrong.")
 	}
+	if len(s.Warnings) > 0 {
+		fmt.Fprintln(&text, "\nWARNINGS")
+		for _, sentence := range s.Warnings {
+			fmt.Fprintf(&text, "  %s\n", oneLine(sentence))
+		}
+	}
 
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nregistry\t%s\n", registryText(s.Registry, now))
