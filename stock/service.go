@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/datadir"
 )
 
 // requestGrace is what requests under way get when a server stops.
@@ -41,7 +40,6 @@ type generation struct {
 	config    Config
 	listeners listeners
 	security  *tls.Config
-	data      *datadir.Lock
 	parts     *Stock
 	agent     *agent.Agent
 	server    *server
@@ -204,12 +202,9 @@ func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) 
 func (g *generation) build(s *Service) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, g.listeners.close(), g.data.Close())
+			err = errors.Join(err, g.listeners.close())
 		}
 	}()
-	if g.data, err = datadir.Take(g.config.DataDir()); err != nil {
-		return err
-	}
 	if g.parts, err = build(g.config, s.log, s.more); err != nil {
 		return err
 	}
@@ -233,5 +228,5 @@ func (g *generation) start(s *Service) {
 func (g *generation) stop() error {
 	err := g.server.stop(requestGrace)
 	g.cancel()
-	return errors.Join(err, <-g.ended, g.parts.Close(), g.data.Close())
+	return errors.Join(err, <-g.ended, g.parts.Close())
 }

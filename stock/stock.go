@@ -33,7 +33,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/datadir"
+	"github.com/lodastack/agent/internal/safedir"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -59,7 +59,8 @@ type Stock struct {
 	// Options make the agent. They are good for one.
 	Options []agent.Option
 
-	output  agent.Output // closed by the agent
+	output  agent.Output   // closed by the agent
+	owned   *safedir.Owned // the directories of plugins and data
 	release []func(context.Context) error
 	ownsLog bool
 }
@@ -92,8 +93,9 @@ func New(cfg Config, more ...agent.Option) (*Stock, error) {
 // closePatience is how long closing waits for what plugins left.
 const closePatience = time.Second
 
-// Close releases what the agent, once it has run, does not: the log file, and
-// what plugins were run with. The log then goes to standard error.
+// Close releases what the agent, once it has run, does not: the directories of
+// plugins and data, the log file, and what plugins were run with. The log then
+// goes to standard error.
 func (s *Stock) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
@@ -102,6 +104,7 @@ func (s *Stock) Close() error {
 		wrong = append(wrong, release(ctx))
 	}
 	s.release = nil
+	wrong = append(wrong, s.owned.Close())
 	if s.ownsLog {
 		wrong = append(wrong, s.Log.Close())
 	}
@@ -128,7 +131,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 	if err != nil {
 		return s, err
 	}
-	if err := datadir.Make(cfg.DataDir()); err != nil {
+	if s.owned, err = safedir.Own(cfg.dirs()...); err != nil {
 		return s, err
 	}
 	runner, err := GitRunner(runnerConfig(cfg, log.Logger))

@@ -117,6 +117,13 @@ func (h *host) start(t *testing.T) *daemon {
 	t.Helper()
 	d := &daemon{cmd: agentCommand(t, "start", "-f", h.config), stderr: new(bytes.Buffer), ended: make(chan struct{})}
 	d.cmd.Stderr = d.stderr
+	h.watch(t, d)
+	return d
+}
+
+// watch starts the daemon and waits until its API answers.
+func (h *host) watch(t *testing.T, d *daemon) {
+	t.Helper()
 	require.NoError(t, d.cmd.Start())
 	go func() {
 		d.cmd.Wait() // the test looks at ProcessState
@@ -127,7 +134,6 @@ func (h *host) start(t *testing.T) *daemon {
 		<-d.ended
 	})
 	h.waitUntilServed(t, d)
-	return d
 }
 
 func (h *host) waitUntilServed(t *testing.T, d *daemon) {
