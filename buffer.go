@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 const (
@@ -162,7 +164,7 @@ func (b *buffer) release(namespace string) {
 // write sees a namespace's batches through: delivered or dropped.
 func (b *buffer) write(ctx context.Context, batches []Batch) {
 	whole := merge(batches)
-	wait := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
+	wait := backoff.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
 	for {
 		err := b.attempt(ctx, whole)
 		if err == nil {
@@ -181,7 +183,7 @@ func (b *buffer) write(ctx context.Context, batches []Batch) {
 			b.done(whole, len(whole.Metrics)-refused, permanent.Reason)
 			return
 		}
-		if !b.rest(ctx, wait.next()) {
+		if !b.rest(ctx, wait.Next()) {
 			b.done(whole, 0, droppedShutdown)
 			return
 		}
@@ -199,7 +201,7 @@ func (b *buffer) rest(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	case <-b.closing:
-		return pause(ctx, min(d, lastRests))
+		return backoff.Pause(ctx, min(d, lastRests))
 	}
 }
 

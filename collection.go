@@ -62,7 +62,7 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	if ctx.Err() == context.Canceled {
 		err = nil // the agent stops, or the collector is scheduled anew
 	}
-	normalise := normaliser{host: a.hostname(), now: time.Now().Unix()}
+	normalise := a.normaliser("")
 	var bad []*MetricError
 	points := 0
 	for _, batch := range batches {

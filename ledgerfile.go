@@ -5,6 +5,8 @@ import (
 	"errors"
 	"reflect"
 	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 const (
@@ -92,7 +94,7 @@ func (a *Agent) keepLedger(ctx context.Context) {
 	}
 	var saved map[string]Account
 	due := time.Now().Add(ledgerInterval)
-	for pause(ctx, noteInterval) {
+	for backoff.Pause(ctx, noteInterval) {
 		now := a.accounts()
 		if !reflect.DeepEqual(now, noted) && a.notes.write(now) == nil {
 			noted = now

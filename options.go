@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/lodastack/agent/internal/httpapi"
 )
 
 // Option configures an [Agent]; see [New].
@@ -18,12 +22,13 @@ type config struct {
 	collectors      []*collection
 	logger          *slog.Logger
 	hostname        string
+	tags            map[string]string
 	stateDir        string
 	bufferSize      int
 	updateInterval  time.Duration
 	shutdownTimeout time.Duration
 	build           Build
-	api             apiConfig
+	api             httpapi.Config
 }
 
 func defaultConfig() config {
@@ -33,7 +38,7 @@ func defaultConfig() config {
 		updateInterval:  10 * time.Minute,
 		shutdownTimeout: 8 * time.Second,
 		build:           ReadBuild(),
-		api:             defaultAPIConfig(),
+		api:             httpapi.DefaultConfig(),
 	}
 }
 
@@ -121,6 +126,43 @@ func WithHostname(name string) Option {
 		c.hostname = name
 		return nil
 	}
+}
+
+// WithTags adds tags to every point that has none of the same key, a data
+// centre for example. Keys and values have no spaces or control characters, and
+// no key is host (see [WithHostname]), time, _field or _measurement.
+func WithTags(tags map[string]string) Option {
+	return func(c *config) error {
+		var wrong []error
+		for _, key := range slices.Sorted(maps.Keys(tags)) {
+			if err := checkOwnTag(key, tags[key]); err != nil {
+				wrong = append(wrong, fmt.Errorf("WithTags: the tag %.100q: %w", key, err))
+			}
+		}
+		if len(wrong) > 0 {
+			return errors.Join(wrong...)
+		}
+		if c.tags == nil {
+			c.tags = make(map[string]string, len(tags))
+		}
+		maps.Copy(c.tags, tags)
+		return nil
+	}
+}
+
+// checkOwnTag says why the agent may not add a tag to its points.
+func checkOwnTag(key, value string) error {
+	switch {
+	case key == "" || cleanTag(key) != key:
+		return errors.New("the key is empty or has spaces or control characters, or a backslash at its end")
+	case value == "" || cleanTag(value) != value:
+		return fmt.Errorf("the value %.100q is empty or has spaces or control characters, or a backslash at its end", value)
+	case key == hostTag:
+		return errors.New("WithHostname sets it")
+	case isReservedTag(key):
+		return errors.New("it has a meaning of its own in InfluxDB: give it another name")
+	}
+	return nil
 }
 
 // WithStateDir names the directory in which the agent remembers, from one run

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // postPrefix begins the names of posted metrics.
@@ -26,7 +25,7 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 	if namespace == "" {
 		return &InputError{Err: errors.New("the namespace is empty")}
 	}
-	normalise := normaliser{prefix: postPrefix, host: a.hostname(), now: time.Now().Unix()}
+	normalise := a.normaliser(postPrefix)
 	good, bad := normalise.list(metrics)
 	if len(bad) > 0 {
 		return bad[0]
@@ -43,7 +42,7 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 // sendOwn puts metrics of the agent's own producers into the buffer, and
 // returns those that cannot be sent.
 func (a *Agent) sendOwn(namespace string, metrics []Metric) []*MetricError {
-	normalise := normaliser{host: a.hostname(), now: time.Now().Unix()}
+	normalise := a.normaliser("")
 	good, bad := normalise.list(metrics)
 	a.buffer.add(Batch{Namespace: namespace, Metrics: good})
 	return bad

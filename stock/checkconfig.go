@@ -17,7 +17,9 @@ import (
 
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/gitrunner"
+	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/safedir"
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // check calls fail for everything that is wrong beyond types and bounds.
@@ -98,9 +100,7 @@ func (o OutputConfig) check(failed func(key string, err error)) {
 	if o.Format != "influx" && o.Format != "json" {
 		failed("output.format", fmt.Errorf("%q is no format; write influx or json", o.Format))
 	}
-	if len(o.TopicPrefix) > 63 || strings.ContainsFunc(o.TopicPrefix, notInTopic) {
-		failed("output.topicprefix", fmt.Errorf("%q begins no NSQ topic; write at most 63 of the characters a-z A-Z 0-9 . _ -", o.TopicPrefix))
-	}
+	failed("output.topicprefix", topic.CheckPrefix(o.TopicPrefix))
 	if o.SpoolSize > 0 && o.SpoolSize < 1<<20 {
 		failed("output.spoolsize", fmt.Errorf("%d bytes are too few; write 1 MiB (1048576) or more, or 0 for no spool", o.SpoolSize))
 	}
@@ -112,10 +112,6 @@ func (o OutputConfig) check(failed func(key string, err error)) {
 	checkKeyPair(failed, "output.tlscert", o.TLSCert, "output.tlskey", o.TLSKey)
 	failed("output.tlsca", checkCertificates(o.TLSCA))
 	failed("output.authsecretfile", checkSecret(o.AuthSecretFile))
-}
-
-func notInTopic(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '_' || r == '-')
 }
 
 func (a APIConfig) check(failed func(key string, err error)) {
@@ -132,9 +128,7 @@ func (a APIConfig) check(failed func(key string, err error)) {
 		}
 	}
 	for _, host := range a.Hosts {
-		if host == "" || strings.ContainsAny(host, "/:@ ") {
-			failed("api.hosts", fmt.Errorf("%q is no name of a host; write it without port", host))
-		}
+		failed("api.hosts", httpapi.CheckHost(host))
 	}
 }
 

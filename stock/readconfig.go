@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/configfile"
+	"github.com/lodastack/agent/internal/httpapi"
 )
 
 // DefaultPath is where the agent's config file is expected.
@@ -92,7 +93,7 @@ func (c *Config) readAPI(f *configfile.File) {
 	f.String("api.clientca", &a.ClientCA)
 	f.String("api.socket", &a.Socket)
 	f.Strings("api.hosts", &a.Hosts)
-	f.Size("api.maxbody", &a.MaxBody, 1<<10, 256<<20)
+	f.Size("api.maxbody", &a.MaxBody, httpapi.LeastMaxBody, httpapi.LargestMaxBody)
 	f.Duration("api.headertimeout", &a.HeaderTimeout, time.Second, time.Hour)
 	f.Duration("api.readtimeout", &a.ReadTimeout, time.Second, day)
 	f.Duration("api.writetimeout", &a.WriteTimeout, time.Second, day)

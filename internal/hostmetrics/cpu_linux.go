@@ -7,12 +7,13 @@ import (
 	"strconv"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // cpu measures the processors' time (/proc/stat), the load (/proc/loadavg)
 // and the number of processes. See proc_stat(5) and proc_loadavg(5).
 type cpu struct {
-	stat, load file
+	stat, load procfs.File
 	processes  processCounter
 	all        cpuTicks
 	cores      []cpuTicks
@@ -34,7 +35,7 @@ func cpuColumns() [8]string {
 }
 
 func newCPU(root string) agent.Collector {
-	c := &cpu{stat: newFile(root, "proc/stat"), load: newFile(root, "proc/loadavg"), processes: newProcessCounter(root)}
+	c := &cpu{stat: procfs.NewFile(root, "proc/stat"), load: procfs.NewFile(root, "proc/loadavg"), processes: newProcessCounter(root)}
 	return &rates{read: c.read}
 }
 
@@ -46,15 +47,15 @@ func (c *cpu) read() ([]agent.Metric, error) {
 }
 
 func (c *cpu) readStat(p *points) error {
-	rest, err := c.stat.read()
+	rest, err := c.stat.Read()
 	if err != nil {
 		return fmt.Errorf("measuring processors: %w", err)
 	}
 	for len(rest) > 0 {
 		var line []byte
-		line, rest = cutLine(rest)
-		w := words{line}
-		switch key := w.next(); {
+		line, rest = procfs.CutLine(rest)
+		w := procfs.NewWords(line)
+		switch key := w.Next(); {
 		case string(key) == "cpu":
 			c.addAll(p, parseTicks(w))
 		case bytes.HasPrefix(key, []byte("cpu")):
@@ -69,9 +70,9 @@ func (c *cpu) readStat(p *points) error {
 	return nil
 }
 
-func parseTicks(w words) (t cpuTicks) {
+func parseTicks(w procfs.Words) (t cpuTicks) {
 	for t.columns < len(t.ticks) {
-		n, ok := w.number()
+		n, ok := w.Number()
 		if !ok {
 			break
 		}
@@ -96,7 +97,7 @@ func (c *cpu) addAll(p *points, now cpuTicks) {
 // addCore reports a processor's idle time. One that was switched on between
 // the readings has no earlier ticks, and so no columns, to compare with.
 func (c *cpu) addCore(p *points, id []byte, now cpuTicks) {
-	n, ok := parseNumber(id)
+	n, ok := procfs.ParseNumber(id)
 	if !ok || n > 1<<16 {
 		return
 	}
@@ -128,15 +129,15 @@ func (t cpuTicks) since(before cpuTicks) (percent [8]float64, ok [8]bool) {
 }
 
 func (c *cpu) readLoad(p *points) error {
-	line, err := c.load.read()
+	line, err := c.load.Read()
 	if err != nil {
 		return fmt.Errorf("measuring the load: %w", err)
 	}
-	w := words{line}
+	w := procfs.NewWords(line)
 	for _, name := range [...]string{"cpu.loadavg.1", "cpu.loadavg.5", "cpu.loadavg.15"} {
-		load, err := strconv.ParseFloat(string(w.next()), 64)
+		load, err := strconv.ParseFloat(string(w.Next()), 64)
 		if err != nil {
-			return fmt.Errorf("measuring the load: %s: %w", c.load.path, err)
+			return fmt.Errorf("measuring the load: %s: %w", c.load.Path, err)
 		}
 		p.add(name, load, nil)
 	}
@@ -144,8 +145,8 @@ func (c *cpu) readLoad(p *points) error {
 }
 
 // addNumber reports the next word as it is; where it is no number, nothing.
-func addNumber(p *points, name string, w words) {
-	if n, ok := w.number(); ok {
+func addNumber(p *points, name string, w procfs.Words) {
+	if n, ok := w.Number(); ok {
 		p.add(name, float64(n), nil)
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"fmt"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // mem measures the memory (/proc/meminfo, see proc_meminfo(5)).
-type mem struct{ info file }
+type mem struct{ info procfs.File }
 
 func newMem(root string) agent.Collector {
-	m := &mem{info: newFile(root, "proc/meminfo")}
+	m := &mem{info: procfs.NewFile(root, "proc/meminfo")}
 	return agent.CollectorFunc(m.collect)
 }
 
@@ -23,13 +24,13 @@ type memory struct {
 }
 
 func (m *mem) collect(context.Context) ([]agent.Metric, error) {
-	content, err := m.info.read()
+	content, err := m.info.Read()
 	if err != nil {
 		return nil, fmt.Errorf("measuring memory: %w", err)
 	}
 	k := parseMemory(content)
 	if k.total == 0 {
-		return nil, fmt.Errorf("measuring memory: %s has no MemTotal", m.info.path)
+		return nil, fmt.Errorf("measuring memory: %s has no MemTotal", m.info.Path)
 	}
 	used := float64(k.total) - float64(k.available)
 	p := make(points, 0, 7)
@@ -56,24 +57,24 @@ func (m *mem) collect(context.Context) ([]agent.Metric, error) {
 func parseMemory(content []byte) (m memory) {
 	for len(content) > 0 {
 		var line []byte
-		line, content = cutLine(content)
+		line, content = procfs.CutLine(content)
 		key, value, _ := bytes.Cut(line, []byte{':'})
-		w := words{value}
+		w := procfs.NewWords(value)
 		switch string(key) {
 		case "MemTotal":
-			m.total, _ = w.number()
+			m.total, _ = w.Number()
 		case "MemFree":
-			m.free, _ = w.number()
+			m.free, _ = w.Number()
 		case "MemAvailable":
-			m.available, m.knowsAvailable = w.number()
+			m.available, m.knowsAvailable = w.Number()
 		case "Buffers":
-			m.buffers, _ = w.number()
+			m.buffers, _ = w.Number()
 		case "Cached":
-			m.cached, _ = w.number()
+			m.cached, _ = w.Number()
 		case "SwapTotal":
-			m.swapTotal, _ = w.number()
+			m.swapTotal, _ = w.Number()
 		case "SwapFree":
-			m.swapFree, _ = w.number()
+			m.swapFree, _ = w.Number()
 		}
 	}
 	if !m.knowsAvailable {

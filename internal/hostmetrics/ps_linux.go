@@ -1,10 +1,12 @@
 package hostmetrics
 
 import (
-	"bytes"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // zombiesEvery is how often all processes are looked at to find the zombies
@@ -15,18 +17,18 @@ const zombiesEvery = time.Minute
 // processCounter counts processes and zombies (state Z in /proc/PID/stat, see
 // proc_pid_stat(5)).
 type processCounter struct {
-	processes pidLister
+	processes procfs.PIDLister
 	buf       []byte
 	zombies   int
 	counted   time.Time
 }
 
 func newProcessCounter(root string) processCounter {
-	return processCounter{processes: newPIDLister(root), buf: make([]byte, 1024)}
+	return processCounter{processes: procfs.PIDLister{Dir: filepath.Join(root, "proc")}, buf: make([]byte, 1024)}
 }
 
 func (c *processCounter) read(p *points) error {
-	pids, err := c.processes.list()
+	pids, err := c.processes.List()
 	if err != nil {
 		return fmt.Errorf("counting processes: %w", err)
 	}
@@ -43,18 +45,12 @@ func (c *processCounter) read(p *points) error {
 func (c *processCounter) countZombies(pids []int) {
 	c.zombies = 0
 	for _, pid := range pids {
-		n, err := readInto(c.processes.proc+"/"+strconv.Itoa(pid)+"/stat", &c.buf)
-		if err == nil && processState(c.buf[:n]) == 'Z' {
+		n, err := procfs.ReadInto(c.processes.Dir+"/"+strconv.Itoa(pid)+"/stat", &c.buf)
+		if err != nil {
+			continue
+		}
+		if stat, ok := procfs.ParseStat(c.buf[:n]); ok && stat.State == 'Z' {
 			c.zombies++
 		}
 	}
-}
-
-// processState returns the state's letter, which follows the name. The name
-// stands in parentheses and may itself contain any character.
-func processState(stat []byte) byte {
-	if i := bytes.LastIndexByte(stat, ')'); i >= 0 && i+2 < len(stat) {
-		return stat[i+2]
-	}
-	return 0
 }

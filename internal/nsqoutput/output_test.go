@@ -111,6 +111,6 @@ func TestWriteRefusesANamespaceThatMakesNoTopicWithoutAskingNsqd(t *testing.T) {
 		var permanent *agent.PermanentError
 		require.ErrorAs(t, err, &permanent, ns)
 		require.Equal(t, "bad_topic", permanent.Reason)
-		require.ErrorContains(t, err, "use a namespace")
+		require.ErrorContains(t, err, "namespace")
 	}
 }
