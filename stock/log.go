@@ -14,6 +14,9 @@ import (
 	"github.com/lodastack/agent/internal/safedir"
 )
 
+// logName is the file in the log directory.
+const logName = "agent.log"
+
 // Log is where the agent logs, as its config says. It can be configured anew
 // while it is used. Reopen and Close are not safe for concurrent use.
 type Log struct {
@@ -50,7 +53,7 @@ func (l *Log) Reopen(cfg LogConfig) error {
 	var w io.WriteCloser
 	if cfg.LogDir != "" {
 		file, err := logfile.Open(logfile.Config{
-			Path:    filepath.Join(cfg.LogDir, "agent.log"),
+			Path:    filepath.Join(cfg.LogDir, logName),
 			MaxSize: cfg.LogRotateSize,
 			Keep:    cfg.LogRotateNum,
 		})

@@ -60,7 +60,7 @@ func (o OutputConfig) tlsConfig() (*tls.Config, error) {
 		config.RootCAs = pool
 	}
 	if o.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+		pair, err := loadKeyPair(o.TLSCert, o.TLSKey)
 		if err != nil {
 			return nil, fmt.Errorf("output.tlscert: %w", err)
 		}

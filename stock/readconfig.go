@@ -17,9 +17,16 @@ const DefaultPath = "/etc/agent.conf"
 // line for each fault: FILE:LINE: KEY: REASON.
 type ConfigError = configfile.Error
 
-// ReadConfig reads the config file at path and checks it. It returns a
-// [*ConfigError] where the file is wrong, and beside it what could be read.
-func ReadConfig(path string) (Config, error) {
+// ReadConfig reads the config file at path and checks it for an agent of this
+// process's user. It returns a [*ConfigError] where the file is wrong, and
+// beside it what could be read.
+func ReadConfig(path string) (Config, error) { return readConfig(path, true) }
+
+// ReadConfigValues is [ReadConfig] for whoever asks about the agent and does not
+// run it: another user may own its files and directories.
+func ReadConfigValues(path string) (Config, error) { return readConfig(path, false) }
+
+func readConfig(path string, own bool) (Config, error) {
 	c := DefaultConfig()
 	file, err := configfile.Read(path)
 	if err != nil {
@@ -27,6 +34,9 @@ func ReadConfig(path string) (Config, error) {
 	}
 	c.read(file)
 	c.check(file.Fail)
+	if own {
+		c.checkAccess(path, file.Fail)
+	}
 	return c, file.Err()
 }
 

@@ -34,6 +34,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/safedir"
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -168,7 +169,10 @@ func (c Config) options() []agent.Option {
 	}
 	if path := c.API.TokenFile; path != "" {
 		options = append(options, agent.WithControlToken(func() string {
-			token, _ := readSecret(path) // while it cannot be read, no token is good
+			if safefile.CheckFile(path, true) != nil {
+				return "" // while others may read or change it, no token is good
+			}
+			token, _ := readSecret(path) // nor while it cannot be read
 			return token
 		}))
 	}

@@ -128,7 +128,7 @@ func (c *call) parse(takesArgs bool) error {
 // elsewhere keeps nobody from asking or stopping an agent. Without a file in
 // the usual place the defaults hold.
 func (c *call) readKeys(keys ...string) (stock.Config, error) {
-	cfg, err := stock.ReadConfig(c.config)
+	cfg, err := stock.ReadConfigValues(c.config)
 	var wrong *stock.ConfigError
 	switch {
 	case err == nil:
