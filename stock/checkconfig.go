@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/safedir"
@@ -51,8 +52,8 @@ func (a AgentConfig) check(failed func(key string, err error)) {
 	}
 	failed("agent.branch", gitrunner.CheckBranch(a.Branch))
 	failed("agent.pidfile", checkPath(a.PIDFile))
-	if a.Hostname != "" && strings.ContainsFunc(a.Hostname, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		failed("agent.hostname", fmt.Errorf("%q has blanks or control characters in it", a.Hostname))
+	if a.Hostname != "" {
+		failed("agent.hostname", agent.CheckHostname(a.Hostname))
 	}
 }
 
@@ -180,6 +181,9 @@ func checkHost(host string) error {
 func (c Config) checkRegistry() error {
 	if c.Agent.RegistryAddr == "" {
 		return errors.New("missing; write http://HOST, https://HOST, or file:///PATH for a registry file")
+	}
+	if filepath.IsAbs(c.Agent.RegistryAddr) {
+		return fmt.Errorf("%q is a path; write %q for a registry file", c.Agent.RegistryAddr, "file://"+c.Agent.RegistryAddr)
 	}
 	_, err := c.Registry(nil)
 	return err
