@@ -3,6 +3,8 @@ package stock
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -37,6 +39,7 @@ func readConfig(path string, own bool) (Config, error) {
 	if own {
 		c.checkAccess(path, file.Fail)
 	}
+	c.warnPlain(file)
 	return c, file.Err()
 }
 
@@ -130,4 +133,27 @@ func readLevel(f *configfile.File, key string, into *slog.Level) {
 	default:
 		f.Fail(key, fmt.Sprintf("%q is no level; write DEBUG, INFO, WARNING, ERROR or FATAL", name))
 	}
+}
+
+// warnPlain warns of addresses over which whoever is on the way can replace what
+// this host runs.
+func (c *Config) warnPlain(f *configfile.File) {
+	warn := func(key, address, instead string) {
+		scheme, rest, _ := strings.Cut(address, "://")
+		if scheme != "http" && scheme != "git" {
+			return
+		}
+		if u, err := url.Parse("http://" + strings.ReplaceAll(rest, "%", "")); err != nil || u.Hostname() == "" || isLoopback(u.Hostname()) {
+			return // what is no address is a fault already
+		}
+		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: %s: %s:// is neither encrypted nor authenticated, so whoever is on the way can change what this host runs; use %s",
+			f.Line(key), key, scheme, instead))
+	}
+	warn("agent.registryaddr", c.Agent.RegistryAddr, "https://")
+	warn("agent.git", c.Agent.Git, "https:// or ssh://")
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }

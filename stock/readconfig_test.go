@@ -61,6 +61,7 @@ func TestTheFirstREADMEsExampleLoadsAsWritten(t *testing.T) {
 	want.Agent.PluginsUser = me.Username
 	want.Agent.Git = "git://git@git.test.com/orgname/%s.git"
 	want.Output.Servers = []string{"0.0.0.0:7777"}
+	want.Warnings = []string{"line 13: agent.git: git:// is neither encrypted nor authenticated, so whoever is on the way can change what this host runs; use https:// or ssh://"}
 	want.Log = stock.LogConfig{LogDir: "/tmp/agent/log", Level: slog.LevelDebug, LogRotateNum: 5, LogRotateSize: 1887436800}
 	require.Equal(t, want, c)
 }
@@ -119,7 +120,7 @@ output.format = "xml"
 func TestSectionsOfOlderConfigsAreSkippedWithAWarning(t *testing.T) {
 	c, err := readConfig(t, `
 [agent]
-registryaddr = "http://registry"
+registryaddr = "https://registry"
 [output]
 name = "stdout"
 [trace]
@@ -139,4 +140,30 @@ func TestAConfigThatIsNotThereIsNamed(t *testing.T) {
 	_, err := stock.ReadConfig("/nonexistent/agent.conf")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "/nonexistent/agent.conf")
+}
+
+func TestAddressesThatAnybodyOnTheWayCanAnswerAreWarnedOf(t *testing.T) {
+	for address, warned := range map[string]bool{
+		"http://registry":        true,
+		"https://registry":       false,
+		"http://127.0.0.1:8080":  false,
+		"http://localhost":       false,
+		"http://[::1]:8080":      false,
+		"file:///etc/agent.toml": false,
+	} {
+		c, err := readConfig(t, "agent.registryaddr = \""+address+"\"\noutput.name = \"stdout\"\n")
+		require.NoError(t, err)
+		require.Equal(t, warned, len(c.Warnings) == 1, address)
+	}
+	for git, warned := range map[string]bool{
+		"git://git.example.com/%s.git":   true,
+		"http://git.example.com/%s.git":  true,
+		"https://git.example.com/%s.git": false,
+		"git@git.example.com:%s.git":     false,
+		"http://127.0.0.1/%s.git":        false,
+	} {
+		c, err := readConfig(t, "agent.registryaddr = \"https://r\"\noutput.name = \"stdout\"\nagent.git = \""+git+"\"\n")
+		require.NoError(t, err)
+		require.Equal(t, warned, len(c.Warnings) == 1, git)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -256,6 +259,13 @@ func TestStatusSaysFirstWhatIsWrong(t *testing.T) {
 	require.Equal(t, 0, r.code, r.stderr)
 	require.Regexp(t, `(?s)up for [^\n]*\n\nWRONG\n  registry: [^\n]*registry\.toml:1:`, r.stdout)
 
+	r = execute(t, "status", "-f", h.config, "--check")
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^agent status: something is wrong \([1-9]\)\n$`, r.stderr)
+	r = execute(t, "status", "-f", h.config, "--json", "--check")
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stdout, `"namespaces":["web.shop"]`)
+
 	r = execute(t, "status", "-f", h.config, "--json")
 	require.Equal(t, 0, r.code)
 	require.Contains(t, r.stdout, `"namespaces":["web.shop"]`)
@@ -355,4 +365,38 @@ func TestAPIDFileThatIsRemovedIsNoFaultAndSIGHUPWritesItAgain(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 0, d.exitCode(t), d.stderr)
+}
+
+func TestNoListenerControlsTheTerminal(t *testing.T) {
+	const hostile = "\x9b2J\u009b2J\x7f\u202e" // json.Valid lets these through
+	for path, answer := range map[string]string{
+		"status": `{"hostname": "` + hostile + `", "registry": {"error": "\u001b[2J` + hostile + `"}, "namespaces": ["\u001b` + hostile + `"], ` +
+			`"output": {"servers": [{"address": "\u001b` + hostile + `"}]}, "plugins": [{"ns": "\u001b", "repo": "` + hostile + `"}]}`,
+		"problem": `{"detail": "\u001b[2J` + hostile + `"}`,
+	} {
+		code := http.StatusOK
+		if path == "problem" {
+			code = http.StatusForbidden
+		}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			io.WriteString(w, answer)
+		}))
+		h := newHost(t)
+		h.listen = server.Listener.Addr().String()
+		h.configure(t, "")
+		for _, args := range [][]string{{"status", "-f", h.config}, {"status", "-f", h.config, "--json"}} {
+			r := execute(t, args...)
+			for _, text := range []string{r.stdout, r.stderr} {
+				require.True(t, utf8.ValidString(text))
+				require.NotContains(t, strings.Map(func(r rune) rune {
+					if r != '\n' && (unicode.IsControl(r) || r == '\u202e') {
+						return '!'
+					}
+					return 'x'
+				}, text), "!", "%q", text)
+			}
+		}
+		server.Close()
+	}
 }

@@ -51,11 +51,11 @@ func (f *File) Fail(key, reason string) {
 	if f.rejected[key] {
 		return
 	}
-	f.faults = append(f.faults, Fault{Line: f.lineOf(key), Key: key, Reason: reason})
+	f.faults = append(f.faults, Fault{Line: f.Line(key), Key: key, Reason: reason})
 }
 
-// lineOf returns the line of key, or else of the section that it belongs to.
-func (f *File) lineOf(key string) int {
+// Line returns the line of key, or else of the section that it belongs to, or 1.
+func (f *File) Line(key string) int {
 	for key != "" {
 		if line := f.lines[key]; line > 0 {
 			return line
@@ -74,9 +74,9 @@ func (f *File) Err() error {
 		switch section := f.isSection(key); {
 		case f.known[key] || section && empty:
 		case section:
-			faults = append(faults, Fault{Line: f.lineOf(key), Key: key, Reason: "this is a section; write [" + key + "] once"})
+			faults = append(faults, Fault{Line: f.Line(key), Key: key, Reason: "this is a section; write [" + key + "] once"})
 		default:
-			faults = append(faults, Fault{Line: f.lineOf(key), Key: key, Reason: f.unknown(key)})
+			faults = append(faults, Fault{Line: f.Line(key), Key: key, Reason: f.unknown(key)})
 		}
 	}
 	if len(faults) == 0 {
