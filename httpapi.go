@@ -9,6 +9,7 @@ import (
 
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/postbody"
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // Handler returns the agent's HTTP API, to be mounted at the root of a server
@@ -84,16 +85,7 @@ func (a apiAgent) InForce() bool    { return a.updater.currentStatus().InForce }
 func (a apiAgent) Status() any      { return a.Agent.Status() }
 func (a apiAgent) Plugins() any     { return a.Agent.Plugins() }
 
-// maxNamespace is how long a namespace may be, in bytes. An output may take
-// shorter ones only.
-const maxNamespace = 255
-
-func (a apiAgent) CheckNamespace(name string) error {
-	if len(name) > maxNamespace || checkName(name) != nil {
-		return fmt.Errorf("a namespace is 1 to %d characters of 0-9 A-Z a-z . _ -", maxNamespace)
-	}
-	return nil
-}
+func (a apiAgent) CheckNamespace(name string) error { return topic.CheckNamespace("", name) }
 
 func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Points) (httpapi.Posted, error) {
 	metrics := make([]Metric, 0, points.Expected)
@@ -101,7 +93,14 @@ func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Poi
 		return httpapi.Posted{}, err
 	}
 	n := len(metrics)
-	if err := a.post(ctx, namespace, metrics); err != nil {
+	err := a.post(ctx, namespace, metrics)
+	var partly *PartlyRefusedError
+	if errors.As(err, &partly) {
+		return httpapi.Posted{Accepted: n, Refused: &httpapi.Refused{
+			Points: partly.Points, Reason: partly.Reason, Indexes: partly.Indexes, Shared: partly.Shared, Error: partly.Error(),
+		}}, nil
+	}
+	if err != nil {
 		return httpapi.Posted{}, err
 	}
 	return httpapi.Posted{Accepted: n}, nil
@@ -169,14 +168,13 @@ func (a apiAgent) Figures() httpapi.Figures {
 	return f
 }
 
-// HasRoomFor tells whether the namespace may have an account. Accounts are
-// kept for ever: without a bound, posts to names that somebody makes up would
-// fill the memory, and NSQ with topics.
+// HasRoomFor tells whether the namespace may have an account. Without a bound,
+// posts to names that somebody makes up would fill the memory, and NSQ with
+// topics.
 func (a apiAgent) HasRoomFor(namespace string) bool {
-	if a.ledger.has(namespace) || slices.Contains(a.Namespaces(), namespace) {
+	if a.delivery.Has(namespace) || slices.Contains(a.Namespaces(), namespace) {
 		return true
 	}
-	accounts := a.accounts()
-	_, known := accounts[namespace]
-	return known || len(accounts) < 1000
+	accounts, _ := a.accounts()
+	return len(accounts) < 1000
 }

@@ -19,8 +19,8 @@ type Config struct {
 	Time     TimeConfig
 	Coredump CoredumpConfig
 
-	// Warnings are sentences about what is in the file and has no meaning any
-	// more, or is unsafe, each with its line.
+	// Warnings are sentences, each with its line, about what in a file has no
+	// meaning any more or is not safe.
 	Warnings []string
 }
 

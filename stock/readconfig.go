@@ -10,6 +10,7 @@ import (
 
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/httpregistry"
 )
 
 // DefaultPath is where the agent's config file is expected.
@@ -39,8 +40,20 @@ func readConfig(path string, own bool) (Config, error) {
 	if own {
 		c.checkAccess(path, file.Fail)
 	}
-	c.warnPlain(file)
+	c.warn(file)
 	return c, file.Err()
+}
+
+// warn adds a warning for each value that is good and not safe.
+func (c *Config) warn(f *configfile.File) {
+	if httpregistry.Cleartext(c.Agent.RegistryAddr) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.registryaddr: http is not encrypted: "+
+			"who can change what is on its way decides what this host collects and which plugins it runs; use https", f.Line("agent.registryaddr")))
+	}
+	if plainGit(c.Agent.Git) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.git: git:// and http:// are not encrypted: "+
+			"who can change what is on its way decides which plugins this host runs; use https:// or ssh://", f.Line("agent.git")))
+	}
 }
 
 // Bounds of numbers of the config.
@@ -135,22 +148,14 @@ func readLevel(f *configfile.File, key string, into *slog.Level) {
 	}
 }
 
-// warnPlain warns of addresses over which whoever is on the way can replace what
-// this host runs.
-func (c *Config) warnPlain(f *configfile.File) {
-	warn := func(key, address, instead string) {
-		scheme, rest, _ := strings.Cut(address, "://")
-		if scheme != "http" && scheme != "git" {
-			return
-		}
-		if u, err := url.Parse("http://" + strings.ReplaceAll(rest, "%", "")); err != nil || u.Hostname() == "" || isLoopback(u.Hostname()) {
-			return // what is no address is a fault already
-		}
-		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: %s: %s:// is neither encrypted nor authenticated, so whoever is on the way can change what this host runs; use %s",
-			f.Line(key), key, scheme, instead))
+// plainGit tells whether plugins come over git:// or http:// from another host.
+func plainGit(address string) bool {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if scheme != "http" && scheme != "git" {
+		return false
 	}
-	warn("agent.registryaddr", c.Agent.RegistryAddr, "https://")
-	warn("agent.git", c.Agent.Git, "https:// or ssh://")
+	u, err := url.Parse("http://" + strings.ReplaceAll(rest, "%", ""))
+	return err == nil && u.Hostname() != "" && !isLoopback(u.Hostname())
 }
 
 func isLoopback(host string) bool {

@@ -61,7 +61,7 @@ func TestTheFirstREADMEsExampleLoadsAsWritten(t *testing.T) {
 	want.Agent.PluginsUser = me.Username
 	want.Agent.Git = "git://git@git.test.com/orgname/%s.git"
 	want.Output.Servers = []string{"0.0.0.0:7777"}
-	want.Warnings = []string{"line 13: agent.git: git:// is neither encrypted nor authenticated, so whoever is on the way can change what this host runs; use https:// or ssh://"}
+	want.Warnings = []string{"line 13: agent.git: git:// and http:// are not encrypted: who can change what is on its way decides which plugins this host runs; use https:// or ssh://"}
 	want.Log = stock.LogConfig{LogDir: "/tmp/agent/log", Level: slog.LevelDebug, LogRotateNum: 5, LogRotateSize: 1887436800}
 	require.Equal(t, want, c)
 }

@@ -79,7 +79,7 @@ func NewService(path string, more ...agent.Option) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	defer close(s.done)
 	for _, warning := range s.current.config.Warnings {
-		s.log.Logger.Warn("the config has a warning", "file", s.path, "warning", warning)
+		s.log.Logger.Warn("config", "file", s.path, "warning", warning)
 	}
 	s.current.start(s)
 	for {
