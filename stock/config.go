@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/safedir"
 )
 
 // Config is what a config file says; docs/configuration.md describes its keys,
@@ -187,4 +188,13 @@ func (c Config) DataDir() string {
 		return c.Agent.DataDir
 	}
 	return filepath.Join(c.Agent.PluginsDir, ".agent")
+}
+
+// dirs are the directories that one agent has for itself. That of the log is
+// the log's.
+func (c Config) dirs() []safedir.Dir {
+	return []safedir.Dir{
+		{Path: c.Agent.PluginsDir, Key: "agent.pluginsdir", Perm: 0o755},
+		{Path: c.DataDir(), Key: "agent.datadir", Perm: 0o700},
+	}
 }

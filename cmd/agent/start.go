@@ -32,7 +32,19 @@ func start(c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pid.Release()) }()
+	defer func() {
+		if err != nil {
+			_ = pid.Fail(err) // for agent stop; standard error and the log say it too
+		}
+		err = errors.Join(err, pid.Release())
+	}()
+	// Where the reader of standard error or standard output leaves, the default
+	// is to end the process. With a channel that nobody reads, a write fails
+	// instead, and plugins keep the default, which they would not with
+	// signal.Ignore (telegraf#1531, node_exporter#587).
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	defer signal.Stop(pipes)
 
 	if err := cell.LimitOwnMemory(ownMemory); err != nil {
 		fmt.Fprintln(c.stderr, "agent:", err)
@@ -41,7 +53,7 @@ func start(c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	return serve(service, signals, c)
+	return serve(service, signals, pid)
 }
 
 // ownMemory limits what the agent itself uses, in bytes, where systemd has
@@ -53,7 +65,7 @@ const ownMemory = 256 << 20
 const sameRequest = 200 * time.Millisecond
 
 // serve runs the service until a signal ends it.
-func serve(service *stock.Service, signals <-chan os.Signal, c *call) error {
+func serve(service *stock.Service, signals <-chan os.Signal, pid *pidfile.File) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	done := make(chan error, 1)
@@ -66,6 +78,9 @@ func serve(service *stock.Service, signals <-chan os.Signal, c *call) error {
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGHUP:
+				if err := pid.Renew(); err != nil {
+					fmt.Fprintf(os.Stderr, "agent start: %v\n", err)
+				}
 				// The log has the reason where it fails.
 				go service.Reload(ctx)
 			case ctx.Err() == nil:
