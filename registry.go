@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,11 +26,17 @@ type Registry interface {
 	Assignments(ctx context.Context, host Host) ([]Assignment, error)
 }
 
-// Reporter is what a [Registry] implements, besides, when it wants to be told
-// about the host: at the start and at every update.
+// Reporter is a [Registry] that also wants to be told about the host: at the
+// start and at every update. An error that wraps [ErrHostUnknown] says that the
+// registry does not know the host of [Report.Previous].
 type Reporter interface {
 	Report(ctx context.Context, r Report) error
 }
+
+// ErrHostUnknown is wrapped by the error of [Reporter.Report] where the
+// registry does not know a host of the old name: it was deleted there, this
+// host is a clone of another one, or the registry was restored from a backup.
+var ErrHostUnknown = errors.New("the registry does not know the host's old name")
 
 // Host tells a registry which host asks.
 type Host struct {

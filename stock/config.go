@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/safedir"
 )
 
 // Config is what a config file says; docs/configuration.md describes its keys,
@@ -17,9 +18,10 @@ type Config struct {
 	Log      LogConfig
 	Time     TimeConfig
 	Coredump CoredumpConfig
+	Collect  CollectConfig
 
-	// Warnings are sentences about what a file has in it that means nothing
-	// any more, each with its line.
+	// Warnings are sentences, each with its line, about what in a file has no
+	// meaning any more or is not safe.
 	Warnings []string
 }
 
@@ -36,9 +38,20 @@ type AgentConfig struct {
 	PluginsDir string
 	// PluginsUser is the user that plugins run as.
 	PluginsUser string
-	// Git is where plugins are cloned from, with one %s in it. Required once
-	// a plugin is assigned.
+	// Git is where plugins are cloned from, with one %s in it, or with one %o
+	// and one %p. Required once a plugin is assigned.
 	Git string
+	// GitUser is the user that git runs as where the agent is root. Empty:
+	// agent-git where that user exists and Git needs no keys or configuration
+	// of root's, else root.
+	GitUser string
+	// GitTimeout is how long git may take for one plugin, a second to a day.
+	GitTimeout time.Duration
+	// GitMaxSize bounds in bytes what is transferred for a plugin, and its
+	// files on disk, 1 MiB to 1 TiB. GitMaxFiles bounds their number, 1 to 10
+	// million.
+	GitMaxSize  int64
+	GitMaxFiles int
 	// Branch of the plugins' releases.
 	Branch string
 	// DataDir holds what the agent remembers and points that are not yet
@@ -126,9 +139,16 @@ type LogConfig struct {
 	LogRotateSize int64
 }
 
+// CollectConfig is the section collect.
+type CollectConfig struct {
+	// Disable names kinds of measurements that are never collected.
+	Disable []string
+}
+
 // TimeConfig is the section time.
 type TimeConfig struct {
-	// Servers are NTP servers, HOST or HOST:PORT, asked in turn.
+	// Servers are NTP servers, HOST or HOST:PORT, asked in turn. Without any,
+	// the kind TIME is not collected.
 	Servers []string
 }
 
@@ -147,6 +167,9 @@ func DefaultConfig() Config {
 			PluginsDir:     "/usr/local/agent-plugins",
 			PluginsUser:    "nobody",
 			Branch:         "release",
+			GitTimeout:     2 * time.Minute,
+			GitMaxSize:     256 << 20,
+			GitMaxFiles:    20_000,
 			PIDFile:        "/var/run/agent.pid",
 			UpdateInterval: 10 * time.Minute,
 		},
@@ -179,4 +202,13 @@ func (c Config) DataDir() string {
 		return c.Agent.DataDir
 	}
 	return filepath.Join(c.Agent.PluginsDir, ".agent")
+}
+
+// dirs are the directories that one agent has for itself. That of the log is
+// the log's.
+func (c Config) dirs() []safedir.Dir {
+	return []safedir.Dir{
+		{Path: c.Agent.PluginsDir, Key: "agent.pluginsdir", Perm: 0o755},
+		{Path: c.DataDir(), Key: "agent.datadir", Perm: 0o700},
+	}
 }

@@ -1,13 +1,13 @@
 package gitrunner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 
 	"github.com/lodastack/agent/internal/cell"
 )
@@ -72,12 +72,12 @@ func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ..
 	}
 	res, err := r.tools.Run(ctx, r.limits().apply(c))
 	switch {
+	case res.Usage.OutOfMemory, bytes.Contains(res.Stderr, []byte("ut of memory")): // by the cell's limit, or by git's own
+		return "", fmt.Errorf("the repository is refused: git used more than its %d MiB of memory", gitMemory>>20)
 	case errors.Is(err, cell.ErrEnded) && errors.Is(context.Cause(ctx), errGitTimeout):
 		return "", context.Cause(ctx)
 	case err != nil:
 		return "", &gitError{string(res.Stderr), err}
-	case res.Signal == syscall.SIGKILL:
-		return "", &gitError{string(res.Stderr), errors.New("was killed, probably because it needed more memory than it may")}
 	case res.ExitCode != 0:
 		return "", r.explain(&gitError{string(res.Stderr), nil})
 	}

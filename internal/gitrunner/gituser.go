@@ -19,39 +19,35 @@ type gitUser struct {
 	name, home string
 }
 
-// userWarning is what an operator is told who may not know that git runs as
-// root.
-const userWarning = "git runs as root: create a user for it (useradd --system --create-home " + DefaultGitUser + "), or name one in agent.gituser"
-
-// lookupGitUser chooses the user for an agent that runs as euid. The warning
-// says that git runs as root though nobody asked for that.
-func lookupGitUser(name, pluginsUser string, t template, euid int) (u gitUser, warning string, err error) {
+// lookupGitUser chooses the user for an agent that runs as euid. Where it
+// needs what only the agent's user has, or no other user is there, it is that.
+func lookupGitUser(name, pluginsUser string, t template, euid int) (u gitUser, err error) {
 	switch {
 	case euid != 0 || name == "root" || t.text == "":
-		return gitUser{}, "", nil
+		return gitUser{}, nil
 	case name == "" && needsOwnUser(t):
-		return gitUser{}, userWarning, nil
+		return gitUser{}, nil
 	case name == "":
 		if _, err := user.Lookup(DefaultGitUser); err != nil {
-			return gitUser{}, userWarning, nil
+			return gitUser{}, nil
 		}
 		name = DefaultGitUser
 	}
 	if name == pluginsUser {
-		return gitUser{}, "", fmt.Errorf("agent.gituser: %s is the user of the plugins (agent.pluginsuser), who could then change what is being fetched: name another one", name)
+		return gitUser{}, fmt.Errorf("%s is the user of the plugins (agent.pluginsuser), who could then change what is being fetched: name another one", name)
 	}
 	found, err := user.Lookup(name)
 	if err != nil {
-		return gitUser{}, "", fmt.Errorf("agent.gituser: there is no user %q: create it (useradd --system --create-home %[1]s) or name another one", name)
+		return gitUser{}, fmt.Errorf("there is no user %q: create it (useradd --system --create-home %[1]s) or name another one", name)
 	}
 	u = gitUser{name: name, home: found.HomeDir}
 	if u.user, err = credentials(found); err != nil {
-		return gitUser{}, "", fmt.Errorf("agent.gituser %q: %w", name, err)
+		return gitUser{}, fmt.Errorf("the user %q: %w", name, err)
 	}
 	if u.user.UID == 0 {
-		return gitUser{}, "", nil
+		return gitUser{}, nil
 	}
-	return u, "", nil
+	return u, nil
 }
 
 // needsOwnUser tells whether git may need what only the agent's user has: keys
@@ -94,23 +90,15 @@ func (u gitUser) checkAccess(dir string) error {
 	return nil
 }
 
-// Warnings returns sentences about what the operator may not want: code that
-// others can change on its way here, and git as root. Each begins with its key.
-// A config that is wrong has none.
-func Warnings(config Config) []string {
-	config = withDefaults(config)
-	t, err := parseTemplate(config.Git)
-	if err != nil {
-		return nil
+// RunsGitAsRoot tells whether git runs as root though nobody asked for that,
+// with code that comes from another host.
+func RunsGitAsRoot(git, name, pluginsUser string) bool {
+	t, err := parseTemplate(git)
+	if err != nil || t.scheme == "file" {
+		return false
 	}
-	var warnings []string
-	if t.scheme == "git" || t.scheme == "http" {
-		warnings = append(warnings, fmt.Sprintf("agent.git: %s:// is neither encrypted nor authenticated: whoever is between this host and the git server can make it run any program; use https:// or ssh://", t.scheme))
-	}
-	if _, warning, err := lookupGitUser(config.GitUser, config.User, t, os.Geteuid()); err == nil && warning != "" {
-		warnings = append(warnings, "agent.gituser: "+warning)
-	}
-	return warnings
+	u, err := lookupGitUser(name, pluginsUser, t, os.Geteuid())
+	return err == nil && u.user == nil && name == "" && os.Geteuid() == 0
 }
 
 // CheckGitUser says what is wrong with [Config.GitUser].
@@ -119,6 +107,6 @@ func CheckGitUser(name, pluginsUser, git string) error {
 	if err != nil {
 		return nil // said of agent.git
 	}
-	_, _, err = lookupGitUser(name, pluginsUser, t, os.Geteuid())
+	_, err = lookupGitUser(name, pluginsUser, t, os.Geteuid())
 	return err
 }

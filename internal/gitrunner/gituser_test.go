@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -102,18 +101,16 @@ func TestUserOfGitThatCannotBeIsRefusedWithItsKey(t *testing.T) {
 	}
 }
 
-func TestOperatorIsWarnedOfOpenTransportsAndOfGitAsRoot(t *testing.T) {
+func TestGitAsRootIsKnownWhereNobodyAskedForIt(t *testing.T) {
 	t.Setenv("HOME", tempDir(t))
-	about := func(git string) string {
-		return strings.Join(gitrunner.Warnings(gitrunner.Config{Git: git, GitUser: "root"}), "\n")
-	}
-	require.Contains(t, about("git://git@h/org/%s.git"), "agent.git: git:// is neither encrypted nor authenticated")
-	require.Contains(t, about("http://h/%s.git"), "agent.git: http:// is neither")
-	require.Empty(t, about("https://h/%s.git"))
-	require.Empty(t, about("git@h:%s.git"))
-	require.Empty(t, about("file:///srv/%s"))
-	if os.Geteuid() == 0 {
-		require.Contains(t, gitrunner.Warnings(gitrunner.Config{Git: "git@h:%s.git"})[0], "agent.gituser: git runs as root")
-		require.Empty(t, gitrunner.Warnings(gitrunner.Config{Git: "git@h:%s.git", GitUser: "daemon"}))
-	}
+	root := os.Geteuid() == 0
+	require.Equal(t, root, gitrunner.RunsGitAsRoot("git@h:%s.git", "", "nobody"))
+	require.False(t, gitrunner.RunsGitAsRoot("git@h:%s.git", "root", "nobody"))
+	require.False(t, gitrunner.RunsGitAsRoot("git@h:%s.git", "daemon", "nobody"))
+	require.False(t, gitrunner.RunsGitAsRoot("file:///srv/%s", "", "nobody"))
+	_, err := user.Lookup(gitrunner.DefaultGitUser)
+	require.Equal(t, root && err != nil, gitrunner.RunsGitAsRoot("https://h/%s.git", "", "nobody"))
+
+	require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("HOME"), ".netrc"), nil, 0o600))
+	require.Equal(t, root, gitrunner.RunsGitAsRoot("https://h/%s.git", "", "nobody"))
 }

@@ -67,6 +67,9 @@ type Config struct {
 	// MaxProcesses that one run may have at a time, where a cgroup can
 	// enforce it. Zero stands for 512.
 	MaxProcesses int
+	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
+	// Zero stands for 256 MiB.
+	MaxMemory int64
 	// NoCgroup makes runs do without cgroups.
 	NoCgroup bool
 	// Logger is told what concerns no single plugin. Nil: nothing is logged.
@@ -113,8 +116,8 @@ func New(config Config) (*Runner, error) {
 	if r.owner, err = lookupOwner(config.User, os.Geteuid()); err != nil {
 		problems = append(problems, err)
 	}
-	if r.gitUser, _, err = lookupGitUser(config.GitUser, config.User, r.template, os.Geteuid()); err != nil {
-		problems = append(problems, err)
+	if r.gitUser, err = lookupGitUser(config.GitUser, config.User, r.template, os.Geteuid()); err != nil {
+		problems = append(problems, fmt.Errorf("agent.gituser: %w", err))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -151,6 +154,9 @@ func withDefaults(config Config) Config {
 	if config.MaxProcesses <= 0 {
 		config.MaxProcesses = 512
 	}
+	if config.MaxMemory <= 0 {
+		config.MaxMemory = 256 << 20
+	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -171,12 +177,12 @@ func (r *Runner) open() (err error) {
 			return err
 		}
 	}
-	config := cell.Config{Umask: 0o022, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger}
-	config.User, config.NoNewPrivs, config.MaxProcesses = r.gitUser.user, r.gitUser.user != nil, maxGitProcesses
+	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger}
+	config.User, config.MaxProcesses, config.MaxMemory = r.gitUser.user, maxGitProcesses, gitMemory
 	if r.tools, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
-	config.User, config.NoNewPrivs, config.MaxProcesses = r.owner.user, true, r.config.MaxProcesses
+	config.User, config.MaxProcesses, config.MaxMemory = r.owner.user, r.config.MaxProcesses, r.config.MaxMemory
 	if r.cells, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
 	}

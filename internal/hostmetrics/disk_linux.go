@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // sectorSize is the unit of /proc/diskstats, whatever the disk's own sectors.
@@ -13,7 +14,7 @@ const sectorSize = 512
 // disk measures whole disks (/proc/diskstats, see the kernel's
 // Documentation/admin-guide/iostats.rst).
 type disk struct {
-	stats file
+	stats procfs.File
 	clock stopwatch
 	round int
 	disks map[string]*diskReading
@@ -32,12 +33,12 @@ type diskCounters struct {
 }
 
 func newDisk(root string) agent.Collector {
-	d := &disk{stats: newFile(root, "proc/diskstats"), disks: make(map[string]*diskReading)}
+	d := &disk{stats: procfs.NewFile(root, "proc/diskstats"), disks: make(map[string]*diskReading)}
 	return &rates{read: d.read}
 }
 
 func (d *disk) read() ([]agent.Metric, error) {
-	rest, err := d.stats.read()
+	rest, err := d.stats.Read()
 	if err != nil {
 		return nil, fmt.Errorf("measuring disks: %w", err)
 	}
@@ -47,10 +48,10 @@ func (d *disk) read() ([]agent.Metric, error) {
 	var whole []byte
 	for len(rest) > 0 {
 		var line []byte
-		line, rest = cutLine(rest)
-		w := words{line}
-		w.skip(2)
-		name := w.next()
+		line, rest = procfs.CutLine(rest)
+		w := procfs.NewWords(line)
+		w.Skip(2)
+		name := w.Next()
 		if !isDisk(name) || isPartition(name, whole) {
 			continue
 		}
@@ -98,10 +99,10 @@ func (now diskCounters) addTo(p *points, before diskCounters, seconds float64, t
 
 // parseDisk parses what follows the name. Kernels before 2.6.25 have fewer
 // columns for partitions.
-func parseDisk(w words) (c diskCounters, ok bool) {
+func parseDisk(w procfs.Words) (c diskCounters, ok bool) {
 	var column [10]uint64
 	for i := range column {
-		if column[i], ok = w.number(); !ok {
+		if column[i], ok = w.Number(); !ok {
 			return c, false
 		}
 	}
@@ -135,7 +136,7 @@ func isPartition(name, whole []byte) bool {
 	rest := name[len(whole):]
 	endsInDigit := whole[len(whole)-1] >= '0' && whole[len(whole)-1] <= '9'
 	if !endsInDigit {
-		_, number := parseNumber(rest)
+		_, number := procfs.ParseNumber(rest)
 		return number
 	}
 	for _, prefix := range [...]string{"p", "boot", "rpmb", "gp"} {

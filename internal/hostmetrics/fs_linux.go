@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,8 +26,7 @@ const probeLimit = 10 * time.Second
 // goroutine for a file system.
 type filesystems struct {
 	root    string
-	mounts  mountTable
-	openfd  file
+	openfd  procfs.File
 	probe   prober
 	pending map[string]chan probed
 }
@@ -45,8 +45,7 @@ type prober func(path string, write bool) probed
 func newFilesystems(c Config) agent.Collector {
 	f := &filesystems{
 		root:    c.Root,
-		mounts:  newMountTable(c.Root),
-		openfd:  newFile(c.Root, "proc/sys/fs/file-nr"),
+		openfd:  procfs.NewFile(c.Root, "proc/sys/fs/file-nr"),
 		probe:   newProber(c.StateDir),
 		pending: make(map[string]chan probed),
 	}
@@ -57,9 +56,9 @@ func newFilesystems(c Config) agent.Collector {
 func (f *filesystems) Collect(ctx context.Context) ([]agent.Metric, error) {
 	var p points
 	err := f.addFiles(&p)
-	mounts, mountErr := f.mounts.list()
+	mounts, mountErr := listMounts(f.root)
 	if mountErr != nil {
-		return p, errors.Join(err, fmt.Errorf("measuring file systems: %w", mountErr))
+		err = errors.Join(err, fmt.Errorf("measuring file systems: %w", mountErr))
 	}
 	f.probeAll(ctx, mounts, &p)
 	return p, err
@@ -68,20 +67,21 @@ func (f *filesystems) Collect(ctx context.Context) ([]agent.Metric, error) {
 // addFiles reports /proc/sys/fs/file-nr: allocated, unused, maximum. See the
 // kernel's Documentation/admin-guide/sysctl/fs.rst.
 func (f *filesystems) addFiles(p *points) error {
-	content, err := f.openfd.read()
+	content, err := f.openfd.Read()
 	if err != nil {
 		return fmt.Errorf("measuring open files: %w", err)
 	}
-	w := words{content}
-	allocated, _ := w.number()
-	w.skip(1)
-	limit, ok := w.number()
-	if !ok {
-		return fmt.Errorf("measuring open files: %s holds no three numbers", f.openfd.path)
+	w := procfs.NewWords(content)
+	allocated, ok1 := w.Number()
+	w.Skip(1)
+	limit, ok2 := w.Number()
+	if !ok1 || !ok2 {
+		return fmt.Errorf("measuring open files: %s holds no three numbers", f.openfd.Path)
 	}
 	p.add("kernel.files.max", float64(limit), nil)
 	p.add("kernel.files.allocated", float64(allocated), nil)
-	p.add("kernel.files.left", float64(limit)-float64(allocated), nil)
+	// root may open more than the limit, which may also be lowered.
+	p.add("kernel.files.left", float64(limit-min(allocated, limit)), nil)
 	p.add("kernel.files.allocated.percent", 100*float64(allocated)/float64(limit), nil)
 	return nil
 }
@@ -89,28 +89,28 @@ func (f *filesystems) addFiles(p *points) error {
 // probeAll starts a look at every file system but those in which an earlier
 // look still hangs, and reports those that answer in time. Of one that has not
 // answered when the agent stops, nothing is known.
-func (f *filesystems) probeAll(ctx context.Context, mounts []mount, p *points) {
+func (f *filesystems) probeAll(ctx context.Context, mounts []procfs.Mount, p *points) {
 	f.forgetAnswered()
 	started := make(map[string]bool, len(mounts))
 	for _, m := range mounts {
-		if f.pending[m.point] == nil {
-			f.pending[m.point] = f.start(m)
-			started[m.point] = true
+		if f.pending[m.Point] == nil {
+			f.pending[m.Point] = f.start(m)
+			started[m.Point] = true
 		}
 	}
 	limited, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	for _, m := range mounts {
-		tags := map[string]string{"mount": m.point}
-		if started[m.point] {
-			if result, ok := await(limited, f.pending[m.point]); ok {
-				delete(f.pending, m.point)
+		tags := map[string]string{"mount": m.Point}
+		if started[m.Point] {
+			if result, ok := await(limited, f.pending[m.Point]); ok {
+				delete(f.pending, m.Point)
 				result.addTo(p, m, tags)
 				continue
 			}
 		}
-		stops := started[m.point] && errors.Is(ctx.Err(), context.Canceled)
-		if !m.readOnly && !stops {
+		stops := started[m.Point] && errors.Is(ctx.Err(), context.Canceled)
+		if !m.ReadOnly() && !stops {
 			p.add("fs.files.rw", 0, tags)
 		}
 	}
@@ -118,10 +118,10 @@ func (f *filesystems) probeAll(ctx context.Context, mounts []mount, p *points) {
 
 // start's goroutine ends when the file system answers; the channel takes the
 // answer also when nobody waits for it any longer.
-func (f *filesystems) start(m mount) chan probed {
+func (f *filesystems) start(m procfs.Mount) chan probed {
 	answer := make(chan probed, 1)
-	path := filepath.Join(f.root, m.point)
-	go func() { answer <- f.probe(path, !m.readOnly) }()
+	path := filepath.Join(f.root, m.Point)
+	go func() { answer <- f.probe(path, !m.ReadOnly()) }()
 	return answer
 }
 
@@ -151,28 +151,46 @@ func (f *filesystems) forgetAnswered() {
 	}
 }
 
-// addTo reports space as df does: used is what is not free, free is what
-// users without privilege may still take.
-func (r probed) addTo(p *points, m mount, tags map[string]string) {
-	if s := r.space; r.spaceErr == nil && s.Blocks > 0 {
-		const mib = 1 << 20
-		unit := float64(s.Frsize)
-		if unit == 0 {
-			unit = float64(s.Bsize)
-		}
-		used := float64(s.Blocks) - float64(s.Bfree)
-		p.add("fs.space.total", float64(s.Blocks)*unit/mib, tags)
-		p.add("fs.space.used", used*unit/mib, tags)
-		p.add("fs.space.free", float64(s.Bavail)*unit/mib, tags)
-		p.add("fs.space.used.percent", 100*used/(used+float64(s.Bavail)), tags)
-		// File systems without a table of inodes say 0 of 0.
-		p.add("fs.inodes.used.percent", 100*(float64(s.Files)-float64(s.Ffree))/float64(s.Files), tags)
+// addTo reports what a look has shown; of a file system that cannot be tried,
+// only the space.
+func (r probed) addTo(p *points, m procfs.Mount, tags map[string]string) {
+	if r.spaceErr == nil {
+		addSpace(p, r.space, tags)
 	}
 	switch {
-	case m.readOnly || r.rwErr != nil:
+	case m.ReadOnly() || r.rwErr != nil:
 	case r.rw:
 		p.add("fs.files.rw", 1, tags)
 	default:
 		p.add("fs.files.rw", 0, tags)
+	}
+}
+
+// addSpace reports space as df does: used is what is not free, free is what
+// users without privilege may still take. Some file systems answer with parts
+// that are larger than their whole, such as a negative number as an unsigned
+// one (CephFS, gopsutil#1344): such a part is unknown, and what is made of it.
+func addSpace(p *points, s unix.Statfs_t, tags map[string]string) {
+	const mib = 1 << 20
+	unit := float64(s.Frsize)
+	if unit <= 0 {
+		unit = float64(s.Bsize)
+	}
+	if s.Blocks > 0 && unit > 0 {
+		p.add("fs.space.total", float64(s.Blocks)*unit/mib, tags)
+		if s.Bfree <= s.Blocks {
+			p.add("fs.space.used", float64(s.Blocks-s.Bfree)*unit/mib, tags)
+		}
+		if s.Bavail <= s.Blocks {
+			p.add("fs.space.free", float64(s.Bavail)*unit/mib, tags)
+		}
+		if s.Bfree <= s.Blocks && s.Bavail <= s.Bfree {
+			used := float64(s.Blocks - s.Bfree)
+			p.add("fs.space.used.percent", 100*used/(used+float64(s.Bavail)), tags)
+		}
+	}
+	// File systems without a table of inodes say 0 of 0.
+	if s.Ffree <= s.Files {
+		p.add("fs.inodes.used.percent", 100*float64(s.Files-s.Ffree)/float64(s.Files), tags)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // speedEvery is how often an interface is asked for its speed. Some drivers
@@ -18,7 +19,7 @@ const speedEvery = time.Minute
 
 // network measures interfaces (/proc/net/dev, /sys/class/net) and sockets.
 type network struct {
-	dev        file
+	dev        procfs.File
 	class      string
 	prefixes   []string
 	sockets    sockets
@@ -44,7 +45,7 @@ type netCounters struct {
 
 func newNetwork(root string, prefixes []string) agent.Collector {
 	n := &network{
-		dev:      newFile(root, "proc/net/dev"),
+		dev:      procfs.NewFile(root, "proc/net/dev"),
 		class:    filepath.Join(root, "sys/class/net"),
 		prefixes: prefixes,
 		sockets:  newSockets(root),
@@ -59,7 +60,7 @@ func (n *network) read() ([]agent.Metric, error) {
 }
 
 func (n *network) readInterfaces(p *points) error {
-	content, err := n.dev.read()
+	content, err := n.dev.Read()
 	if err != nil {
 		return fmt.Errorf("measuring network interfaces: %w", err)
 	}
@@ -75,13 +76,13 @@ func (n *network) update(rest []byte) {
 	n.round++
 	for len(rest) > 0 {
 		var line []byte
-		line, rest = cutLine(rest)
+		line, rest = procfs.CutLine(rest)
 		// The counters of old kernels follow the colon without a blank.
 		colon := bytes.LastIndexByte(line, ':')
 		if colon < 0 {
 			continue
 		}
-		if now, ok := parseNet(words{line[colon+1:]}); ok {
+		if now, ok := parseNet(procfs.NewWords(line[colon+1:])); ok {
 			i := n.find(bytes.TrimSpace(line[:colon]))
 			i.before, i.now, i.round = i.now, now, n.round
 			i.readings++
@@ -119,10 +120,10 @@ func (n *network) isVirtual(name string) bool {
 	return strings.Contains(target, "/virtual/")
 }
 
-func parseNet(w words) (c netCounters, ok bool) {
+func parseNet(w procfs.Words) (c netCounters, ok bool) {
 	var column [12]uint64
 	for i := range column {
-		if column[i], ok = w.number(); !ok {
+		if column[i], ok = w.Number(); !ok {
 			return c, false
 		}
 	}
@@ -181,17 +182,25 @@ func (i *netInterface) addTo(p *points, seconds float64) {
 	}
 }
 
-// readSpeed learns the speed in Mbit/s. It is unknown (-1, or an error) where
-// the link is down or the interface has none.
+// Speeds that stand for the kernel's SPEED_UNKNOWN, -1: as drivers of 16 bits
+// have it, and the largest that is not unknown (linux/ethtool.h).
+const (
+	unknownSpeed16 = 1<<16 - 1
+	largestSpeed   = 1<<31 - 1
+)
+
+// readSpeed learns the speed in Mbit/s. It is unknown (-1 in various forms, 0,
+// or an error) where the link is down or the interface has none.
 func (n *network) readSpeed(i *netInterface) {
 	if !i.mbitsAt.IsZero() && time.Since(i.mbitsAt) < speedEvery {
 		return
 	}
 	i.mbits, i.mbitsAt = 0, time.Now()
-	speed := file{path: filepath.Join(n.class, i.name, "speed"), buf: make([]byte, 32)}
-	if content, err := speed.read(); err == nil {
-		w := words{content}
-		mbits, _ := w.number()
-		i.mbits = float64(mbits)
+	speed := procfs.File{Path: filepath.Join(n.class, i.name, "speed")}
+	if content, err := speed.Read(); err == nil {
+		w := procfs.NewWords(content)
+		if mbits, _ := w.Number(); mbits <= largestSpeed && mbits != unknownSpeed16 {
+			i.mbits = float64(mbits)
+		}
 	}
 }

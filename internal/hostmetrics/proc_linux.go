@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +21,7 @@ import (
 // assigned paths, found in one walk over /proc however many those are.
 type processes struct {
 	root   string
-	pids   pidLister
+	pids   procfs.PIDLister
 	reader processReader
 	clock  stopwatch
 	ready  bool
@@ -40,7 +42,7 @@ var _ agent.AssignmentCollector = (*processes)(nil)
 func newProcesses(root string) *processes {
 	return &processes{
 		root:   root,
-		pids:   newPIDLister(root),
+		pids:   procfs.PIDLister{Dir: filepath.Join(root, "proc")},
 		reader: newProcessReader(filepath.Join(root, "proc")),
 		link:   make([]byte, unix.PathMax),
 		before: make(map[processID]usage),
@@ -61,7 +63,7 @@ func (c *processes) CollectAssigned(ctx context.Context, assignments []agent.Ass
 	if !c.ready {
 		c.ready = true
 		clear(c.before)
-		if err := c.walk(wanted); err != nil || !pause(ctx, firstGap) {
+		if err := c.walk(wanted); err != nil || !backoff.Pause(ctx, firstGap) {
 			return wanted.batches(assignments), err
 		}
 		wanted.reset()
@@ -72,16 +74,16 @@ func (c *processes) CollectAssigned(ctx context.Context, assignments []agent.Ass
 
 // walk passes over processes that end while it looks at them.
 func (c *processes) walk(wanted programs) error {
-	pids, err := c.pids.list()
+	pids, err := c.pids.List()
 	if err != nil {
 		return fmt.Errorf("measuring processes: %w", err)
 	}
 	seconds := c.clock.lap()
 	clear(c.now)
 	c.reader.begin()
-	proc, err := unix.Open(c.pids.proc, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	proc, err := unix.Open(c.pids.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("measuring processes: %w", &fs.PathError{Op: "open", Path: c.pids.proc, Err: err})
+		return fmt.Errorf("measuring processes: %w", &fs.PathError{Op: "open", Path: c.pids.Dir, Err: err})
 	}
 	defer unix.Close(proc)
 	for _, pid := range pids {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // program is an assigned path and the sums over its processes.
@@ -101,7 +102,7 @@ func (p *program) add(now usage) {
 
 func (p *program) addRates(before, now usage, seconds float64) {
 	if now.ticks >= before.ticks {
-		p.cpu += 100 * float64(now.ticks-before.ticks) / ticksPerSecond / seconds
+		p.cpu += 100 * float64(now.ticks-before.ticks) / procfs.TicksPerSecond / seconds
 		p.hasCPU = true
 	}
 	if now.seesIO && before.seesIO && now.read >= before.read && now.written >= before.written {

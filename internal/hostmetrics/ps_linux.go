@@ -1,10 +1,15 @@
 package hostmetrics
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // zombiesEvery is how often all processes are looked at to find the zombies
@@ -15,46 +20,49 @@ const zombiesEvery = time.Minute
 // processCounter counts processes and zombies (state Z in /proc/PID/stat, see
 // proc_pid_stat(5)).
 type processCounter struct {
-	processes pidLister
+	processes procfs.PIDLister
 	buf       []byte
 	zombies   int
+	seesAll   bool // at the last count
 	counted   time.Time
 }
 
 func newProcessCounter(root string) processCounter {
-	return processCounter{processes: newPIDLister(root), buf: make([]byte, 1024)}
+	return processCounter{processes: procfs.PIDLister{Dir: filepath.Join(root, "proc")}, buf: make([]byte, 1024)}
 }
 
 func (c *processCounter) read(p *points) error {
-	pids, err := c.processes.list()
+	pids, err := c.processes.List()
 	if err != nil {
 		return fmt.Errorf("counting processes: %w", err)
 	}
-	p.add("ps.total.num", float64(len(pids)), nil)
+	// Where /proc is mounted with hidepid=2, only the own user's processes are
+	// listed; without it, there is always one with the ID 1.
+	if slices.Contains(pids, 1) {
+		p.add("ps.total.num", float64(len(pids)), nil)
+	}
 	if c.counted.IsZero() || time.Since(c.counted) >= zombiesEvery {
 		c.countZombies(pids)
 		c.counted = time.Now()
 	}
-	p.add("ps.zombies.num", float64(c.zombies), nil)
+	if c.seesAll {
+		p.add("ps.zombies.num", float64(c.zombies), nil)
+	}
 	return nil
 }
 
 // countZombies passes over processes that have ended meanwhile.
 func (c *processCounter) countZombies(pids []int) {
-	c.zombies = 0
+	c.zombies, c.seesAll = 0, slices.Contains(pids, 1)
 	for _, pid := range pids {
-		n, err := readInto(c.processes.proc+"/"+strconv.Itoa(pid)+"/stat", &c.buf)
-		if err == nil && processState(c.buf[:n]) == 'Z' {
+		n, err := procfs.ReadInto(c.processes.Dir+"/"+strconv.Itoa(pid)+"/stat", &c.buf)
+		if err != nil {
+			// hidepid=1 closes the files of other users' processes.
+			c.seesAll = c.seesAll && !errors.Is(err, os.ErrPermission)
+			continue
+		}
+		if stat, ok := procfs.ParseStat(c.buf[:n]); ok && stat.State == 'Z' {
 			c.zombies++
 		}
 	}
-}
-
-// processState returns the state's letter, which follows the name. The name
-// stands in parentheses and may itself contain any character.
-func processState(stat []byte) byte {
-	if i := bytes.LastIndexByte(stat, ')'); i >= 0 && i+2 < len(stat) {
-		return stat[i+2]
-	}
-	return 0
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // sockets measures the host's sockets and TCP's counters. TCP over IPv6 is
 // counted with that over IPv4; a kernel without IPv6 lacks sockstat6.
 type sockets struct {
-	sockstat, sockstat6, netstat, snmp file
+	sockstat, sockstat6, netstat, snmp procfs.File
 	clock                              stopwatch
 	before                             tcpCounters
 }
@@ -23,10 +25,10 @@ type tcpCounters struct {
 
 func newSockets(root string) sockets {
 	return sockets{
-		sockstat:  newFile(root, "proc/net/sockstat"),
-		sockstat6: newFile(root, "proc/net/sockstat6"),
-		netstat:   newFile(root, "proc/net/netstat"),
-		snmp:      newFile(root, "proc/net/snmp"),
+		sockstat:  procfs.NewFile(root, "proc/net/sockstat"),
+		sockstat6: procfs.NewFile(root, "proc/net/sockstat6"),
+		netstat:   procfs.NewFile(root, "proc/net/netstat"),
+		snmp:      procfs.NewFile(root, "proc/net/snmp"),
 	}
 }
 
@@ -35,25 +37,26 @@ func (s *sockets) read(p *points) error {
 }
 
 func (s *sockets) readSockets(p *points) error {
-	content, err := s.sockstat.read()
+	content, err := s.sockstat.Read()
 	if err != nil {
 		return fmt.Errorf("measuring sockets: %w", err)
 	}
 	if used, ok := keyed(content, "sockets:", "used"); ok {
 		p.add("net.sockets.used", float64(used), nil)
 	}
-	timewait, hasTimewait := keyed(content, "TCP:", "tw")
-	if inuse, ok := keyed(content, "TCP:", "inuse"); ok {
-		content6, err := s.sockstat6.read()
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("measuring sockets: %w", err)
-		}
-		inuse6, _ := keyed(content6, "TCP6:", "inuse")
-		p.add("net.tcp.inuse", float64(inuse+inuse6), nil)
-	}
-	if hasTimewait {
+	if timewait, ok := keyed(content, "TCP:", "tw"); ok {
 		p.add("net.tcp.timewait", float64(timewait), nil)
 	}
+	inuse, ok := keyed(content, "TCP:", "inuse")
+	if !ok {
+		return nil
+	}
+	content6, err := s.sockstat6.Read()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("measuring sockets: %w", err)
+	}
+	inuse6, _ := keyed(content6, "TCP6:", "inuse")
+	p.add("net.tcp.inuse", float64(inuse+inuse6), nil)
 	return nil
 }
 
@@ -61,16 +64,16 @@ func (s *sockets) readSockets(p *points) error {
 func keyed(content []byte, head, key string) (uint64, bool) {
 	for len(content) > 0 {
 		var line []byte
-		line, content = cutLine(content)
-		w := words{line}
-		if string(w.next()) != head {
+		line, content = procfs.CutLine(content)
+		w := procfs.NewWords(line)
+		if string(w.Next()) != head {
 			continue
 		}
-		for len(w.rest) > 0 {
-			if string(w.next()) == key {
-				return w.number()
+		for w.More() {
+			if string(w.Next()) == key {
+				return w.Number()
 			}
-			w.next()
+			w.Next()
 		}
 	}
 	return 0, false
@@ -78,16 +81,14 @@ func keyed(content []byte, head, key string) (uint64, bool) {
 
 func (s *sockets) readTCP(p *points) error {
 	var now tcpCounters
-	content, err := s.netstat.read()
-	if err != nil {
-		return fmt.Errorf("measuring TCP: %w", err)
+	netstat, netstatErr := s.netstat.Read()
+	if netstatErr == nil {
+		now.listenDrops, now.hasListenDrops = columned(netstat, "TcpExt:", "ListenDrops")
 	}
-	now.listenDrops, now.hasListenDrops = columned(content, "TcpExt:", "ListenDrops")
-	content, err = s.snmp.read()
-	if err != nil {
-		return fmt.Errorf("measuring TCP: %w", err)
+	snmp, snmpErr := s.snmp.Read()
+	if snmpErr == nil {
+		now.retransmits, now.hasRetransmits = columned(snmp, "Tcp:", "RetransSegs")
 	}
-	now.retransmits, now.hasRetransmits = columned(content, "Tcp:", "RetransSegs")
 	seconds := s.clock.lap()
 	if now.hasListenDrops && s.before.hasListenDrops {
 		p.addRate("net.tcp.listendrops", s.before.listenDrops, now.listenDrops, seconds, 1, nil)
@@ -96,6 +97,9 @@ func (s *sockets) readTCP(p *points) error {
 		p.addRate("net.tcp.retrans", s.before.retransmits, now.retransmits, seconds, 1, nil)
 	}
 	s.before = now
+	if err := errors.Join(netstatErr, snmpErr); err != nil {
+		return fmt.Errorf("measuring TCP: %w", err)
+	}
 	return nil
 }
 
@@ -104,19 +108,19 @@ func (s *sockets) readTCP(p *points) error {
 func columned(content []byte, head, column string) (uint64, bool) {
 	for len(content) > 0 {
 		var names, values []byte
-		names, content = cutLine(content)
+		names, content = procfs.CutLine(content)
 		if !bytes.HasPrefix(names, []byte(head)) {
 			continue
 		}
-		values, _ = cutLine(content)
+		values, _ = procfs.CutLine(content)
 		if !bytes.HasPrefix(values, []byte(head)) {
 			return 0, false
 		}
-		n, v := words{names}, words{values}
-		for len(n.rest) > 0 {
-			value := v.next()
-			if string(n.next()) == column {
-				return parseNumber(value)
+		n, v := procfs.NewWords(names), procfs.NewWords(values)
+		for n.More() {
+			value := v.Next()
+			if string(n.Next()) == column {
+				return procfs.ParseNumber(value)
 			}
 		}
 		return 0, false

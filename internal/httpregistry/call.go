@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Bounds of what an answer may cost.
@@ -27,8 +29,19 @@ type envelope struct {
 	Msg    any             `json:"msg"`
 }
 
+// refusal is the error of a registry that answered and did not do what it was
+// asked for.
+type refusal struct {
+	status  string // the HTTP status, or the httpstatus of the envelope
+	message string
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("the registry answers with status %s: %.*q", r.status, maxQuote, r.message)
+}
+
 // call makes one request and returns the data of a good answer. A nil body
-// sends none.
+// sends none. The error says whether there was an answer.
 func (r *Registry) call(ctx context.Context, method, path string, query url.Values, body any) (json.RawMessage, error) {
 	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -39,14 +52,13 @@ func (r *Registry) call(ctx context.Context, method, path string, query url.Valu
 	if err != nil {
 		return nil, err
 	}
-	answer, err := r.do(req)
-	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return nil, fmt.Errorf("%s %s: no complete answer within %s: %w", method, address.Redacted(), r.timeout, err)
-		}
-		return nil, fmt.Errorf("%s %s: %w", method, address.Redacted(), err)
+	began := time.Now()
+	data, err := r.do(req)
+	r.logger.Debug("registry asked", slog.String("request", method+" "+address.Redacted()),
+		slog.Duration("took", time.Since(began)), slog.Int("bytes", len(data)), slog.Any("error", err))
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("timed out after %s: %w", r.timeout, err)
 	}
-	data, err := open(answer)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, address.Redacted(), err)
 	}
@@ -74,8 +86,8 @@ func newRequest(ctx context.Context, method string, address *url.URL, body any) 
 	return req, nil
 }
 
-// do sends req and reads the whole answer.
-func (r *Registry) do(req *http.Request) ([]byte, error) {
+// do sends req and returns the data of a good answer.
+func (r *Registry) do(req *http.Request) (json.RawMessage, error) {
 	resp, err := r.client.Do(req)
 	if err != nil {
 		// A url.Error repeats method and address, which the caller knows better.
@@ -84,35 +96,45 @@ func (r *Registry) do(req *http.Request) ([]byte, error) {
 			err = wrapped.Err
 		}
 		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("the connection was closed before there was an answer: %w", err)
+			err = fmt.Errorf("the connection was closed: %w", err)
 		}
-		return nil, err
+		return nil, fmt.Errorf("no answer: %w", err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the status is %s, and the answer begins with %s", resp.Status, beginning(answer))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the answer, which begins with %s: %w", beginning(answer), err)
-	}
-	if len(answer) > maxAnswer {
+	answer = bytes.TrimPrefix(answer, []byte("\ufeff"))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return nil, &refusal{status: resp.Status, message: messageOf(answer)}
+	case err != nil:
+		return nil, fmt.Errorf("no complete answer, only %s: %w", beginning(answer), err)
+	case len(answer) > maxAnswer:
 		return nil, fmt.Errorf("the answer is larger than %d MiB and begins with %s", maxAnswer>>20, beginning(answer))
 	}
-	return answer, nil
+	return open(answer)
+}
+
+// messageOf returns what an answer says: the message of its envelope, or else
+// how it begins.
+func messageOf(answer []byte) string {
+	var e envelope
+	if json.Unmarshal(answer, &e) == nil && e.Msg != nil {
+		return fmt.Sprint(e.Msg)
+	}
+	return string(answer[:min(len(answer), maxQuote)])
 }
 
 // open takes the data out of its envelope.
 func open(answer []byte) (json.RawMessage, error) {
 	var e envelope
 	if err := json.Unmarshal(answer, &e); err != nil {
-		return nil, fmt.Errorf("the answer is not what a registry says (%w) and begins with %s", err, beginning(answer))
+		return nil, fmt.Errorf("the answer is no registry's: it begins with %s: %w", beginning(answer), err)
 	}
 	if e.Status == nil {
-		return nil, fmt.Errorf("the answer has no httpstatus, as a registry's has, and begins with %s", beginning(answer))
+		return nil, fmt.Errorf("the answer is no registry's: it has no httpstatus and begins with %s", beginning(answer))
 	}
 	if e.Status.String() != "200" {
-		return nil, fmt.Errorf("the answer's httpstatus is %s, and its message is %.*q", *e.Status, maxQuote, fmt.Sprint(e.Msg))
+		return nil, &refusal{status: e.Status.String(), message: messageOf(answer)}
 	}
 	return e.Data, nil
 }

@@ -1,15 +1,18 @@
 package httpregistry_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -92,7 +95,7 @@ func TestNamespaceThatFailsIsNamedBesideTheOthers(t *testing.T) {
 	for name, fault := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, registry := start(t, func(cfg *httpregistry.Config) { cfg.Timeout = time.Second })
+			server, registry := start(t, fault.timeout)
 			server.SetNamespace("bad", "id-1")
 			for i := range 9 {
 				server.SetNamespace(fmt.Sprintf("good%d", i), "id")
@@ -115,24 +118,32 @@ type namedFault struct {
 	says  string
 }
 
+// timeout makes a test of a registry that never answers short. Others get all
+// the time that a loaded machine needs.
+func (f namedFault) timeout(cfg *httpregistry.Config) {
+	if strings.HasPrefix(f.says, "timed out after 1s") {
+		cfg.Timeout = time.Second
+	}
+}
+
 func faults() map[string]namedFault {
 	return map[string]namedFault{
-		"status 500":      {registrytest.Status(500), `the status is 500 Internal Server Error, and the answer begins with "{`},
-		"status 204":      {registrytest.Status(204), "the status is 204"},
-		"status 201":      {registrytest.Status(201), "the status is 201"},
-		"httpstatus 500":  {registrytest.HTTPStatus(500), `the answer's httpstatus is 500, and its message is "the registry fails on purpose"`},
+		"status 500":      {registrytest.Status(500), `the registry answers with status 500 Internal Server Error: "the registry fails on purpose"`},
+		"status 204":      {registrytest.Status(204), "the registry answers with status 204"},
+		"status 201":      {registrytest.Status(201), "the registry answers with status 201"},
+		"httpstatus 500":  {registrytest.HTTPStatus(500), `the registry answers with status 500: "the registry fails on purpose"`},
 		"html":            {registrytest.HTML(), `begins with "<!doctype html>`},
 		"half json":       {registrytest.HalfJSON(), "unexpected end of JSON input"},
-		"disconnect":      {registrytest.Disconnect(), "unexpected EOF"},
-		"hang up":         {registrytest.HangUp(), "the connection was closed before there was an answer"},
+		"disconnect":      {registrytest.Disconnect(), "no complete answer, only"},
+		"hang up":         {registrytest.HangUp(), "no answer: the connection was closed"},
 		"empty":           {registrytest.Body(""), `begins with ""`},
-		"other json":      {registrytest.Body(`{"status":"ok"}`), `no httpstatus, as a registry's has, and begins with "{\"status\":\"ok\"}"`},
+		"other json":      {registrytest.Body(`{"status":"ok"}`), `the answer is no registry's: it has no httpstatus and begins with "{\"status\":\"ok\"}"`},
 		"json null":       {registrytest.Body(`null`), "no httpstatus"},
 		"data of no form": {registrytest.Body(`{"httpstatus":200,"data":"x","msg":""}`), `"\"x\""`},
 		"no data":         {registrytest.Body(`{"httpstatus":200,"msg":""}`), `""`},
 		"two answers":     {registrytest.Body(`{"httpstatus":200,"data":[],"msg":""}{}`), "after top-level value"},
-		"hang":            {registrytest.Hang(), "no complete answer within 1s"},
-		"stall":           {registrytest.Stall(), "no complete answer within 1s"},
+		"hang":            {registrytest.Hang(), "timed out after 1s: no answer"},
+		"stall":           {registrytest.Stall(), "timed out after 1s: no complete answer"},
 		"gigantic":        {registrytest.Huge(17 << 20), "larger than 16 MiB"},
 		"redirect loop":   {registrytest.RedirectLoop(), "redirects more than 3 times"},
 	}
@@ -142,7 +153,7 @@ func TestRegistryThatFailsIsOneClearError(t *testing.T) {
 	for name, fault := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, registry := start(t, func(cfg *httpregistry.Config) { cfg.Timeout = time.Second })
+			server, registry := start(t, fault.timeout)
 			server.SetNamespace("web", "id")
 			server.SetNamespacesFault(fault.fault)
 
@@ -280,6 +291,7 @@ func TestRegistryThatIsAwayIsAnErrorThatSaysSo(t *testing.T) {
 	server, registry := start(t, nil)
 	server.Close()
 	_, err := registry.Assignments(t.Context(), host())
+	require.ErrorContains(t, err, "no answer: ")
 	require.ErrorContains(t, err, "connection refused")
 	require.ErrorContains(t, err, server.URL())
 	require.ErrorContains(t, registry.Report(t.Context(), agent.Report{Host: host()}), "connection refused")
@@ -396,6 +408,50 @@ func TestReportThatIsNotAcceptedIsAnError(t *testing.T) {
 		require.ErrorContains(t, err, "the report of web-1: POST "+server.URL()+"/api/v1/agent/report")
 	}
 	require.ErrorContains(t, registry.Report(t.Context(), agent.Report{}), "the report of : ")
+}
+
+func TestReportOfANameThatTheRegistryDoesNotKnowIsTold(t *testing.T) {
+	server, registry := start(t, nil)
+	server.Forget("web-0")
+	renamed := agent.Report{Host: host(), Previous: agent.Host{Hostname: "web-0"}, Changed: true}
+	err := registry.Report(t.Context(), renamed)
+	require.ErrorIs(t, err, agent.ErrHostUnknown)
+	require.ErrorContains(t, err, `status 500 Internal Server Error: "machine not found"`)
+	require.Empty(t, server.Reports())
+
+	first := agent.Report{Host: host(), Previous: host()}
+	require.NoError(t, registry.Report(t.Context(), first), "a report without a change is taken of any host")
+	server.SetReportFault(registrytest.Status(500))
+	require.NotErrorIs(t, registry.Report(t.Context(), renamed), agent.ErrHostUnknown)
+}
+
+func TestByteOrderMarkBeforeAnAnswerIsSkipped(t *testing.T) {
+	server, registry := start(t, nil)
+	server.SetNamespace("web", "id")
+	server.SetFault(func(good http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "\ufeff")
+			good.ServeHTTP(bodyOnly{w}, r)
+		})
+	})
+	assignments, err := registry.Assignments(t.Context(), host())
+	require.NoError(t, err)
+	require.Equal(t, []string{"web"}, namespaces(assignments))
+}
+
+// bodyOnly is an answer whose status has been written already.
+type bodyOnly struct{ http.ResponseWriter }
+
+func (bodyOnly) WriteHeader(int) {}
+
+func TestEachRequestIsLoggedAtDebugLevel(t *testing.T) {
+	var lines bytes.Buffer
+	server, registry := start(t, func(cfg *httpregistry.Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	_, err := registry.Assignments(t.Context(), host())
+	require.NoError(t, err)
+	require.Contains(t, lines.String(), `msg="registry asked" request="POST `+server.URL()+`/api/v1/agent/ns" took=`)
 }
 
 func TestNewRefusesAddressesThatAreNoRegistry(t *testing.T) {

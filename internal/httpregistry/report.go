@@ -2,6 +2,7 @@ package httpregistry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -28,7 +29,12 @@ type report struct {
 	Time         string   `json:"utime"`
 }
 
-// Report tells the registry about the host.
+// hostUnknown is the message with which the registry refuses a report of a
+// change (lodastack/registry, tree/machine/machine.go).
+const hostUnknown = "machine not found"
+
+// Report tells the registry about the host. The error wraps
+// [agent.ErrHostUnknown] where the registry does not know the old name.
 func (r *Registry) Report(ctx context.Context, told agent.Report) error {
 	defer r.closeIdle()
 	body := report{
@@ -52,7 +58,12 @@ func (r *Registry) Report(ctx context.Context, told agent.Report) error {
 		// The registry refuses a report without one.
 		body.OldHostname = body.NewHostname
 	}
-	if _, err := r.call(ctx, http.MethodPost, "api/v1/agent/report", nil, body); err != nil {
+	_, err := r.call(ctx, http.MethodPost, "api/v1/agent/report", nil, body)
+	var refused *refusal
+	if errors.As(err, &refused) && refused.message == hostUnknown {
+		err = fmt.Errorf("%w: %w", agent.ErrHostUnknown, err)
+	}
+	if err != nil {
 		return fmt.Errorf("the report of %s: %w", told.Host.Hostname, err)
 	}
 	return nil

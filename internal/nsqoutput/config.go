@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-multierror"
+
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // Format is how points are written into messages.
@@ -104,9 +106,8 @@ func (c Config) validate() error {
 			faults = multierror.Append(faults, fmt.Errorf("servers: %s is named twice; remove one", addr))
 		}
 	}
-	if err := checkTopic(c.TopicPrefix + "n"); err != nil {
-		faults = multierror.Append(faults, fmt.Errorf(
-			"topicprefix: %q begins no NSQ topic; use at most %d of the characters a-z A-Z 0-9 . _ -", c.TopicPrefix, maxTopicLength-1))
+	if err := topic.CheckPrefix(c.TopicPrefix); err != nil {
+		faults = multierror.Append(faults, fmt.Errorf("topicprefix: %w", err))
 	}
 	if c.Format != Influx && c.Format != JSON {
 		faults = multierror.Append(faults, fmt.Errorf("format: %q is unknown; use %q or %q", c.Format, Influx, JSON))

@@ -26,7 +26,7 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 		`servers: "host:0" has no port from 1 to 65535`,
 		`servers: "host:port" has no port`,
 		`servers: ok:4150 is named twice`,
-		`topicprefix: "collect/" begins no NSQ topic`,
+		`topicprefix: topic prefix "collect/" contains '/'`,
 		`format: "xml" is unknown; use "influx" or "json"`,
 		`maxmessagesize: 10 bytes is out of bounds`,
 		`timeout: -1s is negative`,

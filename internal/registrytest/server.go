@@ -31,6 +31,7 @@ type Server struct {
 	nsFault    Fault
 	repFault   Fault
 	resFaults  map[string]Fault
+	forgotten  map[string]bool
 	requests   []string
 	hosts      []map[string]any
 	reports    []map[string]any
@@ -55,6 +56,7 @@ func NewServer() (*Server, error) {
 		done:       make(chan struct{}),
 		namespaces: make(map[string]namespace),
 		resFaults:  make(map[string]Fault),
+		forgotten:  make(map[string]bool),
 	}
 	s.http = &http.Server{
 		Handler:           s,
@@ -92,6 +94,15 @@ func (s *Server) RemoveNamespace(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.namespaces, name)
+}
+
+// Forget makes the server know no host of this name, as after the host was
+// deleted: it refuses a report that changes the host, with 500 and "machine
+// not found".
+func (s *Server) Forget(hostname string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgotten[hostname] = true
 }
 
 // SetFault makes every answer fail. A nil fault ends that, as it does in the
@@ -220,8 +231,16 @@ func (s *Server) serveReport(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	s.reports = append(s.reports, report)
+	old, _ := report["oldhostname"].(string)
+	unknown := report["update"] == true && s.forgotten[old]
+	if !unknown {
+		s.reports = append(s.reports, report)
+	}
 	s.mu.Unlock()
+	if unknown {
+		answer(w, http.StatusInternalServerError, nil, "machine not found")
+		return
+	}
 	answer(w, http.StatusOK, nil, "success")
 }
 

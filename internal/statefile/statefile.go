@@ -1,52 +1,112 @@
-// Package statefile keeps small values in files that are replaced as a whole:
-// after a crash, or when power fails, there is the old value or the new one.
+// Package statefile keeps small values over restarts, in two ways:
+//
+//   - [Save] replaces a file as a whole. After a crash or a power cut there is
+//     the old value or the new one.
+//   - [Notes] writes two files in turn and in place. That needs no room on a
+//     full disk and no fsync, so it can be done often. It survives a kill, but
+//     not always a power cut.
+//
+// Values are JSON with a checksum. A file that is damaged, larger than
+// [MaxSize] or not a regular file is moved aside, to PATH.damaged, so that the
+// next save succeeds and a person can look at it.
 package statefile
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/lodastack/agent/internal/safefile"
 )
 
+// MaxSize bounds a file, in bytes.
+const MaxSize = 64 << 20
+
 // Load reads the file at path into value. Where there is no such file, found is
-// false and value is left as it is.
+// false and value is left as it is. The error says so where the file was
+// damaged and moved aside; value is then unchanged or partly filled.
 func Load(path string, value any) (found bool, err error) {
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	content, err := safefile.Read(path, MaxSize)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
+	case err != nil && !unusable(err):
+		return false, fmt.Errorf("load state: %w", err)
+	case err == nil:
+		// Files of versions before the checksum are JSON alone.
+		body, sum, checked := bytes.Cut(content, []byte("\n"))
+		if checked && !bytes.Equal(sum, checksum(body)) {
+			err = errors.New("the checksum is wrong")
+		} else {
+			err = json.Unmarshal(body, value)
+		}
 	}
 	if err != nil {
-		return false, fmt.Errorf("read what was remembered: %w", err)
-	}
-	if err := json.Unmarshal(content, value); err != nil {
-		return false, fmt.Errorf("read what was remembered: %s is damaged and ignored: %w", path, err)
+		return false, fmt.Errorf("load state: %s is damaged and ignored: %w", path, errors.Join(err, setAside(path)))
 	}
 	return true, nil
+}
+
+// unusable tells whether no later read of the file can succeed.
+func unusable(err error) bool {
+	return errors.As(err, new(*safefile.NotRegularError)) || errors.As(err, new(*safefile.TooLargeError))
+}
+
+// setAside moves what is at path out of the way, in place of what was moved
+// there before.
+func setAside(path string) error {
+	aside := path + ".damaged"
+	if info, err := os.Lstat(aside); err == nil && info.IsDir() {
+		if err := os.RemoveAll(aside); err != nil {
+			return err
+		}
+	}
+	return os.Rename(path, aside)
 }
 
 // Save replaces the file at path, and makes its directory if there is none. The
 // value is on disk when it returns. One caller at a time may save a file.
 func Save(path string, value any) error {
-	content, err := json.Marshal(value)
+	content, err := encode(value)
 	if err == nil {
-		err = replace(path, content)
+		err = replace(path, append(append(content, '\n'), checksum(content)...))
 	}
 	if err != nil {
-		return fmt.Errorf("remember %s: %w", filepath.Base(path), err)
+		return fmt.Errorf("save state %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }
+
+// encode returns value as JSON, which has no line break in it.
+func encode(value any) ([]byte, error) {
+	content, err := json.Marshal(value)
+	if err == nil && len(content)+checksumSize+1 > MaxSize {
+		err = fmt.Errorf("%d bytes are more than the %d that are read again", len(content), MaxSize)
+	}
+	return content, err
+}
+
+// checksumSize is the length of a checksum.
+const checksumSize = len("00000000\n")
+
+// checksum returns the CRC-32 of content in hexadecimal, as a line.
+func checksum(content []byte) []byte { return fmt.Appendf(nil, "%08x\n", crc32.ChecksumIEEE(content)) }
 
 func replace(path string, content []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := safefile.Open(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if errors.As(err, new(*safefile.NotRegularError)) && os.Remove(path+".new") == nil {
+		file, err = safefile.Open(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func TestAFailedSaveLeavesWhatWasThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	require.NoError(t, statefile.Save(path, 1))
 	require.Error(t, statefile.Save(path, make(chan int)), "has no JSON")
-	require.NoError(t, os.Mkdir(path+".new", 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(path+".new", "full"), 0o700))
 	require.Error(t, statefile.Save(path, 2))
 
 	var loaded int

@@ -1,0 +1,81 @@
+package procfs
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+)
+
+// TicksPerSecond is USER_HZ, the unit of the times in [Stat]: 100 on every
+// architecture that Go runs on.
+const TicksPerSecond = 100
+
+// Stat is a part of /proc/PID/stat (proc_pid_stat(5)).
+type Stat struct {
+	// State is R, S, D, Z and so on.
+	State byte
+	// Parent is the PID of the parent: 0 where it is in another PID namespace.
+	Parent int
+	// Session is the PID of the session's leader.
+	Session int
+	// UserTicks and SystemTicks are the processor time that was used.
+	UserTicks, SystemTicks uint64
+	// Threads is the number of threads that live.
+	Threads int
+	// Start is the time of the start, in ticks since boot. PID and Start
+	// together name a process for ever.
+	Start uint64
+	// ResidentPages is the memory in use.
+	ResidentPages uint64
+}
+
+// Dead reports whether the process has ended and was not waited for yet. One
+// of which only the first thread has ended looks the same but for its other
+// threads.
+func (s Stat) Dead() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
+
+// ReadStat reads /proc/PID/stat of this program's PID namespace. The error is
+// [os.ErrNotExist] where there is no such process.
+func ReadStat(pid int) (Stat, error) {
+	path := fmt.Sprintf("/proc/%d/stat", pid)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return Stat{}, err
+	}
+	s, ok := ParseStat(content)
+	if !ok {
+		return Stat{}, fmt.Errorf("%s is not in the format of proc_pid_stat(5): %.100q", path, content)
+	}
+	return s, nil
+}
+
+// ParseStat parses the content of a stat file, without allocating. It is not
+// ok where that is not in the format. The name in parentheses may contain any
+// character, also blanks and parentheses.
+func ParseStat(content []byte) (s Stat, ok bool) {
+	end := bytes.LastIndexByte(content, ')')
+	if end < 0 {
+		return s, false
+	}
+	w := NewWords(content[end+1:])
+	state := w.Next() // field 3
+	if len(state) != 1 {
+		return s, false
+	}
+	s.State = state[0]
+	parent, ok1 := w.Number()
+	w.Skip(1)
+	session, ok2 := w.Number() // 6
+	w.Skip(7)
+	var ok3, ok4, ok5, ok6 bool
+	s.UserTicks, ok3 = w.Number() // 14
+	s.SystemTicks, ok4 = w.Number()
+	w.Skip(4)
+	threads, ok7 := w.Number() // 20
+	w.Skip(1)
+	s.Start, ok5 = w.Number() // 22
+	w.Skip(1)
+	s.ResidentPages, ok6 = w.Number() // 24
+	s.Parent, s.Session, s.Threads = int(parent), int(session), int(threads)
+	return s, ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7
+}

@@ -1,0 +1,118 @@
+package statefile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/lodastack/agent/internal/safefile"
+)
+
+// Notes keeps the newest of many values in two files, PATH.0 and PATH.1. A kill
+// during a write spoils at most the file that is being written; the other one
+// holds the value before. It is not safe for concurrent use.
+type Notes struct {
+	// Path is that of the files, without their numbers.
+	Path string
+
+	number int64 // of the newest note
+}
+
+// note is what a file holds, as a line, after its checksum. What follows the
+// line is left of a longer note.
+type note struct {
+	Number int64           `json:"number"`
+	Value  json.RawMessage `json:"value"`
+}
+
+// Load reads the newest value, and leaves value as it is where there is none.
+// What cannot be read counts as absent: the next two writes replace it. Call it
+// before the first Save of a run, which goes on from the newest.
+func (n *Notes) Load(value any) (found bool, err error) {
+	var newest note
+	for turn := range int64(2) {
+		if read, ok := n.read(turn); ok && read.Number > newest.Number {
+			newest = read
+		}
+	}
+	if newest.Number == 0 {
+		return false, nil
+	}
+	n.number = newest.Number
+	if err := json.Unmarshal(newest.Value, value); err != nil {
+		return false, fmt.Errorf("load note %s: %w", filepath.Base(n.Path), err)
+	}
+	return true, nil
+}
+
+// read returns the note in the file of the turn, if there is a good one.
+func (n *Notes) read(turn int64) (read note, ok bool) {
+	content, err := safefile.Read(n.path(turn), MaxSize)
+	if err != nil {
+		return note{}, false
+	}
+	sum, rest, _ := bytes.Cut(content, []byte("\n"))
+	body, _, _ := bytes.Cut(rest, []byte("\n"))
+	ok = bytes.Equal(append(sum, '\n'), checksum(body)) && json.Unmarshal(body, &read) == nil
+	return read, ok
+}
+
+// Save writes value as the newest, and makes the directory if there is none.
+func (n *Notes) Save(value any) error {
+	err := n.save(value)
+	if err != nil {
+		return fmt.Errorf("save note %s: %w", filepath.Base(n.Path), err)
+	}
+	n.number++
+	return nil
+}
+
+func (n *Notes) save(value any) (err error) {
+	content, err := encode(value)
+	if err != nil {
+		return err
+	}
+	if content, err = json.Marshal(note{n.number + 1, content}); err != nil {
+		return err
+	}
+	file, err := n.open(n.path(n.number + 1))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	_, err = file.WriteAt(append(append(checksum(content), content...), '\n'), 0)
+	return err
+}
+
+// open opens the file to write. Whatever has its place and is no file, or is
+// larger than what is read again, goes.
+func (n *Notes) open(path string) (*os.File, error) {
+	file, err := safefile.Open(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, err
+		}
+		return safefile.Open(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	case errors.As(err, new(*safefile.NotRegularError)):
+		if err := setAside(path); err != nil {
+			return nil, err
+		}
+		return safefile.Open(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	case err != nil:
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Size() > MaxSize {
+		err = file.Truncate(0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+func (n *Notes) path(number int64) string { return fmt.Sprintf("%s.%d", n.Path, number%2) }

@@ -1,0 +1,58 @@
+// Package topic judges the names of NSQ topics, and of the namespaces that
+// topics are made of. The root package, the configuration, the HTTP API, the
+// registries and the NSQ output all ask here.
+//
+// https://nsq.io/overview/internals.html, go-nsq's IsValidTopicName
+package topic
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// MaxLength is the length of the longest topic, in bytes.
+const MaxLength = 64
+
+// Check says why name is no topic; nil where it is one. nsqd also knows topics
+// that end in "#ephemeral". nsqd drops their messages while nobody listens, so
+// Check refuses them.
+func Check(name string) error {
+	return check("topic", "topics", name, MaxLength)
+}
+
+// CheckNamespace says why the points of a namespace cannot be published to the
+// topic prefix+namespace; nil where they can. Whoever does not know the prefix
+// leaves it empty; a longer prefix may then still make the topic too long.
+func CheckNamespace(prefix, namespace string) error {
+	return check("namespace", "namespaces", namespace, MaxLength-len(prefix))
+}
+
+// CheckPrefix says why no namespace makes a topic with this prefix; nil where
+// one does. The empty prefix is good.
+func CheckPrefix(prefix string) error {
+	if prefix == "" {
+		return nil
+	}
+	return check("topic prefix", "topic prefixes", prefix, MaxLength-1)
+}
+
+func check(kind, kinds, name string, most int) error {
+	if name == "" {
+		return errors.New("the " + kind + " is empty")
+	}
+	for i := range len(name) {
+		if !allowed(name[i]) {
+			char, _ := utf8.DecodeRuneInString(name[i:])
+			return fmt.Errorf("%s %.80q contains %q; %s consist of a-z A-Z 0-9 . _ -", kind, name, char, kinds)
+		}
+	}
+	if len(name) > most {
+		return fmt.Errorf("%s %.80q has %d characters; NSQ takes at most %d here", kind, name, len(name), max(most, 0))
+	}
+	return nil
+}
+
+func allowed(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+}
