@@ -53,8 +53,8 @@ func (a AgentConfig) check(failed func(key string, err error)) {
 	failed("agent.pluginsuser", checkUser(a.PluginsUser))
 	if a.Git != "" {
 		failed("agent.git", gitrunner.CheckGit(a.Git))
-		failed("agent.gituser", gitrunner.CheckGitUser(a.GitUser, a.PluginsUser, a.Git))
 	}
+	failed("agent.gituser", gitrunner.CheckGitUser(a.GitUser, a.PluginsUser))
 	failed("agent.branch", gitrunner.CheckBranch(a.Branch))
 	failed("agent.pidfile", checkPath(a.PIDFile))
 	if a.Hostname != "" {

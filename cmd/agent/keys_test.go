@@ -21,6 +21,10 @@ func badValues() map[string][]string {
 		"agent.pluginsdir":      {`"plugins"`, `"/"`, `"/etc/passwd"`, `"/tmp"`},
 		"agent.pluginsuser":     {`"no-such-user"`},
 		"agent.git":             {`"https://git.example.com/"`, `"ext::sh -c %s"`, `"-%s"`},
+		"agent.gituser":         {`"no-such-user"`},
+		"agent.gittimeout":      {`"0s"`, `"48h"`},
+		"agent.gitmaxsize":      {`1`, `-1`},
+		"agent.gitmaxfiles":     {`0`, `-1`},
 		"agent.branch":          {`"-b"`, `"a..b"`, `"a b"`},
 		"agent.datadir":         {`"data"`, `"/usr/lib/agent"`, `"/tmp"`},
 		"agent.pidfile":         {`"agent.pid"`, `"/tmp"`},
@@ -58,6 +62,7 @@ func badValues() map[string][]string {
 		"log.logrotatesize":     {`1`, `"1 mile"`},
 		"time.servers":          {`[ "" ]`, `[ "a b" ]`},
 		"coredump.dir":          {`"cores"`},
+		"collect.disable":       {`[ "time" ]`, `[ "KERNL" ]`},
 	}
 }
 

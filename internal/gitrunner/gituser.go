@@ -19,33 +19,36 @@ type gitUser struct {
 	name, home string
 }
 
-// lookupGitUser chooses the user for an agent that runs as euid. Where it
-// needs what only the agent's user has, or no other user is there, it is that.
-func lookupGitUser(name, pluginsUser string, t template, euid int) (u gitUser, err error) {
-	switch {
-	case euid != 0 || name == "root" || t.text == "":
-		return gitUser{}, nil
-	case name == "" && needsOwnUser(t):
-		return gitUser{}, nil
-	case name == "":
-		if _, err := user.Lookup(DefaultGitUser); err != nil {
-			return gitUser{}, nil
-		}
-		name = DefaultGitUser
+// lookupGitUser chooses the user for an agent that runs as euid. Where git may
+// need what only root has, or there is no other user, it is root.
+func lookupGitUser(name, pluginsUser string, t template, euid int) (gitUser, error) {
+	if name != "" {
+		return namedGitUser(name, pluginsUser, euid)
 	}
-	if name == pluginsUser {
-		return gitUser{}, fmt.Errorf("%s is the user of the plugins (agent.pluginsuser), who could then change what is being fetched: name another one", name)
+	if euid != 0 || t.text == "" || needsOwnUser(t) {
+		return gitUser{}, nil
 	}
+	if _, err := user.Lookup(DefaultGitUser); err != nil {
+		return gitUser{}, nil
+	}
+	return namedGitUser(DefaultGitUser, pluginsUser, euid)
+}
+
+// namedGitUser returns a user that must exist. Only root can change to it.
+func namedGitUser(name, pluginsUser string, euid int) (gitUser, error) {
 	found, err := user.Lookup(name)
 	if err != nil {
-		return gitUser{}, fmt.Errorf("there is no user %q: create it (useradd --system --create-home %[1]s) or name another one", name)
+		return gitUser{}, fmt.Errorf("there is no user %q on this system; create it (useradd --system --create-home %[1]s) or name another", name)
 	}
-	u = gitUser{name: name, home: found.HomeDir}
+	if euid != 0 || found.Uid == "0" {
+		return gitUser{}, nil
+	}
+	if name == pluginsUser {
+		return gitUser{}, fmt.Errorf("%s is the user of the plugins (agent.pluginsuser), who could then change what is being fetched; name another", name)
+	}
+	u := gitUser{name: name, home: found.HomeDir}
 	if u.user, err = credentials(found); err != nil {
 		return gitUser{}, fmt.Errorf("the user %q: %w", name, err)
-	}
-	if u.user.UID == 0 {
-		return gitUser{}, nil
 	}
 	return u, nil
 }
@@ -102,11 +105,10 @@ func RunsGitAsRoot(git, name, pluginsUser string) bool {
 }
 
 // CheckGitUser says what is wrong with [Config.GitUser].
-func CheckGitUser(name, pluginsUser, git string) error {
-	t, err := parseTemplate(git)
-	if err != nil {
-		return nil // said of agent.git
+func CheckGitUser(name, pluginsUser string) error {
+	if name == "" {
+		return nil
 	}
-	_, err = lookupGitUser(name, pluginsUser, t, os.Geteuid())
+	_, err := namedGitUser(name, pluginsUser, os.Geteuid())
 	return err
 }

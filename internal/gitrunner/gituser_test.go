@@ -88,7 +88,7 @@ func TestUserOfGitThatCannotBeIsRefusedWithItsKey(t *testing.T) {
 		change func(*gitrunner.Config)
 		want   string
 	}{
-		"unknown":          {func(c *gitrunner.Config) { c.GitUser = "no-such-user" }, `agent.gituser: there is no user "no-such-user"`},
+		"unknown":          {func(c *gitrunner.Config) { c.GitUser = "no-such-user" }, `agent.gituser: there is no user "no-such-user" on this system`},
 		"user of plugins":  {func(c *gitrunner.Config) { c.GitUser = u.Username; c.User = u.Username }, "agent.gituser: daemon is the user of the plugins"},
 		"closed directory": {func(c *gitrunner.Config) { c.GitUser = u.Username; os.Chmod(c.PluginsDir, 0o700) }, "may not enter the directory"},
 	} {
