@@ -40,6 +40,15 @@ type PluginRunner interface {
 	Run(ctx context.Context, p Plugin, args []string) (stdout []byte, err error)
 }
 
+// PluginRemover is what a [PluginRunner] implements, besides, when something of
+// a plugin stays on disk.
+type PluginRemover interface {
+	// Remove deletes what was installed of a plugin that is not assigned any
+	// more. It is not called together with Install or Update of the same
+	// namespace and project, but may be while the plugin runs.
+	Remove(ctx context.Context, p Plugin) error
+}
+
 // PluginInspector is what a [PluginRunner] implements, besides, when it knows
 // more of its plugins than their output.
 type PluginInspector interface {

@@ -353,6 +353,42 @@ func TestRunOfAPluginThatIsNoLongerAssignedIsEnded(t *testing.T) {
 	})
 }
 
+func TestPluginThatIsNoLongerAssignedIsRemovedOnceAndOnlyWhenAGoodAnswerSaysSo(t *testing.T) {
+	withPlugin(t, agenttest.Program{Print: "[]"}, func(t *testing.T, w *world) {
+		w.registry.Fail(errAway)
+		require.Error(t, w.Update(t.Context()))
+		synctest.Wait()
+		require.Empty(t, w.runner.Removals())
+		w.registry.Heal()
+
+		assignPlugins(w)
+		require.NoError(t, w.Update(t.Context()))
+		synctest.Wait()
+		require.Equal(t, []agent.Plugin{plugin("mysql", time.Minute)}, w.runner.Removals())
+
+		assignPlugins(w, plugin("mysql", time.Minute))
+		require.NoError(t, w.Update(t.Context()))
+		w.pass(time.Minute)
+		require.Len(t, w.runner.Installs(), 2)
+		require.Equal(t, agent.RunOK, w.Plugins()[0].LastRun.Result)
+		require.Len(t, w.runner.Removals(), 1)
+	})
+}
+
+func TestPluginThatIsAssignedAgainWhileItIsRemovedIsInstalledAfterThat(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.runner.Installing.Slow(time.Minute)
+		assignPlugins(w, plugin("mysql", time.Minute))
+		w.run()
+		assignPlugins(w)
+		require.NoError(t, w.Update(t.Context()))
+		assignPlugins(w, plugin("mysql", time.Minute))
+		require.NoError(t, w.Update(t.Context()))
+		w.pass(10 * time.Minute)
+		require.Equal(t, agent.RunOK, w.Plugins()[0].LastRun.Result)
+	})
+}
+
 func TestUpdateOfAPlugin(t *testing.T) {
 	withPlugin(t, agenttest.Program{Print: "old"}, func(t *testing.T, w *world) {
 		run := func() string {

@@ -52,6 +52,7 @@ type pluginSet struct {
 	ctx       context.Context               // guarded by mu; nil while the agent does not run
 	stopped   bool                          // guarded by mu
 	plugins   map[pluginKey]*assignedPlugin // guarded by mu
+	fetching  map[pluginKey]slots           // guarded by mu; one, taken while the plugin is installed, updated or removed
 	conflicts []string                      // guarded by mu
 	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
 }
@@ -75,7 +76,7 @@ func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send
 	return &pluginSet{
 		runner: runner, state: state, logger: logger, send: send,
 		installs: make(slots, installsAtOnce), runs: make(slots, runsAtOnce),
-		plugins: make(map[pluginKey]*assignedPlugin), disabled: make(map[string]time.Time),
+		plugins: make(map[pluginKey]*assignedPlugin), fetching: make(map[pluginKey]slots), disabled: make(map[string]time.Time),
 	}
 }
 
@@ -115,6 +116,10 @@ func (s *pluginSet) assign(assignments []Assignment) {
 		if next[key] != old {
 			old.stop()
 		}
+		if next[key] == nil {
+			ctx := s.ctx
+			s.active.Go(func() { s.remove(ctx, old) })
+		}
 	}
 	s.plugins = next
 }
@@ -126,9 +131,31 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 		return old
 	}
 	ctx, stop := context.WithCancel(s.ctx)
-	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, fetching: make(slots, 1)}
+	if s.fetching[key] == nil {
+		s.fetching[key] = make(slots, 1)
+	}
+	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, fetching: s.fetching[key]}
 	s.active.Go(func() { added.install(ctx) })
 	return added
+}
+
+// remove deletes what was installed of a plugin that is not assigned any more,
+// unless it has been assigned again meanwhile.
+func (s *pluginSet) remove(ctx context.Context, gone *assignedPlugin) {
+	remover, ok := s.runner.(PluginRemover)
+	if !ok || !gone.fetching.take(ctx) {
+		return
+	}
+	defer gone.fetching.give()
+	s.mu.Lock()
+	again := s.plugins[gone.key] != nil
+	s.mu.Unlock()
+	if again {
+		return
+	}
+	if err := recovered(func() error { return remover.Remove(ctx, gone.assigned()) }); err != nil {
+		s.logger.Warn("a plugin that is not assigned any more could not be removed", "plugin", gone.key.String(), "error", err)
+	}
 }
 
 // jobs returns the periodic runs.

@@ -27,11 +27,15 @@ type PluginRunner struct {
 	answer     func(context.Context, agent.Plugin, []string) ([]byte, error)
 	installs   []agent.Plugin
 	updates    []agent.Plugin
+	removals   []agent.Plugin
 	runs       []PluginRun
 	violations []string
 }
 
-var _ agent.PluginRunner = (*PluginRunner)(nil)
+var (
+	_ agent.PluginRunner  = (*PluginRunner)(nil)
+	_ agent.PluginRemover = (*PluginRunner)(nil)
+)
 
 // PluginRun is one call of Run.
 type PluginRun struct {
@@ -74,7 +78,7 @@ func (r *PluginRunner) Answer(f func(ctx context.Context, p agent.Plugin, args [
 
 // Install implements [agent.PluginRunner].
 func (r *PluginRunner) Install(ctx context.Context, p agent.Plugin) error {
-	defer r.claim(r.fetching, p, "Install or Update")()
+	defer r.claim(r.fetching, p, "Install, Update or Remove")()
 	if err := r.Installing.obey(ctx); err != nil {
 		return err
 	}
@@ -83,11 +87,21 @@ func (r *PluginRunner) Install(ctx context.Context, p agent.Plugin) error {
 
 // Update implements [agent.PluginRunner].
 func (r *PluginRunner) Update(ctx context.Context, p agent.Plugin) error {
-	defer r.claim(r.fetching, p, "Install or Update")()
+	defer r.claim(r.fetching, p, "Install, Update or Remove")()
 	if err := r.Updating.obey(ctx); err != nil {
 		return err
 	}
 	return r.fetch(p, &r.updates, true)
+}
+
+// Remove implements [agent.PluginRemover].
+func (r *PluginRunner) Remove(_ context.Context, p agent.Plugin) error {
+	defer r.claim(r.fetching, p, "Install, Update or Remove")()
+	r.notes.change(func() {
+		delete(r.installed, keyOf(p))
+		r.removals = append(r.removals, p)
+	})
+	return nil
 }
 
 // fetch makes the published program the installed one, and remembers that in
@@ -162,6 +176,13 @@ func (r *PluginRunner) Updates() []agent.Plugin {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
 	return slices.Clone(r.updates)
+}
+
+// Removals returns the plugin of each Remove, in order.
+func (r *PluginRunner) Removals() []agent.Plugin {
+	r.notes.mu.Lock()
+	defer r.notes.mu.Unlock()
+	return slices.Clone(r.removals)
 }
 
 // Runs returns the runs that have ended, in order of their ends.

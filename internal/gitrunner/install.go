@@ -77,3 +77,27 @@ func (r *Runner) replace(ctx context.Context, s *slot, address string, current *
 	}
 	return nil
 }
+
+// Remove deletes an installed plugin, once a run of it that is under way has
+// ended. It does nothing where the plugin is not installed, or not by a runner
+// like this.
+func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
+	if err := checkPlugin(p); err != nil {
+		return err
+	}
+	if r.session == nil {
+		return nil
+	}
+	s := r.slot(p)
+	if s.installed() == nil {
+		return nil
+	}
+	aside, err := r.session.tempDir()
+	if err != nil {
+		return err
+	}
+	if err := s.unpublish(aside); err != nil {
+		return errors.Join(fmt.Errorf("removing plugin %s of namespace %s: %w", p.Repo, p.Namespace, err), os.Remove(aside))
+	}
+	return nil
+}

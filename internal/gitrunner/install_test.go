@@ -337,3 +337,46 @@ func requireResult(t testing.TB, want agent.RunResult, err error) {
 	require.True(t, errors.As(err, &failed), "%v", err)
 	require.Equal(t, want, failed.Result, "%v", err)
 }
+
+func TestRemovedPluginLeavesNothingOnDisk(t *testing.T) {
+	dir := tempDir(t)
+	r, _ := installed(t, "echo hello", in(dir))
+	require.NoError(t, r.Remove(t.Context(), mysql()))
+	requireOnlyThePlugins(t, dir)
+	require.NoDirExists(t, filepath.Join(dir, "db.example"))
+	require.Empty(t, r.InspectPlugin(mysql()).Commit)
+	_, err := r.Run(t.Context(), mysql(), nil)
+	requireResult(t, agent.RunStart, err)
+
+	require.NoError(t, r.Remove(t.Context(), mysql()))
+	require.NoError(t, r.Install(t.Context(), mysql()))
+	require.Equal(t, "hello\n", run(t, r))
+}
+
+func TestRemovalDoesNotDisturbARunUnderWay(t *testing.T) {
+	dir := tempDir(t)
+	fifo := filepath.Join(tempDir(t), "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o666))
+	require.NoError(t, os.Chmod(fifo, 0o666))
+	r, _ := installed(t, "read x <"+fifo+"; cat README", in(dir))
+	out := make(chan string)
+	go func() {
+		stdout, err := r.Run(context.Background(), mysql(), nil)
+		out <- fmt.Sprint(string(stdout), err)
+	}()
+	gate, err := os.OpenFile(fifo, os.O_WRONLY, 0) // returns once the plugin reads
+	require.NoError(t, err)
+	require.NoError(t, r.Remove(t.Context(), mysql()))
+	require.NoError(t, gate.Close())
+	require.Equal(t, "a plugin\n<nil>", <-out)
+	requireOnlyThePlugins(t, dir)
+}
+
+func TestWhatTheAgentDidNotInstallIsNotRemoved(t *testing.T) {
+	dir := tempDir(t)
+	theirs := filepath.Join(dir, "db.example", "mysql", "data")
+	require.NoError(t, os.MkdirAll(theirs, 0o755))
+	r := newRunner(t, "", in(dir))
+	require.NoError(t, r.Remove(t.Context(), mysql()))
+	require.DirExists(t, theirs)
+}

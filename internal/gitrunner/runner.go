@@ -95,6 +95,7 @@ type Runner struct {
 var (
 	_ agent.PluginRunner    = (*Runner)(nil)
 	_ agent.PluginInspector = (*Runner)(nil)
+	_ agent.PluginRemover   = (*Runner)(nil)
 )
 
 // New checks the config and prepares for running plugins. Where no cgroups can

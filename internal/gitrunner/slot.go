@@ -67,13 +67,10 @@ func (s *slot) sweep() error {
 func (s *slot) publish(clone string, rel release) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := makeDir(filepath.Dir(s.dir), 0o755); err != nil {
-		return err
-	}
 	_, err := os.Lstat(s.dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		if err := os.Rename(clone, s.dir); err != nil {
+		if err := s.place(clone); err != nil {
 			return err
 		}
 	case err != nil:
@@ -85,6 +82,33 @@ func (s *slot) publish(clone string, rel release) error {
 		s.retired = append(s.retired, clone)
 	}
 	s.release = &rel
+	return s.sweep()
+}
+
+// place renames a clone to where nothing is. It tries again once, as another
+// plugin of the namespace may just have been removed with the directory.
+func (s *slot) place(clone string) error {
+	for attempt := 1; ; attempt++ {
+		if err := makeDir(filepath.Dir(s.dir), 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(clone, s.dir); !errors.Is(err, os.ErrNotExist) || attempt == 2 {
+			return err
+		}
+	}
+}
+
+// unpublish moves what is installed into the directory aside, which is removed
+// with it after the last run. An empty directory of the namespace goes too.
+func (s *slot) unpublish(aside string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := os.Rename(s.dir, filepath.Join(aside, "removed")); err != nil {
+		return err
+	}
+	s.release = nil
+	s.retired = append(s.retired, aside)
+	os.Remove(filepath.Dir(s.dir)) // fails where other plugins are in it
 	return s.sweep()
 }
 
