@@ -11,8 +11,9 @@ type Plugin struct {
 	// Name begins with "PLUGIN." and is the beginning of the names of what
 	// the plugin measures.
 	Name string `json:"name"`
-	// Repo is the path ORG/PROJECT of the plugin's repository. Namespace and
-	// PROJECT together identify a plugin on a host.
+	// Repo is the path ORG/PROJECT of the plugin's repository, or
+	// ORG/SUBGROUP/PROJECT. Namespace and PROJECT together identify a plugin
+	// on a host.
 	Repo string `json:"repo"`
 	// Interval between the starts of two runs. Zero: the plugin runs on
 	// demand only (see [Agent.RunPlugin]).
