@@ -63,6 +63,21 @@ func WithAPIHosts(names ...string) Option {
 	}
 }
 
+// WithAPINamespaces lets callers of [Agent.Handler] post to namespaces that are
+// not the host's own: to those that match one of the globs ([path.Match]). By
+// default none does.
+func WithAPINamespaces(globs ...string) Option {
+	return func(c *config) error {
+		for _, glob := range globs {
+			if err := httpapi.CheckNamespaceGlob(glob); err != nil {
+				return fmt.Errorf("WithAPINamespaces: %w", err)
+			}
+		}
+		c.api.Namespaces = slices.Concat(c.api.Namespaces, globs)
+		return nil
+	}
+}
+
 // WithMaxBody bounds the body of a post, in bytes as sent and also after gzip
 // is undone. From 1 KiB to 256 MiB; the default is 16 MiB. All posts together
 // hold at most about six times as much in memory; those beyond are answered
@@ -159,16 +174,4 @@ func (a apiAgent) Figures() httpapi.Figures {
 		f.Plugins = append(f.Plugins, plugin)
 	}
 	return f
-}
-
-// HasRoomFor tells whether the namespace may have an account. Accounts are
-// kept for ever: without a bound, posts to names that somebody makes up would
-// fill the memory, and NSQ with topics.
-func (a apiAgent) HasRoomFor(namespace string) bool {
-	if a.ledger.has(namespace) || slices.Contains(a.Namespaces(), namespace) {
-		return true
-	}
-	accounts := a.accounts()
-	_, known := accounts[namespace]
-	return known || len(accounts) < 1000
 }

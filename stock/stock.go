@@ -159,6 +159,7 @@ func (c Config) options() []agent.Option {
 		agent.WithShutdownTimeout(shutdownTimeout),
 		agent.WithMaxBody(c.API.MaxBody),
 		agent.WithAPIHosts(c.API.Hosts...),
+		agent.WithAPINamespaces(c.API.Namespaces...),
 	}
 	if c.Agent.Hostname != "" {
 		options = append(options, agent.WithHostname(c.Agent.Hostname))

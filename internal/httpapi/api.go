@@ -28,6 +28,7 @@ type api struct {
 	memory  *byteBudget // of all posts together
 	chunks  sync.Pool   // of *[chunkBytes]byte
 	answers answerCounts
+	foreign foreignNamespaces
 }
 
 // New returns a handler of the agent's API.

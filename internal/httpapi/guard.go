@@ -23,9 +23,12 @@ func (a *api) checkSite(r *http.Request) error {
 	default:
 		return problem(http.StatusForbidden, "A browser made this request for another site (Sec-Fetch-Site: %.20q), which this API refuses.", site)
 	}
-	for _, origin := range r.Header.Values("Origin") {
-		if u, err := url.Parse(origin); err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
-			return problem(http.StatusForbidden, "A browser made this request for another site (Origin: %.100q), which this API refuses.", origin)
+	// Browsers from before Sec-Fetch-Site say in these two for whom they ask.
+	for _, header := range []string{"Origin", "Referer"} {
+		for _, value := range r.Header.Values(header) {
+			if u, err := url.Parse(value); err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
+				return problem(http.StatusForbidden, "A browser made this request for another site (%s: %.100q), which this API refuses.", header, value)
+			}
 		}
 	}
 	return nil
@@ -41,8 +44,11 @@ func (a *api) isOwnHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
+		if strings.HasPrefix(host, "[") { // which SplitHostPort takes off
+			name = "[" + h + "]"
+		}
 	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+	if isAddress(name) {
 		return true
 	}
 	name = hostKey(name)
@@ -52,6 +58,15 @@ func (a *api) isOwnHost(host string) bool {
 	own := hostKey(a.agent.Hostname())
 	system, _ := os.Hostname() // where it is not known, it matches nothing
 	return name == own || name == hostKey(system) || name == shortName(own) || slices.ContainsFunc(a.config.Hosts, func(host string) bool { return name == hostKey(host) })
+}
+
+// isAddress tells whether name is an IP address as a Host header has it: IPv6
+// in brackets (RFC 3986, section 3.2.2).
+func isAddress(name string) bool {
+	inner, opened := strings.CutPrefix(name, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	ip, err := netip.ParseAddr(inner)
+	return err == nil && opened == closed && opened == ip.Is6()
 }
 
 // hostKey returns a host name in the form in which names are compared.
@@ -82,16 +97,36 @@ func (a *api) checkControl(r *http.Request) error {
 // isLocal tells whether the caller is on this host. What a proxy on this host
 // relays comes from who knows where.
 func isLocal(r *http.Request) bool {
-	for _, header := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
-		if _, relayed := r.Header[header]; relayed {
-			return false
-		}
+	if isRelayed(r.Header) {
+		return false
 	}
 	if fromUnixSocket(r) {
 		return true
 	}
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && remote.Addr().Unmap().IsLoopback()
+}
+
+// Headers that a proxy adds, in small letters. Each product has its own, so
+// that parts of names count, too.
+var (
+	relayHeaders = []string{"via", "cdn-loop", "max-forwards", "x-remote-addr", "x-remote-host", "x-original-host", "x-original-url", "x-original-uri",
+		"x-envoy-external-address", "x-amzn-trace-id", "x-arr-log-id", "cf-ray"}
+	relayWords    = []string{"forwarded", "-ip-", "client-addr", "proxy"}
+	relaySuffixes = []string{"ip", "ipv4", "ipv6"} // X-Real-IP, X-Azure-SocketIP
+)
+
+// isRelayed tells whether a proxy relayed the request.
+func isRelayed(header http.Header) bool {
+	for name := range header {
+		name = strings.ToLower(name)
+		if slices.Contains(relayHeaders, name) ||
+			slices.ContainsFunc(relayWords, func(word string) bool { return strings.Contains(name, word) }) ||
+			slices.ContainsFunc(relaySuffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // fromUnixSocket tells whether the server that received the request listens on

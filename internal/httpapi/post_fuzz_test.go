@@ -33,7 +33,7 @@ func FuzzPost(f *testing.F) {
 		f.Add(body, true)
 	}
 	output := &apiOutput{}
-	a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("web1"))
+	a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("web1"), agent.WithAPINamespaces("ns"))
 	require.NoError(f, err)
 	handler := a.Handler()
 	f.Fuzz(func(t *testing.T, body string, lines bool) {
