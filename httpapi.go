@@ -108,7 +108,14 @@ func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Poi
 		return httpapi.Posted{}, err
 	}
 	n := len(metrics)
-	if err := a.post(ctx, namespace, metrics); err != nil {
+	err := a.post(ctx, namespace, metrics)
+	var partly *PartlyRefusedError
+	if errors.As(err, &partly) {
+		return httpapi.Posted{Accepted: n, Refused: &httpapi.Refused{
+			Points: partly.Points, Reason: partly.Reason, Indexes: partly.Indexes, Shared: partly.Shared, Error: partly.Error(),
+		}}, nil
+	}
+	if err != nil {
 		return httpapi.Posted{}, err
 	}
 	return httpapi.Posted{Accepted: n}, nil

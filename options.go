@@ -18,11 +18,13 @@ type Option func(*config) error
 type config struct {
 	registry        Registry
 	output          Output
+	store           Store
 	runner          PluginRunner
 	collectors      []*collection
 	logger          *slog.Logger
 	hostname        string
 	tags            map[string]string
+	warnings        []string
 	stateDir        string
 	bufferSize      int
 	updateInterval  time.Duration
@@ -61,6 +63,22 @@ func WithOutput(o Output) Option {
 			return errors.New("WithOutput: the output is nil")
 		}
 		c.output = o
+		return nil
+	}
+}
+
+// WithStore names the [Store] that keeps what the output does not take. The
+// agent closes it at the end of [Agent.Run]. Without one, points wait in memory
+// only, and a post fails while the output is down.
+func WithStore(s Store) Option {
+	return func(c *config) error {
+		if s == nil {
+			return errors.New("WithStore: the store is nil")
+		}
+		if c.store != nil {
+			return errors.New("WithStore: there is a store already")
+		}
+		c.store = s
 		return nil
 	}
 }
@@ -124,6 +142,15 @@ func WithHostname(name string) Option {
 			return fmt.Errorf("WithHostname: %q is empty or has spaces or control characters", name)
 		}
 		c.hostname = name
+		return nil
+	}
+}
+
+// WithWarnings adds sentences to [Status.Warnings]: what whoever runs the agent
+// should know of its configuration, although nothing is wrong.
+func WithWarnings(sentences ...string) Option {
+	return func(c *config) error {
+		c.warnings = append(c.warnings, sentences...)
 		return nil
 	}
 }

@@ -18,8 +18,8 @@ type Config struct {
 	Time     TimeConfig
 	Coredump CoredumpConfig
 
-	// Warnings are sentences about what a file has in it that means nothing
-	// any more, each with its line.
+	// Warnings are sentences, each with its line, about what in a file has no
+	// meaning any more or is not safe.
 	Warnings []string
 }
 

@@ -34,16 +34,20 @@ func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
 			return nil, fmt.Errorf("output.authsecretfile: %w", err)
 		}
 	}
-	output, err := NSQOutput(nsq)
-	if err != nil || o.SpoolSize == 0 {
-		return output, err
+	return NSQOutput(nsq)
+}
+
+// storeOf opens the store that the config names; nil where there is none.
+func storeOf(cfg Config, logger *slog.Logger) (agent.Store, error) {
+	if cfg.Output.Name == OutputStdout || cfg.Output.SpoolSize == 0 {
+		return nil, nil
 	}
 	return Spool(SpoolConfig{
 		Dir:     filepath.Join(cfg.DataDir(), "spool"),
-		MaxSize: o.SpoolSize,
-		MaxAge:  o.SpoolAge,
+		MaxSize: cfg.Output.SpoolSize,
+		MaxAge:  cfg.Output.SpoolAge,
 		Logger:  logger,
-	}, output)
+	})
 }
 
 // tlsConfig reads the files for TLS to nsqd; nil where it is off.

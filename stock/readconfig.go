@@ -8,6 +8,7 @@ import (
 
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/httpregistry"
 )
 
 // DefaultPath is where the agent's config file is expected.
@@ -27,7 +28,16 @@ func ReadConfig(path string) (Config, error) {
 	}
 	c.read(file)
 	c.check(file.Fail)
+	c.warn(file)
 	return c, file.Err()
+}
+
+// warn adds a warning for each value that is good and not safe.
+func (c *Config) warn(f *configfile.File) {
+	if httpregistry.Cleartext(c.Agent.RegistryAddr) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.registryaddr: http is not encrypted: "+
+			"who can change what is on its way decides what this host collects and which plugins it runs; use https", f.Line("agent.registryaddr")))
+	}
 }
 
 // Bounds of numbers of the config.

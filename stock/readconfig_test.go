@@ -119,7 +119,7 @@ output.format = "xml"
 func TestSectionsOfOlderConfigsAreSkippedWithAWarning(t *testing.T) {
 	c, err := readConfig(t, `
 [agent]
-registryaddr = "http://registry"
+registryaddr = "https://registry"
 [output]
 name = "stdout"
 [trace]

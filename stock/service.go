@@ -81,7 +81,7 @@ func NewService(path string, more ...agent.Option) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	defer close(s.done)
 	for _, warning := range s.current.config.Warnings {
-		s.log.Logger.Warn("a part of the config has no meaning", "file", s.path, "warning", warning)
+		s.log.Logger.Warn("config", "file", s.path, "warning", warning)
 	}
 	s.current.start(s)
 	for {

@@ -34,6 +34,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/datadir"
+	"github.com/lodastack/agent/internal/fileregistry"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -60,6 +61,7 @@ type Stock struct {
 	Options []agent.Option
 
 	output  agent.Output // closed by the agent
+	store   agent.Store  // closed by the agent; nil without
 	release []func(context.Context) error
 	ownsLog bool
 }
@@ -112,7 +114,11 @@ func (s *Stock) Close() error {
 func (s *Stock) abandon() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
-	return errors.Join(s.output.Close(ctx), s.Close())
+	var wrong error
+	if s.store != nil {
+		wrong = s.store.Close(ctx)
+	}
+	return errors.Join(wrong, s.output.Close(ctx), s.Close())
 }
 
 // build makes the parts. What has to be opened comes last, and is closed again
@@ -141,7 +147,14 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 		return s, err
 	}
 	s.output = output
-	s.Options = slices.Concat(cfg.options(), []agent.Option{
+	if s.store, err = storeOf(cfg, log.Logger); err != nil {
+		return s, errors.Join(err, output.Close(context.Background()))
+	}
+	options := cfg.options()
+	if s.store != nil {
+		options = append(options, agent.WithStore(s.store))
+	}
+	s.Options = slices.Concat(options, []agent.Option{
 		agent.WithLogger(log.Logger),
 		agent.WithRegistry(registry),
 		agent.WithPluginRunner(runner),
@@ -157,6 +170,7 @@ func (c Config) options() []agent.Option {
 		agent.WithBufferSize(c.Output.BufferSize),
 		agent.WithUpdateInterval(c.Agent.UpdateInterval),
 		agent.WithShutdownTimeout(shutdownTimeout),
+		agent.WithWarnings(c.Warnings...),
 		agent.WithMaxBody(c.API.MaxBody),
 		agent.WithAPIHosts(c.API.Hosts...),
 		agent.WithAPINamespaces(c.API.Namespaces...),
@@ -177,7 +191,11 @@ func (c Config) options() []agent.Option {
 // anything. logger may be nil.
 func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 	if strings.HasPrefix(c.Agent.RegistryAddr, "file:") {
-		return FileRegistry(c.Agent.RegistryAddr)
+		registry := fileregistry.Config{Address: c.Agent.RegistryAddr, Logger: logger}
+		if c.Output.Name == OutputNSQ {
+			registry.TopicPrefix = c.Output.TopicPrefix
+		}
+		return fileRegistry(registry)
 	}
 	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
 }

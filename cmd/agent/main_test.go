@@ -214,6 +214,36 @@ func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
 		" is not there yet; it says what is collected\n"}, r)
 }
 
+func TestCheckReadsTheRegistryFile(t *testing.T) {
+	h := newHost(t)
+	for content, says := range map[string]string{
+		"[[namespace]]\nname = \"demo shop\"\n":                             `registry.toml:2: namespace.name: namespace "demo shop" contains ' '`,
+		"[[namespace]]\nname = \"web\"\nintervall = 5\n":                    "registry.toml:3: namespace.intervall: no such key; is namespace.intervals meant?",
+		"[[namespace]]\nname = \"web\"\n[[namespace.port]]\nport = 70000\n": `registry.toml:3: port "": its name`,
+	} {
+		h.write(t, "registry.toml", content)
+		r := execute(t, "check", "-f", h.config)
+		require.Equal(t, 1, r.code, content)
+		require.Contains(t, r.stderr, says)
+		require.NotContains(t, r.stdout, "is good")
+	}
+}
+
+func TestCheckWarnsOfARegistryWithoutEncryption(t *testing.T) {
+	h := newHost(t)
+	for address, warned := range map[string]bool{
+		"http://registry.example.com": true, "http://10.0.0.1:8080": true, "https://registry.example.com": false,
+		"http://127.0.0.1:8080": false, "http://[::1]": false, "http://localhost": false,
+	} {
+		content, err := os.ReadFile(h.config)
+		require.NoError(t, err)
+		config := h.write(t, "http.conf", strings.Replace(string(content), "file://"+h.dir+"/registry.toml", address, 1))
+		r := execute(t, "check", "-f", config)
+		require.Equal(t, 0, r.code, r.stderr)
+		require.Equal(t, warned, strings.Contains(r.stderr, "warning: line 3: agent.registryaddr: http is not encrypted"), "%s: %s", address, r.stderr)
+	}
+}
+
 func TestCheckRefusesADataDirectoryInAPluginsPlace(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/plugins/web.shop/mysql"))

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/pidfile"
 	"github.com/lodastack/agent/stock"
 )
@@ -33,12 +34,19 @@ func start(c *call) (err error) {
 	}
 	defer func() { err = errors.Join(err, pid.Release()) }()
 
+	if err := cell.LimitOwnMemory(ownMemory); err != nil {
+		fmt.Fprintln(c.stderr, "agent:", err)
+	}
 	service, err := stock.NewService(c.config)
 	if err != nil {
 		return err
 	}
 	return serve(service, signals, c)
 }
+
+// ownMemory limits what the agent itself uses, in bytes, where systemd has
+// delegated a cgroup to it. Plugins and git have limits of their own.
+const ownMemory = 256 << 20
 
 // sameRequest is how soon after the first a second signal still is part of the
 // same request: timeout(1), for example, signals the process and its group.

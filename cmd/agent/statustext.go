@@ -26,6 +26,12 @@ func statusText(s agent.Status) []byte {
 	} else {
 		fmt.Fprintln(&text, "Nothing is wrong.")
 	}
+	if len(s.Warnings) > 0 {
+		fmt.Fprintln(&text, "\nWARNINGS")
+		for _, sentence := range s.Warnings {
+			fmt.Fprintf(&text, "  %s\n", oneLine(sentence))
+		}
+	}
 
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nregistry\t%s\n", registryText(s.Registry, now))
@@ -185,6 +191,20 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Repo, p.Namespace, cmp.Or(fmt.Sprintf("%.8s", p.Commit), "-"), every, last, took, cpu, memory)
 	}
 	table.Flush()
+	if limits := plugins[0].Limits; limits != nil {
+		fmt.Fprintf(text, "each run in a cell of kind %s, with %s\n", plugins[0].Cell, limitsText(*limits))
+	}
+}
+
+func limitsText(limits agent.PluginLimits) string {
+	memory, processes := "no limit of memory", "no limit of processes"
+	if limits.Memory > 0 {
+		memory = fmt.Sprintf("at most %d MiB of memory", limits.Memory>>20)
+	}
+	if limits.Processes > 0 {
+		processes = fmt.Sprintf("at most %d processes", limits.Processes)
+	}
+	return memory + " and " + processes
 }
 
 // seconds returns a time that the status has in seconds.
