@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 
@@ -74,6 +75,21 @@ func WithAPINamespaces(globs ...string) Option {
 			}
 		}
 		c.api.Namespaces = slices.Concat(c.api.Namespaces, globs)
+		return nil
+	}
+}
+
+// WithAuditLog makes [Agent.Handler] write a line of JSON to w for each call
+// that controls the agent and for each request that it refuses. The keys are
+// time, who ("uid 1000", "certificate SUBJECT", "token", "loopback" or
+// "unknown"), from, what and result. Each line is one Write, from any
+// goroutine. By default they go to the logger.
+func WithAuditLog(w io.Writer) Option {
+	return func(c *config) error {
+		if w == nil {
+			return errors.New("WithAuditLog: the writer is nil")
+		}
+		c.api.Audit = w
 		return nil
 	}
 }

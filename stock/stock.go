@@ -156,6 +156,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 	}
 	s.Options = slices.Concat(options, []agent.Option{
 		agent.WithLogger(log.Logger),
+		agent.WithAuditLog(log.Audit),
 		agent.WithRegistry(registry),
 		agent.WithPluginRunner(runner),
 		agent.WithOutput(output),

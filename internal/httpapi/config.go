@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path"
 	"strings"
@@ -27,7 +28,10 @@ type Config struct {
 	// MaxBody bounds a post's body, in bytes, from LeastMaxBody to
 	// LargestMaxBody.
 	MaxBody int64
-	Logger  *slog.Logger
+	// Audit gets a line of JSON for each control call and each refused request,
+	// in one Write each, from any goroutine. Nil: the Logger gets them.
+	Audit  io.Writer
+	Logger *slog.Logger
 }
 
 // DefaultConfig returns what holds where nothing else is said.
