@@ -14,8 +14,8 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/gitrunner"
-	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/hostmetrics"
+	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
 	"github.com/lodastack/agent/internal/topic"
@@ -148,6 +148,9 @@ func (a APIConfig) check(failed func(key string, err error)) {
 	}
 	for _, host := range a.Hosts {
 		failed("api.hosts", httpapi.CheckHost(host))
+	}
+	for _, glob := range a.Namespaces {
+		failed("api.namespaces", httpapi.CheckNamespaceGlob(glob))
 	}
 }
 

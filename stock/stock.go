@@ -160,6 +160,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 	}
 	s.Options = slices.Concat(options, []agent.Option{
 		agent.WithLogger(log.Logger),
+		agent.WithAuditLog(log.Audit),
 		agent.WithRegistry(registry),
 		agent.WithPluginRunner(runner),
 		agent.WithOutput(output),
@@ -177,6 +178,7 @@ func (c Config) options() []agent.Option {
 		agent.WithWarnings(c.Warnings...),
 		agent.WithMaxBody(c.API.MaxBody),
 		agent.WithAPIHosts(c.API.Hosts...),
+		agent.WithAPINamespaces(c.API.Namespaces...),
 	}
 	if c.Agent.Hostname != "" {
 		options = append(options, agent.WithHostname(c.Agent.Hostname))
