@@ -14,8 +14,8 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/gitrunner"
-	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/hostmetrics"
+	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
 	"github.com/lodastack/agent/internal/topic"
