@@ -25,6 +25,7 @@ package stock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,6 +36,7 @@ import (
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/datadir"
 	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/systemca"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -184,7 +186,15 @@ func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 		}
 		return fileRegistry(registry)
 	}
-	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
+	registry := HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger}
+	if strings.HasPrefix(c.Agent.RegistryAddr, "https:") {
+		roots, err := systemca.Pool()
+		if err != nil {
+			return nil, fmt.Errorf("agent.registryaddr: read the CAs of this system: %w", err)
+		}
+		registry.RootCAs = roots
+	}
+	return HTTPRegistry(registry)
 }
 
 // hostConfig says what of the host is measured.

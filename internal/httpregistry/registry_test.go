@@ -336,6 +336,13 @@ func TestRegistryWithTLSIsVerified(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"web"}, namespaces(assignments))
 
+	roots := x509.NewCertPool()
+	roots.AddCert(secure.Certificate())
+	named, err := httpregistry.New(httpregistry.Config{URL: secure.URL, RootCAs: roots})
+	require.NoError(t, err)
+	_, err = named.Assignments(t.Context(), host())
+	require.NoError(t, err)
+
 	server.SetFault(registrytest.Redirect(http.StatusTemporaryRedirect, server.URL()))
 	_, err = friend.Assignments(t.Context(), host())
 	require.ErrorContains(t, err, "not encrypted")

@@ -112,6 +112,9 @@ func (s *server) take(ctx context.Context) (c *conn, used bool, err error) {
 	return c, false, err
 }
 
+// pop returns the connection that was used last. One that has been idle for
+// long is not used: a firewall on the way may have forgotten it, and a request
+// over it would wait for an answer until its timeout.
 func (s *server) pop() *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,6 +123,10 @@ func (s *server) pop() *conn {
 		return nil
 	}
 	c := s.idle[n-1]
+	if time.Since(c.used) > idleTimeout {
+		s.closeIdleLocked() // the others have been idle even longer
+		return nil
+	}
 	s.idle = s.idle[:n-1]
 	return c
 }
