@@ -93,7 +93,14 @@ func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Poi
 		return httpapi.Posted{}, err
 	}
 	n := len(metrics)
-	if err := a.post(ctx, namespace, metrics); err != nil {
+	err := a.post(ctx, namespace, metrics)
+	var partly *PartlyRefusedError
+	if errors.As(err, &partly) {
+		return httpapi.Posted{Accepted: n, Refused: &httpapi.Refused{
+			Points: partly.Points, Reason: partly.Reason, Indexes: partly.Indexes, Shared: partly.Shared, Error: partly.Error(),
+		}}, nil
+	}
+	if err != nil {
 		return httpapi.Posted{}, err
 	}
 	return httpapi.Posted{Accepted: n}, nil
@@ -161,14 +168,13 @@ func (a apiAgent) Figures() httpapi.Figures {
 	return f
 }
 
-// HasRoomFor tells whether the namespace may have an account. Accounts are
-// kept for ever: without a bound, posts to names that somebody makes up would
-// fill the memory, and NSQ with topics.
+// HasRoomFor tells whether the namespace may have an account. Without a bound,
+// posts to names that somebody makes up would fill the memory, and NSQ with
+// topics.
 func (a apiAgent) HasRoomFor(namespace string) bool {
-	if a.ledger.has(namespace) || slices.Contains(a.Namespaces(), namespace) {
+	if a.delivery.Has(namespace) || slices.Contains(a.Namespaces(), namespace) {
 		return true
 	}
-	accounts := a.accounts()
-	_, known := accounts[namespace]
-	return known || len(accounts) < 1000
+	accounts, _ := a.accounts()
+	return len(accounts) < 1000
 }

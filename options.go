@@ -18,6 +18,7 @@ type Option func(*config) error
 type config struct {
 	registry        Registry
 	output          Output
+	store           Store
 	runner          PluginRunner
 	collectors      []*collection
 	logger          *slog.Logger
@@ -62,6 +63,22 @@ func WithOutput(o Output) Option {
 			return errors.New("WithOutput: the output is nil")
 		}
 		c.output = o
+		return nil
+	}
+}
+
+// WithStore names the [Store] that keeps what the output does not take. The
+// agent closes it at the end of [Agent.Run]. Without one, points wait in memory
+// only, and a post fails while the output is down.
+func WithStore(s Store) Option {
+	return func(c *config) error {
+		if s == nil {
+			return errors.New("WithStore: the store is nil")
+		}
+		if c.store != nil {
+			return errors.New("WithStore: there is a store already")
+		}
+		c.store = s
 		return nil
 	}
 }
@@ -121,8 +138,8 @@ func WithLogger(l *slog.Logger) Option {
 // default is the system's host name, also where that changes.
 func WithHostname(name string) Option {
 	return func(c *config) error {
-		if cleanTag(name) != name || name == "" {
-			return fmt.Errorf("WithHostname: %q is empty or has spaces or control characters", name)
+		if err := CheckHostname(name); err != nil {
+			return fmt.Errorf("WithHostname: %w", err)
 		}
 		c.hostname = name
 		return nil

@@ -34,8 +34,9 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/datadir"
 	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/safedir"
+	"github.com/lodastack/agent/internal/safefile"
 	"github.com/lodastack/agent/internal/systemca"
 )
 
@@ -62,7 +63,9 @@ type Stock struct {
 	// Options make the agent. They are good for one.
 	Options []agent.Option
 
-	output  agent.Output // closed by the agent
+	output  agent.Output   // closed by the agent
+	store   agent.Store    // closed by the agent; nil without
+	owned   *safedir.Owned // the directories of plugins and data
 	release []func(context.Context) error
 	ownsLog bool
 }
@@ -95,8 +98,9 @@ func New(cfg Config, more ...agent.Option) (*Stock, error) {
 // closePatience is how long closing waits for what plugins left.
 const closePatience = time.Second
 
-// Close releases what the agent, once it has run, does not: the log file, and
-// what plugins were run with. The log then goes to standard error.
+// Close releases what the agent, once it has run, does not: the directories of
+// plugins and data, the log file, and what plugins were run with. The log then
+// goes to standard error.
 func (s *Stock) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
@@ -105,6 +109,7 @@ func (s *Stock) Close() error {
 		wrong = append(wrong, release(ctx))
 	}
 	s.release = nil
+	wrong = append(wrong, s.owned.Close())
 	if s.ownsLog {
 		wrong = append(wrong, s.Log.Close())
 	}
@@ -115,7 +120,11 @@ func (s *Stock) Close() error {
 func (s *Stock) abandon() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
-	return errors.Join(s.output.Close(ctx), s.Close())
+	var wrong error
+	if s.store != nil {
+		wrong = s.store.Close(ctx)
+	}
+	return errors.Join(wrong, s.output.Close(ctx), s.Close())
 }
 
 // build makes the parts. What has to be opened comes last, and is closed again
@@ -131,7 +140,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 	if err != nil {
 		return s, err
 	}
-	if err := datadir.Make(cfg.DataDir()); err != nil {
+	if s.owned, err = safedir.Own(cfg.dirs()...); err != nil {
 		return s, err
 	}
 	runner, err := GitRunner(runnerConfig(cfg, log.Logger))
@@ -144,7 +153,14 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 		return s, err
 	}
 	s.output = output
-	s.Options = slices.Concat(cfg.options(), []agent.Option{
+	if s.store, err = storeOf(cfg, log.Logger); err != nil {
+		return s, errors.Join(err, output.Close(context.Background()))
+	}
+	options := cfg.options()
+	if s.store != nil {
+		options = append(options, agent.WithStore(s.store))
+	}
+	s.Options = slices.Concat(options, []agent.Option{
 		agent.WithLogger(log.Logger),
 		agent.WithRegistry(registry),
 		agent.WithPluginRunner(runner),
@@ -169,7 +185,10 @@ func (c Config) options() []agent.Option {
 	}
 	if path := c.API.TokenFile; path != "" {
 		options = append(options, agent.WithControlToken(func() string {
-			token, _ := readSecret(path) // while it cannot be read, no token is good
+			if safefile.CheckFile(path, true) != nil {
+				return "" // while others may read or change it, no token is good
+			}
+			token, _ := readSecret(path) // nor while it cannot be read
 			return token
 		}))
 	}
@@ -197,15 +216,28 @@ func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 	return HTTPRegistry(registry)
 }
 
-// hostConfig says what of the host is measured.
-func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
-	return HostConfig{
-		InterfacePrefixes: cfg.Agent.IfacePrefix,
-		CoredumpDir:       cfg.Coredump.Dir,
-		NTPServers:        cfg.Time.Servers,
-		StateDir:          filepath.Join(cfg.DataDir(), "host"),
-		Logger:            logger,
+// HostConfig returns what the config says about measuring the host. It lacks
+// the StateDir, so that a collector made of it changes nothing, and the Logger.
+func (c Config) HostConfig() HostConfig {
+	host := HostConfig{
+		InterfacePrefixes: c.Agent.IfacePrefix,
+		CoredumpDir:       c.Coredump.Dir,
+		Disable:           slices.Clone(c.Collect.Disable),
 	}
+	switch {
+	case len(c.Time.Servers) == 0:
+		host.Disable = append(host.Disable, "TIME")
+	case !slices.Equal(c.Time.Servers, DefaultConfig().Time.Servers):
+		host.NTPServers = c.Time.Servers
+	}
+	return host
+}
+
+// hostConfig is the [Config.HostConfig] of an agent that runs.
+func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
+	host := cfg.HostConfig()
+	host.StateDir, host.Logger = filepath.Join(cfg.DataDir(), "host"), logger
+	return host
 }
 
 // runnerConfig says where plugins come from and how they run.

@@ -54,8 +54,22 @@ type Points struct {
 
 // Posted is what became of a post's points.
 type Posted struct {
-	// Accepted is how many points are safe.
+	// Accepted is how many points the agent took responsibility for.
 	Accepted int
+	// Refused tells which of them were refused for good after the others were
+	// taken, nil where none was. They are counted as dropped.
+	Refused *Refused
+}
+
+// Refused is the part of a post that was refused.
+type Refused struct {
+	// Points is how many; the most that it can be where Shared is set, which
+	// says that posts were written together and it is not known whose it were.
+	Points  int    `json:"metrics"`
+	Reason  string `json:"reason"`
+	Indexes []int  `json:"indexes,omitempty"`
+	Shared  bool   `json:"shared,omitempty"`
+	Error   string `json:"error"`
 }
 
 // Run is how a plugin's run went.

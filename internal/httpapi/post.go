@@ -23,7 +23,8 @@ const postTimeout = 21 * time.Second
 
 // postAnswer is what /post answers when the metrics are safe.
 type postAnswer struct {
-	Accepted int `json:"accepted"` // metrics
+	Accepted int      `json:"accepted"` // metrics
+	Refused  *Refused `json:"refused,omitempty"`
 }
 
 func (a *api) servePost(w http.ResponseWriter, r *http.Request) error {
@@ -46,7 +47,7 @@ func (a *api) servePost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.postProblem(err)
 	}
-	return answer(w, postAnswer{Accepted: posted.Accepted})
+	return answer(w, postAnswer(posted))
 }
 
 // postNamespace returns the namespace that the request names, or that of the

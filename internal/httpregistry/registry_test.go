@@ -68,7 +68,7 @@ func TestAssignmentsHoldWhatEveryNamespaceWants(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []agent.Assignment{
 		{Namespace: "all.loda", ID: "id-all"},
-		{Namespace: "q u/e?r&y="},
+		{Namespace: "q u/e?r&y=", Problems: []string{`its name: namespace "q u/e?r&y=" contains ' '; namespaces consist of a-z A-Z 0-9 . _ -`}},
 		{
 			Namespace: "web.shop", ID: "id-web",
 			Intervals: map[string]time.Duration{"CPU": 30 * time.Second, "PORT": time.Minute},

@@ -183,6 +183,8 @@ func TestOneServerGetsNoMoreThanEightRequestsAtOnce(t *testing.T) {
 	})
 	out := newOutput(t, nsqoutput.Config{Servers: []string{addr}, Timeout: 30 * time.Second})
 	var writes sync.WaitGroup
+	defer writes.Wait()
+	defer close(release)
 	for range writers {
 		writes.Go(func() { require.NoError(t, out.Write(t.Context(), batch(1))) })
 	}
@@ -193,8 +195,6 @@ func TestOneServerGetsNoMoreThanEightRequestsAtOnce(t *testing.T) {
 			release <- struct{}{}
 		}
 	}
-	close(release)
-	writes.Wait()
 }
 
 func TestWriteGivesUpWhatEveryServerRefuses(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -109,6 +110,9 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 			refused.add(p.points, permanent.Reason, permanent.Err)
 		} else if err != nil {
 			return fmt.Errorf("publish to topic %s: %w", topic, err)
+		} else if o.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
+			o.cfg.Logger.Debug("points published", slog.String("topic", topic),
+				slog.Int("points", p.points), slog.Int("messages", p.messages), slog.Int("bytes", p.sent().body))
 		}
 	}
 	if refused.points > 0 {
