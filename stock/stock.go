@@ -25,6 +25,7 @@ package stock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -36,6 +37,7 @@ import (
 	"github.com/lodastack/agent/internal/fileregistry"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
+	"github.com/lodastack/agent/internal/systemca"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -205,7 +207,15 @@ func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 		}
 		return fileRegistry(registry)
 	}
-	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
+	registry := HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger}
+	if strings.HasPrefix(c.Agent.RegistryAddr, "https:") {
+		roots, err := systemca.Pool()
+		if err != nil {
+			return nil, fmt.Errorf("agent.registryaddr: read the CAs of this system: %w", err)
+		}
+		registry.RootCAs = roots
+	}
+	return HTTPRegistry(registry)
 }
 
 // HostConfig returns what the config says about measuring the host. It lacks
