@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-multierror"
+
+	"github.com/lodastack/agent/internal/delivery"
 )
 
 // Errors of calls that come at the wrong time.
@@ -21,19 +23,13 @@ var (
 // Agent measures a host and delivers what it and others measured there. Make
 // one with [New]. Its methods are safe for concurrent use.
 type Agent struct {
-	config  config
-	started time.Time
-	ledger  *ledger
-	notes   ledgerNotes // of the goroutine that saves the accounts
-	buffer  *buffer
-	posts   *groupCommit
-	updater *updater
-	plugins *pluginSet
+	config   config
+	started  time.Time
+	delivery *delivery.Engine[Metric]
+	updater  *updater
+	plugins  *pluginSet
 
 	ran atomic.Bool
-
-	loadEarlier sync.Once
-	earlier     map[string]Account // of earlier runs; set by loadEarlier
 
 	mu       sync.Mutex
 	schedule *schedule // guarded by mu; nil unless the agent runs
@@ -60,10 +56,7 @@ func New(opts ...Option) (*Agent, error) {
 		return nil, fmt.Errorf("make an agent: %w", err)
 	}
 
-	a := &Agent{config: config, started: time.Now(), ledger: newLedger()}
-	a.buffer = newBuffer(config.output, a.ledger, config.bufferSize, config.logger)
-	a.posts = newGroupCommit(config.output, a.ledger)
-	a.notes.dir = a.state()
+	a := &Agent{config: config, started: time.Now(), delivery: newDelivery(config)}
 	a.updater = &updater{
 		registry: config.registry,
 		interval: config.updateInterval,
@@ -85,13 +78,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	if !a.ran.CompareAndSwap(false, true) {
 		return ErrAlreadyRun
 	}
-	values := context.WithoutCancel(ctx)
-	delivering, stopDelivering := context.WithCancel(values)
-	defer stopDelivering()
-	r := &running{schedule: newSchedule(ctx), stopDelivering: stopDelivering}
-	a.loadEarlier.Do(a.loadLedger)
-	r.accounting.Go(func() { a.keepLedger(ctx) })
-	r.delivery.Go(func() { a.buffer.run(delivering) })
+	r := &running{schedule: newSchedule(ctx)}
+	a.delivery.Start()
 	a.mu.Lock()
 	a.schedule = r.schedule
 	a.mu.Unlock()
@@ -102,15 +90,24 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.config.logger.Info("the agent runs", "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
-	return a.stop(values, r)
+	return a.stop(context.WithoutCancel(ctx), r)
 }
 
 // Update asks the registry now and returns when its answer is in force, or
 // the reason why it is not. When ctx ends, the registry is asked still.
 func (a *Agent) Update(ctx context.Context) error { return a.updater.update(ctx) }
 
+// forgetAfter is how long the account of a namespace that is not the host's is
+// kept after its last point.
+const forgetAfter = time.Hour
+
 // apply puts what the registry said in force.
 func (a *Agent) apply(assignments []Assignment) {
+	current := make([]string, len(assignments))
+	for i, assignment := range assignments {
+		current[i] = assignment.Namespace
+	}
+	a.delivery.Forget(current, forgetAfter)
 	a.plugins.assign(assignments)
 	jobs := a.plugins.jobs(a.hostname())
 	if len(assignments) > 0 {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 const (
@@ -96,9 +98,9 @@ func (p *assignedPlugin) install(ctx context.Context) {
 	if p.set.runner == nil {
 		return
 	}
-	retry := backoff{first: 2 * time.Second, most: 10 * time.Minute}
+	retry := backoff.Backoff{First: 2 * time.Second, Most: 10 * time.Minute}
 	for {
-		if p.fetch(ctx, p.set.runner.Install) == nil || !pause(ctx, retry.next()) {
+		if p.fetch(ctx, p.set.runner.Install) == nil || !backoff.Pause(ctx, retry.Next()) {
 			return
 		}
 	}

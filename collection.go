@@ -62,7 +62,7 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	if ctx.Err() == context.Canceled {
 		err = nil // the agent stops, or the collector is scheduled anew
 	}
-	normalise := normaliser{host: a.hostname(), now: time.Now().Unix()}
+	normalise := a.normaliser("")
 	var bad []*MetricError
 	points := 0
 	for _, batch := range batches {
@@ -70,11 +70,11 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 		bad = append(bad, refused...)
 		points += len(good)
 		if batch.Namespace != everyNamespace {
-			a.buffer.add(Batch{Namespace: batch.Namespace, Metrics: good})
+			a.deliver(batch.Namespace, good)
 			continue
 		}
 		for _, assignment := range assignments {
-			a.buffer.add(Batch{Namespace: assignment.Namespace, Metrics: good})
+			a.deliver(assignment.Namespace, good)
 		}
 	}
 	c.end(points, bad, err, a.config.logger)

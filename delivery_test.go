@@ -151,8 +151,10 @@ func TestOnlyTheRefusedPointsOfABatchAreDropped(t *testing.T) {
 		w.pass(time.Second)
 		require.Equal(t, agent.Account{Accepted: 3, Delivered: 2, Dropped: map[string]int64{"too_large": 1}}, w.account("web"))
 
-		require.ErrorContains(t, w.Post(t.Context(), "web", metrics(3)), "too large")
-		require.EqualValues(t, 4, w.account("web").Delivered)
+		var partly *agent.PartlyRefusedError
+		require.ErrorAs(t, w.Post(t.Context(), "web", metrics(3)), &partly)
+		require.Equal(t, 1, partly.Points)
+		require.Equal(t, agent.Account{Accepted: 6, Delivered: 4, Dropped: map[string]int64{"too_large": 2}}, w.account("web"))
 	}, agent.WithCollector("X", time.Hour, agent.CollectorFunc(
 		func(context.Context) ([]agent.Metric, error) { return metrics(3), nil })))
 }
@@ -162,6 +164,6 @@ func TestARefusedNamespaceIsSaidOnceAnHour(t *testing.T) {
 		w.output.Fail(&agent.PermanentError{Reason: "bad_topic", Err: errors.New("no topic")})
 		w.run()
 		w.pass(90 * time.Minute)
-		require.Equal(t, 2, w.log.count("refused points for good"))
+		require.Equal(t, 2, w.log.count("the output refused points"))
 	}, every(10*time.Second, "m"))
 }

@@ -1,190 +1,180 @@
 package agent
 
 import (
-	"encoding/json"
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
-	"sync"
+
+	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/postbody"
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // Handler returns the agent's HTTP API, to be mounted at the root of a server
 // or, with [http.StripPrefix], anywhere. /openapi.json describes it.
 //
-// Reading and posting are open to whoever reaches the server. What controls
-// the agent (/update and /plugins/update, run, enable, disable) is for callers
+// Reading and posting are open to whoever reaches the server. Control of the
+// agent (/update and /plugins/update, run, enable, disable) is for callers
 // from a loopback address or a unix socket, for those with the token of
 // [WithControlToken], and for those whose client certificate the server has
-// verified; a request that a proxy relayed is never taken for a local one.
+// verified; a request that a proxy relayed does not count as a local one.
 // Requests that a browser makes for another site, or under a name that is not
 // the host's, are refused.
 //
 // The handler limits the size of bodies and the memory that they take
 // together. Time limits for headers and idle connections, and the number of
-// connections, are the server's.
+// connections, are up to the server.
 func (a *Agent) Handler() http.Handler {
-	api := &httpAPI{agent: a, config: a.config.api, memory: newByteBudget(max(memoryBodies*a.config.api.maxBody, leastMemory))}
-	api.chunks.New = func() any { return new([chunkBytes]byte) }
-	mux := http.NewServeMux()
-	for path, e := range api.endpoints() {
-		mux.Handle(path, api.guarded(path, e))
-	}
-	mux.Handle("/", api.guarded("other", endpoint{serve: api.serveNothing}))
-	return mux
+	config := a.config.api
+	config.Logger = a.config.logger
+	return httpapi.New(apiAgent{a}, config)
 }
 
-// httpAPI serves an agent's HTTP API.
-type httpAPI struct {
-	agent   *Agent
-	config  apiConfig
-	memory  *byteBudget // of all posts together
-	chunks  sync.Pool   // of *[chunkBytes]byte
-	answers answerCounts
-}
-
-// endpoint is what is served under one path, for GET and POST alike.
-type endpoint struct {
-	// control is true where the endpoint changes what the agent does.
-	control bool
-	// effect is true where a request does more than read: HEAD, which callers
-	// take to be harmless, is no way to make one.
-	effect bool
-	// serve answers. An error that it returns becomes the answer.
-	serve func(w http.ResponseWriter, r *http.Request) error
-}
-
-// methods returns those that the endpoint takes.
-func (e endpoint) methods() []string {
-	if e.effect {
-		return []string{http.MethodGet, http.MethodPost}
-	}
-	return []string{http.MethodGet, http.MethodHead, http.MethodPost}
-}
-
-// endpoints returns the API by path. openapi.json says the same to callers.
-func (api *httpAPI) endpoints() map[string]endpoint {
-	reading := func(serve func(http.ResponseWriter, *http.Request) error) endpoint { return endpoint{serve: serve} }
-	control := func(serve func(http.ResponseWriter, *http.Request) error) endpoint {
-		return endpoint{control: true, effect: true, serve: serve}
-	}
-	return map[string]endpoint{
-		"/post":            {effect: true, serve: api.servePost},
-		"/update":          control(api.serveUpdate),
-		"/me/ns":           reading(api.serveNamespaces),
-		"/me/status":       reading(api.serveStatus),
-		"/plugins/list":    reading(api.servePlugins),
-		"/plugins/run":     control(api.servePluginRun),
-		"/plugins/update":  control(api.servePluginUpdate),
-		"/plugins/enable":  control(api.servePluginEnable),
-		"/plugins/disable": control(api.servePluginDisable),
-		"/healthz":         reading(api.serveHealth),
-		"/readyz":          reading(api.serveReady),
-		"/metrics":         reading(api.serveMetrics),
-		"/openapi.json":    reading(api.serveOpenAPI),
+// WithControlToken lets callers of [Agent.Handler] from other hosts control
+// the agent (update, run, enable and disable) when they send the header
+// "Authorization: Bearer TOKEN". token is called for every such request, from
+// any goroutine, so that a new token is in force at once; while it returns
+// the empty string, no token opens anything. By default none does.
+func WithControlToken(token func() string) Option {
+	return func(c *config) error {
+		if token == nil {
+			return errors.New("WithControlToken: the function is nil")
+		}
+		c.api.Token = token
+		return nil
 	}
 }
 
-// guarded returns a handler that lets through to the endpoint whom it is for,
-// and answers with what goes wrong.
-func (api *httpAPI) guarded(path string, e endpoint) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Cache-Control", "no-store")
-		header.Set("X-Content-Type-Options", "nosniff")
-		err := recovered(func() error {
-			if err := api.admit(w, r, e); err != nil {
-				return err
+// WithAPIHosts adds names under which callers may address [Agent.Handler] in
+// their Host header, without port. IP addresses, localhost and the host's own
+// name are always good. Any other name is refused, because it may be one that
+// a web page let resolve to this host (DNS rebinding).
+func WithAPIHosts(names ...string) Option {
+	return func(c *config) error {
+		for _, name := range names {
+			if err := httpapi.CheckHost(name); err != nil {
+				return fmt.Errorf("WithAPIHosts: %w", err)
 			}
-			return e.serve(w, r)
+		}
+		c.api.Hosts = slices.Concat(c.api.Hosts, names)
+		return nil
+	}
+}
+
+// WithMaxBody bounds the body of a post, in bytes as sent and also after gzip
+// is undone. From 1 KiB to 256 MiB; the default is 16 MiB. All posts together
+// hold at most about six times as much in memory; those beyond are answered
+// with 503.
+func WithMaxBody(bytes int64) Option {
+	return func(c *config) error {
+		if bytes < httpapi.LeastMaxBody || bytes > httpapi.LargestMaxBody {
+			return fmt.Errorf("WithMaxBody: %d bytes are not within 1 KiB and 256 MiB", bytes)
+		}
+		c.api.MaxBody = bytes
+		return nil
+	}
+}
+
+// apiAgent is the agent as its HTTP API sees it.
+type apiAgent struct{ *Agent }
+
+func (a apiAgent) Hostname() string { return a.hostname() }
+func (a apiAgent) InForce() bool    { return a.updater.currentStatus().InForce }
+func (a apiAgent) Status() any      { return a.Agent.Status() }
+func (a apiAgent) Plugins() any     { return a.Agent.Plugins() }
+
+func (a apiAgent) CheckNamespace(name string) error { return topic.CheckNamespace("", name) }
+
+func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Points) (httpapi.Posted, error) {
+	metrics := make([]Metric, 0, points.Expected)
+	if err := points.Each(func(p postbody.Point) { metrics = append(metrics, Metric(p)) }); err != nil {
+		return httpapi.Posted{}, err
+	}
+	n := len(metrics)
+	err := a.post(ctx, namespace, metrics)
+	var partly *PartlyRefusedError
+	if errors.As(err, &partly) {
+		return httpapi.Posted{Accepted: n, Refused: &httpapi.Refused{
+			Points: partly.Points, Reason: partly.Reason, Indexes: partly.Indexes, Shared: partly.Shared, Error: partly.Error(),
+		}}, nil
+	}
+	if err != nil {
+		return httpapi.Posted{}, err
+	}
+	return httpapi.Posted{Accepted: n}, nil
+}
+
+func (a apiAgent) RunPlugin(ctx context.Context, namespace, repo string, args []string) (httpapi.Run, error) {
+	r, err := a.Agent.RunPlugin(ctx, namespace, repo, args)
+	return httpapi.Run{Result: string(r.Result), ExitCode: r.ExitCode, Duration: r.Duration, Stdout: r.Stdout}, err
+}
+
+func (a apiAgent) ErrorStatus(err error) int {
+	var input *InputError
+	var bad *MetricError
+	switch {
+	case errors.As(err, &input), errors.As(err, &bad), asPermanent(err) != nil:
+		return http.StatusBadRequest
+	case errors.Is(err, ErrNoPlugin):
+		return http.StatusNotFound
+	case errors.Is(err, ErrPluginRunning):
+		return http.StatusConflict
+	case errors.Is(err, ErrNotRunning), errors.Is(err, ErrStopped):
+		return http.StatusServiceUnavailable
+	}
+	return 0
+}
+
+func (a apiAgent) Figures() httpapi.Figures {
+	s := a.Agent.Status()
+	f := httpapi.Figures{
+		Version: s.Build.Version, Commit: s.Build.Commit, GoVersion: s.Build.GoVersion,
+		Started:  s.Started,
+		Accounts: make(map[string]httpapi.Account, len(s.Accounts)),
+		Output:   httpapi.OutputFigures{Failed: s.Output.Error != ""},
+		Registry: httpapi.RegistryFigures{
+			Failed: s.Registry.Error != "", InForce: s.Registry.InForce,
+			Answered: s.Registry.Answered, Problems: len(s.Registry.Problems),
+		},
+	}
+	for namespace, account := range s.Accounts {
+		f.Accounts[namespace] = httpapi.Account(account)
+	}
+	for _, server := range s.Output.Servers {
+		f.Output.Servers = append(f.Output.Servers, httpapi.ServerFigures{
+			Address: server.Address, Down: server.State == "down" || server.State == "trial",
 		})
-		code := http.StatusOK
-		if err != nil {
-			code = api.answerError(w, r, err)
+	}
+	if disk := s.Output.Disk; disk != nil {
+		f.Output.Disk = &httpapi.DiskFigures{Points: disk.Points, Bytes: disk.Bytes}
+	}
+	for _, c := range s.Collectors {
+		f.Collectors = append(f.Collectors, httpapi.CollectorFigures{
+			Kind: c.Kind, Runs: c.Runs, Failures: c.Failures, Invalid: c.Invalid, Duration: c.Duration,
+		})
+	}
+	for _, p := range s.Plugins {
+		plugin := httpapi.PluginFigures{
+			Namespace: p.Namespace, Repo: p.Repo, Enabled: p.Enabled, Installed: p.Installed,
+			Runs: p.Runs, Failures: p.Failures, Invalid: p.Invalid,
 		}
-		api.answers.add(path, code)
-	})
-}
-
-// admit returns why the request may not have the endpoint, or nil.
-func (api *httpAPI) admit(w http.ResponseWriter, r *http.Request, e endpoint) error {
-	if err := api.checkSite(r); err != nil {
-		return err
-	}
-	if allowed := e.methods(); !slices.Contains(allowed, r.Method) {
-		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		return problem(http.StatusMethodNotAllowed, "Use GET or POST; the method %.20q is none of this API.", r.Method)
-	}
-	if e.control {
-		return api.checkControl(r)
-	}
-	return nil
-}
-
-// queryOf returns the parameters of the request's address. Those of a form in
-// its body are none: curl -d calls every body a form.
-func queryOf(r *http.Request) (url.Values, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, problem(http.StatusBadRequest, "The parameters in the address are malformed: %v. Percent-encode them.", err)
-	}
-	for _, name := range []string{"ns", "repo", "timeout", "param"} {
-		if len(query[name]) > 1 {
-			return nil, problem(http.StatusBadRequest, "The parameter %s is given more than once.", name)
+		if p.LastRun != nil {
+			plugin.HasRun, plugin.Duration = true, p.LastRun.Duration
 		}
+		f.Plugins = append(f.Plugins, plugin)
 	}
-	return query, nil
+	return f
 }
 
-// serveNothing answers for all other paths.
-func (api *httpAPI) serveNothing(_ http.ResponseWriter, r *http.Request) error {
-	return problem(http.StatusNotFound, "There is nothing at %.100q. GET /openapi.json lists what there is.", r.URL.Path)
-}
-
-func (api *httpAPI) serveUpdate(w http.ResponseWriter, r *http.Request) error {
-	keepWriting(w, updateTimeout)
-	if err := api.agent.Update(r.Context()); err != nil {
-		if p := problemOf(err); p != nil {
-			return p
-		}
-		return problem(http.StatusBadGateway, "What was assigned before stays in force. %v", err)
+// HasRoomFor tells whether the namespace may have an account. Without a bound,
+// posts to names that somebody makes up would fill the memory, and NSQ with
+// topics.
+func (a apiAgent) HasRoomFor(namespace string) bool {
+	if a.delivery.Has(namespace) || slices.Contains(a.Namespaces(), namespace) {
+		return true
 	}
-	return answer(w, done{"ok"})
-}
-
-func (api *httpAPI) serveNamespaces(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, api.agent.Namespaces())
-}
-
-func (api *httpAPI) serveStatus(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, api.agent.Status())
-}
-
-// serveHealth answers as long as the process can answer at all.
-func (api *httpAPI) serveHealth(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, done{"ok"})
-}
-
-func (api *httpAPI) serveReady(w http.ResponseWriter, _ *http.Request) error {
-	if !api.agent.updater.currentStatus().InForce {
-		return problem(http.StatusServiceUnavailable,
-			"No assignments are in force yet: the registry has not answered since the start, and none are remembered. /me/status has its last error.").retryAfter(5)
-	}
-	return answer(w, done{"ready"})
-}
-
-// done is the answer of what has nothing else to say.
-type done struct {
-	Status string `json:"status"`
-}
-
-// answer sends value as JSON.
-func answer(w http.ResponseWriter, value any) error {
-	content, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(content, '\n')) // a caller that went away wants no answer
-	return nil
+	accounts, _ := a.accounts()
+	return len(accounts) < 1000
 }

@@ -69,6 +69,8 @@ func TestRootPackageLinksNoPart(t *testing.T) {
 	may := []string{
 		".",
 		"./internal/backoff",
+		"./internal/delivery",
+		"./internal/httpapi",
 		"./internal/lineproto",
 		"./internal/pluginargs",
 		"./internal/postbody",

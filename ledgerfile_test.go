@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"context"
-	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,38 +16,21 @@ import (
 	"github.com/lodastack/agent/internal/statefile"
 )
 
-// keepingOutput is an output that keeps points, and may have found some of an
-// earlier run.
-type keepingOutput struct {
-	*agenttest.Output
-	mu   sync.Mutex
-	kept map[string]agent.Account // guarded by mu
-}
+// keeping returns an option with a store that has found so many points of web,
+// and keeps what it is given.
+func keeping(points int64) agent.Option { return agent.WithStore(&keepingStore{found: points}) }
 
-// keeping returns an option with an output that has found what web's account
-// says.
-func keeping(web agent.Account) agent.Option {
-	return agent.WithOutput(&keepingOutput{Output: agenttest.NewOutput(), kept: map[string]agent.Account{"web": web}})
-}
+// keepingStore returns nothing of what it keeps.
+type keepingStore struct{ found int64 }
 
-func (o *keepingOutput) Write(ctx context.Context, b agent.Batch) error {
-	if err := o.Output.Write(ctx, b); err != nil {
-		return err
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	account := o.kept[b.Namespace]
-	account.Accepted += int64(len(b.Metrics))
-	account.Waiting += int64(len(b.Metrics))
-	o.kept[b.Namespace] = account
-	return nil
-}
-
-func (o *keepingOutput) Accounts() map[string]agent.Account {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return maps.Clone(o.kept)
-}
+func (s *keepingStore) Waiting() map[string]int64                   { return map[string]int64{"web": s.found} }
+func (s *keepingStore) Put(context.Context, []agent.Batch) error    { return nil }
+func (s *keepingStore) Next(context.Context) ([]agent.Batch, error) { return nil, nil }
+func (s *keepingStore) Done(context.Context, []agent.Batch) error   { return nil }
+func (s *keepingStore) Rewind()                                     {}
+func (s *keepingStore) Losses() []agent.Loss                        { return nil }
+func (s *keepingStore) Inspect() agent.StoreDetails                 { return agent.StoreDetails{} }
+func (s *keepingStore) Close(context.Context) error                 { return nil }
 
 // runOnce runs an agent that remembers in state, does something meanwhile, and
 // returns web's account at the end.
@@ -101,20 +83,25 @@ func TestAccountsOfEarlierRunsAreKnownBeforeTheAgentRuns(t *testing.T) {
 	require.Equal(t, agent.Account{Accepted: 4, Delivered: 4}, a.Status().Accounts["ns"])
 }
 
-func TestPointsThatAKeeperFindsAreNotCountedTwice(t *testing.T) {
+func TestPointsThatTheStoreFindsAreNotCountedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := t.TempDir()
-		require.Equal(t, agent.Account{Accepted: 3, Waiting: 3}, runOnce(t, state, posts(3), keeping(agent.Account{})))
-		require.Equal(t, agent.Account{Accepted: 5, Waiting: 5},
-			runOnce(t, state, posts(2), keeping(agent.Account{Accepted: 3, Waiting: 3})))
+		down := func(w *world) {
+			w.output.Fail(errAway)
+			posts(3)(w)
+		}
+		require.Equal(t, agent.Account{Accepted: 3, Waiting: 3}, runOnce(t, state, down, keeping(0)))
+		require.Equal(t, agent.Account{Accepted: 5, Delivered: 2, Waiting: 3}, runOnce(t, state, posts(2), keeping(3)))
 	})
 }
 
-func TestPointsThatAKillTookAreCountedAsDropped(t *testing.T) {
+func TestPointsThatAKillTookAreCountedAsDroppedAndSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		state := savedLedger(t, `{"web":{"accepted":9,"delivered":4,"waiting":5}}`)
+		state := savedLedger(t, `{"web":{"accepted":9,"delivered":4,"waiting":5},"db":{"accepted":1,"waiting":1}}`)
+		said := 0
 		require.Equal(t, agent.Account{Accepted: 9, Delivered: 4, Waiting: 2, Dropped: map[string]int64{"unclean_stop": 3}},
-			runOnce(t, state, nothing, keeping(agent.Account{Accepted: 2, Waiting: 2})))
+			runOnce(t, state, func(w *world) { said = w.log.count("level=WARN") }, keeping(2)))
+		require.Equal(t, 1, said)
 	})
 }
 
@@ -144,19 +131,12 @@ func TestKillForgetsNoMoreThanAMoment(t *testing.T) {
 	})
 }
 
-func TestPointsThatAKeeperDeliversAtTheStartAreNotGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		state := savedLedger(t, `{"web":{"accepted":9,"delivered":4,"waiting":5}}`)
-		require.Equal(t, agent.Account{Accepted: 9, Delivered: 7, Waiting: 2},
-			runOnce(t, state, nothing, keeping(agent.Account{Accepted: 5, Delivered: 3, Waiting: 2})))
-	})
-}
-
-func TestKillSoonAfterTheStartTakesNothingForGoneThatWasDelivered(t *testing.T) {
+func TestKillSoonAfterTheStartCountsNothingTwiceAsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state, left := savedLedger(t, `{"web":{"accepted":5,"delivered":0,"waiting":5}}`), ""
-		runOnce(t, state, func(*world) { left = killed(t, state) }, keeping(agent.Account{Accepted: 5, Delivered: 5}))
-		require.Equal(t, agent.Account{Accepted: 5, Delivered: 5}, runOnce(t, left, nothing, keeping(agent.Account{})))
+		want := agent.Account{Accepted: 5, Waiting: 2, Dropped: map[string]int64{"unclean_stop": 3}}
+		require.Equal(t, want, runOnce(t, state, func(*world) { left = killed(t, state) }, keeping(2)))
+		require.Equal(t, want, runOnce(t, left, nothing, keeping(2)))
 	})
 }
 

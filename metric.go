@@ -8,8 +8,10 @@ type Metric struct {
 	// Timestamp is in Unix seconds. Zero, or a value that cannot be seconds
 	// (milliseconds, say), stands for the time at which the agent took it.
 	Timestamp int64 `json:"timestamp"`
-	// Tags may be nil. Values are trimmed and their inner spaces become '-';
-	// a tag without a value is left out. The agent sets the tag host.
+	// Tags may be nil. Keys and values are trimmed and their inner spaces become
+	// '-'; a tag without a value is left out. A metric that has no tag host gets
+	// the agent's. A tag named time, _field or _measurement makes the metric a
+	// bad one: InfluxDB has its own use for these names.
 	Tags map[string]string `json:"tags"`
 	// Value is a number of any Go type (sent as a float), a bool or a
 	// string. NaN and the infinities cannot be stored and are refused.

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -87,21 +88,56 @@ func TestNamesHaveOnlyLettersDigitsAndThreeSigns(t *testing.T) {
 	}
 }
 
+func TestHostTagOfAMetricStays(t *testing.T) {
+	got, err := normalised(t, agent.Metric{Name: "m", Value: 1, Tags: map[string]string{"host": "switch-7"}})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"host": "switch-7"}, got.Tags)
+}
+
+func TestTagsWithAMeaningOfTheirOwnAreRefusedByName(t *testing.T) {
+	for _, key := range []string{"time", "_field", "_measurement", " time "} {
+		bad := agent.Metric{Name: "m", Value: 1, Tags: map[string]string{key: "x"}}
+		_, err := normalised(t, bad)
+		require.ErrorContains(t, err, strings.TrimSpace(key))
+		require.ErrorContains(t, bad.Validate(), strings.TrimSpace(key))
+		require.Equal(t, map[string]string{key: "x"}, bad.Tags, "Validate changes nothing")
+	}
+}
+
+func TestTagsOfTheAgentAreAddedWhereAMetricHasNone(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.Post(t.Context(), "web", []agent.Metric{
+			{Name: "a", Value: 1},
+			{Name: "b", Value: 1, Tags: map[string]string{"dc": "ams", "host": "switch-7"}},
+		}))
+		points := w.output.Points()
+		require.Equal(t, map[string]string{"host": "h1", "dc": "fra", "rack": "4"}, points[0].Tags)
+		require.Equal(t, map[string]string{"host": "switch-7", "dc": "ams", "rack": "4"}, points[1].Tags)
+	}, agent.WithTags(map[string]string{"dc": "fra"}), agent.WithTags(map[string]string{"rack": "4"}))
+}
+
+func TestTagsOfTheAgentThatCannotBeAreRefused(t *testing.T) {
+	for key, value := range map[string]string{"": "a", "a b": "c", "a": "b c", "b": "", "host": "h2", "time": "x", "_field": "x", `c\`: "d"} {
+		_, err := agent.New(agent.WithTags(map[string]string{key: value}))
+		require.ErrorContains(t, err, fmt.Sprintf("WithTags: the tag %q", key))
+	}
+}
+
 func TestTagsAreCleaned(t *testing.T) {
 	for name, test := range map[string]struct{ tags, want map[string]string }{
-		"none":                {nil, nil},
-		"plain":               {map[string]string{"a": "b"}, map[string]string{"a": "b"}},
-		"trimmed":             {map[string]string{" a ": "\tb \n"}, map[string]string{"a": "b"}},
-		"inner spaces":        {map[string]string{"a": "b c\td\u00a0e"}, map[string]string{"a": "b-c-d-e"}},
-		"without a value":     {map[string]string{"a": "", "b": "  ", "c": "d"}, map[string]string{"c": "d"}},
-		"without a key":       {map[string]string{"": "a"}, nil},
-		"control characters":  {map[string]string{"a": "b\x00c\x7fd"}, map[string]string{"a": "b-c-d"}},
-		"line protocol signs": {map[string]string{"a=b": "c,d e"}, map[string]string{"a=b": "c,d-e"}},
-		"backslash at end":    {map[string]string{"a": `b\`}, map[string]string{"a": "b"}},
-		"backslashes only":    {map[string]string{"a": `\\`}, nil},
-		"other alphabets":     {map[string]string{"città": "東京"}, map[string]string{"città": "東京"}},
-		"broken encoding":     {map[string]string{"a": "\xff"}, map[string]string{"a": "\uFFFD"}},
-		"host of its own":     {map[string]string{"host": "elsewhere"}, nil},
+		"none":                 {nil, nil},
+		"plain":                {map[string]string{"a": "b"}, map[string]string{"a": "b"}},
+		"trimmed":              {map[string]string{" a ": "\tb \n"}, map[string]string{"a": "b"}},
+		"inner spaces":         {map[string]string{"a": "b c\td\u00a0e"}, map[string]string{"a": "b-c-d-e"}},
+		"without a value":      {map[string]string{"a": "", "b": "  ", "c": "d"}, map[string]string{"c": "d"}},
+		"without a key":        {map[string]string{"": "a"}, nil},
+		"control characters":   {map[string]string{"a": "b\x00c\x7fd"}, map[string]string{"a": "b-c-d"}},
+		"line protocol signs":  {map[string]string{"a=b": "c,d e"}, map[string]string{"a=b": "c,d-e"}},
+		"backslash at end":     {map[string]string{"a": `b\`}, map[string]string{"a": "b"}},
+		"backslashes only":     {map[string]string{"a": `\\`}, nil},
+		"other alphabets":      {map[string]string{"città": "東京"}, map[string]string{"città": "東京"}},
+		"broken encoding":      {map[string]string{"a": "\xff"}, map[string]string{"a": "\uFFFD"}},
+		"host without a value": {map[string]string{"host": " "}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := normalised(t, agent.Metric{Name: "m", Value: 1, Tags: test.tags})

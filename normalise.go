@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -38,16 +39,24 @@ func (e *MetricError) Unwrap() error { return e.Err }
 
 // Validate says why the metric cannot be sent; nil where it can.
 func (m Metric) Validate() error {
-	n := normaliser{}
-	m.Tags = nil
-	return n.normalise(&m)
+	return normaliser{}.normalise(&m) // which changes no tags where it has none to add
 }
 
 // normaliser brings metrics into the form in which an Output gets them.
 type normaliser struct {
-	prefix string // of the measurements' names
-	host   string // value of the tag host
-	now    int64  // Unix seconds
+	prefix string            // of the measurements' names
+	tags   map[string]string // for metrics that have none of the same key
+	now    int64             // Unix seconds
+}
+
+// normaliser returns the normaliser for metrics that the agent takes now.
+func (a *Agent) normaliser(prefix string) normaliser {
+	tags := maps.Clone(a.config.tags)
+	if tags == nil {
+		tags = make(map[string]string, 1)
+	}
+	tags[hostTag] = a.hostname()
+	return normaliser{prefix: prefix, tags: tags, now: time.Now().Unix()}
 }
 
 // list normalises metrics in place: their tags change too. It returns the good
@@ -77,9 +86,12 @@ func (n normaliser) normalise(m *Metric) error {
 	if n.prefix != "" {
 		m.Name = n.prefix + m.Name
 	}
-	m.Tags = n.tags(m.Tags)
+	m.Tags = n.addTags(m.Tags)
 	size := len(m.Name)
 	for key, value := range m.Tags {
+		if isReservedTag(key) {
+			return fmt.Errorf("the tag %q has a meaning of its own in InfluxDB: give it another name", key)
+		}
 		size += len(key) + len(value) + 2
 	}
 	if size > maxSeriesBytes {
@@ -156,22 +168,35 @@ func finite(f float64) (any, error) {
 	return f, nil
 }
 
-// tags returns t with clean keys and values and the host tag. It changes t
-// where that is enough.
-func (n normaliser) tags(t map[string]string) map[string]string {
+// isReservedTag tells whether InfluxDB refuses a tag of this name, or mistakes
+// it for its own.
+// https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/#naming-restrictions
+func isReservedTag(key string) bool {
+	switch key {
+	case "time", "_field", "_measurement":
+		return true
+	}
+	return false
+}
+
+// addTags returns t with clean keys and values and the tags that it lacks. It
+// changes t where that is enough.
+func (n normaliser) addTags(t map[string]string) map[string]string {
 	for key, value := range t {
 		if !isCleanTag(key) || !isCleanTag(value) {
 			t = cleanTags(t)
 			break
 		}
 	}
-	if n.host == "" || t[hostTag] == n.host {
-		return t // and another goroutine may be reading t
+	for key, value := range n.tags {
+		if t[key] != "" {
+			continue // not written again: another goroutine may be reading t
+		}
+		if t == nil {
+			t = make(map[string]string, len(n.tags))
+		}
+		t[key] = value
 	}
-	if t == nil {
-		t = make(map[string]string, 1)
-	}
-	t[hostTag] = n.host
 	return t
 }
 

@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/lodastack/agent/internal/httpapi"
 )
 
 // Option configures an [Agent]; see [New].
@@ -14,16 +18,19 @@ type Option func(*config) error
 type config struct {
 	registry        Registry
 	output          Output
+	store           Store
 	runner          PluginRunner
 	collectors      []*collection
 	logger          *slog.Logger
 	hostname        string
+	tags            map[string]string
+	warnings        []string
 	stateDir        string
 	bufferSize      int
 	updateInterval  time.Duration
 	shutdownTimeout time.Duration
 	build           Build
-	api             apiConfig
+	api             httpapi.Config
 }
 
 func defaultConfig() config {
@@ -33,7 +40,7 @@ func defaultConfig() config {
 		updateInterval:  10 * time.Minute,
 		shutdownTimeout: 8 * time.Second,
 		build:           ReadBuild(),
-		api:             defaultAPIConfig(),
+		api:             httpapi.DefaultConfig(),
 	}
 }
 
@@ -56,6 +63,22 @@ func WithOutput(o Output) Option {
 			return errors.New("WithOutput: the output is nil")
 		}
 		c.output = o
+		return nil
+	}
+}
+
+// WithStore names the [Store] that keeps what the output does not take. The
+// agent closes it at the end of [Agent.Run]. Without one, points wait in memory
+// only, and a post fails while the output is down.
+func WithStore(s Store) Option {
+	return func(c *config) error {
+		if s == nil {
+			return errors.New("WithStore: the store is nil")
+		}
+		if c.store != nil {
+			return errors.New("WithStore: there is a store already")
+		}
+		c.store = s
 		return nil
 	}
 }
@@ -115,12 +138,58 @@ func WithLogger(l *slog.Logger) Option {
 // default is the system's host name, also where that changes.
 func WithHostname(name string) Option {
 	return func(c *config) error {
-		if cleanTag(name) != name || name == "" {
-			return fmt.Errorf("WithHostname: %q is empty or has spaces or control characters", name)
+		if err := CheckHostname(name); err != nil {
+			return fmt.Errorf("WithHostname: %w", err)
 		}
 		c.hostname = name
 		return nil
 	}
+}
+
+// WithWarnings adds sentences to [Status.Warnings]: what whoever runs the agent
+// should know of its configuration, although nothing is wrong.
+func WithWarnings(sentences ...string) Option {
+	return func(c *config) error {
+		c.warnings = append(c.warnings, sentences...)
+		return nil
+	}
+}
+
+// WithTags adds tags to every point that has none of the same key, a data
+// centre for example. Keys and values have no spaces or control characters, and
+// no key is host (see [WithHostname]), time, _field or _measurement.
+func WithTags(tags map[string]string) Option {
+	return func(c *config) error {
+		var wrong []error
+		for _, key := range slices.Sorted(maps.Keys(tags)) {
+			if err := checkOwnTag(key, tags[key]); err != nil {
+				wrong = append(wrong, fmt.Errorf("WithTags: the tag %.100q: %w", key, err))
+			}
+		}
+		if len(wrong) > 0 {
+			return errors.Join(wrong...)
+		}
+		if c.tags == nil {
+			c.tags = make(map[string]string, len(tags))
+		}
+		maps.Copy(c.tags, tags)
+		return nil
+	}
+}
+
+// checkOwnTag says why the agent may not add a tag to its points.
+func checkOwnTag(key, value string) error {
+	switch {
+	case key == "" || cleanTag(key) != key:
+		return errors.New("the key is empty or has spaces or control characters, or a backslash at its end")
+	case value == "" || cleanTag(value) != value:
+		return fmt.Errorf("the value %.100q is empty or has spaces or control characters, or a backslash at its end", value)
+	case key == hostTag:
+		return errors.New("WithHostname sets it")
+	case isReservedTag(key):
+		return errors.New("it has a meaning of its own in InfluxDB: give it another name")
+	}
+	return nil
 }
 
 // WithStateDir names the directory in which the agent remembers, from one run

@@ -10,8 +10,8 @@ import (
 // [WithOutput].
 type Output interface {
 	// Write returns nil once the batch is safe: acknowledged by whom it was
-	// sent to, or on disk. An error means that it is not, and the agent tries
-	// again later unless the error is permanent (see [Permanent]).
+	// sent to. An error means that it is not, and the agent tries again later
+	// unless the error is permanent (see [Permanent]).
 	//
 	// It is called concurrently and returns soon after ctx has ended. The
 	// batch is normalised, has at least one metric, and must not be changed.
@@ -49,15 +49,6 @@ type ServerDetails struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// DiskDetails tells about points on disk.
-type DiskDetails struct {
-	Points int64 `json:"points"`
-	Bytes  int64 `json:"bytes"`
-	Files  int   `json:"files"`
-	// Oldest is about the time of the oldest point.
-	Oldest time.Time `json:"oldest,omitzero"`
-}
-
 // PermanentError is the error of a batch that an [Output] will never be able
 // to write. The agent counts the batch as dropped and goes on with the next.
 type PermanentError struct {
@@ -67,7 +58,12 @@ type PermanentError struct {
 	// Points is how many of the batch's points are refused where the others
 	// are safe. Zero stands for all of them.
 	Points int
-	Err    error
+	// Indexes are the positions in the batch of the refused points, in
+	// ascending order, where the output knows them and others are safe. With
+	// them, the agent tells each of several callers, whose metrics were written
+	// together, what of theirs was refused.
+	Indexes []int
+	Err     error
 }
 
 // Permanent says of an error of [Output.Write] that trying again is useless.
@@ -75,6 +71,9 @@ func Permanent(err error) error { return &PermanentError{Reason: "refused", Err:
 
 // Refused returns how many of a batch's points are refused.
 func (e *PermanentError) Refused(b Batch) int {
+	if len(e.Indexes) > 0 {
+		return min(len(e.Indexes), len(b.Metrics))
+	}
 	if e.Points == 0 {
 		return len(b.Metrics)
 	}

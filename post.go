@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/lodastack/agent/internal/delivery"
 )
 
 // postPrefix begins the names of posted metrics.
@@ -12,8 +13,10 @@ const postPrefix = "RUN."
 
 // Post sends metrics to a namespace, which need not be one of the host's own.
 // Their names become RUN.<name>. Nil means that they are safe: acknowledged by
-// the output, or on disk. All are taken or none: a metric that cannot be sent
-// makes the error a [*MetricError] that names the first such one.
+// the output, or in the store. All are taken or none: a metric that cannot be
+// sent makes the error a [*MetricError] that names the first such one. Only
+// where the output refuses a part of them for good, and has taken the others,
+// the error is a [*PartlyRefusedError].
 //
 // metrics are not changed. Post may be called before [Agent.Run]; after it
 // the error is [ErrStopped].
@@ -26,7 +29,7 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 	if namespace == "" {
 		return &InputError{Err: errors.New("the namespace is empty")}
 	}
-	normalise := normaliser{prefix: postPrefix, host: a.hostname(), now: time.Now().Unix()}
+	normalise := a.normaliser(postPrefix)
 	good, bad := normalise.list(metrics)
 	if len(bad) > 0 {
 		return bad[0]
@@ -34,7 +37,8 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 	if len(good) == 0 {
 		return nil
 	}
-	if err := a.posts.write(ctx, Batch{Namespace: namespace, Metrics: good}); err != nil {
+	err := a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good})
+	if err = asPostError(err, len(good)); err != nil {
 		return fmt.Errorf("post %d metrics to namespace %.100q: %w", len(good), namespace, err)
 	}
 	return nil
@@ -43,8 +47,13 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 // sendOwn puts metrics of the agent's own producers into the buffer, and
 // returns those that cannot be sent.
 func (a *Agent) sendOwn(namespace string, metrics []Metric) []*MetricError {
-	normalise := normaliser{host: a.hostname(), now: time.Now().Unix()}
+	normalise := a.normaliser("")
 	good, bad := normalise.list(metrics)
-	a.buffer.add(Batch{Namespace: namespace, Metrics: good})
+	a.deliver(namespace, good)
 	return bad
+}
+
+// deliver hands normalised metrics over, which nobody waits for.
+func (a *Agent) deliver(namespace string, metrics []Metric) {
+	a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
 }

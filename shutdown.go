@@ -15,11 +15,8 @@ const closeTimeout = time.Second
 
 // running is what Run has started.
 type running struct {
-	schedule       *schedule
-	updates        sync.WaitGroup // asks the registry
-	accounting     sync.WaitGroup // saves the ledger
-	delivery       sync.WaitGroup // writes to the output
-	stopDelivering context.CancelFunc
+	schedule *schedule
+	updates  sync.WaitGroup // asks the registry
 }
 
 // stop ends everything: what produces points first, then what takes them
@@ -40,25 +37,15 @@ func (a *Agent) stop(ctx context.Context, r *running) error {
 	failed("the registry did not return", errors.Join(waitFor(producing, &r.updates), a.updater.wait(producing)))
 	failed("a collector or plugin did not return", r.schedule.wait(producing))
 	failed("installing a plugin did not end", a.plugins.wait(producing))
-	failed("a post did not return", a.posts.close(producing))
-
-	a.buffer.close()
-	if waitFor(stopping, &r.delivery) != nil {
-		r.stopDelivering() // what still waits is dropped, and counted
-	}
+	failed("a post did not return", a.delivery.StopWrites(producing))
+	failed("deliver what waits", a.delivery.Close(stopping))
 	// An output that respects its context takes none of this time.
 	closing, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	failed("the output did not return from a write", waitFor(closing, &r.delivery))
 	failed("close the output", closeWithin(closing, a.config.output.Close))
 	if runner, ok := a.config.runner.(interface{ Close(context.Context) error }); ok {
 		failed("close the plugin runner", closeWithin(closing, runner.Close))
 	}
-	if lost := a.ledger.dropped(droppedShutdown); lost > 0 {
-		failed("deliver what waits", fmt.Errorf("the output did not take %d points in time: they are lost", lost))
-	}
-	r.accounting.Wait()
-	a.saveLedger(a.accounts())
 	return wrong.ErrorOrNil()
 }
 

@@ -1,6 +1,9 @@
 package agent
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Status is what the agent knows of itself. Its JSON is what /me/status
 // answers.
@@ -16,6 +19,8 @@ type Status struct {
 	Accounts   map[string]Account `json:"accounts"` // by namespace
 	Collectors []CollectorStatus  `json:"collectors"`
 	Plugins    []PluginStatus     `json:"plugins"`
+	// Warnings are those of [WithWarnings].
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // RegistryStatus tells about the registry.
@@ -72,18 +77,14 @@ func (a *Agent) Status() Status {
 		Uptime:     time.Since(a.started).Seconds(),
 		Namespaces: a.Namespaces(),
 		Registry:   a.updater.currentStatus(),
-		Accounts:   a.accounts(),
 		Plugins:    a.Plugins(),
+		Warnings:   slices.Clone(a.config.warnings),
 	}
 	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)
-	if err := a.buffer.failure(); err != nil {
+	s.Accounts, s.Output.Total = a.accounts()
+	s.Output.OutputDetails = a.outputDetails()
+	if _, err := a.delivery.State(); err != nil {
 		s.Output.Error = err.Error()
-	}
-	if inspector, ok := a.config.output.(OutputInspector); ok {
-		s.Output.OutputDetails = inspector.InspectOutput()
-	}
-	for _, account := range s.Accounts {
-		s.Output.Total.add(account)
 	}
 	for _, collection := range a.config.collectors {
 		s.Collectors = append(s.Collectors, collection.currentStatus())
@@ -98,4 +99,24 @@ func (a *Agent) Namespaces() []string {
 		namespaces = append(namespaces, assignment.Namespace)
 	}
 	return namespaces
+}
+
+// outputDetails returns what the output and the store tell.
+func (a *Agent) outputDetails() (details OutputDetails) {
+	if inspector, ok := a.config.output.(OutputInspector); ok {
+		_ = recovered(func() error { details = inspector.InspectOutput(); return nil })
+	}
+	if a.config.store == nil {
+		return details
+	}
+	_ = recovered(func() error {
+		stored := a.config.store.Inspect()
+		details.Disk = &stored.DiskDetails
+		details.Problems = append(details.Problems, stored.Problems...)
+		return nil
+	})
+	if _, err := a.delivery.State(); err != nil {
+		details.Problems = append(details.Problems, "the output takes no points, which wait on disk: "+err.Error())
+	}
+	return details
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 // updateTimeout bounds one conversation with the registry.
@@ -72,7 +74,7 @@ func (u *updater) remember() {
 // loop asks at once and then at every interval, sooner after a failure, until
 // ctx ends.
 func (u *updater) loop(ctx context.Context) {
-	retry := backoff{first: time.Second, most: min(time.Minute, u.interval)}
+	retry := backoff.Backoff{First: time.Second, Most: min(time.Minute, u.interval)}
 	spread := rand.N(u.interval) // so that hosts started together ask apart
 	for {
 		wait := u.interval
@@ -81,14 +83,14 @@ func (u *updater) loop(ctx context.Context) {
 		case errors.As(err, &shrunk):
 			wait = min(confirmAfter, u.interval)
 		case err != nil:
-			wait = retry.next()
+			wait = retry.Next()
 		case spread > 0:
-			retry.reset()
+			retry.Reset()
 			wait, spread = spread, 0
 		default:
-			retry.reset()
+			retry.Reset()
 		}
-		if !pause(ctx, wait) {
+		if !backoff.Pause(ctx, wait) {
 			return
 		}
 	}

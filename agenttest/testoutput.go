@@ -26,8 +26,7 @@ type OutputSubject struct {
 	Break, Hang, Mend func()
 }
 
-// TestOutput checks what the comments of [agent.Output], and of [agent.Keeper]
-// where it is one, promise. open makes a new subject for each subtest; what it
+// TestOutput checks what the comments of [agent.Output] promise. open makes a new subject for each subtest; what it
 // opens besides the Output it closes in a t.Cleanup. No other tests may run in
 // parallel, since goroutines that are left are reported.
 func TestOutput(t *testing.T, open func(t *testing.T) OutputSubject) {
@@ -39,7 +38,6 @@ func TestOutput(t *testing.T, open func(t *testing.T) OutputSubject) {
 		"WriteReturnsSoonAfterItsContextEnds": testWriteReturnsSoon,
 		"WriteWorksAgainAfterAFailure":        testWriteAfterFailure,
 		"CloseMayBeCalledTwice":               testCloseTwice,
-		"KeepersAccountsBalance":              testKeeper,
 	} {
 		subtest(t, name, func(t *testing.T) {
 			s := open(t)
@@ -129,24 +127,6 @@ func testCloseTwice(t *testing.T, s OutputSubject) {
 	require.NoError(t, s.Output.Close(bounded(t)))
 	require.NoError(t, s.Output.Close(bounded(t)))
 	returnsSoon(t, "Close", func(ctx context.Context) { _ = s.Output.Close(ctx) })
-}
-
-func testKeeper(t *testing.T, s OutputSubject) {
-	keeper, ok := s.Output.(agent.Keeper)
-	if !ok {
-		t.Skip("the output is no agent.Keeper")
-	}
-	batch := sampleBatch("kept", 5)
-	require.NoError(t, s.Output.Write(bounded(t), batch))
-	account := keeper.Accounts()["kept"]
-	require.EqualValues(t, len(batch.Metrics), account.Accepted)
-	for namespace, account := range keeper.Accounts() {
-		dropped := int64(0)
-		for _, points := range account.Dropped {
-			dropped += points
-		}
-		require.Equal(t, account.Accepted, account.Delivered+account.Waiting+dropped, "namespace %s: %+v", namespace, account)
-	}
 }
 
 // waitFor waits until the batches have arrived. It does not mind what else

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/agenttest"
 	"github.com/lodastack/agent/internal/nsqdtest"
 	"github.com/lodastack/agent/stock"
 )
@@ -53,19 +54,38 @@ func nsqOutput(tb testing.TB, address string) agent.Output {
 	return out
 }
 
-// spooled returns an NSQ output with a spool before it.
-func spooled(tb testing.TB, dir, address string) agent.Output {
-	tb.Helper()
-	out, err := stock.Spool(stock.SpoolConfig{Dir: dir}, nsqOutput(tb, address))
-	require.NoError(tb, err)
-	return out
+// benchAgent is an agent that delivers to an nsqd and does nothing else.
+type benchAgent struct {
+	*agent.Agent
+	cancel context.CancelFunc
+	ended  chan error
 }
 
-func closeOutput(tb testing.TB, out agent.Output) {
+// runAgent runs an agent with a spool in dir, or without where dir is empty.
+func runAgent(tb testing.TB, dir, address string) *benchAgent {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	require.NoError(tb, out.Close(ctx))
+	options := []agent.Option{agent.WithRegistry(agenttest.NewRegistry()), agent.WithOutput(nsqOutput(tb, address))}
+	if dir != "" {
+		store, err := stock.Spool(stock.SpoolConfig{Dir: dir})
+		require.NoError(tb, err)
+		options = append(options, agent.WithStore(store))
+	}
+	a, err := agent.New(options...)
+	require.NoError(tb, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &benchAgent{a, cancel, make(chan error, 1)}
+	go func() { b.ended <- a.Run(ctx) }()
+	return b
+}
+
+func (a *benchAgent) write(b agent.Batch) error {
+	return a.Post(context.Background(), b.Namespace, b.Metrics)
+}
+
+func (a *benchAgent) stop(tb testing.TB) {
+	tb.Helper()
+	a.cancel()
+	require.NoError(tb, <-a.ended)
 }
 
 // share has workers call f n times in all, and returns how long that took.
@@ -101,15 +121,13 @@ func BenchmarkHealthyDelivery(b *testing.B) {
 	const workers, points, rounds = 8, 100, 31
 	server := nsqdtest.Start(b, nsqdtest.Options{})
 	server.Discard(benchTopic)
-	plain := nsqOutput(b, server.Direct())
-	defer closeOutput(b, plain)
+	plain := runAgent(b, "", server.Direct())
+	defer plain.stop(b)
 	dir := b.TempDir()
-	kept := spooled(b, dir, server.Direct())
-	defer closeOutput(b, kept)
+	kept := runAgent(b, dir, server.Direct())
+	defer kept.stop(b)
 	batch := benchBatch(points)
-	write := func(out agent.Output) func() error {
-		return func() error { return out.Write(b.Context(), batch) }
-	}
+	write := func(a *benchAgent) func() error { return func() error { return a.write(batch) } }
 	share(b, workers, 100, write(plain))
 	share(b, workers, 100, write(kept))
 
@@ -189,11 +207,11 @@ type replayed struct {
 func replay(b *testing.B, server *nsqdtest.Server, backlog int64) (r replayed) {
 	b.Helper()
 	server.Stop()
-	out := spooled(b, b.TempDir(), server.Addr())
-	defer closeOutput(b, out)
-	account := func() agent.Account { return out.(agent.Keeper).Accounts()["ns"] }
+	a := runAgent(b, b.TempDir(), server.Addr())
+	defer a.stop(b)
+	account := func() agent.Account { return a.Status().Accounts["ns"] }
 	batch, point := benchBatch(20), benchBatch(1)
-	share(b, 64, int(backlog)/20, func() error { return out.Write(b.Context(), batch) })
+	share(b, 64, int(backlog)/20, func() error { return a.write(batch) })
 
 	require.NoError(b, server.Restart())
 	server.Discard(benchTopic)
@@ -205,7 +223,7 @@ func replay(b *testing.B, server *nsqdtest.Server, backlog int64) (r replayed) {
 	began, before := time.Now(), account().Waiting
 	for account().Waiting > 0 {
 		written := time.Now()
-		require.NoError(b, out.Write(b.Context(), point))
+		require.NoError(b, a.write(point))
 		r.latencies = append(r.latencies, time.Since(written).Seconds()*1000)
 		time.Sleep(time.Millisecond)
 	}

@@ -9,12 +9,13 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/terminal"
 )
 
 // outputOf makes the output that the config names.
 func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
 	if cfg.Output.Name == OutputStdout {
-		return agent.NewWriterOutput(os.Stdout), nil
+		return agent.NewWriterOutput(terminal.Output(os.Stdout)), nil
 	}
 	o := cfg.Output
 	nsq := NSQConfig{
@@ -34,16 +35,20 @@ func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
 			return nil, fmt.Errorf("output.authsecretfile: %w", err)
 		}
 	}
-	output, err := NSQOutput(nsq)
-	if err != nil || o.SpoolSize == 0 {
-		return output, err
+	return NSQOutput(nsq)
+}
+
+// storeOf opens the store that the config names; nil where there is none.
+func storeOf(cfg Config, logger *slog.Logger) (agent.Store, error) {
+	if cfg.Output.Name == OutputStdout || cfg.Output.SpoolSize == 0 {
+		return nil, nil
 	}
 	return Spool(SpoolConfig{
 		Dir:     filepath.Join(cfg.DataDir(), "spool"),
-		MaxSize: o.SpoolSize,
-		MaxAge:  o.SpoolAge,
+		MaxSize: cfg.Output.SpoolSize,
+		MaxAge:  cfg.Output.SpoolAge,
 		Logger:  logger,
-	}, output)
+	})
 }
 
 // tlsConfig reads the files for TLS to nsqd; nil where it is off.
@@ -60,7 +65,7 @@ func (o OutputConfig) tlsConfig() (*tls.Config, error) {
 		config.RootCAs = pool
 	}
 	if o.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+		pair, err := loadKeyPair(o.TLSCert, o.TLSKey)
 		if err != nil {
 			return nil, fmt.Errorf("output.tlscert: %w", err)
 		}

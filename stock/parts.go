@@ -32,14 +32,14 @@ func NSQOutput(cfg NSQConfig) (agent.Output, error) {
 	return output, nil
 }
 
-// Spool returns an output around another one, which it owns from then on:
-// batches that inner does not take are kept in cfg.Dir and delivered later.
-func Spool(cfg SpoolConfig, inner agent.Output) (agent.Output, error) {
-	output, err := spool.Open(cfg, inner)
+// Spool opens a store in cfg.Dir: what the output does not take is kept there
+// on disk, and delivered later. See [agent.WithStore].
+func Spool(cfg SpoolConfig) (agent.Store, error) {
+	store, err := spool.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return output, nil
+	return store, nil
 }
 
 // HTTPRegistry returns a lodastack registry, to be asked over HTTP.
@@ -54,7 +54,11 @@ func HTTPRegistry(cfg HTTPRegistryConfig) (agent.Registry, error) {
 // FileRegistry returns the registry that is the file at address, which has the
 // form file:///PATH. It is read at every update.
 func FileRegistry(address string) (agent.Registry, error) {
-	registry, err := fileregistry.New(address)
+	return fileRegistry(fileregistry.Config{Address: address})
+}
+
+func fileRegistry(cfg fileregistry.Config) (agent.Registry, error) {
+	registry, err := fileregistry.New(cfg)
 	if err != nil {
 		return nil, err
 	}

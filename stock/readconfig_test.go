@@ -62,6 +62,7 @@ func TestTheFirstREADMEsExampleLoadsAsWritten(t *testing.T) {
 	want.Agent.PluginsUser = me.Username
 	want.Agent.Git = "git://git@git.test.com/orgname/%s.git"
 	want.Output.Servers = []string{"0.0.0.0:7777"}
+	want.Warnings = []string{"line 13: agent.git: git:// and http:// are not encrypted: who can change what is on its way decides which plugins this host runs; use https:// or ssh://"}
 	want.Log = stock.LogConfig{LogDir: "/tmp/agent/log", Level: slog.LevelDebug, LogRotateNum: 5, LogRotateSize: 1887436800}
 	require.Equal(t, want, c)
 }
@@ -120,7 +121,7 @@ output.format = "xml"
 func TestSectionsOfOlderConfigsAreSkippedWithAWarning(t *testing.T) {
 	c, err := readConfig(t, `
 [agent]
-registryaddr = "http://registry"
+registryaddr = "https://registry"
 [output]
 name = "stdout"
 [trace]
@@ -174,4 +175,30 @@ func TestOnlyNTPServersThatWereChosenMustAnswer(t *testing.T) {
 	require.Error(t, err) // what is required is missing
 	require.Equal(t, []string{"ntp.example.com"}, c.HostConfig().NTPServers)
 	require.Empty(t, stock.DefaultConfig().HostConfig().NTPServers)
+}
+
+func TestAddressesThatAnybodyOnTheWayCanAnswerAreWarnedOf(t *testing.T) {
+	for address, warned := range map[string]bool{
+		"http://registry":        true,
+		"https://registry":       false,
+		"http://127.0.0.1:8080":  false,
+		"http://localhost":       false,
+		"http://[::1]:8080":      false,
+		"file:///etc/agent.toml": false,
+	} {
+		c, err := readConfig(t, "agent.registryaddr = \""+address+"\"\noutput.name = \"stdout\"\n")
+		require.NoError(t, err)
+		require.Equal(t, warned, len(c.Warnings) == 1, address)
+	}
+	for git, warned := range map[string]bool{
+		"git://git.example.com/%s.git":   true,
+		"http://git.example.com/%s.git":  true,
+		"https://git.example.com/%s.git": false,
+		"git@git.example.com:%s.git":     false,
+		"http://127.0.0.1/%s.git":        false,
+	} {
+		c, err := readConfig(t, "agent.registryaddr = \"https://r\"\noutput.name = \"stdout\"\nagent.git = \""+git+"\"\n")
+		require.NoError(t, err)
+		require.Equal(t, warned, len(c.Warnings) == 1, git)
+	}
 }

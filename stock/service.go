@@ -9,11 +9,16 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/datadir"
+	"github.com/lodastack/agent/internal/httpserver"
 )
 
-// requestGrace is what requests under way get when a server stops.
-const requestGrace = time.Second
+const (
+	// requestGrace is what requests under way get when a server stops.
+	requestGrace = time.Second
+	// requestPatience is how long the end of requests is awaited that go on
+	// when their connection is closed and the agent has stopped.
+	requestPatience = 500 * time.Millisecond
+)
 
 // Run runs the agent of the config file at path, with more appended to its
 // options, and serves its HTTP API, until ctx ends.
@@ -41,10 +46,9 @@ type generation struct {
 	config    Config
 	listeners listeners
 	security  *tls.Config
-	data      *datadir.Lock
 	parts     *Stock
 	agent     *agent.Agent
-	server    *server
+	server    *httpserver.Server
 	cancel    context.CancelFunc
 	ended     chan error // of the agent's Run
 }
@@ -75,7 +79,7 @@ func NewService(path string, more ...agent.Option) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	defer close(s.done)
 	for _, warning := range s.current.config.Warnings {
-		s.log.Logger.Warn("a part of the config has no meaning", "file", s.path, "warning", warning)
+		s.log.Logger.Warn("config", "file", s.path, "warning", warning)
 	}
 	s.current.start(s)
 	for {
@@ -204,12 +208,9 @@ func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) 
 func (g *generation) build(s *Service) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, g.listeners.close(), g.data.Close())
+			err = errors.Join(err, g.listeners.close())
 		}
 	}()
-	if g.data, err = datadir.Take(g.config.DataDir()); err != nil {
-		return err
-	}
 	if g.parts, err = build(g.config, s.log, s.more); err != nil {
 		return err
 	}
@@ -225,13 +226,14 @@ func (g *generation) start(s *Service) {
 	g.cancel, g.ended = cancel, make(chan error, 1)
 	go func() { g.ended <- g.agent.Run(ctx) }()
 	warnOpen(g.config, s.log.Logger)
-	g.server = serve(g.config.API, g.listeners, g.security, g.agent.Handler(), s.log.Logger)
+	g.server = serveAPI(g.config.API, g.listeners, g.security, g.agent.Handler(), s.log.Logger)
 }
 
 // stop ends requests first, so that what they brought is delivered, and then
 // the agent.
 func (g *generation) stop() error {
-	err := g.server.stop(requestGrace)
+	err := g.server.Stop(requestGrace)
 	g.cancel()
-	return errors.Join(err, <-g.ended, g.parts.Close(), g.data.Close())
+	ended := <-g.ended
+	return errors.Join(err, ended, g.server.Wait(requestPatience), g.parts.Close())
 }

@@ -33,7 +33,9 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/datadir"
+	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/safedir"
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -59,7 +61,9 @@ type Stock struct {
 	// Options make the agent. They are good for one.
 	Options []agent.Option
 
-	output  agent.Output // closed by the agent
+	output  agent.Output   // closed by the agent
+	store   agent.Store    // closed by the agent; nil without
+	owned   *safedir.Owned // the directories of plugins and data
 	release []func(context.Context) error
 	ownsLog bool
 }
@@ -92,8 +96,9 @@ func New(cfg Config, more ...agent.Option) (*Stock, error) {
 // closePatience is how long closing waits for what plugins left.
 const closePatience = time.Second
 
-// Close releases what the agent, once it has run, does not: the log file, and
-// what plugins were run with. The log then goes to standard error.
+// Close releases what the agent, once it has run, does not: the directories of
+// plugins and data, the log file, and what plugins were run with. The log then
+// goes to standard error.
 func (s *Stock) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
@@ -102,6 +107,7 @@ func (s *Stock) Close() error {
 		wrong = append(wrong, release(ctx))
 	}
 	s.release = nil
+	wrong = append(wrong, s.owned.Close())
 	if s.ownsLog {
 		wrong = append(wrong, s.Log.Close())
 	}
@@ -112,7 +118,11 @@ func (s *Stock) Close() error {
 func (s *Stock) abandon() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
-	return errors.Join(s.output.Close(ctx), s.Close())
+	var wrong error
+	if s.store != nil {
+		wrong = s.store.Close(ctx)
+	}
+	return errors.Join(wrong, s.output.Close(ctx), s.Close())
 }
 
 // build makes the parts. What has to be opened comes last, and is closed again
@@ -128,7 +138,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 	if err != nil {
 		return s, err
 	}
-	if err := datadir.Make(cfg.DataDir()); err != nil {
+	if s.owned, err = safedir.Own(cfg.dirs()...); err != nil {
 		return s, err
 	}
 	runner, err := GitRunner(runnerConfig(cfg, log.Logger))
@@ -141,7 +151,14 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 		return s, err
 	}
 	s.output = output
-	s.Options = slices.Concat(cfg.options(), []agent.Option{
+	if s.store, err = storeOf(cfg, log.Logger); err != nil {
+		return s, errors.Join(err, output.Close(context.Background()))
+	}
+	options := cfg.options()
+	if s.store != nil {
+		options = append(options, agent.WithStore(s.store))
+	}
+	s.Options = slices.Concat(options, []agent.Option{
 		agent.WithLogger(log.Logger),
 		agent.WithRegistry(registry),
 		agent.WithPluginRunner(runner),
@@ -157,6 +174,7 @@ func (c Config) options() []agent.Option {
 		agent.WithBufferSize(c.Output.BufferSize),
 		agent.WithUpdateInterval(c.Agent.UpdateInterval),
 		agent.WithShutdownTimeout(shutdownTimeout),
+		agent.WithWarnings(c.Warnings...),
 		agent.WithMaxBody(c.API.MaxBody),
 		agent.WithAPIHosts(c.API.Hosts...),
 	}
@@ -165,7 +183,10 @@ func (c Config) options() []agent.Option {
 	}
 	if path := c.API.TokenFile; path != "" {
 		options = append(options, agent.WithControlToken(func() string {
-			token, _ := readSecret(path) // while it cannot be read, no token is good
+			if safefile.CheckFile(path, true) != nil {
+				return "" // while others may read or change it, no token is good
+			}
+			token, _ := readSecret(path) // nor while it cannot be read
 			return token
 		}))
 	}
@@ -176,7 +197,11 @@ func (c Config) options() []agent.Option {
 // anything. logger may be nil.
 func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 	if strings.HasPrefix(c.Agent.RegistryAddr, "file:") {
-		return FileRegistry(c.Agent.RegistryAddr)
+		registry := fileregistry.Config{Address: c.Agent.RegistryAddr, Logger: logger}
+		if c.Output.Name == OutputNSQ {
+			registry.TopicPrefix = c.Output.TopicPrefix
+		}
+		return fileRegistry(registry)
 	}
 	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
 }

@@ -29,7 +29,7 @@ func collect(c *call) error {
 	if err := c.parse(true); err != nil {
 		return err
 	}
-	cfg, err := stock.ReadConfig(c.config)
+	cfg, err := stock.ReadConfigValues(c.config)
 	hasConfig := err == nil
 	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist)) {
 		return wrongConfig(err)

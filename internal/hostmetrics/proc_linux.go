@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/procfs"
 	"golang.org/x/sys/unix"
 )
@@ -62,7 +63,7 @@ func (c *processes) CollectAssigned(ctx context.Context, assignments []agent.Ass
 	if !c.ready {
 		c.ready = true
 		clear(c.before)
-		if err := c.walk(wanted); err != nil || !pause(ctx, firstGap) {
+		if err := c.walk(wanted); err != nil || !backoff.Pause(ctx, firstGap) {
 			return wanted.batches(assignments), err
 		}
 		wanted.reset()

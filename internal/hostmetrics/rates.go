@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 // firstGap is the time between the first two readings of a collector of
@@ -23,23 +24,11 @@ func (r *rates) Collect(ctx context.Context) ([]agent.Metric, error) {
 	if !r.ready {
 		r.ready = true
 		metrics, err := r.read()
-		if !pause(ctx, firstGap) {
+		if !backoff.Pause(ctx, firstGap) {
 			return metrics, err
 		}
 	}
 	return r.read()
-}
-
-// pause returns false when ctx ended before d was over.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // stopwatch tells the time between readings.

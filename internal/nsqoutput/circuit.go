@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 const (
@@ -50,13 +50,13 @@ type circuit struct {
 	timeout time.Duration
 	log     *slog.Logger
 
-	mu       sync.Mutex // owns what follows
-	state    string
-	since    time.Time
-	err      error     // the last failure
-	failures int       // in a row
-	rested   time.Time // when it may be tried, while down
-	claimed  bool
+	mu      sync.Mutex // owns what follows
+	state   string
+	since   time.Time
+	err     error // the last failure
+	retry   backoff.Backoff
+	rested  time.Time // when it may be tried, while down
+	claimed bool
 }
 
 func (c *circuit) status() agent.ServerDetails {
@@ -157,15 +157,14 @@ func (c *circuit) settle(err error, took time.Duration, claimed bool, good strin
 		// That says nothing of the server.
 	case claimed || c.state != Down:
 		c.err = err
-		c.failures++
-		c.rested = time.Now().Add(rest(c.failures))
+		c.rested = time.Now().Add(c.retry.Next())
 		c.becomeLocked(Down)
 	}
 }
 
 func (c *circuit) becomeLocked(state string) {
 	if state == Up {
-		c.failures = 0
+		c.retry.Reset()
 	}
 	if c.state == state {
 		return
@@ -177,14 +176,4 @@ func (c *circuit) becomeLocked(state string) {
 		c.log.Info("nsqd takes points again", slog.String("server", c.addr))
 	}
 	c.state, c.since = state, time.Now()
-}
-
-// rest is how long a server is left alone that has failed so many times in a
-// row. Agents that lost it together do not come back together.
-func rest(failures int) time.Duration {
-	d := longestRest
-	if failures < 5 {
-		d = min(d, shortestRest<<(failures-1))
-	}
-	return d/2 + rand.N(d/2)
 }

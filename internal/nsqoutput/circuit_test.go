@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 var errRefused = errors.New("connection refused")
 
 func newCircuit() *circuit {
-	return &circuit{addr: "nsqd:4150", timeout: 5 * time.Second, log: slog.New(slog.DiscardHandler), state: Unused}
+	return &circuit{addr: "nsqd:4150", timeout: 5 * time.Second, log: slog.New(slog.DiscardHandler), state: Unused, retry: backoff.Backoff{First: shortestRest, Most: longestRest}}
 }
 
 func TestCircuitLeavesAFailingServerAloneForLongerAndLonger(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nsqio/go-nsq"
+
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 const (
@@ -40,7 +42,7 @@ func newServer(addr string, cfg *Config) *server {
 	return &server{
 		addr:   addr,
 		cfg:    cfg,
-		health: circuit{addr: addr, timeout: cfg.Timeout, log: cfg.Logger, state: Unused},
+		health: circuit{addr: addr, timeout: cfg.Timeout, log: cfg.Logger, state: Unused, retry: backoff.Backoff{First: shortestRest, Most: longestRest}},
 		slots:  make(chan struct{}, maxConns),
 	}
 }

@@ -150,9 +150,8 @@ func BenchmarkOutageWrite(b *testing.B) {
 			for b.Loop() {
 				took += parallel(b, s, workers, n, point)
 			}
-			st := s.Status()
 			b.ReportMetric(float64(b.N*n)/took.Seconds(), "posts/s")
-			b.ReportMetric(float64(st.Size)/float64(st.Waiting), "bytes/point")
+			b.ReportMetric(float64(s.spool.Inspect().Bytes)/float64(s.waiting()), "bytes/point")
 		})
 	}
 }
@@ -169,11 +168,11 @@ func BenchmarkReplay(b *testing.B) {
 		parallel(b, s, 64, points/5, batch("a", 1, 5))
 		gate.shut.Store(false)
 		// What counts is the rate, not the pause before the next attempt.
-		for s.Status().Waiting == points {
+		for s.waiting() == points {
 			time.Sleep(time.Millisecond)
 		}
-		started, rest := time.Now(), float64(s.Status().Waiting)
-		for s.Status().Waiting > 0 {
+		started, rest := time.Now(), float64(s.waiting())
+		for s.waiting() > 0 {
 			time.Sleep(time.Millisecond)
 		}
 		replay := rest / time.Since(started).Seconds()
@@ -198,12 +197,12 @@ func BenchmarkLiveWhileDraining(b *testing.B) {
 	for b.Loop() {
 		gate.shut.Store(true)
 		s := open(b, spool.Config{Dir: b.TempDir()}, gate)
-		for s.Status().Size < mib<<20 {
+		for s.spool.Inspect().Bytes < mib<<20 {
 			parallel(b, s, 64, 1000, batch("a", 1, 20))
 		}
 		gate.shut.Store(false)
 		point := batch("live", 1, 1)
-		for s.Status().Waiting > 0 {
+		for s.waiting() > 0 {
 			started := time.Now()
 			require.NoError(b, s.Write(context.Background(), point))
 			latencies = append(latencies, time.Since(started).Seconds()*1000)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/spool"
 )
 
@@ -22,8 +22,8 @@ func TestAClockSetBackLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := &fakeOutput{}
 		s := open(t, spool.Config{Dir: dir}, inner)
-		eventually(t, func() bool { return s.Status().Waiting == 0 }, "drained")
-		require.Equal(t, agent.Account{Accepted: 3, Delivered: 3, Dropped: map[string]int64{}}, s.Accounts()["a"])
+		eventually(t, func() bool { return s.waiting() == 0 }, "drained")
+		require.Equal(t, delivery.Account{Accepted: 3, Delivered: 3}, s.Accounts()["a"])
 		require.Equal(t, 3, inner.points("a"))
 		require.NoError(t, s.Close(t.Context()))
 	})
@@ -40,8 +40,8 @@ func TestAClockSetFarForwardExpiresPointsAndCountsThem(t *testing.T) {
 	inner := &fakeOutput{}
 	inner.set(away)
 	s := open(t, spool.Config{Dir: dir}, inner)
-	eventually(t, func() bool { return s.Status().Waiting == 0 }, "expired")
-	require.Equal(t, agent.Account{Accepted: 3, Dropped: map[string]int64{spool.DroppedAge: 3}}, s.Accounts()["a"])
+	eventually(t, func() bool { return s.waiting() == 0 }, "expired")
+	require.Equal(t, delivery.Account{Accepted: 3, Dropped: map[string]int64{spool.DroppedAge: 3}}, s.Accounts()["a"])
 }
 
 // keep writes three points that stay on disk.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/spool"
 )
 
@@ -21,7 +21,7 @@ const backlogPoints = 12_000
 func backlog(t *testing.T, dir string) {
 	inner := &fakeOutput{}
 	inner.set(away)
-	s, err := spool.Open(spool.Config{Dir: dir, MaxSize: 2 << 20}, inner)
+	s, err := start(spool.Config{Dir: dir, MaxSize: 2 << 20}, inner)
 	require.NoError(t, err)
 	for i := range backlogPoints / 20 {
 		write(t, s, batch("a", i*20, 20))
@@ -44,11 +44,11 @@ func copyDir(t *testing.T, from string) string {
 
 // drainDamaged opens a spool, lets it drain, and checks that each point has
 // come through as it was or is counted as damaged.
-func drainDamaged(t *testing.T, dir string) (status spool.Status, delivered, lost int64) {
+func drainDamaged(t *testing.T, dir string) (damages []spool.Damage, delivered, lost int64) {
 	inner := &fakeOutput{}
-	s, err := spool.Open(spool.Config{Dir: dir, MaxSize: 2 << 20}, inner)
+	s, err := start(spool.Config{Dir: dir, MaxSize: 2 << 20}, inner)
 	require.NoError(t, err)
-	eventually(t, func() bool { return s.Status().Waiting == 0 }, "drained")
+	eventually(t, func() bool { return s.waiting() == 0 }, "drained")
 	require.NoError(t, s.Close(context.Background()))
 	accounts := s.Accounts()
 	requireBalance(t, accounts)
@@ -61,7 +61,7 @@ func drainDamaged(t *testing.T, dir string) (status spool.Status, delivered, los
 	}
 	require.Equal(t, int64(inner.points("a")), accounts["a"].Delivered)
 	require.Empty(t, segments(t, dir))
-	return s.Status(), accounts["a"].Delivered, accounts["a"].Dropped[spool.DroppedDamaged]
+	return s.spool.Damages(), accounts["a"].Delivered, accounts["a"].Dropped[spool.DroppedDamaged]
 }
 
 // TestDamageIsNeverDeliveredAndNeverInTheWay breaks one file of the backlog
@@ -122,14 +122,14 @@ func TestDamageIsNeverDeliveredAndNeverInTheWay(t *testing.T) {
 				if !withSummary {
 					_ = os.Remove(strings.TrimSuffix(path, ".db") + ".sum")
 				}
-				status, delivered, lost := drainDamaged(t, dir)
+				damages, delivered, lost := drainDamaged(t, dir)
 				if withSummary {
 					require.Equal(t, int64(backlogPoints), delivered+lost)
 				}
 				if lost > 0 {
-					require.NotEmpty(t, status.Damages)
-					require.Equal(t, lost, status.Damages[0].Points)
-					require.FileExists(t, status.Damages[0].File)
+					require.NotEmpty(t, damages)
+					require.Equal(t, lost, damages[0].Points)
+					require.FileExists(t, damages[0].File)
 				}
 			}
 		})
@@ -152,11 +152,11 @@ func TestPointsOfAFileThatCannotBeOpenedAreCounted(t *testing.T) {
 	dir := t.TempDir()
 	backlog(t, dir)
 	require.NoError(t, os.WriteFile(segments(t, dir)[0], []byte("no database"), 0o600))
-	status, _, lost := drainDamaged(t, dir)
+	damages, _, lost := drainDamaged(t, dir)
 	require.NotZero(t, lost)
-	require.Len(t, status.Damages, 1)
-	require.Contains(t, status.Damages[0].File, ".damaged-")
-	require.NotEmpty(t, status.Damages[0].Reason)
+	require.Len(t, damages, 1)
+	require.Contains(t, damages[0].File, ".damaged-")
+	require.NotEmpty(t, damages[0].Reason)
 }
 
 func TestOnlyAFewDamagedFilesAreKept(t *testing.T) {
@@ -202,13 +202,13 @@ func TestDamageWhileRunning(t *testing.T) {
 		_ = s.Write(context.Background(), batch("b", i, 1))
 	}
 	inner.set(nil)
-	eventually(t, func() bool { return s.Status().Waiting == 0 }, "drained")
+	eventually(t, func() bool { return s.waiting() == 0 }, "drained")
 	accounts := s.Accounts()
 	requireBalance(t, accounts)
 	require.NotZero(t, accounts["a"].Dropped[spool.DroppedDamaged])
-	require.Equal(t, agent.Account{Accepted: backlogPoints, Delivered: int64(inner.points("a")), Dropped: map[string]int64{spool.DroppedDamaged: backlogPoints - int64(inner.points("a"))}}, accounts["a"])
+	require.Equal(t, delivery.Account{Accepted: backlogPoints, Delivered: int64(inner.points("a")), Dropped: map[string]int64{spool.DroppedDamaged: backlogPoints - int64(inner.points("a"))}}, accounts["a"])
 	require.NoError(t, s.Write(context.Background(), batch("b", 1000, 1)))
-	require.WithinDuration(t, time.Now(), s.Status().Damages[0].Time, time.Minute)
+	require.WithinDuration(t, time.Now(), s.spool.Damages()[0].Time, time.Minute)
 }
 
 // TestDamageToWhatAKillLeftIsCounted breaks the segment that was being written,

@@ -4,22 +4,28 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/lodastack/agent"
 )
 
-// decoder turns blocks back into batches, one for each namespace, which it
-// collects until they are taken out of it. The zero value is ready.
+// decoder turns blocks back into batches, which it collects. The zero value is
+// ready.
 type decoder struct {
 	batches []agent.Batch
-	// largest is the number of metrics of the largest batch.
-	largest int
-	// place is the index in batches of a namespace.
-	place map[string]int
+	// metrics has room for those of the next batches.
+	metrics []agent.Metric
 	// tags holds the maps made so far by their encoded form: most points of a
 	// host have the same tags, and batches may share them.
 	tags map[string]map[string]string
+}
+
+// points counts what has been collected, by namespace.
+func (d *decoder) points() map[string]int64 {
+	points := make(map[string]int64)
+	for _, b := range d.batches {
+		points[b.Namespace] += int64(len(b.Metrics))
+	}
+	return points
 }
 
 // block decodes a block. Records that cannot be trusted are left out, and
@@ -83,32 +89,21 @@ func (d *decoder) record(payload string) error {
 	if r.failed || count > uint64(len(r.rest)/4) {
 		return errDamaged
 	}
-	batch := d.batch(namespace)
-	before := batch.Metrics
-	batch.Metrics = slices.Grow(batch.Metrics, int(count))
+	if cap(d.metrics)-len(d.metrics) < int(count) {
+		d.metrics = make([]agent.Metric, 0, max(int(count), recordMetrics))
+	}
+	first := len(d.metrics)
 	for range count {
-		batch.Metrics = append(batch.Metrics, agent.Metric{Name: r.string(), Timestamp: r.varint(), Tags: d.sharedTags(&r), Value: r.value()})
+		d.metrics = append(d.metrics, agent.Metric{Name: r.string(), Timestamp: r.varint(), Tags: d.sharedTags(&r), Value: r.value()})
 	}
 	if r.failed || r.rest != "" {
-		batch.Metrics = before
+		d.metrics = d.metrics[:first]
 		return errDamaged
 	}
-	d.largest = max(d.largest, len(batch.Metrics))
-	return nil
-}
-
-// batch returns the batch of a namespace, which is valid until the next call.
-func (d *decoder) batch(namespace string) *agent.Batch {
-	i, ok := d.place[namespace]
-	if !ok {
-		if d.place == nil {
-			d.place = map[string]int{}
-		}
-		i = len(d.batches)
-		d.place[namespace] = i
-		d.batches = append(d.batches, agent.Batch{Namespace: namespace})
+	if count > 0 {
+		d.batches = append(d.batches, agent.Batch{Namespace: namespace, Metrics: d.metrics[first:len(d.metrics):len(d.metrics)]})
 	}
-	return &d.batches[i]
+	return nil
 }
 
 func (d *decoder) sharedTags(r *reader) map[string]string {

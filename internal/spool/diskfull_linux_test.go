@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -27,26 +28,26 @@ func TestDiskFull(t *testing.T) {
 	s := open(t, spool.Config{Dir: dir}, inner)
 	accepted := fillDisk(t, s)
 	require.NotZero(t, accepted)
-	require.Contains(t, s.Status().Fault, "no space left")
+	require.Contains(t, strings.Join(s.spool.Inspect().Problems, ""), "no space left")
 	requireBalance(t, s.Accounts())
 
 	require.NoError(t, os.Remove(ballast))
 	write(t, s, batch("b", 0, 1000))
-	require.Empty(t, s.Status().Fault, "it recovers by itself")
+	require.Empty(t, s.spool.Inspect().Problems, "it recovers by itself")
 
 	inner.set(nil)
-	eventually(t, func() bool { return s.Status().Waiting == 0 }, "drained")
+	eventually(t, func() bool { return s.waiting() == 0 }, "drained")
 	accounts := s.Accounts()
 	requireBalance(t, accounts)
 	require.Equal(t, int64(accepted), accounts["a"].Delivered)
 	require.Equal(t, accepted, inner.points("a"))
 	require.Equal(t, 1000, inner.points("b"))
-	require.Empty(t, s.Status().Damages)
+	require.Empty(t, s.spool.Damages())
 }
 
 // fillDisk writes until it fails a few times and returns how many points were
 // accepted.
-func fillDisk(t *testing.T, s *spool.Spool) (accepted int) {
+func fillDisk(t *testing.T, s *journey) (accepted int) {
 	for failed := 0; failed < 20; {
 		err := s.Write(context.Background(), batch("a", accepted, 1000))
 		if err == nil {

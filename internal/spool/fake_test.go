@@ -1,9 +1,11 @@
 package spool_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/spool"
 )
 
@@ -114,21 +117,111 @@ func batch(namespace string, first, n int) agent.Batch {
 	return b
 }
 
-func open(t testing.TB, c spool.Config, inner agent.Output) *spool.Spool {
-	t.Helper()
-	s, err := spool.Open(c, inner)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close(context.Background()) })
-	return s
+// journey is a spool with the engine that fills and empties it, as in an agent.
+type journey struct {
+	*delivery.Engine[agent.Metric]
+	spool *spool.Spool
+	inner agent.Output
 }
 
-func write(t testing.TB, s *spool.Spool, b agent.Batch) {
+// open starts an engine that writes to inner, with the spool of the config.
+func open(t testing.TB, c spool.Config, inner agent.Output) *journey {
+	t.Helper()
+	j, err := start(c, inner)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = j.Close(context.Background()) })
+	return j
+}
+
+func start(c spool.Config, inner agent.Output) (*journey, error) {
+	s, err := spool.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	engine := delivery.New(delivery.Config[agent.Metric]{
+		Output: func(ctx context.Context, b delivery.Batch[agent.Metric]) error {
+			err := inner.Write(ctx, agent.Batch{Namespace: b.Namespace, Metrics: b.Points})
+			var permanent *agent.PermanentError
+			if errors.As(err, &permanent) {
+				return &delivery.Refusal{Reason: cmp.Or(permanent.Reason, "refused"), Points: permanent.Points, Indexes: permanent.Indexes, Err: err}
+			}
+			return err
+		},
+		Store:      engineStore{s},
+		BufferSize: 1000,
+		Logger:     slog.New(slog.DiscardHandler),
+	})
+	engine.Start()
+	return &journey{engine, s, inner}, nil
+}
+
+func (j *journey) Write(ctx context.Context, b agent.Batch) error {
+	return j.Engine.Write(ctx, delivery.Batch[agent.Metric]{Namespace: b.Namespace, Points: b.Metrics})
+}
+
+func (j *journey) Close(ctx context.Context) error {
+	return errors.Join(j.Engine.StopWrites(ctx), j.Engine.Close(ctx), j.inner.Close(ctx))
+}
+
+func (j *journey) Accounts() map[string]delivery.Account {
+	accounts, _ := j.Engine.Accounts()
+	return accounts
+}
+
+// waiting returns how many points wait, in memory and on disk.
+func (j *journey) waiting() int64 {
+	_, total := j.Engine.Accounts()
+	return total.Waiting
+}
+
+// down returns why the output takes nothing.
+func (j *journey) down() string {
+	if _, err := j.State(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// engineStore is the spool as the engine sees it.
+type engineStore struct{ *spool.Spool }
+
+func (s engineStore) Put(ctx context.Context, batches []delivery.Batch[agent.Metric]) error {
+	return s.Spool.Put(ctx, fromEngine(batches))
+}
+
+func (s engineStore) Next(ctx context.Context) (batches []delivery.Batch[agent.Metric], err error) {
+	list, err := s.Spool.Next(ctx)
+	for _, b := range list {
+		batches = append(batches, delivery.Batch[agent.Metric]{Namespace: b.Namespace, Points: b.Metrics})
+	}
+	return batches, err
+}
+
+func (s engineStore) Done(ctx context.Context, rest []delivery.Batch[agent.Metric]) error {
+	return s.Spool.Done(ctx, fromEngine(rest))
+}
+
+func (s engineStore) Losses() (losses []delivery.Loss) {
+	for _, loss := range s.Spool.Losses() {
+		losses = append(losses, delivery.Loss(loss))
+	}
+	return losses
+}
+
+func fromEngine(batches []delivery.Batch[agent.Metric]) (list []agent.Batch) {
+	for _, b := range batches {
+		list = append(list, agent.Batch{Namespace: b.Namespace, Metrics: b.Points})
+	}
+	return list
+}
+
+func write(t testing.TB, s *journey, b agent.Batch) {
 	t.Helper()
 	require.NoError(t, s.Write(context.Background(), b))
 }
 
 // requireBalance checks what must be true at every moment.
-func requireBalance(t testing.TB, accounts map[string]agent.Account) {
+func requireBalance(t testing.TB, accounts map[string]delivery.Account) {
 	t.Helper()
 	for namespace, a := range accounts {
 		sum := a.Delivered + a.Waiting

@@ -59,7 +59,7 @@ func writeUntilKilled(dir string, first int) {
 		_, err := os.Stdout.Write(lines.Bytes())
 		return err
 	})
-	s, err := spool.Open(spool.Config{Dir: dir}, inner)
+	s, err := start(spool.Config{Dir: dir}, inner)
 	if err != nil {
 		fmt.Println("failed", err)
 		return
@@ -91,8 +91,8 @@ func TestSpoolKeepsAcknowledgedBatchesAfterKill(t *testing.T) {
 	}
 	inner := &fakeOutput{}
 	s := open(t, spool.Config{Dir: dir}, inner)
-	require.Empty(t, s.Status().Damages)
-	eventually(t, func() bool { return s.Status().Waiting == 0 }, "drained")
+	require.Empty(t, s.spool.Damages())
+	eventually(t, func() bool { return s.waiting() == 0 }, "drained")
 	requireBalance(t, s.Accounts())
 	for n := range inner.seen["a"] {
 		delivered[n] = true

@@ -13,12 +13,21 @@ import (
 
 // Damage is a file of the spool that could not be read, or only in parts.
 type Damage struct {
-	// File is the path to which it was set aside. The newest few are kept.
+	// File is the path to which it was set aside, empty where it is gone. The
+	// newest few are kept.
 	File   string
 	Reason string
 	// Points that were lost with it, as far as their number is known.
 	Points int64
 	Time   time.Time
+}
+
+func (d Damage) String() string {
+	text := fmt.Sprintf("points on disk were damaged and %d are lost (%s)", d.Points, d.Reason)
+	if d.File == "" {
+		return text
+	}
+	return text + "; the file is set aside as " + d.File
 }
 
 // keptDamages is how many damaged files are kept for whoever wants to know.
@@ -28,56 +37,56 @@ const damagedSuffix = ".damaged-"
 
 // load finds the segments of earlier runs. Damaged ones are set aside; an
 // error means that a file could not be opened for another reason.
-func (q *queue) load() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	paths, err := filepath.Glob(filepath.Join(q.dir, "*"+segmentSuffix))
+func (s *Spool) load() error {
+	paths, err := filepath.Glob(filepath.Join(s.dir, "*"+segmentSuffix))
 	if err != nil {
 		return err
 	}
 	slices.Sort(paths)
 	for _, path := range paths {
-		if err := q.loadSegment(path); err != nil {
+		if err := s.loadSegment(path); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
 	}
-	q.makeRoom(0)
-	return q.removeOrphans()
+	s.makeRoom(0)
+	return s.removeOrphans()
 }
 
-func (q *queue) loadSegment(path string) error {
+func (s *Spool) loadSegment(path string) error {
 	id, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), segmentSuffix), 16, 64)
 	if err != nil {
 		return nil
 	}
-	q.lastID = max(q.lastID, id)
+	s.lastID = max(s.lastID, id)
 	g, err := foundSegment(path)
 	if err != nil && !isDamage(err) {
 		return err
 	}
 	if err != nil {
-		for namespace, n := range g.points {
-			q.ledger.stored(namespace, n)
-		}
-		q.ledger.dropped(g.points, DroppedDamaged)
-		q.setAside(g, err, total(g.points))
+		s.found(g.points)
+		s.lose(g.points, DroppedDamaged)
+		s.setAside(g, err, total(g.points))
 		return nil
 	}
-	q.segments = append(q.segments, g)
+	s.segments = append(s.segments, g)
 	if len(g.points) == 0 && g.bad == nil {
-		q.remove(g)
+		s.remove(g)
 		return nil
 	}
-	for namespace, n := range g.points {
-		q.ledger.stored(namespace, n)
-	}
+	s.found(g.points)
 	return nil
+}
+
+func (s *Spool) found(points map[string]int64) {
+	for namespace, n := range points {
+		s.waiting[namespace] += n
+	}
 }
 
 // foundSegment returns the segment at path with its figures. It is not nil
 // where there is an error.
 func foundSegment(path string) (*segment, error) {
-	g := &segment{path: path, next: 1, points: map[string]int64{}}
+	g := &segment{path: path, next: 1, read: 1, points: map[string]int64{}}
 	info, err := os.Stat(path)
 	if err != nil {
 		return g, err
@@ -85,7 +94,7 @@ func foundSegment(path string) (*segment, error) {
 	g.size, g.oldest, g.newest = info.Size(), info.ModTime(), info.ModTime()
 	s, ok := loadSummary(path)
 	if ok && !s.Open {
-		g.last, g.next, g.oldest, g.newest = s.Last, s.Next, s.Oldest, s.Newest
+		g.last, g.next, g.read, g.oldest, g.newest = s.Last, s.Next, s.Next, s.Oldest, s.Newest
 		if s.Points != nil {
 			g.points = s.Points
 		}
@@ -131,33 +140,36 @@ func (g *segment) count() (err error) {
 	return nil
 }
 
-// setAside renames a damaged segment and removes the oldest of those. It must
-// be called with the lock held.
-func (q *queue) setAside(g *segment, reason error, points int64) {
+// setAside renames a damaged segment and removes the oldest of those.
+func (s *Spool) setAside(g *segment, reason error, points int64) {
 	now := time.Now()
 	d := Damage{File: fmt.Sprintf("%s%s%d", g.path, damagedSuffix, now.Unix()), Reason: reason.Error(), Points: points, Time: now}
-	q.log.Error("spool file is damaged and was set aside", "file", d.File, "points_lost", points, "reason", reason)
+	s.log.Error("spool file is damaged and was set aside", "file", d.File, "points_lost", points, "reason", reason)
 	if err := os.Rename(g.path, d.File); err != nil {
-		q.log.Error("damaged spool file could not be renamed", "file", g.path, "error", err)
+		s.log.Error("damaged spool file could not be renamed", "file", g.path, "error", err)
 	}
-	q.remove(g)
-	q.damages = append(q.damages, d)
-	if len(q.damages) > keptDamages {
-		q.damages = slices.Delete(q.damages, 0, len(q.damages)-keptDamages)
-	}
-	files, _ := filepath.Glob(filepath.Join(q.dir, "*"+damagedSuffix+"*"))
+	s.remove(g)
+	s.addDamage(d)
+	files, _ := filepath.Glob(filepath.Join(s.dir, "*"+damagedSuffix+"*"))
 	slices.Sort(files)
 	for len(files) > keptDamages {
 		if err := removeFile(files[0]); err != nil {
-			q.log.Error("damaged spool file could not be removed", "file", files[0], "error", err)
+			s.log.Error("damaged spool file could not be removed", "file", files[0], "error", err)
 		}
 		files = files[1:]
 	}
 }
 
+func (s *Spool) addDamage(d Damage) {
+	s.damages = append(s.damages, d)
+	if len(s.damages) > keptDamages {
+		s.damages = slices.Delete(s.damages, 0, len(s.damages)-keptDamages)
+	}
+}
+
 // removeOrphans removes the summaries whose segment is gone.
-func (q *queue) removeOrphans() error {
-	paths, err := filepath.Glob(filepath.Join(q.dir, "*"+summarySuffix+"*"))
+func (s *Spool) removeOrphans() error {
+	paths, err := filepath.Glob(filepath.Join(s.dir, "*"+summarySuffix+"*"))
 	if err != nil {
 		return err
 	}

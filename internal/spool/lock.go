@@ -37,3 +37,13 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return file, nil
 }
+
+// isLockOf tells whether the locked file is still that of the directory.
+func isLockOf(lock *os.File, dir string) bool {
+	held, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(filepath.Join(dir, "lock"))
+	return err == nil && os.SameFile(held, named)
+}

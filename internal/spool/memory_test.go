@@ -32,7 +32,7 @@ func measureMemory(dir string) {
 	mib, _ := strconv.Atoi(os.Getenv("SPOOL_TEST_MIB"))
 	inner := &gatedOutput{Output: discard{}}
 	inner.shut.Store(true)
-	s, err := spool.Open(spool.Config{Dir: dir}, inner)
+	s, err := start(spool.Config{Dir: dir}, inner)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -42,7 +42,7 @@ func measureMemory(dir string) {
 		for range 64 {
 			writers.Go(func() {
 				b := batch("a", 1, 20)
-				for s.Status().Size < size {
+				for s.spool.Inspect().Bytes < size {
 					if s.Write(context.Background(), b) != nil {
 						return
 					}
@@ -70,10 +70,10 @@ func measureMemory(dir string) {
 	started := time.Now()
 	fill(int64(mib) << 20)
 	filled := time.Since(started)
-	points := s.Status().Waiting
+	points := s.waiting()
 	inner.shut.Store(false)
 	started = time.Now()
-	for s.Status().Waiting > 0 {
+	for s.waiting() > 0 {
 		time.Sleep(5 * time.Millisecond)
 	}
 	drained := time.Since(started)

@@ -31,7 +31,7 @@ const (
 )
 
 // A record holds at most this many metrics, so that one damaged record loses
-// little and the longest write of the drainer stays short.
+// little.
 const recordMetrics = 500
 
 var errDamaged = errors.New("checksum or format is wrong")
@@ -39,20 +39,16 @@ var errDamaged = errors.New("checksum or format is wrong")
 // appendBlockHead begins a block.
 func appendBlockHead(dst []byte, seq uint64) []byte {
 	start := len(dst)
-	dst = append(dst, blockVersion)
-	dst = binary.LittleEndian.AppendUint64(dst, seq)
-	return binary.LittleEndian.AppendUint32(dst, checksum(dst[start:]))
+	dst = append(dst, make([]byte, blockHeadSize)...)
+	numberBlock(dst[start:], seq)
+	return dst
 }
 
-// appendRecords encodes b in as many records as it takes.
-func appendRecords(dst []byte, b agent.Batch) ([]byte, error) {
-	for metrics := range slices.Chunk(b.Metrics, recordMetrics) {
-		var err error
-		if dst, err = appendRecord(dst, b.Namespace, metrics); err != nil {
-			return nil, err
-		}
-	}
-	return dst, nil
+// numberBlock sets the number of a block.
+func numberBlock(block []byte, seq uint64) {
+	block[0] = blockVersion
+	binary.LittleEndian.PutUint64(block[1:], seq)
+	binary.LittleEndian.PutUint32(block[9:], checksum(block[:9]))
 }
 
 func appendRecord(dst []byte, namespace string, metrics []agent.Metric) ([]byte, error) {

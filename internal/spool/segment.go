@@ -16,11 +16,8 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// segment is one bbolt file. It is written by the committer until it is
-// sealed, and from then on only read, by the drainer.
-//
-// Its figures are guarded by the mutex of the queue; db belongs to whoever
-// may write or read the segment.
+// segment is one bbolt file. It is written until it is sealed, and from then on
+// only read.
 type segment struct {
 	path string
 	// size of the file in bytes.
@@ -28,18 +25,19 @@ type segment struct {
 	// last is the sequence number of the newest block, 0 where there is none.
 	// Blocks are numbered from 1.
 	last uint64
-	// next is the block to be drained next.
-	next uint64
+	// next is the first block that is not done, read the first one that is not
+	// read.
+	next, read uint64
 	// points waiting in the blocks from next on, by namespace.
 	points map[string]int64
 	// oldest and newest are the times of the first and of the last write.
 	oldest, newest time.Time
 	// bad is why some of it could not be read, nil while all could.
 	bad error
-	// summarized is when the drainer last saved its place.
+	// summarized is when it was last saved how far it is done.
 	summarized time.Time
-	// dropped is the reason for which the segment was removed while the
-	// drainer was busy with it.
+	// dropped is the reason for which the segment was removed before all of it
+	// was done.
 	dropped string
 
 	db   *bolt.DB
@@ -57,7 +55,7 @@ func blockKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq
 
 // createSegment makes an empty segment that survives power loss.
 func createSegment(path string, size int64) (*segment, error) {
-	g := &segment{path: path, next: 1, points: map[string]int64{}}
+	g := &segment{path: path, next: 1, read: 1, points: map[string]int64{}}
 	err := g.openFile(&bolt.Options{
 		Timeout:         time.Second,
 		FreelistType:    bolt.FreelistMapType,
@@ -238,9 +236,30 @@ func guarded(fn func() error) (err error) {
 func isDamage(err error) bool {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
-		return errno == syscall.EIO
+		return errno == syscall.EIO || errno == syscall.ENOENT
 	}
 	return err != nil && !errors.Is(err, bolterrors.ErrTimeout)
+}
+
+// errRemoved says that the file of a segment has lost its name: what was
+// written to it is gone with it.
+var errRemoved = errors.New("somebody else removed the file")
+
+// checkName returns an error unless what was written can be found under the
+// segment's name. See grafana/agent#482.
+func (g *segment) checkName() error {
+	open, err := g.file.Stat()
+	if err != nil {
+		return fmt.Errorf("write %s: %w", g.path, err)
+	}
+	named, err := os.Stat(g.path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(open, named) {
+		return fmt.Errorf("write %s: %w", g.path, errRemoved)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", g.path, err)
+	}
+	return nil
 }
 
 func removeFile(path string) error {

@@ -1,34 +1,27 @@
-// Package spool keeps points on disk while an output does not take them.
+// Package spool keeps batches on disk, in the order in which they come.
 //
-//	         acknowledged
-//	Write ───────────────────────────────► inner output
-//	  │                                        ▲
-//	  │ fails, lags or is down                 │ one write at a time
-//	  ▼                                        │
-//	committer ──► segment … segment ──► drainer ┘
-//	  one transaction for all who wait    oldest first
-//
-// While the inner output acknowledges, nothing is written to disk. When it
-// fails, a batch goes into the newest segment and Write returns once it is
-// synced. New points are not held up by old ones: they go to the inner output
-// as soon as it is back, while the drainer works off the backlog beside them.
+//	Put ──► segment … segment ──► Next: a piece, and the next, and the next …
+//	        newest      oldest      │
+//	           ▲                    ├── Done: the oldest piece is removed, what is
+//	           └────────────────────┘   left of it goes behind all others
+//	                                └── Rewind: the oldest piece comes again
 //
 // # On disk
 //
 //	lock                          one process owns the directory
 //	18a3f0c2d4e5b6a7.db           a segment: a bbolt file of a few MiB
 //	18a3f0c2d4e5b6a7.sum          how many points a sealed segment holds, and
-//	                              how far it is drained; never relied on
+//	                              how far it is done; never relied on
 //	18a3….db.damaged-1753000000   could not be read, kept for inspection
 //
-// A segment is written by one goroutine and then sealed; a sealed segment is
-// never changed, is drained, and is removed. An acknowledged block is whole
-// on disk: bbolt syncs its pages before the page that refers to them, and the
-// directory is synced before the first block. After a crash the blocks that
-// were delivered since the last summary, of one second at most, are delivered
-// again. What a torn or flipped byte makes unreadable is noticed by checksums
-// and counted as dropped; it is never delivered and never keeps the spool
-// from opening.
+// The newest segment is written until it is large enough, and then sealed. A
+// sealed segment is never changed; it is read, and removed once all of it is
+// done. What Put has acknowledged is whole on disk: bbolt syncs its pages
+// before the page that refers to them, the directory is synced before the
+// first block, and the file still had its name after that. After a crash, what
+// was done since the last summary, of one second at most, comes again. What a
+// torn or flipped byte makes unreadable is noticed by checksums and counted as
+// lost; it is never returned and never keeps the spool from opening.
 package spool
 
 import (
@@ -38,7 +31,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -56,16 +50,7 @@ type Config struct {
 	// MaxAge bounds how long points wait. They are dropped when they are
 	// between 1 and 9/8 of it old. Zero stands for 7 days.
 	MaxAge time.Duration
-	// WriteTimeout is how long the inner output may take for a live batch
-	// before the batch goes to disk. Zero stands for 1 s. It should be longer
-	// than the inner output's own way around a dead server.
-	WriteTimeout time.Duration
-	// DrainRate bounds how many points of the backlog are delivered in a
-	// second. At zero, the bound is that only one write of the backlog, of at
-	// most 1000 points, is under way at a time.
-	DrainRate int
-	// Logger is told when the output goes down and comes back, and what goes
-	// wrong with the files. Nil: nobody is.
+	// Logger is told what goes wrong with the files. Nil: nobody is.
 	Logger *slog.Logger
 }
 
@@ -77,210 +62,264 @@ func (c Config) withDefaults() Config {
 	if c.MaxAge == 0 {
 		c.MaxAge = 7 * 24 * time.Hour
 	}
-	if c.WriteTimeout == 0 {
-		c.WriteTimeout = time.Second
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
 
-// ErrClosed is returned by Write after Close.
-var ErrClosed = errors.New("spool: closed")
-
-// Spool is an [agent.Output] around another. Its methods may be called
-// concurrently.
-type Spool struct {
-	inner        agent.Output
-	writeTimeout time.Duration
-	rate         int
-	log          *slog.Logger
-	lock         *os.File
-
-	ledger  ledger
-	circuit circuit
-	queue   *queue
-
-	requests  chan *request
-	free      sync.Pool // of *request
-	committed chan struct{}
-
-	// back holds a token once a live write was taken after an outage.
-	back    chan struct{}
-	drained chan struct{}
-	// stopped ends the drainer's write that is under way.
-	stopped   context.Context
-	stop      context.CancelFunc
-	stopDrain context.CancelFunc
-
-	mu       sync.Mutex
-	closed   bool           // guarded by mu
-	writes   sync.WaitGroup // the Writes under way; none is added once closed
-	finished chan struct{}  // Close is done
-	closeErr error          // set before finished is closed
-}
-
-var (
-	_ agent.Output          = (*Spool)(nil)
-	_ agent.Keeper          = (*Spool)(nil)
-	_ agent.OutputInspector = (*Spool)(nil)
+// Reasons for which the spool loses points.
+const (
+	// DroppedFull: they were the oldest when the spool reached its MaxSize.
+	DroppedFull = "spool_full"
+	// DroppedAge: they waited for longer than MaxAge.
+	DroppedAge = "spool_age"
+	// DroppedDamaged: they could not be read back from the disk, or their file
+	// was removed.
+	DroppedDamaged = "spool_damaged"
 )
 
-// Open makes an output that spools what inner does not take, and goes on with
-// what it finds in the directory. The spool owns inner from then on. It is an
-// error if another process, or another spool, uses the directory, or if it
-// cannot be used; damaged files are not (see [Spool.Status]).
-func Open(c Config, inner agent.Output) (*Spool, error) {
+// ErrClosed is returned by Put after Close.
+var ErrClosed = errors.New("spool: closed")
+
+// A segment is sealed once it is this large. Up to three segments can be
+// mapped at a time and count as memory of the process: they must be small.
+const maxSegmentSize = 4 << 20
+
+// Spool is an [agent.Store]. Its methods may be called one at a time, but for
+// Inspect and Close.
+type Spool struct {
+	dir         string
+	maxSize     int64
+	maxAge      time.Duration
+	segmentSize int64
+	log         *slog.Logger
+	lock        *os.File
+
+	waiting  map[string]int64 // when it was opened
+	segments []*segment       // oldest first
+	active   *segment         // the last of segments while it may be written
+	hand     []*piece         // read and not done, oldest first
+	lastID   uint64           // of the newest segment
+	losses   []agent.Loss     // since they were last asked for
+	damages  []Damage         // newest last
+	fault    fault            // of the last write
+	memory   []byte           // of the last transaction's blocks, for the next
+
+	using  chan struct{} // holds a token while a method runs
+	closed bool          // belongs to who holds the token
+	seen   atomic.Pointer[seen]
+}
+
+// seen is what Inspect tells of, as it was after the last method.
+type seen struct {
+	details agent.StoreDetails
+	fault   fault
+}
+
+// fault is why nothing could be written, nil where it could.
+type fault struct {
+	err error
+	at  time.Time
+}
+
+// faultFades is how long a fault is told once nothing is on disk: the disk is
+// not tried again before it is needed.
+const faultFades = time.Minute
+
+var _ agent.Store = (*Spool)(nil)
+
+// Open opens the spool in a directory with what it finds there. It is an error
+// if another process, or another spool, uses the directory, or if it cannot be
+// used; damaged files are not.
+func Open(c Config) (*Spool, error) {
 	if c.Dir == "" {
 		return nil, errors.New("spool: no directory is configured")
 	}
 	c = c.withDefaults()
-	if err := makeDir(c.Dir); err != nil {
-		return nil, fmt.Errorf("make spool directory %s: %w", c.Dir, err)
+	s := &Spool{
+		dir: c.Dir, maxSize: c.MaxSize, maxAge: c.MaxAge,
+		segmentSize: min(c.MaxSize/16, maxSegmentSize),
+		log:         c.Logger,
+		waiting:     map[string]int64{},
+		using:       make(chan struct{}, 1),
 	}
-	lock, err := lockDir(c.Dir)
-	if err != nil {
+	if err := s.own(); err != nil {
 		return nil, err
 	}
-	s := &Spool{
-		inner: inner, writeTimeout: c.WriteTimeout, rate: c.DrainRate, log: c.Logger, lock: lock,
-		ledger:    ledger{accounts: map[string]*agent.Account{}},
-		requests:  make(chan *request, requestBacklog),
-		committed: make(chan struct{}),
-		back:      make(chan struct{}, 1),
-		drained:   make(chan struct{}),
-		finished:  make(chan struct{}),
+	if err := s.load(); err != nil {
+		return nil, errors.Join(err, s.lock.Close())
 	}
-	s.queue = newQueue(c, &s.ledger)
-	if err := s.queue.load(); err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	s.stopped, s.stop = context.WithCancel(context.Background())
-	draining, stopDrain := context.WithCancel(s.stopped)
-	s.stopDrain = stopDrain
-	go s.commit()
-	go s.drain(draining)
+	s.describe()
 	return s, nil
 }
 
-// Write returns nil once the inner output has taken b, or b is synced to
-// disk. An error of the inner output that is permanent is returned as it is;
-// any other error says that b is neither delivered nor on disk (a full disk,
-// say) and may be tried again.
-//
-// When ctx ends before b is on its way to the disk, b is not kept and Write
-// returns an error. To leave time for the disk, the inner output gets no more
-// than half of the time until ctx's deadline.
-func (s *Spool) Write(ctx context.Context, b agent.Batch) error {
-	if !s.begin() {
-		return ErrClosed
+// own makes the directory and locks it.
+func (s *Spool) own() error {
+	if err := makeDir(s.dir); err != nil {
+		return fmt.Errorf("make spool directory %s: %w", s.dir, err)
 	}
-	defer s.writes.Done()
-	started := time.Now()
-	if !s.circuit.admits(started) && s.ledger.waits() > 0 {
-		return s.store(ctx, b)
-	}
-	err := s.pass(ctx, b, started)
-	if err == nil || isPermanent(err) || ctx.Err() != nil {
+	lock, err := lockDir(s.dir)
+	if err != nil {
 		return err
 	}
-	if full := s.store(ctx, b); full != nil {
-		return fmt.Errorf("%w; output: %w", full, err)
-	}
+	s.lock = lock
 	return nil
 }
 
-// begin counts a Write as under way, unless the spool is closed.
-func (s *Spool) begin() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.writes.Add(1)
+// Waiting implements [agent.Store].
+func (s *Spool) Waiting() map[string]int64 { return s.waiting }
+
+// Put implements [agent.Store].
+func (s *Spool) Put(ctx context.Context, batches []agent.Batch) error {
+	done, err := s.use(ctx)
+	if err != nil {
+		return err
 	}
-	return !s.closed
+	defer done()
+	s.expire(time.Now())
+	return s.append(batches, time.Time{})
 }
 
-// pass gives b to the inner output.
-func (s *Spool) pass(ctx context.Context, b agent.Batch, started time.Time) error {
-	limit := s.writeTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		limit = min(limit, deadline.Sub(started)/2)
+// Next implements [agent.Store].
+func (s *Spool) Next(ctx context.Context) ([]agent.Batch, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return nil, err
 	}
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	err := s.inner.Write(limited, b)
-	var permanent *agent.PermanentError
-	switch {
-	case err == nil:
-		s.ledger.passed(b.Namespace, int64(len(b.Metrics)))
-		s.up(started)
-	case errors.As(err, &permanent):
-		s.ledger.passed(b.Namespace, int64(len(b.Metrics)-permanent.Refused(b)))
-	case ctx.Err() == nil:
-		s.down(started, err)
-	}
-	return err
+	defer done()
+	s.expire(time.Now())
+	return s.next()
 }
 
-func isPermanent(err error) bool {
-	var permanent *agent.PermanentError
-	return errors.As(err, &permanent)
+// Done implements [agent.Store].
+func (s *Spool) Done(ctx context.Context, rest []agent.Batch) error {
+	done, err := s.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if len(s.hand) == 0 {
+		return errors.New("spool: nothing was read that could be done")
+	}
+	p := s.hand[0]
+	if len(rest) > 0 {
+		if err := s.append(rest, p.newest); err != nil {
+			return err
+		}
+	}
+	s.hand = s.hand[1:]
+	s.passed(p)
+	return nil
 }
 
-// up notes that the inner output takes batches, at least of late as started.
-func (s *Spool) up(started time.Time) {
-	if !s.circuit.succeeded(started) {
+// Rewind implements [agent.Store].
+func (s *Spool) Rewind() {
+	done, err := s.use(context.Background())
+	if err != nil {
 		return
 	}
-	s.log.Info("output is back", "waiting", s.ledger.waits())
-	select {
-	case s.back <- struct{}{}:
-	default:
-	}
+	defer done()
+	s.rewind()
 }
 
-// down notes that the inner output does not.
-func (s *Spool) down(started time.Time, err error) {
-	if s.circuit.failed(started, time.Now(), err) {
-		s.log.Warn("output does not take points: they are kept on disk", "error", err)
-	}
+// Losses implements [agent.Store].
+func (s *Spool) Losses() []agent.Loss {
+	s.using <- struct{}{}
+	defer func() { <-s.using }()
+	losses := s.losses
+	s.losses = nil
+	return losses
 }
 
-// Accounts implements [agent.Keeper].
-func (s *Spool) Accounts() map[string]agent.Account { return s.ledger.copy() }
+// Inspect implements [agent.Store].
+func (s *Spool) Inspect() agent.StoreDetails {
+	last := s.seen.Load()
+	d := last.details
+	d.Problems = slices.Clone(d.Problems)
+	if f := last.fault; f.err != nil && (d.Files > 0 || time.Since(f.at) < faultFades) {
+		d.Problems = append(d.Problems, fmt.Sprintf("no points can be kept on disk: %s", f.err))
+	}
+	return d
+}
 
-// Close ends the spool after the Writes under way: what is on disk stays for
-// the next Open. It closes the inner output. When ctx ends, an attempt to
-// deliver old points that is under way is given up.
+// Close implements [agent.Store]. When ctx ends first, the files are closed as
+// soon as the disk allows.
 func (s *Spool) Close(ctx context.Context) error {
-	s.mu.Lock()
-	first := !s.closed
-	s.closed = true
-	s.mu.Unlock()
-	if first {
-		s.closeErr = s.shutDown(ctx)
-		close(s.finished)
+	closed := make(chan error, 1)
+	go func() {
+		done, err := s.use(context.Background())
+		if err != nil {
+			closed <- nil
+			return
+		}
+		defer done()
+		closed <- s.close()
+	}()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("close spool %s: %w", s.dir, context.Cause(ctx))
 	}
-	<-s.finished
-	return s.closeErr
 }
 
-func (s *Spool) shutDown(ctx context.Context) error {
-	s.stopDrain()
-	s.writes.Wait()
-	grace := time.NewTimer(s.writeTimeout)
-	defer grace.Stop()
-	select {
-	case <-s.drained:
-	case <-grace.C:
-	case <-ctx.Done():
+func (s *Spool) close() error {
+	s.closed = true
+	s.rewind()
+	if s.active != nil {
+		s.seal()
 	}
-	s.stop()
-	<-s.drained
-	close(s.requests)
-	<-s.committed
-	return errors.Join(s.queue.close(), s.lock.Close(), s.inner.Close(ctx))
+	var wrong []error
+	for _, g := range s.segments {
+		wrong = append(wrong, g.close())
+		if g.next > 1 {
+			s.summarize(g)
+		}
+	}
+	return errors.Join(append(wrong, s.lock.Close())...)
+}
+
+// use makes the caller the only one, until it calls done.
+func (s *Spool) use(ctx context.Context) (done func(), err error) {
+	select {
+	case s.using <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("spool: %w", context.Cause(ctx))
+	}
+	if s.closed {
+		<-s.using
+		return nil, ErrClosed
+	}
+	return func() {
+		s.describe()
+		<-s.using
+	}, nil
+}
+
+// lose counts points as lost.
+func (s *Spool) lose(points map[string]int64, reason string) {
+	for namespace, n := range points {
+		if n > 0 {
+			s.losses = append(s.losses, agent.Loss{Namespace: namespace, Reason: reason, Points: int(n)})
+		}
+	}
+}
+
+// describe sets what Inspect tells.
+func (s *Spool) describe() {
+	var d agent.StoreDetails
+	d.Bytes, d.Files = s.size(), len(s.segments)
+	for _, g := range s.segments {
+		d.Points += total(g.points)
+	}
+	if len(s.segments) > 0 {
+		d.Oldest = s.segments[0].oldest
+	}
+	for _, damage := range s.damages {
+		d.Problems = append(d.Problems, damage.String())
+	}
+	s.seen.Store(&seen{d, s.fault})
 }
 
 // makeDir makes dir and the directories above it so that they survive power
@@ -297,4 +336,11 @@ func makeDir(dir string) error {
 		return err
 	}
 	return syncDir(parent)
+}
+
+func total(points map[string]int64) (n int64) {
+	for _, p := range points {
+		n += p
+	}
+	return n
 }

@@ -1,0 +1,51 @@
+// Package backoff spaces the attempts at something that fails, and waits.
+package backoff
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Backoff says how long to wait before each retry. The wait doubles with every
+// failure and is random, between half of its value and the whole of it, so that
+// a fleet that lost a server does not come back in step.
+//
+// The zero value waits for no time at all. A Backoff is not safe for concurrent
+// use.
+type Backoff struct {
+	// First is the longest wait after the first failure, Most the longest wait
+	// after any.
+	First, Most time.Duration
+
+	failures int
+}
+
+// Next counts one more failure and returns how long to wait for the retry.
+func (b *Backoff) Next() time.Duration {
+	wait := b.Most
+	if b.failures < 30 && b.First < b.Most>>b.failures {
+		wait = b.First << b.failures
+	}
+	b.failures++
+	return wait/2 + rand.N(wait/2+1)
+}
+
+// Reset forgets the failures.
+func (b *Backoff) Reset() { b.failures = 0 }
+
+// Pause waits for d. It returns false as soon as ctx ends, also where that was
+// before the call.
+func Pause(ctx context.Context, d time.Duration) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,79 @@
+package delivery
+
+import (
+	"sync"
+	"time"
+)
+
+// trialEvery is how often, while the output is down, one write of new points
+// is still tried: the drainer may be stuck with a batch that only the output's
+// slowest path would take.
+const trialEvery = time.Second
+
+// breaker remembers whether the output takes batches, so that not every write
+// has to find out for itself.
+type breaker struct {
+	mu      sync.Mutex
+	cause   error     // why the output is down, nil while it is up; guarded by mu
+	since   time.Time // when it went up or down; guarded by mu
+	success time.Time // when the newest batch that it took was begun; guarded by mu
+	trial   time.Time // of the last trial; guarded by mu
+}
+
+// admits tells whether new points should be written now.
+func (b *breaker) admits(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cause == nil {
+		return true
+	}
+	if now.Sub(b.trial) < trialEvery {
+		return false
+	}
+	b.trial = now
+	return true
+}
+
+// succeeded tells whether the output was down until now.
+func (b *breaker) succeeded(started time.Time) (back bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if started.After(b.success) {
+		b.success = started
+	}
+	if b.cause == nil {
+		return false
+	}
+	b.cause, b.since = nil, time.Now()
+	return true
+}
+
+// failed tells whether the output was up until now. A write that failed while
+// later ones succeeded speaks only for itself.
+func (b *breaker) failed(started, now time.Time, cause error) (gone bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.success.After(started) {
+		return false
+	}
+	gone = b.cause == nil
+	if gone {
+		b.since, b.trial = now, now
+	}
+	b.cause = cause
+	return gone
+}
+
+// tookSince tells whether the output took a batch that was begun after t.
+func (b *breaker) tookSince(t time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.success.After(t)
+}
+
+// state returns when the output went up or down, and why it is down.
+func (b *breaker) state() (since time.Time, cause error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.since, b.cause
+}

@@ -1,0 +1,282 @@
+// Package delivery moves batches from those who make them to the output. It
+// knows nothing of what a batch holds.
+//
+//	Add, Write                                    ┌──────────────────────────┐
+//	    │        lanes: a queue and a writer      │ delivered, or refused:   │
+//	    └──────► for each namespace ─────────────►│ the output has answered  │
+//	                    │                         └──────────────────────────┘
+//	                    │ output is down, slow                  ▲
+//	                    ▼ or fails                              │ one write at a time,
+//	             storage: the one goroutine                     │ beside the new points
+//	             that calls the Store ──────────► drainer ──────┘
+//	                    oldest first, read ahead
+//
+// A batch enters with somebody who waits for it ([Engine.Write]) or without
+// ([Engine.Add]). It is merged with the others of its namespace that wait, and
+// written. What the output refuses for good is dropped; where it refuses a
+// merged batch as a whole, the batch is split until only the refused ones are
+// left. What the output does not take now goes to the store; where there is no
+// store, or the store is full, batches that nobody waits for stay in memory
+// and are written again, and those that somebody waits for fail.
+//
+// # Accounts
+//
+// One ledger under one lock counts all points. At every moment
+//
+//	accepted = delivered + waiting + dropped
+//
+// holds for each namespace, and accepted, delivered and dropped never go
+// back, also over restarts: see [Engine.Accounts].
+//
+// # Locks
+//
+// Engine.mu guards the lanes, ledger.mu the accounts, breaker.mu what is known
+// of the output. None is held while another is taken, while the output, the
+// store or the logger is called, or while anything waits.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// mergePoints is how many points are written together at most, but for a
+	// batch that has more.
+	mergePoints = 1000
+	// storePoints is how many points of a namespace go to the store together.
+	storePoints = 20_000
+	// writeTimeout bounds one attempt of a write where there is no store. It
+	// leaves an output of several servers the time to turn to another one.
+	writeTimeout = 10 * time.Second
+	// storedWriteTimeout is the same where there is a store: what the output
+	// does not take by then is stored.
+	storedWriteTimeout = time.Second
+	// returnTimeout bounds how long a write takes to return once its context
+	// has ended.
+	returnTimeout = time.Second
+)
+
+// Reasons for which the engine drops points, besides those of refusals and of
+// the store.
+const (
+	// DroppedBufferFull: newer points needed the room in memory.
+	DroppedBufferFull = "buffer_full"
+	// DroppedShutdown: the output did not take them before the end.
+	DroppedShutdown = "shutdown"
+	// DroppedUncleanStop: they waited when the agent was killed, and were not
+	// found again.
+	DroppedUncleanStop = "unclean_stop"
+)
+
+// ErrStopped is the error of a Write that comes after the end.
+var ErrStopped = errors.New("delivery has stopped")
+
+// Batch is a list of points of one namespace.
+type Batch[T any] struct {
+	Namespace string
+	Points    []T
+}
+
+// Config of an engine. Output and Logger are required.
+type Config[T any] struct {
+	// Output writes a batch and returns nil once it is safe. An error that is
+	// a [*Refusal] is final; after any other the batch is written again. It is
+	// called concurrently and returns soon after ctx has ended.
+	Output func(ctx context.Context, b Batch[T]) error
+	// Store keeps what the output does not take now. Nil: nothing is stored.
+	Store Store[T]
+	// BufferSize bounds the points in memory that nobody waits for.
+	BufferSize int
+	// Dir is where the accounts are kept from one run to the next. Empty: they
+	// are not.
+	Dir    string
+	Logger *slog.Logger
+}
+
+// Engine delivers batches. Its methods are safe for concurrent use.
+type Engine[T any] struct {
+	output  func(ctx context.Context, b Batch[T]) error
+	limit   int
+	timeout time.Duration // of one write
+	log     *slog.Logger
+	ledger  *ledger
+	files   ledgerFiles
+	breaker breaker
+	said    refusalLog
+	storage *storage[T] // nil without a store
+
+	started sync.Once
+	ctx     context.Context    // of all writes; ended by cancel
+	cancel  context.CancelFunc // gives up all writes
+	waited  context.Context    // of writes that somebody waits for
+	giveUp  context.CancelFunc // gives up those
+	saver   sync.WaitGroup     // saves the accounts
+	stop    chan struct{}      // closed when the saver is to end
+
+	ended    sync.Once
+	closeErr error // set by ended
+
+	mu      sync.Mutex
+	lanes   map[laneKey]*lane[T] // with entries or a writer; guarded by mu
+	points  int                  // in memory that nobody waits for; guarded by mu
+	entered uint64               // number of the newest entry; guarded by mu
+	full    bool                 // the last Add had to drop, which was logged; guarded by mu
+	refuses bool                 // no Write is taken any more; guarded by mu
+	closed  bool                 // no Add is taken any more; guarded by mu
+	closing chan struct{}        // closed with closed
+	writers [2]sync.WaitGroup    // of lanes without and with waiting callers
+}
+
+// New makes an engine. It starts nothing and does no I/O.
+func New[T any](c Config[T]) *Engine[T] {
+	e := &Engine[T]{
+		output:  c.Output,
+		limit:   c.BufferSize,
+		timeout: writeTimeout,
+		log:     c.Logger,
+		ledger:  newLedger(),
+		files:   ledgerFiles{dir: c.Dir, log: c.Logger},
+		said:    refusalLog{log: c.Logger, last: make(map[string]time.Time)},
+		stop:    make(chan struct{}),
+		lanes:   make(map[laneKey]*lane[T]),
+		closing: make(chan struct{}),
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.waited, e.giveUp = context.WithCancel(e.ctx)
+	if c.Store != nil {
+		e.timeout = storedWriteTimeout
+		e.storage = newStorage(e, c.Store)
+	}
+	return e
+}
+
+// Start delivers what the store has kept from earlier runs, and saves the
+// accounts, until Close. Batches may be added and written before.
+func (e *Engine[T]) Start() {
+	e.begin()
+	e.saver.Go(func() { e.files.keep(e.ledger, e.stop) })
+}
+
+// begin loads the accounts and starts to drain, once.
+func (e *Engine[T]) begin() {
+	e.started.Do(func() {
+		e.load()
+		if e.storage != nil {
+			e.storage.start()
+		}
+	})
+}
+
+// load carries the accounts over a restart.
+func (e *Engine[T]) load() {
+	var found map[string]int64
+	if e.storage != nil {
+		found = e.storage.found()
+	}
+	e.ledger.restore(e.files.load(), found, e.log)
+}
+
+// Accounts returns the balance of each namespace over all runs, in one
+// consistent picture, and the sum of all, with those of namespaces that have
+// been forgotten since.
+func (e *Engine[T]) Accounts() (byNamespace map[string]Account, total Account) {
+	e.begin()
+	return e.ledger.snapshot()
+}
+
+// Has tells whether the namespace has an account.
+func (e *Engine[T]) Has(namespace string) bool {
+	e.begin()
+	return e.ledger.has(namespace)
+}
+
+// Forget removes the accounts of namespaces other than those in current, once
+// nothing of them waits and nothing has moved for as long as idle.
+func (e *Engine[T]) Forget(current []string, idle time.Duration) {
+	e.begin()
+	e.ledger.forget(current, idle)
+}
+
+// State tells why the output takes nothing, nil while it does, and since when.
+func (e *Engine[T]) State() (since time.Time, cause error) { return e.breaker.state() }
+
+// StopWrites makes every further Write fail with [ErrStopped] and waits for
+// those under way. When ctx ends, it gives them up. The error says that a
+// write did not return even then.
+func (e *Engine[T]) StopWrites(ctx context.Context) error {
+	e.mu.Lock()
+	e.refuses = true
+	e.mu.Unlock()
+	defer e.giveUp()
+	if waitFor(ctx, &e.writers[1]) == nil {
+		return nil
+	}
+	e.giveUp()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+	defer cancel()
+	return waitFor(ending, &e.writers[1])
+}
+
+// Close delivers or stores what waits in memory, stops the drainer and closes
+// the store. When ctx ends, it gives up what is being written; what then is
+// neither delivered nor stored is dropped, which the error says. It takes no
+// more than a second longer than ctx, also where the output or the store
+// hangs. A second Close returns what the first did.
+func (e *Engine[T]) Close(ctx context.Context) error {
+	e.ended.Do(func() { e.closeErr = e.close(ctx) })
+	return e.closeErr
+}
+
+func (e *Engine[T]) close(ctx context.Context) error {
+	e.begin()
+	e.mu.Lock()
+	e.closed, e.refuses = true, true
+	e.mu.Unlock()
+	close(e.closing)
+	close(e.stop)
+	var wrong []error
+	if waitFor(ctx, &e.writers[0]) != nil {
+		e.cancel()
+	}
+	if e.storage != nil {
+		e.storage.stopDraining(ctx)
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+	defer cancel()
+	if err := errors.Join(waitFor(ending, &e.writers[0]), waitFor(ending, &e.writers[1])); err != nil {
+		wrong = append(wrong, fmt.Errorf("the output did not return from a write: %w", err))
+		e.dropQueued()
+	}
+	if e.storage != nil {
+		wrong = append(wrong, e.storage.close(ending))
+	}
+	e.cancel()
+	if lost := e.ledger.lostAtTheEnd(); lost > 0 {
+		wrong = append(wrong, fmt.Errorf("the output did not take %d points in time: they are lost", lost))
+	}
+	e.saver.Wait()
+	e.files.save(e.ledger)
+	return errors.Join(wrong...)
+}
+
+// waitFor waits until the group is done or ctx ends.
+func waitFor(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		select {
+		case <-done:
+			return nil
+		default:
+			return ctx.Err()
+		}
+	}
+}

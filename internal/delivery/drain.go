@@ -1,0 +1,231 @@
+package delivery
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
+)
+
+const (
+	// Pauses between two attempts at an output that is down: what is stored
+	// must be on its way within 2 s of its return.
+	firstDrainPause, longestDrainPause = 50 * time.Millisecond, 500 * time.Millisecond
+	// fewestPoints is how many points one write of the drainer has at least:
+	// it has fewer than mergePoints while writes time out.
+	fewestPoints = 10
+)
+
+// drainer delivers what is stored, one write at a time: that is what keeps it
+// from getting in the way of new points. While the output is down it is also
+// the one that asks for it.
+type drainer[T any] struct {
+	*storage[T]
+	points   int // of the next write, at most
+	timeouts int // in a row
+	pause    backoff.Backoff
+	failing  time.Time // when the first of the failed writes was begun
+}
+
+// drain delivers until ctx ends.
+func (s *storage[T]) drain(ctx context.Context) {
+	d := drainer[T]{storage: s, points: mergePoints, pause: backoff.Backoff{First: firstDrainPause, Most: longestDrainPause}}
+	for {
+		select {
+		case piece := <-s.pieces:
+			d.see(ctx, piece)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// see sees a piece through. Where the output is down, the piece goes back to
+// the store.
+func (d *drainer[T]) see(ctx context.Context, piece []Batch[T]) {
+	rest, untouched := d.deliver(ctx, piece)
+	for {
+		if untouched {
+			_ = d.result(true, nil)
+			return
+		}
+		if d.result(false, rest) == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			// There is no room for the rest: all of the piece comes again.
+			_ = d.result(true, nil)
+			return
+		}
+		d.wait(ctx)
+		rest, _ = d.deliver(ctx, rest)
+	}
+}
+
+// deliver returns what of a piece is still to be delivered, because the output
+// is down, or does not take it while it takes other batches. untouched says
+// that this is all of it.
+func (d *drainer[T]) deliver(ctx context.Context, piece []Batch[T]) (rest []Batch[T], untouched bool) {
+	untouched = true
+	work := byNamespace(piece)
+	for len(work) > 0 && ctx.Err() == nil {
+		group := cut(work, d.points)
+		points, err := d.attempt(group)
+		work = advance(work, points)
+		untouched = untouched && points == 0
+		if err == nil {
+			continue
+		}
+		again := !d.failing.IsZero()
+		if !again {
+			d.failing = time.Now()
+		}
+		d.wait(ctx)
+		if !again || !d.breaker.tookSince(d.failing) {
+			break
+		}
+		// The others must not wait for this one.
+		group = cut(work, d.points)
+		rest = append(rest, group...)
+		work = advance(work, pointsOf(group))
+		untouched = false
+		d.failing = time.Time{}
+	}
+	return append(rest, work...), untouched
+}
+
+// attempt writes batches of one namespace together, or in parts where they are
+// refused as a whole. It returns how many points, from the first on, are
+// delivered or dropped, and why the next ones are not.
+func (d *drainer[T]) attempt(group []Batch[T]) (points int, err error) {
+	whole := mergeBatches(group)
+	refusal, err := d.write(whole)
+	if err != nil {
+		return 0, err
+	}
+	n := len(whole.Points)
+	dropped := 0
+	if refusal != nil {
+		dropped = refusal.of(n)
+	}
+	if dropped == n && len(group) > 1 { // one of them may be to blame for all
+		half := len(group) / 2
+		if points, err = d.attempt(group[:half]); err != nil {
+			return points, err
+		}
+		n, err := d.attempt(group[half:])
+		return points + n, err
+	}
+	s := step{delivered: n - dropped, dropped: dropped}
+	if dropped > 0 {
+		s.reason = refusal.Reason
+		d.said.add(whole.Namespace, refusal, dropped)
+	}
+	d.kept.Add(-int64(n))
+	d.ledger.book(whole.Namespace, s)
+	return n, nil
+}
+
+// write gives the output a batch, once. err is set where it may be written
+// again.
+func (d *drainer[T]) write(b Batch[T]) (refusal *Refusal, err error) {
+	ctx, cancel := context.WithTimeout(d.writing, d.timeout<<min(max(d.timeouts-2, 0), 3))
+	defer cancel()
+	started := time.Now()
+	err = d.output(ctx, b)
+	refusal = asRefusal(err)
+	if err != nil && refusal == nil {
+		// A success of late says that it is this batch, not the output.
+		if d.writing.Err() == nil && !d.breaker.tookSince(started.Add(-trialEvery)) {
+			d.down(started, err)
+		}
+		if ctx.Err() != nil {
+			d.timeouts++
+			d.points = max(d.points/2, fewestPoints)
+		}
+		return nil, err
+	}
+	if refusal == nil {
+		d.up(started)
+	}
+	d.timeouts, d.failing = 0, time.Time{}
+	d.pause.Reset()
+	d.points = min(2*d.points, mergePoints)
+	return refusal, nil
+}
+
+// wait pauses after a failure, until ctx ends or the output is back.
+func (d *drainer[T]) wait(ctx context.Context) {
+	timer := time.NewTimer(d.pause.Next())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-d.back:
+	case <-ctx.Done():
+	}
+}
+
+// byNamespace returns a copy of the list in which batches of one namespace are
+// neighbours.
+func byNamespace[T any](list []Batch[T]) []Batch[T] {
+	rank := make(map[string]int)
+	for _, b := range list {
+		if _, known := rank[b.Namespace]; !known {
+			rank[b.Namespace] = len(rank)
+		}
+	}
+	list = slices.Clone(list)
+	if len(rank) > 1 {
+		slices.SortStableFunc(list, func(a, b Batch[T]) int { return rank[a.Namespace] - rank[b.Namespace] })
+	}
+	return list
+}
+
+// cut returns the first batches of the list that have one namespace, and up to
+// limit points together: at least one of them, or its beginning.
+func cut[T any](list []Batch[T], limit int) (group []Batch[T]) {
+	first := list[0]
+	if len(first.Points) > limit {
+		return []Batch[T]{{first.Namespace, first.Points[:limit]}}
+	}
+	n, points := 0, 0
+	for _, b := range list {
+		if points += len(b.Points); b.Namespace != first.Namespace || points > limit {
+			break
+		}
+		n++
+	}
+	return list[:n]
+}
+
+// advance takes so many points off the beginning of the list, which it changes.
+func advance[T any](list []Batch[T], points int) []Batch[T] {
+	for points > 0 {
+		if n := len(list[0].Points); n <= points {
+			list, points = list[1:], points-n
+			continue
+		}
+		list[0].Points = list[0].Points[points:]
+		points = 0
+	}
+	return list
+}
+
+func mergeBatches[T any](group []Batch[T]) Batch[T] {
+	if len(group) == 1 {
+		return group[0]
+	}
+	whole := Batch[T]{group[0].Namespace, make([]T, 0, pointsOf(group))}
+	for _, b := range group {
+		whole.Points = append(whole.Points, b.Points...)
+	}
+	return whole
+}
+
+func pointsOf[T any](list []Batch[T]) (points int) {
+	for _, b := range list {
+		points += len(b.Points)
+	}
+	return points
+}

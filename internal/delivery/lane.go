@@ -1,0 +1,246 @@
+package delivery
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
+)
+
+const (
+	// Pauses between two attempts at what stays in memory.
+	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
+	// lastPause is the longest one once the engine closes.
+	lastPause = 250 * time.Millisecond
+)
+
+// laneKey names a lane. What somebody waits for has a lane of its own: it does
+// not wait for batches that are being written again, nor fail with them.
+type laneKey struct {
+	namespace string
+	waited    bool
+}
+
+// lane is a namespace's queue and its writer. While the writer is busy, what
+// is added gathers, and shares the next write.
+type lane[T any] struct {
+	laneKey
+	entries []*entry[T] // oldest first; guarded by Engine.mu
+	// writes is the context of the lane's writes.
+	writes context.Context
+}
+
+// entry is a batch in a lane.
+type entry[T any] struct {
+	points   []T
+	number   uint64       // entries are numbered as they come
+	deadline time.Time    // of who waits; zero without
+	state    atomic.Int32 // queued until it is claimed or left
+	done     chan error   // takes the end of it; nil where nobody waits
+}
+
+// States of an entry. It is claimed when it is on its way into the store, and
+// left when who waited for it has gone: only one of both can happen.
+const (
+	queued = iota
+	claimed
+	left
+)
+
+// claim tells whether the entry may be stored.
+func (n *entry[T]) claim() bool {
+	return n.state.CompareAndSwap(queued, claimed) || n.state.Load() == claimed
+}
+
+// Add takes responsibility for a batch. It does not wait. The oldest batches in
+// memory are dropped to make room for it; one larger than the whole buffer is
+// still taken when nothing else waits.
+func (e *Engine[T]) Add(b Batch[T]) {
+	if len(b.Points) == 0 {
+		return
+	}
+	e.begin()
+	e.ledger.book(b.Namespace, step{accepted: len(b.Points)})
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		e.ledger.book(b.Namespace, step{dropped: len(b.Points), reason: DroppedShutdown})
+		return
+	}
+	e.points += len(b.Points)
+	newest := &entry[T]{points: b.Points}
+	e.enqueue(laneKey{b.Namespace, false}, newest)
+	var dropped []Loss
+	for e.points > e.limit {
+		loss, ok := e.dropOldest(newest.number)
+		if !ok {
+			break
+		}
+		dropped = append(dropped, loss)
+	}
+	say := len(dropped) > 0 && !e.full
+	e.full = len(dropped) > 0
+	e.mu.Unlock()
+	e.bookLosses(dropped)
+	if say {
+		e.log.Warn("the buffer is full: the oldest points are dropped until the output takes points again", "limit", e.limit)
+	}
+}
+
+// Write returns nil once the batch is delivered or stored. A [*Refusal] says
+// that all points are refused, and none is accepted, or that some are. After
+// any other error nothing is accepted, and the batch may be written again. When
+// ctx ends before the batch is on its way, it is not delivered; where it is
+// being written, it may be.
+func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
+	if len(b.Points) == 0 {
+		return nil
+	}
+	e.begin()
+	n := &entry[T]{points: b.Points, done: make(chan error, 1)}
+	n.deadline, _ = ctx.Deadline()
+	e.mu.Lock()
+	if e.refuses {
+		e.mu.Unlock()
+		return ErrStopped
+	}
+	e.enqueue(laneKey{b.Namespace, true}, n)
+	e.mu.Unlock()
+	select {
+	case err := <-n.done:
+		return err
+	case <-ctx.Done():
+		n.state.CompareAndSwap(queued, left)
+		return context.Cause(ctx)
+	}
+}
+
+// enqueue adds an entry to its lane, and a writer where there is none. The
+// caller holds mu.
+func (e *Engine[T]) enqueue(key laneKey, n *entry[T]) {
+	e.entered++
+	n.number = e.entered
+	l := e.lanes[key]
+	if l == nil {
+		l = &lane[T]{laneKey: key, writes: e.ctx}
+		writers := &e.writers[0]
+		if key.waited {
+			l.writes = e.waited
+			writers = &e.writers[1]
+		}
+		e.lanes[key] = l
+		writers.Go(func() { e.serve(l) })
+	}
+	l.entries = append(l.entries, n)
+}
+
+// dropOldest drops the oldest entry that nobody waits for and that is older
+// than the one with the number. The caller holds mu and books the loss.
+func (e *Engine[T]) dropOldest(before uint64) (Loss, bool) {
+	var oldest *lane[T]
+	for key, l := range e.lanes {
+		if key.waited || len(l.entries) == 0 || l.entries[0].number >= before {
+			continue
+		}
+		if oldest == nil || l.entries[0].number < oldest.entries[0].number {
+			oldest = l
+		}
+	}
+	if oldest == nil {
+		return Loss{}, false
+	}
+	n := oldest.entries[0]
+	oldest.entries[0] = nil
+	oldest.entries = oldest.entries[1:]
+	e.points -= len(n.points)
+	return Loss{Namespace: oldest.namespace, Reason: DroppedBufferFull, Points: len(n.points)}, true
+}
+
+// dropQueued drops what is still queued when the output hangs at the end.
+func (e *Engine[T]) dropQueued() {
+	var dropped []Loss
+	e.mu.Lock()
+	for loss, ok := e.dropOldest(e.entered + 1); ok; loss, ok = e.dropOldest(e.entered + 1) {
+		loss.Reason = DroppedShutdown
+		dropped = append(dropped, loss)
+	}
+	e.mu.Unlock()
+	e.bookLosses(dropped)
+}
+
+func (e *Engine[T]) bookLosses(losses []Loss) {
+	for _, loss := range losses {
+		e.ledger.book(loss.Namespace, step{dropped: loss.Points, reason: loss.Reason})
+	}
+}
+
+// serve is the lane's writer. It ends with the lane, when nothing waits.
+func (e *Engine[T]) serve(l *lane[T]) {
+	pause := backoff.Backoff{First: firstPause, Most: longestPause}
+	for {
+		live, limit := e.admits(), mergePoints
+		if !live {
+			limit = storePoints
+		}
+		entries := e.take(l, limit)
+		if len(entries) == 0 {
+			return
+		}
+		failed := e.deliver(l, entries, live)
+		if len(failed) == 0 {
+			pause.Reset()
+			continue
+		}
+		e.giveBack(l, failed)
+		e.rest(l.writes, pause.Next())
+	}
+}
+
+// admits tells whether new points should be written now, rather than stored.
+func (e *Engine[T]) admits() bool {
+	return e.storage == nil || e.breaker.admits(time.Now()) || e.storage.empty()
+}
+
+// take returns the oldest entries of the lane, of limit points together unless
+// the first has more. Where there is none, it ends the lane.
+func (e *Engine[T]) take(l *lane[T], limit int) []*entry[T] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	count, points := 0, 0
+	for _, n := range l.entries {
+		if count > 0 && points+len(n.points) > limit {
+			break
+		}
+		count++
+		points += len(n.points)
+	}
+	if count == 0 {
+		delete(e.lanes, l.laneKey)
+		return nil
+	}
+	taken := l.entries[:count:count]
+	if l.entries = l.entries[count:]; len(l.entries) == 0 {
+		l.entries = nil
+	}
+	return taken
+}
+
+// giveBack puts entries that stay in memory back in front.
+func (e *Engine[T]) giveBack(l *lane[T], entries []*entry[T]) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l.entries = append(entries, l.entries...)
+}
+
+// rest waits between two attempts, only for a moment once the engine closes.
+func (e *Engine[T]) rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-e.closing:
+		backoff.Pause(ctx, min(d, lastPause))
+	}
+}

@@ -1,0 +1,91 @@
+package delivery
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Refusal is the error of a write whose points the output will never take. A
+// caller of [Engine.Write] gets one where its points were refused: if Points is
+// smaller than their number, the others are safe.
+type Refusal struct {
+	// Reason is a word for the count of dropped points. It is not empty.
+	Reason string
+	// Points is how many are refused; the others are safe. Zero, from an
+	// output, stands for all.
+	Points int
+	// Indexes are the positions in the batch of the refused points, in
+	// ascending order, where they are known.
+	Indexes []int
+	// Uncertain says that the batch was written together with others, and that
+	// it is not known whose points were refused. All are counted as accepted.
+	Uncertain bool
+	Err       error
+}
+
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns what the output said.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// of returns how many of n points are refused.
+func (r *Refusal) of(n int) int {
+	switch {
+	case len(r.Indexes) > 0:
+		return min(len(r.Indexes), n)
+	case r.Points <= 0:
+		return n
+	}
+	return min(r.Points, n)
+}
+
+// within returns the refusal of n points, from first on, of a batch of total
+// that the refusal is about; nil where all of them are safe.
+func (r *Refusal) within(first, n, total int) *Refusal {
+	part := &Refusal{Reason: r.Reason, Err: r.Err}
+	if len(r.Indexes) == 0 {
+		part.Points, part.Uncertain = min(r.of(total), n), n < total
+		return part
+	}
+	for _, index := range r.Indexes {
+		if first <= index && index < first+n {
+			part.Indexes = append(part.Indexes, index-first)
+		}
+	}
+	if part.Points = len(part.Indexes); part.Points == 0 {
+		return nil
+	}
+	return part
+}
+
+// refusalLog logs why points are dropped: once an hour for a namespace and
+// reason, as the same is usually true of all that follow.
+type refusalLog struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	last map[string]time.Time // by namespace and reason; guarded by mu
+}
+
+func (l *refusalLog) add(namespace string, refusal *Refusal, points int) {
+	if l.isNew(namespace+" "+refusal.Reason, time.Now()) {
+		l.log.Error("the output refused points: they are dropped, and so are others like them",
+			"namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
+	}
+}
+
+func (l *refusalLog) isNew(about string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last, said := l.last[about]; said && now.Sub(last) < time.Hour {
+		return false
+	}
+	for other, last := range l.last {
+		if now.Sub(last) >= time.Hour {
+			delete(l.last, other)
+		}
+	}
+	l.last[about] = now
+	return true
+}

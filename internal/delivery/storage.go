@@ -1,0 +1,303 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Store keeps batches, in the order in which they were put, until they are
+// done with. The engine calls its methods one at a time.
+type Store[T any] interface {
+	// Waiting returns how many points of each namespace are kept, when the
+	// store was opened.
+	Waiting() map[string]int64
+	// Put returns nil once all batches are kept for good, an error where none is.
+	Put(ctx context.Context, batches []Batch[T]) error
+	// Next returns the oldest batches that it has not returned yet, not more
+	// than are good to have in memory; none where there are no others. They
+	// are kept until Done.
+	Next(ctx context.Context) ([]Batch[T], error)
+	// Done removes the batches of the oldest Next that is not done, and keeps
+	// rest, which is what of them is still to be delivered, behind all others.
+	// After an error nothing has changed.
+	Done(ctx context.Context, rest []Batch[T]) error
+	// Rewind makes Next return again what is not done.
+	Rewind()
+	// Losses returns what the store has lost or dropped since the last call.
+	Losses() []Loss
+	// Close ends the store. What it keeps it has when it is opened again.
+	Close(ctx context.Context) error
+}
+
+// Loss is a number of points that were dropped.
+type Loss struct {
+	Namespace string
+	Reason    string
+	Points    int
+}
+
+// rereadPause is how long a store that could not be read is left alone.
+const rereadPause = 500 * time.Millisecond
+
+// storage is the one goroutine that calls the store, and the drainer's way to
+// it. It reads the next piece of the backlog while the drainer writes one.
+type storage[T any] struct {
+	*Engine[T]
+	store Store[T]
+
+	puts    chan *putting[T]
+	pieces  chan []Batch[T]
+	results chan *result[T]
+	back    chan struct{} // has a token once the output is back
+
+	kept    atomic.Int64 // points
+	running sync.WaitGroup
+	drained chan struct{} // closed when the drainer has ended
+	quit    chan struct{} // ends the goroutine
+
+	draining  context.Context // until the drainer is to end
+	stopDrain context.CancelFunc
+	writing   context.Context // of its writes
+	stopWrite context.CancelFunc
+
+	// Of the goroutine:
+	ready     []Batch[T] // read ahead
+	unread    bool       // Next may return more
+	inHand    bool       // the drainer has a piece
+	readAfter time.Time
+	complaint string // the last error of Next that was logged
+}
+
+// putting asks for entries to be stored.
+type putting[T any] struct {
+	laneKey
+	entries []*entry[T]
+	done    chan error
+}
+
+// result says what became of a piece: nothing, where rewind is set, else all
+// but rest is delivered or dropped.
+type result[T any] struct {
+	rewind bool
+	rest   []Batch[T]
+	done   chan error
+}
+
+func newStorage[T any](e *Engine[T], store Store[T]) *storage[T] {
+	s := &storage[T]{
+		Engine: e, store: store, unread: true,
+		puts: make(chan *putting[T]), pieces: make(chan []Batch[T]), results: make(chan *result[T]),
+		back: make(chan struct{}, 1), drained: make(chan struct{}), quit: make(chan struct{}),
+	}
+	s.writing, s.stopWrite = context.WithCancel(context.Background())
+	s.draining, s.stopDrain = context.WithCancel(s.writing)
+	return s
+}
+
+// found returns what the store has of earlier runs.
+func (s *storage[T]) found() map[string]int64 {
+	found := s.store.Waiting()
+	for _, points := range found {
+		s.kept.Add(points)
+	}
+	return found
+}
+
+func (s *storage[T]) start() {
+	s.running.Go(s.run)
+	go func() {
+		defer close(s.drained)
+		s.drain(s.draining)
+	}()
+}
+
+// empty tells whether nothing is stored.
+func (s *storage[T]) empty() bool { return s.kept.Load() == 0 }
+
+// wake makes the drainer try at once.
+func (s *storage[T]) wake() {
+	select {
+	case s.back <- struct{}{}:
+	default:
+	}
+}
+
+// put stores entries of a lane, but those whose caller has left.
+func (s *storage[T]) put(key laneKey, entries []*entry[T]) error {
+	p := &putting[T]{laneKey: key, entries: entries, done: make(chan error, 1)}
+	select {
+	case s.puts <- p:
+		return <-p.done
+	case <-s.quit:
+		return ErrStopped
+	}
+}
+
+// run calls the store until quit is closed.
+func (s *storage[T]) run() {
+	for {
+		retry := s.read()
+		var pieces chan []Batch[T]
+		if s.ready != nil {
+			pieces = s.pieces
+		}
+		select {
+		case p := <-s.puts:
+			s.putAll(s.gather(p))
+		case pieces <- s.ready:
+			s.ready, s.inHand = nil, true
+		case r := <-s.results:
+			s.finishPiece(r)
+		case <-retry:
+		case <-s.quit:
+			return
+		}
+		s.bookLosses()
+	}
+}
+
+// read reads ahead, unless the output is down and the drainer has enough to
+// try it with. The channel says when a read that failed is tried again.
+func (s *storage[T]) read() (retry <-chan time.Time) {
+	if !s.unread || s.ready != nil {
+		return nil
+	}
+	if _, down := s.breaker.state(); down != nil && s.inHand {
+		return nil
+	}
+	if wait := time.Until(s.readAfter); wait > 0 {
+		return time.After(wait)
+	}
+	batches, err := s.store.Next(s.writing)
+	s.bookLosses()
+	if err != nil {
+		if text := err.Error(); text != s.complaint {
+			s.complaint = text
+			s.log.Error("the backlog cannot be read now: retrying", "error", err)
+		}
+		s.readAfter = time.Now().Add(rereadPause)
+		return time.After(rereadPause)
+	}
+	s.complaint = ""
+	s.ready, s.unread = batches, len(batches) > 0
+	return nil
+}
+
+// gather returns p and what else is to be stored now: one write of the store
+// is for all.
+func (s *storage[T]) gather(p *putting[T]) []*putting[T] {
+	group, points := []*putting[T]{p}, count(p.entries)
+	for points < storePoints {
+		select {
+		case p := <-s.puts:
+			group = append(group, p)
+			points += count(p.entries)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+func (s *storage[T]) putAll(group []*putting[T]) {
+	var batches []Batch[T]
+	for _, p := range group {
+		for _, n := range p.entries {
+			if n.claim() {
+				batches = append(batches, Batch[T]{p.namespace, n.points})
+			}
+		}
+	}
+	var err error
+	if len(batches) > 0 {
+		err = s.store.Put(s.writing, batches)
+	}
+	for _, p := range group {
+		if err == nil {
+			s.stored(p)
+		}
+		p.done <- err
+	}
+	s.unread = s.unread || err == nil
+}
+
+// stored books what is in the store now.
+func (s *storage[T]) stored(p *putting[T]) {
+	points := 0
+	for _, n := range p.entries {
+		if n.state.Load() == claimed {
+			points += len(n.points)
+		}
+	}
+	s.kept.Add(int64(points))
+	if p.waited {
+		s.ledger.book(p.namespace, step{accepted: points})
+	}
+}
+
+// finishPiece passes on what the drainer says of the piece it had.
+func (s *storage[T]) finishPiece(r *result[T]) {
+	if r.rewind {
+		s.store.Rewind()
+		s.ready, s.unread, s.inHand = nil, true, false
+		r.done <- nil
+		return
+	}
+	err := s.store.Done(s.writing, r.rest)
+	if err == nil {
+		s.inHand = false
+		s.unread = s.unread || len(r.rest) > 0
+	}
+	r.done <- err
+}
+
+// result tells the storage what became of the piece that the drainer has.
+func (s *storage[T]) result(rewind bool, rest []Batch[T]) error {
+	r := &result[T]{rewind: rewind, rest: rest, done: make(chan error, 1)}
+	s.results <- r
+	return <-r.done
+}
+
+func (s *storage[T]) bookLosses() {
+	losses := s.store.Losses()
+	for _, loss := range losses {
+		s.kept.Add(-int64(loss.Points))
+	}
+	s.Engine.bookLosses(losses)
+}
+
+// stopDraining stops the drainer, which gets until ctx ends to finish its write.
+func (s *storage[T]) stopDraining(ctx context.Context) {
+	s.stopDrain()
+	grace := time.NewTimer(s.timeout)
+	defer grace.Stop()
+	select {
+	case <-s.drained:
+	case <-grace.C:
+	case <-ctx.Done():
+	}
+	s.stopWrite()
+}
+
+// close closes the store. It returns when ctx ends, at the latest.
+func (s *storage[T]) close(ctx context.Context) error {
+	select {
+	case <-s.drained:
+	case <-ctx.Done():
+		return errors.New("the output did not return from a write of the backlog")
+	}
+	close(s.quit)
+	if err := waitFor(ctx, &s.running); err != nil {
+		return fmt.Errorf("the store did not return: %w", err)
+	}
+	s.store.Rewind()
+	s.bookLosses()
+	if err := s.store.Close(ctx); err != nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/lodastack/agent/internal/postbody"
+)
+
+// Agent is what the API serves. Its methods are safe for concurrent use.
+type Agent interface {
+	// Hostname returns the host's name.
+	Hostname() string
+	// Namespaces returns the names of the host's namespaces.
+	Namespaces() []string
+	// InForce is true once it is known what the host collects.
+	InForce() bool
+	// CheckNamespace returns what is wrong with the name of a namespace.
+	CheckNamespace(name string) error
+	// HasRoomFor is false where points of a new namespace are refused.
+	HasRoomFor(namespace string) bool
+	// Status and Plugins return what /me/status and /plugins/list answer.
+	Status() any
+	Plugins() any
+	// Figures returns what /metrics answers.
+	Figures() Figures
+
+	// Post delivers the points, or puts them where a crash does not reach
+	// them. An error means that none was taken.
+	Post(ctx context.Context, namespace string, points Points) (Posted, error)
+	// Update asks the registry.
+	Update(ctx context.Context) error
+	// RunPlugin runs a plugin. The Run tells about one that failed, too.
+	RunPlugin(ctx context.Context, namespace, repo string, args []string) (Run, error)
+	UpdatePlugin(ctx context.Context, namespace, repo string) error
+	EnablePlugin(ctx context.Context, namespace, repo string) error
+	DisablePlugin(ctx context.Context, namespace, repo string) error
+
+	// ErrorStatus returns the HTTP status that an error of these methods
+	// stands for: 400 where the caller is to blame, 404 for an unknown plugin,
+	// 409 where something else has to end first, 503 while the agent does not
+	// run. Zero: none of these.
+	ErrorStatus(err error) int
+}
+
+// Points are those of a post's body.
+type Points struct {
+	// Expected is about how many there are.
+	Expected int
+	// Each hands them to add, one after the other. Its error, which Post
+	// returns, is about the body.
+	Each func(add func(postbody.Point)) error
+}
+
+// Posted is what became of a post's points.
+type Posted struct {
+	// Accepted is how many points the agent took responsibility for.
+	Accepted int
+	// Refused tells which of them were refused for good after the others were
+	// taken, nil where none was. They are counted as dropped.
+	Refused *Refused
+}
+
+// Refused is the part of a post that was refused.
+type Refused struct {
+	// Points is how many; the most that it can be where Shared is set, which
+	// says that posts were written together and it is not known whose it were.
+	Points  int    `json:"metrics"`
+	Reason  string `json:"reason"`
+	Indexes []int  `json:"indexes,omitempty"`
+	Shared  bool   `json:"shared,omitempty"`
+	Error   string `json:"error"`
+}
+
+// Run is how a plugin's run went.
+type Run struct {
+	// Result in a word, such as ok or timeout.
+	Result   string
+	ExitCode int
+	// Duration is in seconds.
+	Duration float64
+	Stdout   []byte
+}
+
+// RunTimeout is the Result of a run that timed out.
+const RunTimeout = "timeout"
+
+// Figures are the agent's own.
+type Figures struct {
+	Version, Commit, GoVersion string
+	Started                    time.Time
+	// Accounts of points, by namespace.
+	Accounts   map[string]Account
+	Output     OutputFigures
+	Registry   RegistryFigures
+	Collectors []CollectorFigures
+	Plugins    []PluginFigures
+}
+
+// Account is a namespace's balance of points.
+type Account struct {
+	Accepted, Delivered, Waiting int64
+	Dropped                      map[string]int64 // by reason
+}
+
+// OutputFigures tell about the output.
+type OutputFigures struct {
+	// Failed is true where the last write failed.
+	Failed  bool
+	Servers []ServerFigures
+	// Disk is nil where nothing is kept on disk.
+	Disk *DiskFigures
+}
+
+// ServerFigures tell about a server that points are sent to.
+type ServerFigures struct {
+	Address string
+	Down    bool
+}
+
+// DiskFigures tell about points on disk.
+type DiskFigures struct {
+	Points, Bytes int64
+}
+
+// RegistryFigures tell about the registry.
+type RegistryFigures struct {
+	// Failed is true where the last conversation failed.
+	Failed bool
+	// InForce is true once it is known what to collect.
+	InForce bool
+	// Answered is when the registry gave its last good answer; zero: never.
+	Answered time.Time
+	Problems int
+}
+
+// CollectorFigures tell about a collector.
+type CollectorFigures struct {
+	Kind                    string
+	Runs, Failures, Invalid int64
+	// Duration of the last run, in seconds.
+	Duration float64
+}
+
+// PluginFigures tell about a plugin.
+type PluginFigures struct {
+	Namespace, Repo         string
+	Enabled, Installed      bool
+	Runs, Failures, Invalid int64
+	// HasRun is true once a run has ended, and Duration is that of the last
+	// one, in seconds.
+	HasRun   bool
+	Duration float64
+}

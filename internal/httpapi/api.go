@@ -1,0 +1,199 @@
+// Package httpapi serves an agent's HTTP API. The way of a request:
+//
+//	guard ──► endpoint ──► Agent (an interface) ──► answer
+//	  │          │                                    │
+//	  │          └─ post: body (bounded memory) ──► postbody
+//	  └─ site, method, control
+//
+// The package knows an agent by the interface [Agent] alone. Whatever goes
+// wrong on the way is an error, which becomes an answer in the form of RFC
+// 9457 in one place.
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// api serves an agent's HTTP API.
+type api struct {
+	agent   Agent
+	config  Config
+	memory  *byteBudget // of all posts together
+	chunks  sync.Pool   // of *[chunkBytes]byte
+	answers answerCounts
+}
+
+// New returns a handler of the agent's API.
+func New(agent Agent, config Config) http.Handler {
+	a := &api{agent: agent, config: config, memory: newByteBudget(max(memoryBodies*config.MaxBody, leastMemory))}
+	a.chunks.New = func() any { return new([chunkBytes]byte) }
+	mux := http.NewServeMux()
+	for path, e := range a.endpoints() {
+		mux.Handle(path, a.guarded(path, e))
+	}
+	mux.Handle("/", a.guarded("other", endpoint{serve: a.serveNothing}))
+	return mux
+}
+
+// endpoint is what is served under one path, for GET and POST alike.
+type endpoint struct {
+	// control is true where the endpoint changes what the agent does.
+	control bool
+	// effect is true where a request does more than read. Callers take HEAD to
+	// be harmless, so it is not allowed there.
+	effect bool
+	// serve answers. An error that it returns becomes the answer.
+	serve func(w http.ResponseWriter, r *http.Request) error
+}
+
+// methods returns the methods that the endpoint takes.
+func (e endpoint) methods() []string {
+	if e.effect {
+		return []string{http.MethodGet, http.MethodPost}
+	}
+	return []string{http.MethodGet, http.MethodHead, http.MethodPost}
+}
+
+// endpoints returns the API by path. openapi.json says the same to callers.
+func (a *api) endpoints() map[string]endpoint {
+	reading := func(serve func(http.ResponseWriter, *http.Request) error) endpoint { return endpoint{serve: serve} }
+	control := func(serve func(http.ResponseWriter, *http.Request) error) endpoint {
+		return endpoint{control: true, effect: true, serve: serve}
+	}
+	return map[string]endpoint{
+		"/post":            {effect: true, serve: a.servePost},
+		"/update":          control(a.serveUpdate),
+		"/me/ns":           reading(a.serveNamespaces),
+		"/me/status":       reading(a.serveStatus),
+		"/plugins/list":    reading(a.servePlugins),
+		"/plugins/run":     control(a.servePluginRun),
+		"/plugins/update":  control(a.servePluginUpdate),
+		"/plugins/enable":  control(a.servePluginEnable),
+		"/plugins/disable": control(a.servePluginDisable),
+		"/healthz":         reading(a.serveHealth),
+		"/readyz":          reading(a.serveReady),
+		"/metrics":         reading(a.serveMetrics),
+		"/openapi.json":    reading(a.serveOpenAPI),
+	}
+}
+
+// guarded returns a handler that authorizes a request, lets the endpoint serve
+// it, and answers with the error of either.
+func (a *api) guarded(path string, e endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Cache-Control", "no-store")
+		header.Set("X-Content-Type-Options", "nosniff")
+		code := http.StatusOK
+		if err := a.serve(w, r, e); err != nil {
+			code = a.answerError(w, r, err)
+		}
+		a.answers.add(path, code)
+	})
+}
+
+// serve authorizes and serves a request. A panic is an error like any other.
+func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			a.config.Logger.Error("an HTTP request panicked", "path", r.URL.Path, "panic", value, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", value)
+		}
+	}()
+	if err := a.authorize(w, r, e); err != nil {
+		return err
+	}
+	return e.serve(w, r)
+}
+
+// authorize returns why the request is refused, or nil.
+func (a *api) authorize(w http.ResponseWriter, r *http.Request, e endpoint) error {
+	if err := a.checkSite(r); err != nil {
+		return err
+	}
+	if allowed := e.methods(); !slices.Contains(allowed, r.Method) {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return problem(http.StatusMethodNotAllowed, "Use GET or POST; this API does not take the method %.20q.", r.Method)
+	}
+	if e.control {
+		return a.checkControl(r)
+	}
+	return nil
+}
+
+// queryOf returns the parameters in the request's address. Those of a form in
+// its body do not count: curl -d calls every body a form.
+func queryOf(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, "The parameters in the address are malformed: %v. Percent-encode them.", err)
+	}
+	for _, name := range []string{"ns", "repo", "timeout", "param"} {
+		if len(query[name]) > 1 {
+			return nil, problem(http.StatusBadRequest, "The parameter %s is given more than once.", name)
+		}
+	}
+	return query, nil
+}
+
+// serveNothing answers for all other paths.
+func (a *api) serveNothing(_ http.ResponseWriter, r *http.Request) error {
+	return problem(http.StatusNotFound, "There is nothing at %.100q. GET /openapi.json lists what there is.", r.URL.Path)
+}
+
+func (a *api) serveUpdate(w http.ResponseWriter, r *http.Request) error {
+	keepWriting(w, updateTimeout)
+	if err := a.agent.Update(r.Context()); err != nil {
+		if p := a.problemOf(err); p != nil {
+			return p
+		}
+		return problem(http.StatusBadGateway, "What was assigned before stays in force. %v", err)
+	}
+	return answer(w, done{"ok"})
+}
+
+func (a *api) serveNamespaces(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, a.agent.Namespaces())
+}
+
+func (a *api) serveStatus(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, a.agent.Status())
+}
+
+// serveHealth answers as long as the process can answer at all.
+func (a *api) serveHealth(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, done{"ok"})
+}
+
+func (a *api) serveReady(w http.ResponseWriter, _ *http.Request) error {
+	if !a.agent.InForce() {
+		return problem(http.StatusServiceUnavailable, "%s /me/status has the registry's last error.", notInForce).retryAfter(5)
+	}
+	return answer(w, done{"ready"})
+}
+
+// notInForce says why the agent does not know what to do yet.
+const notInForce = "No assignments are in force yet: the registry has not answered since the start, and the agent remembers no earlier answer."
+
+// done is the answer where there is nothing else to say.
+type done struct {
+	Status string `json:"status"`
+}
+
+// answer sends value as JSON.
+func answer(w http.ResponseWriter, value any) error {
+	content, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(content, '\n')) // a caller that went away wants no answer
+	return nil
+}

@@ -1,0 +1,201 @@
+package httpapi
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// memoryBodies times the largest body is what all posts may take together.
+	memoryBodies = 6
+	// leastMemory is what they may take in any case, in bytes.
+	leastMemory = 1 << 20
+	// largeBody is from how many bytes on a body has to be the only such one: of
+	// several that grow together until the memory is full, none would get in.
+	largeBody = 1 << 20
+	// pointMemory is about what a decoded metric takes beside its text.
+	pointMemory = 384
+	// chunkBytes is how much of a body is read at a time.
+	chunkBytes = 16 << 10
+	// bodyTimeout bounds how long a body may take to arrive.
+	bodyTimeout = 30 * time.Second
+)
+
+// readBody returns the request's body, with gzip undone. What it takes in
+// memory is taken from share.
+func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShare) (string, error) {
+	tooLarge := problem(http.StatusRequestEntityTooLarge,
+		"The body is larger than %d bytes: send it in parts, or raise api.maxbody.", a.config.MaxBody)
+	if r.ContentLength > a.config.MaxBody {
+		return "", tooLarge
+	}
+	// Where the server cannot, its own limit holds.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	whole := http.MaxBytesReader(w, r.Body, a.config.MaxBody)
+	var body io.Reader = whole
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		unzipped, err := gzip.NewReader(body)
+		if err != nil {
+			return "", readProblem(err, tooLarge)
+		}
+		defer func() { _ = unzipped.Close() }() // the reader owns nothing
+		body = unzipped
+	default:
+		w.Header().Set("Accept-Encoding", "gzip")
+		return "", problem(http.StatusUnsupportedMediaType, "The Content-Encoding %.40q is not known: send gzip or none.", encoding)
+	}
+	text, err := a.readAll(body, share)
+	if err != nil {
+		p := readProblem(err, tooLarge)
+		if p.Status == http.StatusServiceUnavailable {
+			// Many clients send all before they look for an answer, and would
+			// not see one that comes with the end of the connection.
+			_, _ = io.Copy(io.Discard, whole)
+		}
+		return "", p
+	}
+	return text, nil
+}
+
+// errTooLarge is the error of a body that unzips to too much.
+var errTooLarge = errors.New("too large")
+
+// readAll reads all of body, unless that is more than a body may have or than
+// share can take. It joins chunks, because a buffer that grows leaves several
+// times its size behind as garbage.
+func (a *api) readAll(body io.Reader, share *memoryShare) (string, error) {
+	var chunks []*[chunkBytes]byte
+	defer func() {
+		for _, chunk := range chunks {
+			a.chunks.Put(chunk)
+		}
+	}()
+	size := 0
+	for end := false; !end; {
+		if err := share.take(2 * chunkBytes); err != nil { // the chunk and its place in the text
+			return "", err
+		}
+		chunk := a.chunks.Get().(*[chunkBytes]byte)
+		chunks = append(chunks, chunk)
+		n, err := fill(chunk[:], body)
+		if end = errors.Is(err, io.EOF); err != nil && !end {
+			return "", err
+		}
+		size += n
+		if int64(size) > a.config.MaxBody {
+			return "", errTooLarge
+		}
+		if size > largeBody && !share.isOnlyLarge() {
+			return "", problem(http.StatusServiceUnavailable, "Another body of more than %d bytes is under way:"+
+				" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
+		}
+	}
+	var text strings.Builder
+	text.Grow(size)
+	for _, chunk := range chunks {
+		text.Write(chunk[:min(chunkBytes, size-text.Len())])
+	}
+	share.give(int64(len(chunks)) * chunkBytes)
+	return text.String(), nil
+}
+
+// fill reads until chunk is full. Unlike io.ReadFull it leaves the error at the
+// end as it is, which for gzip may be one of its own.
+func fill(chunk []byte, body io.Reader) (n int, err error) {
+	for n < len(chunk) && err == nil {
+		var m int
+		m, err = body.Read(chunk[n:])
+		n += m
+	}
+	return n, err
+}
+
+// readProblem returns what to answer where the body could not be read.
+func readProblem(err error, tooLarge *problemError) *problemError {
+	var tooMany *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooMany), errors.Is(err, errTooLarge):
+		return tooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return problem(http.StatusRequestTimeout, "The body did not arrive within %s.", bodyTimeout)
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+		return problem(http.StatusBadRequest, "The body is not what its Content-Encoding says: %v.", err)
+	}
+	if p := asProblem(err); p != nil {
+		return p
+	}
+	return problem(http.StatusBadRequest, "The body did not arrive whole: %v.", err)
+}
+
+// byteBudget bounds the memory that all posts take together, so that a burst
+// of large ones is answered with 503 and not with the end of the process.
+type byteBudget struct {
+	total int64
+
+	mu    sync.Mutex
+	left  int64        // guarded by mu
+	large *memoryShare // guarded by mu; of the large body under way, nil: there is none
+}
+
+func newByteBudget(total int64) *byteBudget { return &byteBudget{total: total, left: total} }
+
+// share returns the share of one request, which has nothing yet.
+func (b *byteBudget) share() *memoryShare { return &memoryShare{budget: b} }
+
+// memoryShare is what one request has taken of a byteBudget.
+type memoryShare struct {
+	budget *byteBudget
+	taken  int64
+}
+
+// take takes n bytes more.
+func (s *memoryShare) take(n int64) error {
+	if s.taken+n > s.budget.total {
+		return problem(http.StatusRequestEntityTooLarge, "The body's metrics take more than %d bytes of memory: send them in parts.", s.budget.total)
+	}
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	if n > s.budget.left {
+		return problem(http.StatusServiceUnavailable, "Too many posts are under way: send this one again later.").retryAfter(1)
+	}
+	s.budget.left -= n
+	s.taken += n
+	return nil
+}
+
+// give gives back n bytes of what was taken.
+func (s *memoryShare) give(n int64) {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.budget.left += n
+	s.taken -= n
+}
+
+// isOnlyLarge tells whether this is the large body under way, which it becomes
+// where there is none.
+func (s *memoryShare) isOnlyLarge() bool {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	if s.budget.large == nil {
+		s.budget.large = s
+	}
+	return s.budget.large == s
+}
+
+// free gives back all that was taken.
+func (s *memoryShare) free() {
+	s.give(s.taken)
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	if s.budget.large == s {
+		s.budget.large = nil
+	}
+}

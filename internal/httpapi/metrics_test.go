@@ -1,0 +1,97 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+)
+
+func TestMetricsPassPromlintAndSayHowTheAgentFares(t *testing.T) {
+	test := newAPITest(t,
+		agent.WithBuild(agent.Build{Version: `v1 "quoted" \ and
+broken`, Commit: "abc", GoVersion: "go1"}),
+		agent.WithCollector("QUEUE", time.Hour, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) {
+			return []agent.Metric{{Name: "no name", Value: 1}}, errors.New("half")
+		})))
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","value":1},{"name":"b","value":1}]`).status)
+	require.Equal(t, 400, test.do(t, "POST", "/post?ns=ns.one", `[`).status)
+	require.Equal(t, 404, test.do(t, "POST", "/nothing/of/this", ``).status)
+	require.Equal(t, 200, test.do(t, "GET", pluginPath, ``).status)
+	require.Eventually(t, func() bool {
+		s := test.agent.Status()
+		return s.Collectors[0].Failures > 0 && s.Accounts["ns.one"].Delivered == 3 // two posted, and how the plugin's run went
+	}, 10*time.Second, 10*time.Millisecond)
+
+	got := test.do(t, "GET", "/metrics", "")
+	require.Equal(t, 200, got.status)
+	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", got.header.Get("Content-Type"))
+	problems, err := promlint.New(strings.NewReader(got.body)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	for _, line := range []string{
+		`lodastack_agent_build_info{version="v1 \"quoted\" \\ and\nbroken",commit="abc",goversion="go1"} 1`,
+		`lodastack_agent_points_accepted_total{namespace="ns.one"} 3`,
+		`lodastack_agent_points_delivered_total{namespace="ns.one"} 3`,
+		`lodastack_agent_points_waiting{namespace="ns.one"} 0`,
+		`lodastack_agent_output_up 1`,
+		`lodastack_agent_registry_up 1`,
+		`lodastack_agent_assignments_in_force 1`,
+		`lodastack_agent_plugin_runs_total{namespace="ns.one",repo="acme/backup"} 1`,
+		`lodastack_agent_plugin_enabled{namespace="ns.one",repo="acme/backup"} 1`,
+		`lodastack_agent_http_answers_total{path="/post",code="200"} 1`,
+		`lodastack_agent_http_answers_total{path="/post",code="400"} 1`,
+		`lodastack_agent_http_answers_total{path="other",code="404"} 1`,
+	} {
+		require.Contains(t, got.body, line+"\n")
+	}
+	for _, name := range []string{`collector_runs_total{collector="QUEUE"} `, `collector_failures_total{collector="QUEUE"} `,
+		`collector_invalid_metrics_total{collector="QUEUE"} `, "collector_duration_seconds", "plugin_duration_seconds", "registry_answer_timestamp_seconds", "start_time_seconds"} {
+		require.Contains(t, got.body, "\nlodastack_agent_"+name)
+	}
+}
+
+func TestMetricsCountWhatIsDropped(t *testing.T) {
+	test := newAPITest(t)
+	test.output.set(func(o *apiOutput) { o.err = &agent.PermanentError{Reason: "bad_topic", Err: errors.New("no topic")} })
+	require.Equal(t, 200, test.do(t, "GET", pluginPath, ``).status)
+	require.Eventually(t, func() bool {
+		return strings.Contains(test.do(t, "GET", "/metrics", "").body,
+			`lodastack_agent_points_dropped_total{namespace="ns.one",reason="bad_topic"} 1`+"\n")
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestMetricsSayThatNoServerTakesPointsWhichWaitOnDisk(t *testing.T) {
+	test := newAPITest(t)
+	show := func(first, second string) string {
+		test.output.set(func(o *apiOutput) {
+			o.details = agent.OutputDetails{
+				Servers: []agent.ServerDetails{{Address: "a:1", State: first}, {Address: "b:1", State: second}},
+				Disk:    &agent.DiskDetails{Points: 7, Bytes: 4096},
+			}
+		})
+		return test.do(t, "GET", "/metrics", "").body
+	}
+	body := show("down", "trial")
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	for _, line := range []string{
+		`lodastack_agent_output_up 0`,
+		`lodastack_agent_output_server_up{server="a:1"} 0`,
+		`lodastack_agent_output_server_up{server="b:1"} 0`,
+		`lodastack_agent_output_disk_points 7`,
+		`lodastack_agent_output_disk_bytes 4096`,
+	} {
+		require.Contains(t, body, line+"\n")
+	}
+	body = show("down", "unused")
+	require.Contains(t, body, "lodastack_agent_output_up 1\n")
+	require.Contains(t, body, "lodastack_agent_output_server_up{server=\"b:1\"} 1\n")
+}

@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent/internal/postbody"
+)
+
+const (
+	// usualPointText is about how many bytes of a body a metric takes.
+	usualPointText = 100
+	// pointsAtOnce is for how many points memory is taken at a time.
+	pointsAtOnce = 16
+)
+
+// postTimeout bounds how long a request waits until its metrics are safe: for
+// the write that was under way when it came, and for its own.
+const postTimeout = 21 * time.Second
+
+// postAnswer is what /post answers when the metrics are safe.
+type postAnswer struct {
+	Accepted int      `json:"accepted"` // metrics
+	Refused  *Refused `json:"refused,omitempty"`
+}
+
+func (a *api) servePost(w http.ResponseWriter, r *http.Request) error {
+	namespace, err := a.postNamespace(r)
+	if err != nil {
+		return err
+	}
+	share := a.memory.share()
+	defer share.free()
+	points, err := a.readPoints(w, r, share)
+	if err != nil {
+		return err
+	}
+	keepWriting(w, postTimeout)
+	// Not the request's own context: as long as the metrics may be in memory,
+	// they count, and a caller who leaves makes no room for another one.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), postTimeout)
+	defer cancel()
+	posted, err := a.agent.Post(ctx, namespace, points)
+	if err != nil {
+		return a.postProblem(err)
+	}
+	return answer(w, postAnswer(posted))
+}
+
+// postNamespace returns the namespace that the request names, or that of the
+// host where it has only one.
+func (a *api) postNamespace(r *http.Request) (string, error) {
+	query, err := queryOf(r)
+	if err != nil {
+		return "", err
+	}
+	namespace := query.Get("ns")
+	if namespace == "" {
+		own := a.agent.Namespaces()
+		if len(own) != 1 {
+			return "", problem(http.StatusBadRequest, "Name the namespace, /post?ns=NAMESPACE: it may be left out only where the host has exactly one, and this one has %d.", len(own))
+		}
+		return own[0], nil
+	}
+	if err := a.agent.CheckNamespace(namespace); err != nil {
+		return "", problem(http.StatusBadRequest, "Wrong parameter ns: %v.", err)
+	}
+	if !a.agent.HasRoomFor(namespace) {
+		return "", problem(http.StatusForbidden, "Points of 1000 namespaces have come already, which is the most that this agent keeps accounts of,"+
+			" and %.100q is none of them: post to a namespace of this host, or on another host.", namespace)
+	}
+	return namespace, nil
+}
+
+// readPoints reads the request's body. What the points take in memory is taken
+// from share.
+func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memoryShare) (Points, error) {
+	body, err := a.readBody(w, r, share)
+	if err != nil {
+		return Points{}, err
+	}
+	if strings.TrimSpace(body) == "" {
+		return Points{}, problem(http.StatusBadRequest, `The body is empty. Send a JSON list of metrics: [{"name":"queue.length","value":7,"tags":{"queue":"in"}}].`)
+	}
+	read := postbody.ReadJSON
+	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "text/plain" {
+		read = postbody.ReadLines
+	}
+	each := func(add func(postbody.Point)) error {
+		n := 0
+		err := read(body, func(p postbody.Point) error {
+			add(p)
+			if n++; n%pointsAtOnce != 1 {
+				return nil
+			}
+			return share.take(pointsAtOnce * pointMemory)
+		})
+		if err != nil && asProblem(err) == nil {
+			return problem(http.StatusBadRequest, "%v. Nothing of the body was taken.", err)
+		}
+		return err
+	}
+	return Points{Expected: len(body)/usualPointText + 1, Each: each}, nil
+}
+
+// postProblem returns the answer where the metrics could not be sent.
+func (a *api) postProblem(err error) error {
+	if p := asProblem(err); p != nil {
+		return p
+	}
+	p := a.problemOf(err)
+	if p != nil && p.Status == http.StatusBadRequest {
+		p.Detail += ". Nothing of the body was taken."
+	}
+	if p == nil {
+		p = problem(http.StatusServiceUnavailable, "The metrics are not safe yet: send them again later. %v", err).retryAfter(5)
+	}
+	return p
+}

@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// problemError is an answer other than success, in the form of RFC 9457. Its
+// type is about:blank, for which the title is that of the status.
+type problemError struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	// Detail tells what went wrong, and what the caller can do.
+	Detail string `json:"detail"`
+	// runAnswer tells how a plugin's run went.
+	*runAnswer
+
+	retry int // seconds for the header Retry-After; 0: none
+}
+
+func (p *problemError) Error() string { return p.Detail }
+
+// retryAfter tells the caller when to try again.
+func (p *problemError) retryAfter(seconds int) *problemError {
+	p.retry = seconds
+	return p
+}
+
+// problem returns a problem with a formatted detail.
+func problem(status int, format string, args ...any) *problemError {
+	return &problemError{
+		Type:   "about:blank",
+		Title:  http.StatusText(status),
+		Status: status,
+		Detail: fmt.Sprintf(format, args...),
+	}
+}
+
+// problemOf returns the problem for errors that mean the same at all
+// endpoints, nil for others.
+func (a *api) problemOf(err error) *problemError {
+	if p := asProblem(err); p != nil {
+		return p
+	}
+	switch status := a.agent.ErrorStatus(err); status {
+	case 0:
+		return nil
+	case http.StatusServiceUnavailable:
+		return problem(status, "%v: try again in a few seconds", err).retryAfter(5)
+	default:
+		return problem(status, "%v", err)
+	}
+}
+
+// asProblem returns the problem in err, or nil.
+func asProblem(err error) *problemError {
+	var p *problemError
+	errors.As(err, &p)
+	return p
+}
+
+// statusCallerLeft is counted where the caller no longer waits for the answer.
+const statusCallerLeft = 499
+
+// answerError sends err as a problem, and returns the status.
+func (a *api) answerError(w http.ResponseWriter, r *http.Request, err error) int {
+	p := a.problemOf(err)
+	if p == nil && errors.Is(err, context.Canceled) {
+		return statusCallerLeft
+	}
+	if p == nil {
+		// Not the caller's fault, who can do nothing with the details.
+		a.config.Logger.Error("an HTTP request failed", "path", r.URL.Path, "error", err)
+		p = problem(http.StatusInternalServerError, "The agent failed to answer; its log has the reason.")
+	}
+	var content bytes.Buffer
+	encoder := json.NewEncoder(&content)
+	encoder.SetEscapeHTML(false) // people read it in a terminal: & is no \u0026
+	if err := encoder.Encode(p); err != nil {
+		content.Reset()
+		content.WriteString("{}\n")
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if p.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retry))
+	}
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(content.Bytes()) // a caller that went away wants no answer
+	return p.Status
+}
+
+// keepWriting extends the server's own time limit for the answer of a request
+// that takes up to d.
+func keepWriting(w http.ResponseWriter, d time.Duration) {
+	// A server that cannot do this keeps its own limit.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + 10*time.Second))
+}

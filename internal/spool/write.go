@@ -1,0 +1,228 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// A block is closed once it has this many bytes.
+const blockSize = 64 << 10
+
+// append puts batches on disk, in one transaction. since is when they were
+// accepted where that is not now.
+func (s *Spool) append(batches []agent.Batch, since time.Time) error {
+	err := s.write(batches, since)
+	if errors.Is(err, errRemoved) || errors.Is(err, os.ErrNotExist) {
+		if err = s.restore(); err == nil {
+			err = s.write(batches, since)
+		}
+	}
+	if cap(s.memory) > 2<<20 {
+		s.memory = nil
+	}
+	s.fault = fault{err, time.Now()}
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+// write is append, once.
+func (s *Spool) write(batches []agent.Batch, since time.Time) error {
+	blocks, err := s.encode(batches)
+	if err != nil {
+		return err
+	}
+	g, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	for i, block := range blocks {
+		numberBlock(block, g.last+1+uint64(i))
+	}
+	if err = g.put(blocks); err == nil {
+		err = g.checkName()
+	}
+	g.stat()
+	if err != nil {
+		// Whatever the file holds behind its last block is not trusted.
+		s.seal()
+		return err
+	}
+	g.last += uint64(len(blocks))
+	for _, b := range batches {
+		g.points[b.Namespace] += int64(len(b.Metrics))
+	}
+	if since.IsZero() {
+		since = time.Now()
+	}
+	if since.After(g.newest) {
+		g.newest = since
+	}
+	if err := countOpen(g.path, g.points); err != nil {
+		s.log.Debug("spool segment is not counted: damage to it could not be told in points", "file", g.path, "error", err)
+	}
+	return nil
+}
+
+// encode packs the batches into blocks, whose numbers are not set yet.
+func (s *Spool) encode(batches []agent.Batch) (blocks [][]byte, err error) {
+	buf, start := s.memory[:0], 0
+	var ends []int
+	for _, b := range batches {
+		for metrics := range slices.Chunk(b.Metrics, recordMetrics) {
+			if len(buf) == start {
+				buf = appendBlockHead(buf, 0)
+			}
+			if buf, err = appendRecord(buf, b.Namespace, metrics); err != nil {
+				return nil, fmt.Errorf("encode batch of %s: %w", b.Namespace, err)
+			}
+			if len(buf)-start >= blockSize {
+				start = len(buf)
+				ends = append(ends, start)
+			}
+		}
+	}
+	if len(buf) > start {
+		ends = append(ends, len(buf))
+	}
+	s.memory = buf
+	start = 0
+	for _, end := range ends {
+		blocks = append(blocks, buf[start:end:end])
+		start = end
+	}
+	return blocks, nil
+}
+
+// prepare returns the segment to write what is in memory to, after it has made
+// room.
+func (s *Spool) prepare() (*segment, error) {
+	// bbolt leaves pages free and grows its file in steps.
+	need := 2*int64(len(s.memory)) + s.segmentSize/4
+	if need > s.maxSize/2 {
+		return nil, fmt.Errorf("%d bytes do not fit into a spool of %d bytes", need, s.maxSize)
+	}
+	now := time.Now()
+	if s.active != nil && (s.active.size >= s.segmentSize || now.Sub(s.active.oldest) > s.maxAge/8) {
+		s.seal()
+	}
+	s.makeRoom(need)
+	if s.active != nil {
+		return s.active, nil
+	}
+	return s.create(now)
+}
+
+func (s *Spool) create(now time.Time) (*segment, error) {
+	s.lastID = max(s.lastID+1, uint64(now.UnixNano()))
+	g, err := createSegment(filepath.Join(s.dir, fmt.Sprintf("%016x%s", s.lastID, segmentSuffix)), s.segmentSize)
+	if err != nil {
+		return nil, err
+	}
+	s.segments = append(s.segments, g)
+	s.active = g
+	return g, nil
+}
+
+// seal ends the writing of the active segment.
+func (s *Spool) seal() {
+	g := s.active
+	s.active = nil
+	if err := g.close(); err != nil {
+		s.log.Warn("spool segment did not close well", "file", g.path, "error", err)
+	}
+	if g.last == 0 {
+		s.remove(g)
+		return
+	}
+	s.summarize(g)
+}
+
+func (s *Spool) summarize(g *segment) {
+	err := saveSummary(g.path, summary{Last: g.last, Next: g.next, Points: g.points, Oldest: g.oldest, Newest: g.newest})
+	if err != nil {
+		s.log.Debug("spool segment has no summary and will be counted at the next start", "file", g.path, "error", err)
+	}
+}
+
+// remove takes a segment off the list and the disk.
+func (s *Spool) remove(g *segment) {
+	s.segments = slices.DeleteFunc(s.segments, func(other *segment) bool { return other == g })
+	if err := errors.Join(g.close(), removeFile(g.path), removeFile(summaryPath(g.path))); err != nil {
+		s.log.Error("spool segment could not be removed", "file", g.path, "error", err)
+	}
+}
+
+// drop loses a sealed segment's points. Those that have been read are lost only
+// when they are to be read again.
+func (s *Spool) drop(g *segment, reason string) {
+	points := s.unread(g)
+	s.log.Warn("spool drops its oldest points", "reason", reason, "points", total(points), "file", g.path)
+	s.lose(points, reason)
+	g.dropped = reason
+	s.remove(g)
+}
+
+func (s *Spool) makeRoom(need int64) {
+	// The summaries take a little, too.
+	room := s.maxSize - s.maxSize/64
+	for s.size()+need > room && len(s.segments) > 0 && s.segments[0] != s.active {
+		s.drop(s.segments[0], DroppedFull)
+	}
+}
+
+func (s *Spool) size() (size int64) {
+	for _, g := range s.segments {
+		size += g.size
+	}
+	return size
+}
+
+// expire drops the segments whose newest point is too old.
+func (s *Spool) expire(now time.Time) {
+	for len(s.segments) > 0 && now.Sub(s.segments[0].newest) > s.maxAge {
+		if s.segments[0] == s.active {
+			s.seal()
+			continue
+		}
+		s.drop(s.segments[0], DroppedAge)
+	}
+}
+
+// restore makes the directory anew after somebody has removed it, or files in
+// it, and counts what is lost with them.
+func (s *Spool) restore() error {
+	gone := map[string]int64{}
+	for _, g := range slices.Clone(s.segments) {
+		if _, err := os.Stat(g.path); !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if g == s.active {
+			s.active = nil
+		}
+		for namespace, n := range s.unread(g) {
+			gone[namespace] += n
+		}
+		g.dropped = DroppedDamaged
+		s.remove(g)
+	}
+	s.lose(gone, DroppedDamaged)
+	s.log.Error("files of the spool were removed by somebody else: their points are lost, and the directory is made anew",
+		"directory", s.dir, "points_lost", total(gone))
+	s.addDamage(Damage{Reason: "somebody else removed files of the spool directory " + s.dir, Points: total(gone), Time: time.Now()})
+	if isLockOf(s.lock, s.dir) {
+		return nil
+	}
+	lost := s.lock
+	if err := s.own(); err != nil {
+		return err
+	}
+	return lost.Close()
+}

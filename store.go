@@ -1,0 +1,70 @@
+package agent
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps batches, on disk as a rule, while the output does not take them.
+// See [WithStore].
+//
+// It is a queue that is read without being emptied: [Store.Next] goes on to the
+// next batches, [Store.Done] removes the oldest that were read, and
+// [Store.Rewind] goes back to the oldest that were not removed. The agent calls
+// one method at a time, but for Inspect, which it calls at any time. Batches
+// must not be changed, neither those that are given nor those that are returned.
+type Store interface {
+	// Waiting returns how many points of each namespace the store had when it
+	// was opened. The agent calls it once, before anything else.
+	Waiting() map[string]int64
+	// Put returns nil once all batches are kept: from then on they survive a
+	// kill and power loss. After an error none is kept. To make room, the store
+	// may drop its oldest batches; see Losses. It returns soon after ctx has
+	// ended, if it can.
+	Put(ctx context.Context, batches []Batch) error
+	// Next returns the oldest batches that it has not returned since the store
+	// was opened or rewound: a few, up to some thousand points, and none where
+	// there are no others. They are kept until Done. An error says that they
+	// cannot be read now; the agent tries again.
+	Next(ctx context.Context) ([]Batch, error)
+	// Done removes the batches of the oldest Next for which there was no Done,
+	// and puts rest, which is what of them the output has not taken, behind all
+	// others. After an error nothing has changed.
+	Done(ctx context.Context, rest []Batch) error
+	// Rewind makes Next begin again with the oldest batches that are kept.
+	Rewind()
+	// Losses returns the points that the store has dropped or lost since the
+	// last call. Points that Next has returned are lost only with the Rewind
+	// that would return them again.
+	Losses() []Loss
+	// Inspect tells how the store fares. It does not wait for the disk.
+	Inspect() StoreDetails
+	// Close ends the store. It returns when ctx ends, at the latest. What is
+	// kept is there when the store is opened again. It may be called more than
+	// once; after it, Put returns an error.
+	Close(ctx context.Context) error
+}
+
+// Loss is a number of points that a [Store] has dropped or lost.
+type Loss struct {
+	Namespace string
+	// Reason is a word for the count of dropped points, such as "spool_full".
+	Reason string
+	Points int
+}
+
+// StoreDetails is what a [Store] tells of itself.
+type StoreDetails struct {
+	DiskDetails
+	// Problems has a sentence for each thing that a person should look at.
+	Problems []string
+}
+
+// DiskDetails tells about points on disk.
+type DiskDetails struct {
+	Points int64 `json:"points"`
+	Bytes  int64 `json:"bytes"`
+	Files  int   `json:"files"`
+	// Oldest is about the time of the oldest point.
+	Oldest time.Time `json:"oldest,omitzero"`
+}
