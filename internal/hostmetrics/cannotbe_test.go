@@ -303,7 +303,7 @@ func TestDisksAreWhatTheKernelSays(t *testing.T) {
 			map[string]string{"nvme0n1": "0", "nvme0c0n1": "10"},
 			map[string]string{"nvme0n1": "500", "nvme0c0n1": "20"},
 			[]string{"nvme0n1", "nvme0c0n1"},
-			[]string{},
+			nil,
 		},
 		"an idle disk with paths": {
 			map[string]string{"nvme0n1": "0", "nvme0c0n1": "0"},
