@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 
@@ -59,6 +60,36 @@ func WithAPIHosts(names ...string) Option {
 			}
 		}
 		c.api.Hosts = slices.Concat(c.api.Hosts, names)
+		return nil
+	}
+}
+
+// WithAPINamespaces lets callers of [Agent.Handler] post to namespaces that are
+// not the host's own: to those that match one of the globs ([path.Match]). By
+// default none does.
+func WithAPINamespaces(globs ...string) Option {
+	return func(c *config) error {
+		for _, glob := range globs {
+			if err := httpapi.CheckNamespaceGlob(glob); err != nil {
+				return fmt.Errorf("WithAPINamespaces: %w", err)
+			}
+		}
+		c.api.Namespaces = slices.Concat(c.api.Namespaces, globs)
+		return nil
+	}
+}
+
+// WithAuditLog makes [Agent.Handler] write a line of JSON to w for each call
+// that controls the agent and for each request that it refuses. The keys are
+// time, who ("uid 1000", "certificate SUBJECT", "token", "loopback" or
+// "unknown"), from, what and result. Each line is one Write, from any
+// goroutine. By default they go to the logger.
+func WithAuditLog(w io.Writer) Option {
+	return func(c *config) error {
+		if w == nil {
+			return errors.New("WithAuditLog: the writer is nil")
+		}
+		c.api.Audit = w
 		return nil
 	}
 }
@@ -166,15 +197,4 @@ func (a apiAgent) Figures() httpapi.Figures {
 		f.Plugins = append(f.Plugins, plugin)
 	}
 	return f
-}
-
-// HasRoomFor tells whether the namespace may have an account. Without a bound,
-// posts to names that somebody makes up would fill the memory, and NSQ with
-// topics.
-func (a apiAgent) HasRoomFor(namespace string) bool {
-	if a.delivery.Has(namespace) || slices.Contains(a.Namespaces(), namespace) {
-		return true
-	}
-	accounts, _ := a.accounts()
-	return len(accounts) < 1000
 }

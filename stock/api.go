@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/httpserver"
 )
 
@@ -26,6 +27,7 @@ func serveAPI(cfg APIConfig, on listeners, security *tls.Config, handler http.Ha
 		WriteTimeout:   cfg.WriteTimeout,
 		IdleTimeout:    cfg.IdleTimeout,
 		MaxConnections: cfg.MaxConnections,
+		ConnContext:    httpapi.ConnContext,
 		Logger:         logger,
 	}, all...)
 }

@@ -2,8 +2,12 @@ package stock_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -59,4 +63,41 @@ func TestStopAndReloadAreBoundedWhileAllConnectionsAreOpen(t *testing.T) {
 	require.Less(t, time.Since(began), 10*time.Second, "stop")
 	leave()
 	open.Wait()
+}
+
+func TestControlIsAuditedBesideTheLog(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	h.get(t, "/update")
+	require.Contains(t, h.read(t, "log/audit.log"), `"who":"loopback"`)
+	h.get(t, "/me/status")
+	require.Equal(t, 1, strings.Count(h.read(t, "log/audit.log"), "\n"))
+
+	socket := filepath.Join(h.dir, "agent.sock")
+	h.configure(t, fmt.Sprintf("api.socket = %q\n", socket))
+	require.NoError(t, service.Reload(t.Context()))
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	defer client.CloseIdleConnections()
+	response, err := client.Get("http://agent/plugins/run")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Contains(t, h.read(t, "log/audit.log"), fmt.Sprintf(`"who":"uid %d","from":"unix socket","what":"GET /plugins/run","result":"400 `, os.Getuid()))
+}
+
+func TestAuditLogIsRotatedAsTheLog(t *testing.T) {
+	dir := t.TempDir()
+	log, err := stock.OpenLog(stock.LogConfig{LogDir: dir, LogRotateSize: 1 << 20})
+	require.NoError(t, err)
+	require.NoError(t, log.Reopen(stock.LogConfig{LogDir: dir, LogRotateSize: 4 << 10, LogRotateNum: 1}))
+	line := `{"time":"` + strings.Repeat("x", 1000) + `"}` + "\n"
+	for range 10 {
+		_, err := fmt.Fprint(log.Audit, line)
+		require.NoError(t, err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "audit.log*"))
+	require.NoError(t, err)
+	require.Len(t, files, 2, "rotated as the log is")
+	require.NoError(t, log.Close())
 }

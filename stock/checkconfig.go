@@ -150,6 +150,9 @@ func (a APIConfig) check(failed func(key string, err error)) {
 	for _, host := range a.Hosts {
 		failed("api.hosts", httpapi.CheckHost(host))
 	}
+	for _, glob := range a.Namespaces {
+		failed("api.namespaces", httpapi.CheckNamespaceGlob(glob))
+	}
 }
 
 // checkAddress checks HOST:PORT, with a port from least.

@@ -115,13 +115,17 @@ type APIConfig struct {
 	// Hosts are names, without port, under which the API may be addressed,
 	// besides localhost, the host's own name and IP addresses.
 	Hosts []string
+	// Namespaces are globs of namespaces that posts may go to, besides the
+	// host's own: "shop.*" for example.
+	Namespaces []string
 	// MaxBody bounds the body of a request, in bytes, 1 KiB to 256 MiB.
 	MaxBody int64
 	// Time limits for the header of a request, the whole of a request, its
 	// answer, and between two requests of a connection.
 	HeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout time.Duration
-	// MaxConnections at a time, to the address and to the socket each.
-	// Further ones wait.
+	// MaxConnections at a time, to the address and to the socket each. Idle
+	// ones make room for new ones; where none is idle, new ones wait. One
+	// address holds at most three quarters.
 	MaxConnections int
 }
 

@@ -22,17 +22,22 @@ const logName = "agent.log"
 type Log struct {
 	// Logger writes to the log.
 	Logger *slog.Logger
+	// Audit takes the lines of the audit log: LogDir/audit.log, or the log
+	// itself where there is no LogDir.
+	Audit io.Writer
 
-	level slog.LevelVar
-	sink  sink
-	dir   string         // of the log file; empty: standard error
-	owned *safedir.Owned // the directory
+	level     slog.LevelVar
+	sink      sink
+	auditSink sink
+	dir       string         // of the log files; empty: standard error
+	owned     *safedir.Owned // the directory
 }
 
-// OpenLog opens LogDir/agent.log, or standard error where there is no LogDir.
-// A directory that another process owns is refused.
+// OpenLog opens LogDir/agent.log and LogDir/audit.log, or standard error where
+// there is no LogDir. A directory that another process owns is refused.
 func OpenLog(cfg LogConfig) (*Log, error) {
 	l := &Log{}
+	l.auditSink.otherwise, l.Audit = &l.sink, &l.auditSink
 	l.Logger = slog.New(slog.NewTextHandler(&l.sink, &slog.HandlerOptions{Level: &l.level}))
 	if err := l.Reopen(cfg); err != nil {
 		return nil, err
@@ -50,28 +55,48 @@ func (l *Log) Reopen(cfg LogConfig) error {
 			return err
 		}
 	}
-	var w io.WriteCloser
-	if cfg.LogDir != "" {
-		file, err := logfile.Open(logfile.Config{
-			Path:    filepath.Join(cfg.LogDir, logName),
-			MaxSize: cfg.LogRotateSize,
-			Keep:    cfg.LogRotateNum,
-		})
-		if err != nil {
-			if owned != l.owned {
-				err = errors.Join(err, owned.Close())
-			}
-			return fmt.Errorf("log.logdir: %w", err)
+	log, audit, err := openLogFiles(cfg)
+	if err != nil {
+		if owned != l.owned {
+			err = errors.Join(err, owned.Close())
 		}
-		w = file
+		return err
 	}
 	l.level.Set(cfg.Level)
-	err := l.sink.change(w)
+	err = errors.Join(l.auditSink.change(audit), l.sink.change(log))
 	if owned != l.owned {
 		err = errors.Join(err, l.owned.Close())
 	}
 	l.dir, l.owned = cfg.LogDir, owned
 	return err
+}
+
+// openLogFiles opens the two files, or neither where there is no LogDir.
+func openLogFiles(cfg LogConfig) (log, audit io.WriteCloser, err error) {
+	if cfg.LogDir == "" {
+		return nil, nil, nil
+	}
+	logFile, err := openLogFile(cfg, logName)
+	if err != nil {
+		return nil, nil, err
+	}
+	auditFile, err := openLogFile(cfg, "audit.log")
+	if err != nil {
+		return nil, nil, errors.Join(err, logFile.Close())
+	}
+	return logFile, auditFile, nil
+}
+
+func openLogFile(cfg LogConfig, name string) (*logfile.File, error) {
+	file, err := logfile.Open(logfile.Config{
+		Path:    filepath.Join(cfg.LogDir, name),
+		MaxSize: cfg.LogRotateSize,
+		Keep:    cfg.LogRotateNum,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("log.logdir: %w", err)
+	}
+	return file, nil
 }
 
 // ownLogDir takes the directory of the log for this process. On a full disk it
@@ -87,27 +112,32 @@ func ownLogDir(dir string) (*safedir.Owned, error) {
 	return owned, err
 }
 
-// Close closes the log file and gives up its directory. What is logged
+// Close closes the log files and gives up their directory. What is logged
 // afterwards goes to standard error.
 func (l *Log) Close() error {
-	err := errors.Join(l.sink.change(nil), l.owned.Close())
+	err := errors.Join(l.auditSink.change(nil), l.sink.change(nil), l.owned.Close())
 	l.dir, l.owned = "", nil
 	return err
 }
 
 // sink is a writer that can be exchanged.
 type sink struct {
+	otherwise io.Writer // takes what is written while w is nil; nil: standard error
+
 	mu sync.Mutex
-	w  io.WriteCloser // guarded by mu; nil: standard error
+	w  io.WriteCloser // guarded by mu
 }
 
 func (s *sink) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.w == nil {
-		return os.Stderr.Write(line)
+	switch {
+	case s.w != nil:
+		return s.w.Write(line)
+	case s.otherwise != nil:
+		return s.otherwise.Write(line)
 	}
-	return s.w.Write(line)
+	return os.Stderr.Write(line)
 }
 
 func (s *sink) change(w io.WriteCloser) error {

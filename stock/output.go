@@ -2,6 +2,7 @@ package stock
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/systemca"
 	"github.com/lodastack/agent/internal/terminal"
 )
 
@@ -56,14 +58,15 @@ func (o OutputConfig) tlsConfig() (*tls.Config, error) {
 	if !o.TLS {
 		return nil, nil
 	}
-	config := &tls.Config{ServerName: o.TLSServerName, MinVersion: tls.VersionTLS12}
+	roots := systemca.Pool
 	if o.TLSCA != "" {
-		pool, err := readCertificates(o.TLSCA)
-		if err != nil {
-			return nil, fmt.Errorf("output.tlsca: %w", err)
-		}
-		config.RootCAs = pool
+		roots = func() (*x509.CertPool, error) { return readCertificates(o.TLSCA) }
 	}
+	pool, err := roots()
+	if err != nil {
+		return nil, fmt.Errorf("output.tlsca: %w", err)
+	}
+	config := &tls.Config{ServerName: o.TLSServerName, MinVersion: tls.VersionTLS12, RootCAs: pool}
 	if o.TLSCert != "" {
 		pair, err := loadKeyPair(o.TLSCert, o.TLSKey)
 		if err != nil {

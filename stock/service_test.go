@@ -78,6 +78,7 @@ agent.pidfile = "%s/agent.pid"
 agent.hostname = "h1"
 output.servers = [ %q ]
 log.logdir = "%s/log"
+api.namespaces = [ "posted" ]
 `, h.listen, h.dir, h.dir, h.dir, h.nsqd.Addr(), h.dir)+more)
 }
 

@@ -25,6 +25,7 @@ package stock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -36,6 +37,7 @@ import (
 	"github.com/lodastack/agent/internal/fileregistry"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
+	"github.com/lodastack/agent/internal/systemca"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -160,6 +162,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 	}
 	s.Options = slices.Concat(options, []agent.Option{
 		agent.WithLogger(log.Logger),
+		agent.WithAuditLog(log.Audit),
 		agent.WithRegistry(registry),
 		agent.WithPluginRunner(runner),
 		agent.WithOutput(output),
@@ -177,6 +180,7 @@ func (c Config) options() []agent.Option {
 		agent.WithWarnings(c.Warnings...),
 		agent.WithMaxBody(c.API.MaxBody),
 		agent.WithAPIHosts(c.API.Hosts...),
+		agent.WithAPINamespaces(c.API.Namespaces...),
 	}
 	if c.Agent.Hostname != "" {
 		options = append(options, agent.WithHostname(c.Agent.Hostname))
@@ -203,7 +207,15 @@ func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 		}
 		return fileRegistry(registry)
 	}
-	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
+	registry := HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger}
+	if strings.HasPrefix(c.Agent.RegistryAddr, "https:") {
+		roots, err := systemca.Pool()
+		if err != nil {
+			return nil, fmt.Errorf("agent.registryaddr: read the CAs of this system: %w", err)
+		}
+		registry.RootCAs = roots
+	}
+	return HTTPRegistry(registry)
 }
 
 // HostConfig returns what the config says about measuring the host. It lacks

@@ -60,6 +60,7 @@ func badValues() map[string][]string {
 		"log.loglevel":          {`"LOUD"`},
 		"log.logrotatenum":      {`-1`, `10001`},
 		"log.logrotatesize":     {`1`, `"1 mile"`},
+		"collect.disable":       {`[ "" ]`, `[ "CPUS" ]`},
 		"time.servers":          {`[ "" ]`, `[ "a b" ]`},
 		"coredump.dir":          {`"cores"`},
 		"collect.disable":       {`[ "time" ]`, `[ "KERNL" ]`},

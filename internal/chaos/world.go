@@ -127,6 +127,8 @@ datadir = %[4]q
 pidfile = "%[3]s/agent.pid"
 [output]
 servers = [ %[5]q, %[6]q ]
+[api]
+namespaces = [ "chaos.*" ]
 [log]
 logdir = "%[3]s/log"
 `, w.address, w.registry.URL(), w.dir, w.data(), w.brokers[0].server.Addr(), w.brokers[1].server.Addr()), 0o600)

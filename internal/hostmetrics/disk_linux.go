@@ -1,8 +1,10 @@
 package hostmetrics
 
 import (
-	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/procfs"
@@ -14,16 +16,25 @@ const sectorSize = 512
 // disk measures whole disks (/proc/diskstats, see the kernel's
 // Documentation/admin-guide/iostats.rst).
 type disk struct {
-	stats procfs.File
-	clock stopwatch
-	round int
-	disks map[string]*diskReading
+	stats   procfs.File
+	block   string // /sys/block
+	clock   stopwatch
+	round   int
+	devices map[string]*blockDevice // by name: what was listed in the last round
+	disks   []*diskReading          // in the order in which they were found
 }
 
+// diskReading is what the last two rounds showed of a disk.
 type diskReading struct {
-	diskCounters
-	round int
+	name        string
+	now, before diskShown
+	// round of now, and how many rounds in a row showed the disk.
+	round, readings int
 }
+
+// diskShown is what one round shows of a disk: its own counters, and the sum
+// of its paths' where an NVMe disk has several.
+type diskShown struct{ own, paths diskCounters }
 
 // diskCounters are the columns of /proc/diskstats that are used.
 type diskCounters struct {
@@ -33,51 +44,94 @@ type diskCounters struct {
 }
 
 func newDisk(root string) agent.Collector {
-	d := &disk{stats: procfs.NewFile(root, "proc/diskstats"), disks: make(map[string]*diskReading)}
+	d := &disk{
+		stats:   procfs.NewFile(root, "proc/diskstats"),
+		block:   filepath.Join(root, "sys/block"),
+		devices: make(map[string]*blockDevice),
+	}
 	return &rates{read: d.read}
 }
 
 func (d *disk) read() ([]agent.Metric, error) {
 	rest, err := d.stats.Read()
+	if err == nil {
+		_, err = os.Stat(d.block)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("measuring disks: %w", err)
 	}
 	seconds := d.clock.lap()
 	d.round++
-	p := make(points, 0, 6*len(d.disks))
-	var whole []byte
 	for len(rest) > 0 {
 		var line []byte
 		line, rest = procfs.CutLine(rest)
 		w := procfs.NewWords(line)
 		w.Skip(2)
-		name := w.Next()
-		if !isDisk(name) || isPartition(name, whole) {
+		device := d.device(w.Next())
+		if device.disk == nil {
 			continue
 		}
-		whole = name
-		if now, ok := parseDisk(w); ok {
-			d.add(&p, name, now, seconds)
+		if counters, ok := parseDisk(w); ok {
+			device.disk.add(counters, device.path, d.round)
 		}
 	}
-	for name, r := range d.disks {
-		if r.round != d.round {
-			delete(d.disks, name)
+	d.forgetGone()
+	p := make(points, 0, 6*len(d.disks))
+	for _, r := range d.disks {
+		if r.readings > 1 {
+			r.addTo(&p, seconds)
 		}
 	}
 	return p, nil
 }
 
-// add compares a disk with its reading of the round before. A disk that was
-// not there then has none.
-func (d *disk) add(p *points, name []byte, now diskCounters, seconds float64) {
-	r := d.disks[string(name)]
-	if r == nil {
-		d.disks[string(name)] = &diskReading{diskCounters: now, round: d.round}
-		return
+// forgetGone lets what has gone and comes back be new.
+func (d *disk) forgetGone() {
+	for name, device := range d.devices {
+		if device.round != d.round {
+			delete(d.devices, name)
+		}
 	}
-	now.addTo(p, r.diskCounters, seconds, map[string]string{"device": string(name)})
-	r.diskCounters, r.round = now, d.round
+	d.disks = slices.DeleteFunc(d.disks, func(r *diskReading) bool { return r.round != d.round })
+}
+
+// add takes over the counters of the disk itself or of one of its paths.
+func (r *diskReading) add(c diskCounters, path bool, round int) {
+	if r.round != round {
+		r.before, r.now, r.round = r.now, diskShown{}, round
+		r.readings++
+	}
+	if path {
+		r.now.paths = r.now.paths.plus(c)
+	} else {
+		r.now.own = c
+	}
+}
+
+func (r *diskReading) addTo(p *points, seconds float64) {
+	before, counted := r.before.counters()
+	now, count := r.now.counters()
+	if counted == count {
+		now.addTo(p, before, seconds, map[string]string{"device": r.name})
+	}
+}
+
+// counters returns the disk's counters and whether they are its paths'.
+// Kernels before 6.4 count the requests to an NVMe disk with several paths
+// only at these, later ones at the disk, too (atop#157).
+func (s diskShown) counters() (c diskCounters, ofPaths bool) {
+	if s.own.reads == 0 && s.own.writes == 0 && s.paths != (diskCounters{}) {
+		return s.paths, true
+	}
+	return s.own, false
+}
+
+func (c diskCounters) plus(o diskCounters) diskCounters {
+	return diskCounters{
+		reads: c.reads + o.reads, readSectors: c.readSectors + o.readSectors, readMillis: c.readMillis + o.readMillis,
+		writes: c.writes + o.writes, writeSectors: c.writeSectors + o.writeSectors, writeMillis: c.writeMillis + o.writeMillis,
+		busyMillis: c.busyMillis + o.busyMillis,
+	}
 }
 
 func (now diskCounters) addTo(p *points, before diskCounters, seconds float64, tags map[string]string) {
@@ -111,38 +165,4 @@ func parseDisk(w procfs.Words) (c diskCounters, ok bool) {
 		writes: column[4], writeSectors: column[6], writeMillis: column[7],
 		busyMillis: column[9],
 	}, true
-}
-
-// isDisk tells disks from what only looks like one: loops, RAM disks, optical
-// drives, and what is made of disks (dm, md, drbd, bcache).
-func isDisk(name []byte) bool {
-	for _, prefix := range [...]string{
-		"sd", "hd", "vd", "xvd", "nvme", "mmcblk", "hio", "fio", "dasd", "cciss", "rssd", "skd", "rbd", "pmem", "ubd",
-	} {
-		if len(name) > len(prefix) && string(name[:len(prefix)]) == prefix {
-			return true
-		}
-	}
-	return false
-}
-
-// isPartition tells whether name is a part of whole, the disk before it: sda1
-// of sda, nvme0n1p2 of nvme0n1, mmcblk0boot0 of mmcblk0. Partitions follow
-// their disk; an xvda1 without an xvda, as Xen has it, is a disk.
-func isPartition(name, whole []byte) bool {
-	if len(whole) == 0 || !bytes.HasPrefix(name, whole) {
-		return false
-	}
-	rest := name[len(whole):]
-	endsInDigit := whole[len(whole)-1] >= '0' && whole[len(whole)-1] <= '9'
-	if !endsInDigit {
-		_, number := procfs.ParseNumber(rest)
-		return number
-	}
-	for _, prefix := range [...]string{"p", "boot", "rpmb", "gp"} {
-		if bytes.HasPrefix(rest, []byte(prefix)) {
-			return true
-		}
-	}
-	return false
 }

@@ -72,7 +72,7 @@ func memGroup() group {
 func diskGroup() group {
 	device := []string{"device"}
 	disk := func(name, unit, meaning string) Measurement {
-		return Measurement{"DISK", name, unit, device, "/proc/diskstats", meaning}
+		return Measurement{"DISK", name, unit, device, "/proc/diskstats, /sys/block", meaning}
 	}
 	return group{
 		disk("disk.io.read_requests", "1/s", "reads that were finished"),

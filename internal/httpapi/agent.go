@@ -17,8 +17,6 @@ type Agent interface {
 	InForce() bool
 	// CheckNamespace returns what is wrong with the name of a namespace.
 	CheckNamespace(name string) error
-	// HasRoomFor is false where points of a new namespace are refused.
-	HasRoomFor(namespace string) bool
 	// Status and Plugins return what /me/status and /plugins/list answer.
 	Status() any
 	Plugins() any

@@ -28,6 +28,7 @@ type api struct {
 	memory  *byteBudget // of all posts together
 	chunks  sync.Pool   // of *[chunkBytes]byte
 	answers answerCounts
+	foreign foreignNamespaces
 }
 
 // New returns a handler of the agent's API.
@@ -92,10 +93,14 @@ func (a *api) guarded(path string, e endpoint) http.Handler {
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
 		code := http.StatusOK
-		if err := a.serve(w, r, e); err != nil {
+		err := a.serve(w, r, e)
+		if err != nil {
 			code = a.answerError(w, r, err)
 		}
 		a.answers.add(path, code)
+		if e.control || code == http.StatusForbidden {
+			a.audit(r, code, err)
+		}
 	})
 }
 

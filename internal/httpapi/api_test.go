@@ -246,7 +246,7 @@ func TestAPIAnswersGetAndPostAtEveryEndpoint(t *testing.T) {
 }
 
 func TestPostIsAnsweredWhenTheOutputHasTakenIt(t *testing.T) {
-	test := newAPITest(t)
+	test := newAPITest(t, agent.WithAPINamespaces("other.*"))
 	got := test.do(t, "POST", "/post?ns=other.ns", `[
 		{"name":"queue.length","timestamp":1700000000,"tags":{"queue":"in"},"value":7},
 		{"name":"state","value":"ok"},

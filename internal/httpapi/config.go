@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"path"
 	"strings"
 )
 
@@ -19,10 +22,16 @@ type Config struct {
 	// Hosts are names that callers may use in the header Host, besides
 	// localhost and the host's own name. CheckHost judges them.
 	Hosts []string
+	// Namespaces are globs ([path.Match]) of namespaces that posts may go to,
+	// besides the host's own. CheckNamespaceGlob judges them.
+	Namespaces []string
 	// MaxBody bounds a post's body, in bytes, from LeastMaxBody to
 	// LargestMaxBody.
 	MaxBody int64
-	Logger  *slog.Logger
+	// Audit gets a line of JSON for each control call and each refused request,
+	// in one Write each, from any goroutine. Nil: the Logger gets them.
+	Audit  io.Writer
+	Logger *slog.Logger
 }
 
 // DefaultConfig returns what holds where nothing else is said.
@@ -32,6 +41,17 @@ func DefaultConfig() Config { return Config{MaxBody: 16 << 20, Logger: slog.New(
 func CheckHost(name string) error {
 	if name == "" || strings.ContainsAny(name, "/:@ ") {
 		return fmt.Errorf("%q is not a host name; write it without a port", name)
+	}
+	return nil
+}
+
+// CheckNamespaceGlob returns what is wrong with a glob of Config.Namespaces.
+func CheckNamespaceGlob(glob string) error {
+	if glob == "" {
+		return errors.New(`an empty glob matches no namespace; write a name, or a pattern such as "shop.*"`)
+	}
+	if _, err := path.Match(glob, ""); err != nil {
+		return fmt.Errorf("%q is not a glob: %w; * stands for any characters, ? for one, [a-z] for one of these", glob, err)
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,9 +21,12 @@ func (a *api) checkSite(r *http.Request) error {
 	default:
 		return problem(http.StatusForbidden, "A browser made this request for another site (Sec-Fetch-Site: %.20q), which this API refuses.", site)
 	}
-	for _, origin := range r.Header.Values("Origin") {
-		if u, err := url.Parse(origin); err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
-			return problem(http.StatusForbidden, "A browser made this request for another site (Origin: %.100q), which this API refuses.", origin)
+	// Browsers from before Sec-Fetch-Site say in these two for whom they ask.
+	for _, header := range []string{"Origin", "Referer"} {
+		for _, value := range r.Header.Values(header) {
+			if u, err := url.Parse(value); err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
+				return problem(http.StatusForbidden, "A browser made this request for another site (%s: %.100q), which this API refuses.", header, value)
+			}
 		}
 	}
 	return nil
@@ -41,8 +42,11 @@ func (a *api) isOwnHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
+		if strings.HasPrefix(host, "[") { // which SplitHostPort takes off
+			name = "[" + h + "]"
+		}
 	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+	if isAddress(name) {
 		return true
 	}
 	name = hostKey(name)
@@ -54,6 +58,15 @@ func (a *api) isOwnHost(host string) bool {
 	return name == own || name == hostKey(system) || name == shortName(own) || slices.ContainsFunc(a.config.Hosts, func(host string) bool { return name == hostKey(host) })
 }
 
+// isAddress tells whether name is an IP address as a Host header has it: IPv6
+// in brackets (RFC 3986, section 3.2.2).
+func isAddress(name string) bool {
+	inner, opened := strings.CutPrefix(name, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	ip, err := netip.ParseAddr(inner)
+	return err == nil && opened == closed && opened == ip.Is6()
+}
+
 // hostKey returns a host name in the form in which names are compared.
 func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
@@ -61,67 +74,4 @@ func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(nam
 func shortName(name string) string {
 	short, _, _ := strings.Cut(name, ".")
 	return short
-}
-
-// checkControl refuses whoever may not control the agent.
-func (a *api) checkControl(r *http.Request) error {
-	if isLocal(r) || a.hasToken(r) || hasClientCertificate(r) {
-		return nil
-	}
-	why := "No token is set: set api.tokenfile in the agent's config"
-	if a.token() != "" {
-		why = "The request has no Authorization header with the token of api.tokenfile"
-		if r.Header.Get("Authorization") != "" {
-			why = "The request's Authorization header does not have the token of api.tokenfile"
-		}
-	}
-	return problem(http.StatusForbidden, "Only callers on the agent's own host may do this, directly and not through a proxy,"+
-		" and callers who send \"Authorization: Bearer TOKEN\" or a client certificate of api.clientca. %s.", why)
-}
-
-// isLocal tells whether the caller is on this host. What a proxy on this host
-// relays comes from who knows where.
-func isLocal(r *http.Request) bool {
-	for _, header := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
-		if _, relayed := r.Header[header]; relayed {
-			return false
-		}
-	}
-	if fromUnixSocket(r) {
-		return true
-	}
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && remote.Addr().Unmap().IsLoopback()
-}
-
-// fromUnixSocket tells whether the server that received the request listens on
-// a unix socket. The caller's own address would not do: it may be anything.
-func fromUnixSocket(r *http.Request) bool {
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && local.Network() == "unix"
-}
-
-func (a *api) token() string {
-	if a.config.Token == nil {
-		return ""
-	}
-	return a.config.Token()
-}
-
-// hasToken compares in a time that does not depend on the token, nor on its
-// length.
-func (a *api) hasToken(r *http.Request) bool {
-	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token := a.token()
-	if token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return false
-	}
-	want, got := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(strings.TrimSpace(given)))
-	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
-}
-
-// hasClientCertificate tells whether the server has verified a certificate of
-// the caller.
-func hasClientCertificate(r *http.Request) bool {
-	return r.TLS != nil && len(r.TLS.VerifiedChains) > 0
 }

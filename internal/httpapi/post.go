@@ -50,31 +50,6 @@ func (a *api) servePost(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, postAnswer(posted))
 }
 
-// postNamespace returns the namespace that the request names, or that of the
-// host where it has only one.
-func (a *api) postNamespace(r *http.Request) (string, error) {
-	query, err := queryOf(r)
-	if err != nil {
-		return "", err
-	}
-	namespace := query.Get("ns")
-	if namespace == "" {
-		own := a.agent.Namespaces()
-		if len(own) != 1 {
-			return "", problem(http.StatusBadRequest, "Name the namespace, /post?ns=NAMESPACE: it may be left out only where the host has exactly one, and this one has %d.", len(own))
-		}
-		return own[0], nil
-	}
-	if err := a.agent.CheckNamespace(namespace); err != nil {
-		return "", problem(http.StatusBadRequest, "Wrong parameter ns: %v.", err)
-	}
-	if !a.agent.HasRoomFor(namespace) {
-		return "", problem(http.StatusForbidden, "Points of 1000 namespaces have come already, which is the most that this agent keeps accounts of,"+
-			" and %.100q is none of them: post to a namespace of this host, or on another host.", namespace)
-	}
-	return namespace, nil
-}
-
 // readPoints reads the request's body. What the points take in memory is taken
 // from share.
 func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memoryShare) (Points, error) {

@@ -26,7 +26,7 @@ func BenchmarkPost(b *testing.B) {
 		elements[i] = fmt.Sprintf(`{"name":"http.requests.count","timestamp":1700000000,"tags":{"path":"/api/v1/item%d","code":"200"},"value":%d.25}`, i, i)
 	}
 	body := "[" + strings.Join(elements, ",") + "]"
-	a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(discard{}), agent.WithHostname("web1.example.org"))
+	a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(discard{}), agent.WithHostname("web1.example.org"), agent.WithAPINamespaces("load"))
 	require.NoError(b, err)
 	handler := a.Handler()
 	b.ReportAllocs()

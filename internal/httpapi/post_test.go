@@ -103,22 +103,55 @@ func TestPostRefusesNamespacesThatNameNothing(t *testing.T) {
 	}
 }
 
-func TestPostsCannotMakeUpNamespacesWithoutEnd(t *testing.T) {
-	test := newAPITest(t)
+func TestPostGoesToTheHostsNamespacesAndThoseThatTheConfigAllows(t *testing.T) {
 	body := `[{"name":"a","value":1}]`
-	refused := 0
-	for i := range 1100 {
-		request := httptest.NewRequest("POST", fmt.Sprintf("http://localhost/post?ns=made.up.%d", i), strings.NewReader(body))
-		recorder := httptest.NewRecorder()
-		test.server.Config.Handler.ServeHTTP(recorder, request)
-		if recorder.Code == 403 {
-			refused++
-		}
+	test := newAPITest(t)
+	got := test.do(t, "POST", "/post?ns=made.up", body)
+	require.Equal(t, 403, got.status)
+	require.Contains(t, got.detail(t), "api.namespaces")
+	require.Empty(t, test.output.posted("made.up"))
+	require.NotContains(t, test.agent.Status().Accounts, "made.up")
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", body).status)
+
+	test = newAPITest(t, agent.WithAPINamespaces("shop.*", "one-[0-9]"))
+	for namespace, status := range map[string]int{"ns.one": 200, "shop.web": 200, "one-7": 200, "shop": 403, "one-77": 403, "my.shop.web": 403, "shop.*": 400} {
+		require.Equal(t, status, test.do(t, "POST", "/post?ns="+namespace, body).status, namespace)
 	}
-	require.InDelta(t, 100, refused, 2)
-	require.Equal(t, 200, test.do(t, "POST", "/post?ns=made.up.5", body).status, "known")
-	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", body).status, "the host's own")
-	require.Contains(t, test.do(t, "POST", "/post?ns=one.more", body).detail(t), "1000")
+}
+
+func TestPostIsToldToWaitUntilTheHostsNamespacesAreKnown(t *testing.T) {
+	a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(&apiOutput{}), agent.WithHostname("h"), agent.WithAPINamespaces("shop.*"))
+	require.NoError(t, err)
+	for path, status := range map[string]int{"/post": 503, "/post?ns=ns.one": 503, "/post?ns=shop.web": 200} {
+		recorder := httptest.NewRecorder()
+		a.Handler().ServeHTTP(recorder, httptest.NewRequest("POST", "http://localhost"+path, strings.NewReader(`[{"name":"a","value":1}]`)))
+		require.Equal(t, status, recorder.Code, path)
+		require.Equal(t, status == 503, recorder.Header().Get("Retry-After") != "", path)
+	}
+}
+
+func TestPostsCannotMakeUpNamespacesWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		output := &apiOutput{}
+		a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("h"), agent.WithAPINamespaces("*"))
+		require.NoError(t, err)
+		handler := a.Handler()
+		post := func(namespace string) int {
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, httptest.NewRequest("POST", "http://localhost/post?ns="+namespace, strings.NewReader(`[{"name":"a","value":1}]`)))
+			return recorder.Code
+		}
+		for i := range 1000 {
+			require.Equal(t, 200, post(fmt.Sprintf("made.up.%d", i)))
+		}
+		require.Equal(t, 403, post("one.more"))
+		time.Sleep(time.Hour - time.Second)
+		require.Equal(t, 200, post("made.up.5"), "known")
+		require.Equal(t, 403, post("one.more"))
+		time.Sleep(time.Second)
+		require.Equal(t, 200, post("one.more"), "namespaces that nobody posts to make room")
+		require.Equal(t, 200, post("made.up.5"))
+	})
 }
 
 func TestPostRefusesBodiesThatAreNoMetrics(t *testing.T) {
@@ -288,7 +321,7 @@ func TestPostTakesAFullBodyOfUsualMetrics(t *testing.T) {
 }
 
 func TestOfLargeBodiesOneIsTakenAtATime(t *testing.T) {
-	test := newAPITest(t)
+	test := newAPITest(t, agent.WithAPINamespaces("other"))
 	hold := make(chan struct{})
 	test.output.set(func(o *apiOutput) { o.hold = hold })
 	body := "[" + strings.Repeat(`{"name":"a","tags":{"path":"/some/path/of/usual/length"},"value":1},`, 30000) + `{"name":"a","value":1}]`
@@ -312,7 +345,7 @@ func TestOfLargeBodiesOneIsTakenAtATime(t *testing.T) {
 func TestStuckOutputCostsBoundedMemoryAndIsToldWith503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		output := &apiOutput{hold: make(chan struct{})}
-		a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("h"), agent.WithMaxBody(1<<20))
+		a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("h"), agent.WithMaxBody(1<<20), agent.WithAPINamespaces("ns"))
 		require.NoError(t, err)
 		handler := a.Handler()
 		body := "[" + strings.Repeat(`{"name":"a","value":1},`, 999) + `{"name":"a","value":1}]`
@@ -388,7 +421,7 @@ func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0,
 func TestSlowBodiesAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		output := &apiOutput{}
-		a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("h"))
+		a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("h"), agent.WithAPINamespaces("ns"))
 		require.NoError(t, err)
 		listener := make(pipeListener)
 		server := &http.Server{Handler: a.Handler()}

@@ -4,6 +4,8 @@ package httpregistry
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -36,6 +38,10 @@ type Config struct {
 	// AgentType is what reports call this agent. Empty stands for
 	// "loda-agent".
 	AgentType string
+	// RootCAs are those that may have signed the registry's certificate. Nil
+	// stands for the system's, as they were when the process first needed them.
+	// HTTPClient has its own.
+	RootCAs *x509.CertPool
 	// HTTPClient makes the requests, for those who need certificates or a
 	// proxy of their own; its rules of redirection are replaced. Nil stands
 	// for a client that keeps no connection from one round to the next.
@@ -90,7 +96,7 @@ func New(cfg Config) (*Registry, error) {
 	if cfg.HTTPClient != nil {
 		*r.client = *cfg.HTTPClient
 	} else {
-		r.client.Transport = newTransport()
+		r.client.Transport = newTransport(cfg.RootCAs)
 	}
 	r.client.CheckRedirect = checkRedirect
 	return r, nil
@@ -125,10 +131,13 @@ func Cleartext(address string) bool {
 
 // newTransport returns a transport that opens no more connections than a round
 // of requests needs.
-func newTransport() *http.Transport {
+func newTransport(roots *x509.CertPool) *http.Transport {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	if d, ok := http.DefaultTransport.(*http.Transport); ok {
 		t = d.Clone()
+	}
+	if roots != nil {
+		t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
 	t.MaxConnsPerHost = maxParallel
 	t.MaxIdleConnsPerHost = maxParallel

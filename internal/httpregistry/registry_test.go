@@ -68,7 +68,7 @@ func TestAssignmentsHoldWhatEveryNamespaceWants(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []agent.Assignment{
 		{Namespace: "all.loda", ID: "id-all"},
-		{Namespace: "q u/e?r&y="},
+		{Namespace: "q u/e?r&y=", Problems: []string{`its name: namespace "q u/e?r&y=" contains ' '; namespaces consist of a-z A-Z 0-9 . _ -`}},
 		{
 			Namespace: "web.shop", ID: "id-web",
 			Intervals: map[string]time.Duration{"CPU": 30 * time.Second, "PORT": time.Minute},
@@ -335,6 +335,13 @@ func TestRegistryWithTLSIsVerified(t *testing.T) {
 	assignments, err := friend.Assignments(t.Context(), host())
 	require.NoError(t, err)
 	require.Equal(t, []string{"web"}, namespaces(assignments))
+
+	roots := x509.NewCertPool()
+	roots.AddCert(secure.Certificate())
+	named, err := httpregistry.New(httpregistry.Config{URL: secure.URL, RootCAs: roots})
+	require.NoError(t, err)
+	_, err = named.Assignments(t.Context(), host())
+	require.NoError(t, err)
 
 	server.SetFault(registrytest.Redirect(http.StatusTemporaryRedirect, server.URL()))
 	_, err = friend.Assignments(t.Context(), host())

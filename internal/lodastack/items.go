@@ -15,6 +15,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // ParseItems reads the registry's list of a namespace's items, a JSON list of
@@ -32,6 +33,8 @@ func ParseItems(namespace, id string, list []byte) (agent.Assignment, error) {
 		return agent.Assignment{}, fmt.Errorf("read the items of namespace %q: not a JSON list: %w", namespace, err)
 	}
 	b := NewBuilder(namespace, id)
+	// What its topic is called beyond the name is for the output to judge.
+	b.Problem("its name", topic.CheckNamespace("", namespace))
 	for i, r := range raw {
 		it, err := parseItem(r)
 		if err != nil {

@@ -133,9 +133,9 @@ func (c *circuit) excuse() error {
 	defer c.mu.Unlock()
 	switch {
 	case c.claimed:
-		return errors.New("is being tried by another request")
+		return errors.New("another request is trying it")
 	case c.state == Down:
-		return fmt.Errorf("is left alone for another %v after: %w", max(0, time.Until(c.rested)).Round(time.Millisecond), c.err)
+		return fmt.Errorf("is not retried for another %v after: %w", max(0, time.Until(c.rested)).Round(time.Millisecond), c.err)
 	}
 	return errors.New("was not tried")
 }
@@ -171,9 +171,9 @@ func (c *circuit) becomeLocked(state string) {
 	}
 	switch {
 	case state == Down && c.state != Trial:
-		c.log.Warn("nsqd takes no points", slog.String("server", c.addr), slog.Any("error", c.err))
+		c.log.Warn("nsqd is down", slog.String("server", c.addr), slog.Any("error", c.err))
 	case state == Up && c.state != Unused:
-		c.log.Info("nsqd takes points again", slog.String("server", c.addr))
+		c.log.Info("nsqd is up again", slog.String("server", c.addr))
 	}
 	c.state, c.since = state, time.Now()
 }

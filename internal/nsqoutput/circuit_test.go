@@ -119,7 +119,7 @@ func TestCircuitLogsWhenAServerGoesAndComesAndNothingElse(t *testing.T) {
 
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		require.Len(t, lines, 2)
-		require.Contains(t, lines[0], `msg="nsqd takes no points" server=nsqd:4150 error="connection refused"`)
-		require.Contains(t, lines[1], `msg="nsqd takes points again" server=nsqd:4150`)
+		require.Contains(t, lines[0], `msg="nsqd is down" server=nsqd:4150 error="connection refused"`)
+		require.Contains(t, lines[1], `msg="nsqd is up again" server=nsqd:4150`)
 	})
 }

@@ -49,8 +49,8 @@ type Config struct {
 	// Format of the messages. Empty: Influx.
 	Format Format
 	// MaxMessageSize is how large a message may be, in bytes, from 1 KiB to
-	// 64 MiB. It must not exceed nsqd's --max-msg-size. Zero: 1 MiB, nsqd's
-	// own default.
+	// 64 MiB. Where nsqd's --max-msg-size is smaller, the output sends smaller
+	// messages once nsqd has refused one. Zero: 1 MiB, nsqd's own default.
 	MaxMessageSize int
 	// Timeout of one attempt at one server, from connecting to the
 	// acknowledgement. Zero: 5 s. An attempt gets less where the context of

@@ -235,11 +235,11 @@ func (c *conn) limit(ctx context.Context) (release func()) {
 	}
 }
 
-// errNoAnswer is that of a server that hangs, or is cut off.
+// errNoAnswer is the error of a server that hangs or cannot be reached.
 var errNoAnswer = errors.New("no answer in time")
 
-// plain says an error of the network in short, without the addresses, which
-// whoever reports it adds.
+// plain returns an error of the network without the addresses, which the caller
+// adds.
 func plain(ctx context.Context, err error) error {
 	var op *net.OpError
 	switch {

@@ -165,6 +165,38 @@ func TestWriteGoesBackToThePreferredServerOnceItAnswersAgain(t *testing.T) {
 	require.Equal(t, nsqoutput.Up, state(out, preferred.Addr()).State)
 }
 
+func TestOneServerGetsNoMoreThanEightRequestsAtOnce(t *testing.T) {
+	const writers, limit = 20, 8
+	waiting, release := make(chan struct{}, writers), make(chan struct{})
+	addr := serveScript(t, func(p peer) {
+		if !p.identify() {
+			return
+		}
+		for {
+			if _, ok := p.request(); !ok {
+				return
+			}
+			waiting <- struct{}{}
+			<-release
+			p.answer(0, "OK")
+		}
+	})
+	out := newOutput(t, nsqoutput.Config{Servers: []string{addr}, Timeout: 30 * time.Second})
+	var writes sync.WaitGroup
+	defer writes.Wait()
+	defer close(release)
+	for range writers {
+		writes.Go(func() { require.NoError(t, out.Write(t.Context(), batch(1))) })
+	}
+	for done := range writers {
+		<-waiting
+		if done >= limit-1 {
+			require.Empty(t, waiting, "as many as may be are under way")
+			release <- struct{}{}
+		}
+	}
+}
+
 func TestWriteGivesUpWhatEveryServerRefuses(t *testing.T) {
 	tests := map[string]string{
 		"E_BAD_TOPIC PUB topic name is not valid":  "bad_topic",

@@ -5,9 +5,9 @@
 //	         messages    │ or ──► server 3 (down, rested)
 //
 // A batch is packed into messages, and the messages into one request if
-// possible; the request goes to the first server that takes it. A server that
-// fails is left alone for a while (see [Down]), so that a dead or hung one
-// costs a batch now and then some time, and no batch its delivery.
+// possible; the request goes to the first server that accepts it. A server that
+// fails is not used for a while (see [Down]): a dead or hung server delays a
+// batch now and then, and loses none.
 //
 // Nothing runs while nothing is written: connections are opened by the first
 // Write, there are no heartbeats, and a server that is down is looked at when
@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -27,8 +28,8 @@ import (
 
 // Output publishes batches to NSQ. It is safe for concurrent use.
 //
-// Each Output prefers one of its servers, drawn by lot when it is made, and
-// the one after it in the configuration when that is down: a fleet's agents
+// Each Output prefers one of its servers, chosen at random when it is made, and
+// uses the next one in the configuration while that is down: a fleet's agents
 // spread over the servers, and each keeps connections to one only.
 type Output struct {
 	cfg     Config
@@ -109,6 +110,9 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 			refused.add(p.points, permanent.Reason, permanent.Err)
 		} else if err != nil {
 			return fmt.Errorf("publish to topic %s: %w", topic, err)
+		} else if o.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
+			o.cfg.Logger.Debug("points published", slog.String("topic", topic),
+				slog.Int("points", p.points), slog.Int("messages", p.messages), slog.Int("bytes", p.sent().body))
 		}
 	}
 	if refused.points > 0 {

@@ -1,7 +1,9 @@
 package nsqoutput_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +59,15 @@ func TestWritePublishesABatchAsOneMessageOfLineProtocol(t *testing.T) {
 
 	require.EqualValues(t, 1, server.Published("collect.ns"))
 	require.Equal(t, lines(100), server.Lines(t, "collect.ns", 100))
+}
+
+func TestEachRequestIsLoggedAtDebugLevel(t *testing.T) {
+	var log bytes.Buffer
+	server := nsqdtest.Start(t, nsqdtest.Options{})
+	out := newOutput(t, nsqoutput.Config{Servers: []string{server.Addr()},
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	require.NoError(t, out.Write(t.Context(), batch(3)))
+	require.Regexp(t, `level=DEBUG msg="points published" topic=collect.ns points=3 messages=1 bytes=\d+`, log.String())
 }
 
 func TestWritePublishesWhatTheRouterReads(t *testing.T) {

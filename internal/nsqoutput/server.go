@@ -16,14 +16,14 @@ const (
 	// maxConns is how many requests one server works on at a time, each over
 	// a connection of its own.
 	maxConns = 8
-	// idleTimeout is how long a connection is kept that is not needed.
+	// idleTimeout is how long an idle connection may still be used.
 	idleTimeout = time.Minute
 	// connectTimeout bounds connecting and introducing, where Timeout does
 	// not: a healthy server takes milliseconds.
 	connectTimeout = 2 * time.Second
 )
 
-// errBusy is that of a request whose time was over before it was its turn.
+// errBusy is the error of a request that timed out while it waited for a slot.
 var errBusy = errors.New("is busy with other requests")
 
 // server is an nsqd and the connections to it.
@@ -77,7 +77,7 @@ func (s *server) send(ctx context.Context, request *nsq.Command, claimed bool) e
 		return plain(ctx, errBusy)
 	}
 	if err := s.health.down(); err != nil && !claimed {
-		return err // it went down while the request waited for its turn
+		return err // it went down while the request waited for a slot
 	}
 	c, used, err := s.take(ctx)
 	if err != nil {
@@ -112,6 +112,9 @@ func (s *server) take(ctx context.Context) (c *conn, used bool, err error) {
 	return c, false, err
 }
 
+// pop returns the connection that was used last. One that has been idle for
+// long is not used: a firewall on the way may have forgotten it, and a request
+// over it would wait for an answer until its timeout.
 func (s *server) pop() *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,6 +123,10 @@ func (s *server) pop() *conn {
 		return nil
 	}
 	c := s.idle[n-1]
+	if time.Since(c.used) > idleTimeout {
+		s.closeIdleLocked() // the others have been idle even longer
+		return nil
+	}
 	s.idle = s.idle[:n-1]
 	return c
 }
