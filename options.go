@@ -24,6 +24,7 @@ type config struct {
 	logger          *slog.Logger
 	hostname        string
 	tags            map[string]string
+	warnings        []string
 	stateDir        string
 	bufferSize      int
 	updateInterval  time.Duration
@@ -137,10 +138,19 @@ func WithLogger(l *slog.Logger) Option {
 // default is the system's host name, also where that changes.
 func WithHostname(name string) Option {
 	return func(c *config) error {
-		if cleanTag(name) != name || name == "" {
-			return fmt.Errorf("WithHostname: %q is empty or has spaces or control characters", name)
+		if err := CheckHostname(name); err != nil {
+			return fmt.Errorf("WithHostname: %w", err)
 		}
 		c.hostname = name
+		return nil
+	}
+}
+
+// WithWarnings adds sentences to [Status.Warnings]: what whoever runs the agent
+// should know of its configuration, although nothing is wrong.
+func WithWarnings(sentences ...string) Option {
+	return func(c *config) error {
+		c.warnings = append(c.warnings, sentences...)
 		return nil
 	}
 }

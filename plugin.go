@@ -54,6 +54,8 @@ type PluginDetails struct {
 	// Cell names what keeps the plugin's processes together, "cgroup" for
 	// example.
 	Cell string `json:"cell,omitempty"`
+	// Limits that hold for each of its runs. Nil: not known.
+	Limits *PluginLimits `json:"limits,omitempty"`
 	// CPU time in seconds that the last finished run used, with all its
 	// children.
 	CPU float64 `json:"cpu,omitempty"`
@@ -64,6 +66,15 @@ type PluginDetails struct {
 	Stderr string `json:"stderr,omitempty"`
 }
 
+// PluginLimits are limits of a run with all its processes. Zero: there is none,
+// for example because the host's cgroups offer none.
+type PluginLimits struct {
+	// Processes at a time, threads counted.
+	Processes int `json:"processes"`
+	// Memory in bytes.
+	Memory int64 `json:"memory"`
+}
+
 // RunResult says in a word how a plugin's run ended.
 type RunResult string
 
@@ -71,9 +82,10 @@ type RunResult string
 const (
 	RunOK      RunResult = "ok"
 	RunExit    RunResult = "exit"    // exited with a status other than 0, or by a signal of its own
-	RunTimeout RunResult = "timeout" // was ended because its time was over
+	RunTimeout RunResult = "timeout" // timed out
 	RunOutput  RunResult = "output"  // wrote too much, or what is no list of metrics
 	RunStart   RunResult = "start"   // could not be started
+	RunMemory  RunResult = "memory"  // used more memory than it may
 )
 
 // RunError is the error of a run that failed through the plugin.

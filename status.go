@@ -1,6 +1,9 @@
 package agent
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Status is what the agent knows of itself. Its JSON is what /me/status
 // answers.
@@ -16,6 +19,8 @@ type Status struct {
 	Accounts   map[string]Account `json:"accounts"` // by namespace
 	Collectors []CollectorStatus  `json:"collectors"`
 	Plugins    []PluginStatus     `json:"plugins"`
+	// Warnings are those of [WithWarnings].
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // RegistryStatus tells about the registry.
@@ -73,6 +78,7 @@ func (a *Agent) Status() Status {
 		Namespaces: a.Namespaces(),
 		Registry:   a.updater.currentStatus(),
 		Plugins:    a.Plugins(),
+		Warnings:   slices.Clone(a.config.warnings),
 	}
 	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)
 	s.Accounts, s.Output.Total = a.accounts()

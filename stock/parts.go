@@ -54,7 +54,11 @@ func HTTPRegistry(cfg HTTPRegistryConfig) (agent.Registry, error) {
 // FileRegistry returns the registry that is the file at address, which has the
 // form file:///PATH. It is read at every update.
 func FileRegistry(address string) (agent.Registry, error) {
-	registry, err := fileregistry.New(address)
+	return fileRegistry(fileregistry.Config{Address: address})
+}
+
+func fileRegistry(cfg fileregistry.Config) (agent.Registry, error) {
+	registry, err := fileregistry.New(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
-	"os"
+	"strings"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -22,24 +23,42 @@ func check(c *call) error {
 	if err != nil {
 		return wrongConfig(err)
 	}
-	if path := missingRegistry(cfg.Agent.RegistryAddr); path != "" {
-		fmt.Fprintf(c.stderr, "%s: warning: agent.registryaddr: the registry file %s is not there yet; it says what is collected\n", c.config, path)
+	if err := checkRegistryFile(c, cfg); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s is good\n", c.config)
 	return err
 }
 
-// missingRegistry returns the path of the registry file that address names, if
-// there is none.
-func missingRegistry(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "file" {
-		return ""
+// checkRegistryFile says everything that is wrong with the registry file, if
+// the config names one. A file that is not there yet is only worth a warning.
+func checkRegistryFile(c *call, cfg stock.Config) error {
+	if !strings.HasPrefix(cfg.Agent.RegistryAddr, "file:") {
+		return nil
 	}
-	if _, err := os.Stat(u.Path); !errors.Is(err, fs.ErrNotExist) {
-		return ""
+	registry, err := cfg.Registry(nil)
+	if err != nil {
+		return err
 	}
-	return u.Path
+	assignments, err := registry.Assignments(context.Background(), agent.Host{Hostname: cfg.Agent.Hostname})
+	var missing *fs.PathError
+	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) {
+		_, err := fmt.Fprintf(c.stderr, "%s: warning: agent.registryaddr: the registry file %s is not there yet; it says what is collected\n", c.config, missing.Path)
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("the registry file cannot be used:\n%w", err)
+	}
+	var problems []error
+	for _, assignment := range assignments {
+		for _, problem := range assignment.Problems {
+			problems = append(problems, errors.New(problem))
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("the registry file has items that cannot be used:\n%w", errors.Join(problems...))
+	}
+	return nil
 }
 
 // wrongConfig says what to do about a config that cannot be used.

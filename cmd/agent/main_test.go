@@ -117,6 +117,13 @@ func (h *host) start(t *testing.T) *daemon {
 	t.Helper()
 	d := &daemon{cmd: agentCommand(t, "start", "-f", h.config), stderr: new(bytes.Buffer), ended: make(chan struct{})}
 	d.cmd.Stderr = d.stderr
+	h.watch(t, d)
+	return d
+}
+
+// watch starts the daemon and waits until its API answers.
+func (h *host) watch(t *testing.T, d *daemon) {
+	t.Helper()
 	require.NoError(t, d.cmd.Start())
 	go func() {
 		d.cmd.Wait() // the test looks at ProcessState
@@ -127,7 +134,6 @@ func (h *host) start(t *testing.T) *daemon {
 		<-d.ended
 	})
 	h.waitUntilServed(t, d)
-	return d
 }
 
 func (h *host) waitUntilServed(t *testing.T, d *daemon) {
@@ -214,6 +220,36 @@ func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
 		" is not there yet; it says what is collected\n"}, r)
 }
 
+func TestCheckReadsTheRegistryFile(t *testing.T) {
+	h := newHost(t)
+	for content, says := range map[string]string{
+		"[[namespace]]\nname = \"demo shop\"\n":                             `registry.toml:2: namespace.name: namespace "demo shop" contains ' '`,
+		"[[namespace]]\nname = \"web\"\nintervall = 5\n":                    "registry.toml:3: namespace.intervall: no such key; is namespace.intervals meant?",
+		"[[namespace]]\nname = \"web\"\n[[namespace.port]]\nport = 70000\n": `registry.toml:3: port "": its name`,
+	} {
+		h.write(t, "registry.toml", content)
+		r := execute(t, "check", "-f", h.config)
+		require.Equal(t, 1, r.code, content)
+		require.Contains(t, r.stderr, says)
+		require.NotContains(t, r.stdout, "is good")
+	}
+}
+
+func TestCheckWarnsOfARegistryWithoutEncryption(t *testing.T) {
+	h := newHost(t)
+	for address, warned := range map[string]bool{
+		"http://registry.example.com": true, "http://10.0.0.1:8080": true, "https://registry.example.com": false,
+		"http://127.0.0.1:8080": false, "http://[::1]": false, "http://localhost": false,
+	} {
+		content, err := os.ReadFile(h.config)
+		require.NoError(t, err)
+		config := h.write(t, "http.conf", strings.Replace(string(content), "file://"+h.dir+"/registry.toml", address, 1))
+		r := execute(t, "check", "-f", config)
+		require.Equal(t, 0, r.code, r.stderr)
+		require.Equal(t, warned, strings.Contains(r.stderr, "warning: line 3: agent.registryaddr: http is not encrypted"), "%s: %s", address, r.stderr)
+	}
+}
+
 func TestCheckRefusesADataDirectoryInAPluginsPlace(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/plugins/web.shop/mysql"))
@@ -254,9 +290,43 @@ func TestCollectPrintsLineProtocolOnce(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(h.dir, "plugins"), "collecting changes nothing")
 }
 
+func TestCollectSaysWhyAKindIsSwitchedOff(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "collect.disable = [ \"MEM\" ]\n")
+	r := execute(t, "collect", "-f", h.config, "mem")
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "the kind MEM is switched off in "+h.dir+"/agent.conf, by collect.disable")
+}
+
 func TestCollectKnowsThePortsOfTheRegistry(t *testing.T) {
 	h := newHost(t)
 	r := execute(t, "collect", "-f", h.config, "PORT")
 	require.Equal(t, 0, r.code, r.stderr)
 	require.Contains(t, r.stdout, "PORT.api,host=h1 value=0 ")
+}
+
+func TestHelpDescribesACommand(t *testing.T) {
+	r := execute(t, "help", "start")
+	require.Equal(t, 0, r.code)
+	require.True(t, strings.HasPrefix(r.stdout, "Usage: agent start [-f FILE]\n"), r.stdout)
+	require.Equal(t, 2, execute(t, "help", "nonsense").code)
+}
+
+func TestATimeWithoutAUnitIsExplained(t *testing.T) {
+	r := execute(t, "plugin", "test", "--interval", "5", t.TempDir())
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "agent plugin: --interval 5: write a number with its unit, such as 5s or 1m\n")
+}
+
+func TestAPathInPlaceOfTheRegistrysAddressIsExplained(t *testing.T) {
+	h := newHost(t)
+	r := execute(t, "check", "-f", h.write(t, "other.conf", "agent.registryaddr = \"/etc/agent-registry.toml\"\noutput.name = \"stdout\"\n"))
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, `agent.registryaddr: "/etc/agent-registry.toml" is a path; write "file:///etc/agent-registry.toml" for a registry file`)
+}
+
+func TestSeveralErrorsAreAList(t *testing.T) {
+	require.Equal(t, "one", list(errors.New("one")))
+	require.Equal(t, "several things went wrong:\n  - one\n  - two", list(errors.Join(errors.New("one"), errors.New("two"))))
+	require.Equal(t, "the config cannot be used:\na:1: b", list(errors.New("the config cannot be used:\na:1: b")))
 }

@@ -59,7 +59,7 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		"old":       {`echo '[{"name":"a","value":1,"timestamp":1500000000}]'`, nil, []string{"a: 2017-07-14T02:40:00Z is far from now"}},
 		"tags":      {`echo '[{"name":"a","value":1,"tags":{"pid":"'$$'"}}]'`, nil, []string{"a: every value of the tag pid is new"}},
 		"leftover":  {"sleep 60 >/dev/null 2>&1 & echo '[]'", nil, []string{"BAD it leaves no processes behind", "still there when it had exited: 1"}},
-		"slow":      {"sleep 60", []string{"--interval", "1s"}, []string{"BAD it exits with 0 within 500ms", "because its time was over", "here with --interval"}},
+		"slow":      {"sleep 60", []string{"--interval", "1s"}, []string{"BAD it exits with 0 within 500ms", "timed out", "here with --interval"}},
 		"arguments": {"echo '[]'", []string{"--", "a;b"}, []string{"BAD plugin is there", `"a;b", has ; in it`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,6 +53,12 @@ func TestAHealthyAgentHasNothingWrong(t *testing.T) {
 	golden(t, "testdata/healthy.txt", statusText(healthy()))
 }
 
+func TestWarningsStandApartFromWhatIsWrong(t *testing.T) {
+	s := healthy()
+	s.Warnings = []string{"line 3: agent.registryaddr: http is not encrypted"}
+	require.Contains(t, string(statusText(s)), "Nothing is wrong.\n\nWARNINGS\n  line 3: agent.registryaddr: http is not encrypted\n")
+}
+
 func TestWhatIsWrongComesFirst(t *testing.T) {
 	s := healthy()
 	s.Registry.Error = "ask the registry for assignments: no route to host"

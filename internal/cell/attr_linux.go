@@ -11,3 +11,5 @@ func sysProcAttr(config Config) *syscall.SysProcAttr {
 	}
 	return attr
 }
+
+func signalProcess(pid int, sig syscall.Signal) { syscall.Kill(pid, sig) }

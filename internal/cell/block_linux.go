@@ -2,9 +2,9 @@ package cell
 
 // openBlock chooses the best kind of cells that this host offers.
 func openBlock(config Config) (block, limiter, error) {
-	b, limits, err := openLinuxBlock(config)
-	if err != nil || limits || config.MaxProcesses <= 0 {
-		return b, nil, err
+	b := openLinuxBlock(config)
+	if config.MaxProcesses <= 0 || b.limits().Processes > 0 {
+		return b, nil, nil
 	}
 	pids, err := openPidsV1(config.MaxProcesses)
 	if err != nil {
@@ -14,14 +14,13 @@ func openBlock(config Config) (block, limiter, error) {
 	return b, pids, nil
 }
 
-func openLinuxBlock(config Config) (b block, limits bool, err error) {
+func openLinuxBlock(config Config) block {
 	if !config.NoCgroup {
 		cgroups, err := openCgroups(config)
 		if err == nil {
-			return cgroups, cgroups.processes != nil, nil
+			return cgroups
 		}
 		config.Logger.Info("commands run without cgroups", "reason", err)
 	}
-	families, err := openFamilies(config)
-	return families, false, err
+	return openFamilies(config, becomeSubreaper)
 }

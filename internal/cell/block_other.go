@@ -12,6 +12,7 @@ func newSpawner(Config) (*spawner, error)      { return &spawner{}, nil }
 func (s *spawner) do(start func() error) error { return start() }
 func (s *spawner) close()                      {}
 
+func (groupBlock) limits() Limits      { return Limits{} }
 func (groupBlock) open() (cell, error) { return &group{}, nil }
 func (groupBlock) close() error        { return nil }
 

@@ -34,13 +34,19 @@ type Config struct {
 	// User that the commands run as. Nil: the program's own.
 	User *User
 	// NoNewPrivs keeps the commands from gaining privileges through set-uid
-	// programs (Linux only).
+	// programs (Linux only). Where the program becomes a subreaper it also
+	// tells what the commands leave from the program's own children; without
+	// it, or where the program itself has it, children of the program that
+	// are not in its session are taken for processes of a command.
 	NoNewPrivs bool
 	// Umask of the commands (Linux only; elsewhere the program's own).
 	Umask int
 	// MaxProcesses that a command may have at a time, threads counted, where
 	// a cgroup can enforce it. Zero: no limit.
 	MaxProcesses int
+	// MaxMemory that a command may use, with all its processes, in bytes,
+	// where a cgroup can enforce it. Zero: no limit.
+	MaxMemory int64
 	// Grace is the time between SIGTERM and SIGKILL. Zero stands for 2 s.
 	Grace time.Duration
 	// NoCgroup makes the warden do without cgroups.
@@ -56,8 +62,21 @@ type User struct {
 	Groups []uint32
 }
 
+// Limits are those that hold for each command. Zero: the host offers none, or
+// none was asked for.
+type Limits struct {
+	// Processes at a time, threads counted.
+	Processes int
+	// Memory in bytes.
+	Memory int64
+}
+
 // ErrClosed is returned by [Warden.Run] after [Warden.Close].
 var ErrClosed = errors.New("the run cells are closed")
+
+// errGone says that another program has removed the cgroup of a cell. A new
+// cell makes it again.
+var errGone = errors.New("its cgroup has been removed by another program")
 
 // Warden runs commands in cells. Its methods may be called concurrently.
 type Warden struct {
@@ -65,6 +84,7 @@ type Warden struct {
 	block   block
 	limiter limiter // nil where the block limits, or nothing does
 	spawner *spawner
+	reaper  *reaper // nil where no orphans come to this program
 	null    *os.File
 
 	mu     sync.Mutex
@@ -75,6 +95,8 @@ type Warden struct {
 // block is a kind of cells: where they come from.
 type block interface {
 	kind() string
+	// limits returns those that the cells have by themselves.
+	limits() Limits
 	// open makes an empty cell.
 	open() (cell, error)
 	// close releases what the block holds once its cells are closed.
@@ -87,7 +109,7 @@ type cell interface {
 	start(l launch) (*process, error)
 	// members returns the living processes but for the leader.
 	members() ([]int, error)
-	// signal sends a signal to all members and the leader.
+	// signal sends a signal to all members; it may reach the leader, too.
 	signal(sig syscall.Signal) error
 	// usage adds what the cell knows of the resources used.
 	usage(u *Usage)
@@ -101,9 +123,18 @@ type cell interface {
 // limiter bounds the number of processes of a run from outside of its cell.
 type limiter interface {
 	// limit puts the calling thread, and so what it starts, under a limit of
-	// its own, until it is released.
-	limit() (release func(), err error)
+	// its own.
+	limit() (limit, error)
+	limits() Limits
 	close()
+}
+
+// limit is what a limiter has given to one run.
+type limit interface {
+	// freeze keeps what is in it from starting processes.
+	freeze()
+	// release gives the limit back.
+	release()
 }
 
 // Open prepares for running commands. On Linux it starts one operating
@@ -131,12 +162,22 @@ func Open(config Config) (*Warden, error) {
 	if w.spawner, err = newSpawner(config); err != nil {
 		return nil, errors.Join(err, w.release())
 	}
+	w.reaper = startReaper(config, w.Kind() == "subreaper")
 	return w, nil
 }
 
 // Kind says what the cells are: "cgroup", "subreaper", "process group" or
 // "process".
 func (w *Warden) Kind() string { return w.block.kind() }
+
+// Limits returns the limits that hold for each command.
+func (w *Warden) Limits() Limits {
+	held := w.block.limits()
+	if w.limiter != nil {
+		held.Processes = w.limiter.limits().Processes
+	}
+	return held
+}
 
 // Close waits for the runs to end, and for processes that did not die when
 // they were killed, until ctx ends. It does not end runs. It may be called
@@ -154,6 +195,7 @@ func (w *Warden) Close(ctx context.Context) error {
 		defer close(over)
 		w.runs.Wait()
 		w.spawner.close()
+		w.reaper.close()
 	}()
 	select {
 	case <-over:

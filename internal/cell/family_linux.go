@@ -1,84 +1,74 @@
 package cell
 
 import (
-	"crypto/rand"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // familyBlock makes cells without cgroups. The program is a subreaper, so
 // that each process of a run is a descendant of the run's leader or, once
-// orphaned, a child of this program (or a descendant of such a child). To
-// which run an orphan belongs is told by its session or by a variable in its
-// environment. One that has shed both is told from the program's other
-// children by its user and by no_new_privs, which nobody sheds; it is ended
-// with whichever run ends first.
+// orphaned, a child of this program (or a descendant of such a child).
+//
+// An orphan belongs to the run in whose session it is: that is the one thing
+// that it can leave but not choose. One that has left belongs to whichever run
+// ends first; between runs, the [reaper] ends it.
+//
+// Where the program cannot become a subreaper, orphans are found by their
+// session alone.
 type familyBlock struct {
-	config Config
-	id     string // of all runs of this block, random
-	last   atomic.Int64
-	// strays says whether orphans without a mark can be told from the
-	// children of the program around.
-	strays bool
-
-	mu      sync.Mutex
-	leaders map[int]bool // guarded by mu
+	orphans orphanage
+	adopts  bool // orphans come to this program
 }
 
-// runVariable is the environment variable that marks the processes of a run.
-const runVariable = "AGENT_RUN"
-
-func openFamilies(config Config) (*familyBlock, error) {
+// becomeSubreaper is not known to every emulator of Linux, qemu-user for one.
+func becomeSubreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("becoming the reaper of orphaned processes: %w", err)
+		return fmt.Errorf("becoming the reaper of orphaned processes: %w", err)
 	}
-	own, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
-	b := &familyBlock{config: config, id: rand.Text(), leaders: map[int]bool{}}
-	b.strays = config.NoNewPrivs && err == nil && own == 0
-	return b, nil
+	return nil
 }
 
-func (b *familyBlock) kind() string { return "subreaper" }
+func openFamilies(config Config, becomeSubreaper func() error) *familyBlock {
+	err := becomeSubreaper()
+	if err != nil {
+		config.Logger.Warn("a command's processes can escape by leaving its session", "reason", err)
+	}
+	return &familyBlock{orphans: newOrphanage(config), adopts: err == nil}
+}
+
+func (b *familyBlock) kind() string {
+	if b.adopts {
+		return "subreaper"
+	}
+	return "process group"
+}
+
+func (b *familyBlock) limits() Limits { return Limits{} }
 
 func (b *familyBlock) open() (cell, error) {
-	return &family{block: b, mark: fmt.Sprintf("%s=%s-%d", runVariable, b.id, b.last.Add(1)), seen: map[int]bool{}}, nil
+	return &family{block: b, seen: map[int]bool{}}, nil
 }
 
 func (b *familyBlock) close() error { return nil }
 
-func (b *familyBlock) isLeader(pid int) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.leaders[pid]
-}
-
 // family is a cell.
 type family struct {
 	block  *familyBlock
-	mark   string
 	leader int
-	seen   map[int]bool // members: the dead carry no mark
+	seen   map[int]bool // members that were found before
 }
 
-// start holds the lock, so that whoever sees the leader among the children
-// and then asks for the lock finds it registered: else it could be taken for
-// an orphan.
 func (f *family) start(l launch) (*process, error) {
-	l.env = append(slices.Clip(l.env), f.mark)
-	f.block.mu.Lock()
-	defer f.block.mu.Unlock()
 	p, err := startProcess(l)
 	if err == nil {
 		f.leader = p.pid
-		f.block.leaders[f.leader] = true
 	}
 	return p, err
 }
@@ -87,115 +77,120 @@ func (f *family) start(l launch) (*process, error) {
 // process may die that has children, and they become children of this program.
 func (f *family) members() ([]int, error) {
 	for {
-		kids, err := children()
+		roots, err := f.adopted()
 		if err != nil {
 			return nil, err
 		}
-		led := slices.Contains(kids, f.leader)
-		roots := slices.DeleteFunc(kids, func(pid int) bool { return !f.adopted(pid) })
-		if len(roots) == 0 && !led {
+		led := leaders.has(f.leader)
+		if len(roots) == 0 && !led && f.block.adopts {
 			return nil, nil
 		}
-		all, err := readStats()
+		table, err := readTable()
 		if err != nil {
 			return nil, fmt.Errorf("looking for the processes of a run: %w", err)
 		}
-		living := f.descendants(all, roots)
+		living := f.descendants(table, roots)
 		for _, pid := range roots {
-			if reap(pid) || slices.Contains(living, pid) {
-				continue
+			if !reap(pid) && !slices.Contains(living, pid) {
+				living = append(living, pid)
 			}
-			living = append(living, pid) // its first thread is dead, others are not
 		}
 		for _, pid := range living {
 			f.seen[pid] = true
 		}
-		if len(living) > 0 || led {
+		if len(living) > 0 || led || !f.block.adopts {
 			return living, nil
 		}
 	}
 }
 
+// adopted returns the children of this program that are orphans of this run,
+// or of none.
+func (f *family) adopted() ([]int, error) {
+	if !f.block.adopts {
+		return nil, nil
+	}
+	kids, err := children()
+	return slices.DeleteFunc(kids, func(pid int) bool {
+		s, err := procfs.ReadStat(pid)
+		switch {
+		case leaders.has(pid):
+			return true
+		case err == nil && s.Session == f.leader, f.seen[pid]:
+			return false
+		case err == nil && leaders.has(s.Session):
+			return true // another run's
+		}
+		return !f.block.orphans.holds(pid, s, err == nil)
+	}), err
+}
+
 // descendants returns the living processes below the roots and the leader,
 // the roots too.
-func (f *family) descendants(all []stat, roots []int) []int {
+func (f *family) descendants(table []tableEntry, roots []int) []int {
 	within := map[int]bool{f.leader: true}
 	for _, pid := range roots {
 		within[pid] = true
 	}
 	for grown := true; grown; {
 		grown = false
-		for _, s := range all {
-			if !within[s.pid] && (within[s.ppid] || s.session == f.leader) {
-				within[s.pid] = true
+		for _, p := range table {
+			if !within[p.pid] && (within[p.Parent] || p.Session == f.leader) {
+				within[p.pid] = true
 				grown = true
 			}
 		}
 	}
 	delete(within, f.leader)
-	for _, s := range all {
-		if s.zombie {
-			delete(within, s.pid)
+	for _, p := range table {
+		if p.Dead() {
+			delete(within, p.pid)
 		}
 	}
 	return slices.Collect(maps.Keys(within))
 }
 
-// adopted says whether a child of this program is an orphan of this run.
-func (f *family) adopted(pid int) bool {
-	if f.block.isLeader(pid) {
-		return false
-	}
-	s, err := readStat(pid)
-	if err != nil {
-		return false
-	}
-	if s.session == f.leader || f.seen[pid] {
-		return true
-	}
-	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil && !s.zombie {
-		return false
-	}
-	for variable := range strings.SplitSeq(string(environ), "\x00") {
-		if strings.HasPrefix(variable, runVariable+"=") {
-			return variable == f.mark
-		}
-	}
-	return f.block.strays && f.block.stray(pid)
-}
-
-// stray says whether a child without a mark came from a run.
-func (b *familyBlock) stray(pid int) bool {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil || !strings.Contains(string(status), "NoNewPrivs:\t1\n") {
-		return false
-	}
-	uid := uint32(os.Getuid())
-	if b.config.User != nil {
-		uid = b.config.User.UID
-	}
-	return strings.Contains(string(status), fmt.Sprintf("Uid:\t%d\t", uid))
-}
-
 // signal reaches the leader's process group at once, also those in it that
 // are being born, then the others one by one.
 func (f *family) signal(sig syscall.Signal) error {
+	if sig == syscall.SIGKILL {
+		f.freeze()
+	}
 	syscall.Kill(-f.leader, sig)
 	pids, err := f.members()
-	for _, pid := range append(pids, f.leader) {
+	for _, pid := range pids {
 		syscall.Kill(pid, sig)
 	}
 	return err
 }
 
+// freezeTime bounds how long a chain of processes, each of which starts the
+// next and exits, is run after.
+const freezeTime = 100 * time.Millisecond
+
+// freeze stops all members, and looks again until it finds none that moves: a
+// process that is stopped starts no other.
+func (f *family) freeze() {
+	stopped := map[int]bool{}
+	for deadline := time.Now().Add(freezeTime); time.Now().Before(deadline); {
+		syscall.Kill(-f.leader, syscall.SIGSTOP)
+		pids, err := f.members()
+		moving := slices.DeleteFunc(pids, func(pid int) bool { return stopped[pid] })
+		if err != nil || len(moving) == 0 {
+			return
+		}
+		for _, pid := range moving {
+			syscall.Kill(pid, syscall.SIGSTOP)
+			stopped[pid] = true
+		}
+	}
+}
+
 func (f *family) usage(*Usage) {}
 
-func (f *family) vacated() bool { return false }
-
-func (f *family) close() error {
-	f.block.mu.Lock()
-	defer f.block.mu.Unlock()
-	delete(f.block.leaders, f.leader)
-	return nil
+func (f *family) vacated() bool {
+	left, err := f.members()
+	return err == nil && len(left) == 0
 }
+
+func (f *family) close() error { return nil }

@@ -41,3 +41,5 @@ func endedBy(state *os.ProcessState) syscall.Signal {
 	}
 	return 0
 }
+
+func signalProcess(pid int, sig syscall.Signal) { syscall.Kill(pid, sig) }

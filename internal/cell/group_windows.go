@@ -25,3 +25,6 @@ func (g *group) signal(syscall.Signal) error {
 }
 
 func endedBy(*os.ProcessState) syscall.Signal { return 0 }
+
+// signalProcess has nothing to do: the cell's signal has ended the process.
+func signalProcess(int, syscall.Signal) {}

@@ -1,42 +1,51 @@
 package cell
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 // pidsV1 limits the number of processes of each run through the pids
 // hierarchy of cgroup v1, where that controller is not in v2. The spawner's
-// thread goes into a cgroup before it starts a process, and the process
-// inherits it. See https://docs.kernel.org/admin-guide/cgroup-v1/pids.html
+// thread is in a cgroup when it starts a process, and the process inherits
+// it. See https://docs.kernel.org/admin-guide/cgroup-v1/pids.html
 type pidsV1 struct {
-	dir string
-	max []byte
+	max  int
+	base string
+	// here is the cgroup of the spawner's thread, which alone uses it. As long
+	// as runs do not overlap, the thread stays in one.
+	here *pidsGroup
 
 	mu   sync.Mutex
-	free []string // guarded by mu: cgroups that no run uses
-	made int      // guarded by mu
+	dir  *blockDir    // guarded by mu
+	free []*pidsGroup // guarded by mu: those that no run uses
+	made int          // guarded by mu
 }
 
 // maxMove is what a change of cgroup may cost. Old kernels need milliseconds.
 const maxMove = 2 * time.Millisecond
 
 func openPidsV1(max int) (*pidsV1, error) {
-	own, err := cgroupDir("pids", "cgroup", "pids")
+	base, err := ownDir("pids", "cgroup")
 	if err != nil {
 		return nil, err
 	}
-	removeStale(own)
-	dir, err := makeBlockDir(own)
-	if err != nil {
+	removeStale(base)
+	p := &pidsV1{max: max, base: base}
+	if p.dir, err = makeBlockDir(base); err != nil {
 		return nil, err
 	}
-	p := &pidsV1{dir: dir, max: []byte(strconv.Itoa(max))}
 	tried := make(chan error)
 	onOwnThread(func() { tried <- p.try() })
 	if err := <-tried; err != nil {
@@ -48,8 +57,13 @@ func openPidsV1(max int) (*pidsV1, error) {
 
 // try moves the calling thread.
 func (p *pidsV1) try() error {
+	g, err := p.take()
+	if err != nil {
+		return err
+	}
+	defer g.release()
 	began := time.Now()
-	if err := enterTasks(p.dir); err != nil {
+	if err := g.enter(); err != nil {
 		return err
 	}
 	if took := time.Since(began); took > maxMove {
@@ -58,53 +72,144 @@ func (p *pidsV1) try() error {
 	return nil
 }
 
-// enterTasks moves the calling thread into a cgroup.
-func enterTasks(dir string) error {
-	if err := os.WriteFile(filepath.Join(dir, "tasks"), []byte("0"), 0); err != nil {
+func (p *pidsV1) limits() Limits { return Limits{Processes: p.max} }
+
+// limit is called by the spawner's thread. The error is [errGone] where
+// another program has removed the cgroup.
+func (p *pidsV1) limit() (limit, error) {
+	g, err := p.take()
+	if err != nil {
+		return nil, err
+	}
+	if g == p.here {
+		return g, nil
+	}
+	if err := g.enter(); err != nil {
+		g.close()
+		return nil, err
+	}
+	p.here = g
+	return g, nil
+}
+
+// take returns a cgroup for a run. The last one that was given back comes
+// first: the thread is there, as long as runs do not overlap. One that still
+// holds processes of its last run is left alone.
+func (p *pidsV1) take() (*pidsGroup, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := len(p.free) - 1; i >= 0; i-- {
+		g := p.free[i]
+		ready, err := g.ready(g == p.here)
+		if ready || err != nil {
+			p.free = append(p.free[:i], p.free[i+1:]...)
+		}
+		if ready {
+			return g, nil
+		}
+		if err != nil { // somebody has removed it
+			g.close()
+		}
+	}
+	g, err := p.make()
+	if errors.Is(err, fs.ErrNotExist) { // somebody has removed the directory
+		p.dir.lock.Close()
+		if p.dir, err = makeBlockDir(p.base); err != nil {
+			return nil, err
+		}
+		g, err = p.make()
+	}
+	return g, err
+}
+
+// make is called with the lock held.
+func (p *pidsV1) make() (*pidsGroup, error) {
+	p.made++
+	dir := filepath.Join(p.dir.path, strconv.Itoa(p.made))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making a cgroup: %w", err)
+	}
+	g := &pidsGroup{limiter: p, frozen: true}
+	for _, file := range []struct {
+		fd   *int
+		name string
+		mode int
+	}{{&g.tasks, "tasks", unix.O_WRONLY}, {&g.max, "pids.max", unix.O_WRONLY}, {&g.current, "pids.current", unix.O_RDONLY}} {
+		var err error
+		if *file.fd, err = unix.Open(filepath.Join(dir, file.name), file.mode|unix.O_CLOEXEC, 0); err != nil {
+			return nil, errors.Join(fmt.Errorf("limiting processes: %w", err), os.Remove(dir))
+		}
+	}
+	if _, err := g.ready(false); err != nil {
+		g.close()
+		return nil, errors.Join(err, os.Remove(dir))
+	}
+	return g, nil
+}
+
+// close is called when no thread is in the cgroups any more.
+func (p *pidsV1) close() {
+	for _, g := range p.free {
+		g.close()
+	}
+	p.dir.remove()
+}
+
+// pidsGroup is a cgroup for one run at a time.
+type pidsGroup struct {
+	limiter             *pidsV1
+	tasks, max, current int  // descriptors of its files
+	frozen              bool // nothing can be born in it
+}
+
+// enter moves the calling thread into the cgroup.
+func (g *pidsGroup) enter() error {
+	_, err := unix.Write(g.tasks, []byte("0"))
+	if errors.Is(err, unix.ENODEV) {
+		return errGone
+	}
+	if err != nil {
 		return fmt.Errorf("entering a cgroup: %w", err)
 	}
 	return nil
 }
 
-// limit is called by the spawner's thread.
-func (p *pidsV1) limit() (release func(), err error) {
-	dir, err := p.take()
+// ready reports whether the cgroup is empty, but for the spawner's thread
+// where occupied, and so can be used for a run. Zombies count as well: they
+// would take from the run's limit.
+func (g *pidsGroup) ready(occupied bool) (bool, error) {
+	text, err := readAgain(g.current)
 	if err != nil {
-		return nil, err
+		return false, fmt.Errorf("counting the processes in a cgroup: %w", err)
 	}
-	release = func() { p.give(dir) }
-	if err := enterTasks(dir); err != nil {
-		release()
-		return nil, err
+	count, ok := procfs.ParseNumber(bytes.TrimSpace(text))
+	if !ok || count > 1 || count == 1 && !occupied {
+		return false, nil
 	}
-	return release, nil
+	if !g.frozen {
+		return true, nil
+	}
+	// The spawner's thread is counted, too.
+	if _, err := unix.Write(g.max, []byte(strconv.Itoa(g.limiter.max+1))); err != nil {
+		return false, fmt.Errorf("limiting processes: %w", err)
+	}
+	g.frozen = false
+	return true, nil
 }
 
-// take returns a cgroup for a run.
-func (p *pidsV1) take() (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.free); n > 0 {
-		dir := p.free[n-1]
-		p.free = p.free[:n-1]
-		return dir, nil
-	}
-	p.made++
-	dir := filepath.Join(p.dir, strconv.Itoa(p.made))
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return "", fmt.Errorf("making a cgroup: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "pids.max"), p.max, 0); err != nil {
-		return "", errors.Join(fmt.Errorf("limiting processes: %w", err), os.Remove(dir))
-	}
-	return dir, nil
+func (g *pidsGroup) freeze() {
+	unix.Write(g.max, []byte("0"))
+	g.frozen = true
 }
 
-func (p *pidsV1) give(dir string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.free = append(p.free, dir)
+func (g *pidsGroup) release() {
+	g.limiter.mu.Lock()
+	defer g.limiter.mu.Unlock()
+	g.limiter.free = append(g.limiter.free, g)
 }
 
-// close is called when no thread is in the cgroups any more.
-func (p *pidsV1) close() { removeCgroup(p.dir) }
+func (g *pidsGroup) close() {
+	for _, fd := range []int{g.tasks, g.max, g.current} {
+		unix.Close(fd)
+	}
+}

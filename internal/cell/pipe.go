@@ -8,15 +8,17 @@ import (
 	"time"
 )
 
-// pipe takes what a command writes.
+// pipe takes what a command writes: in the background once read was called,
+// else at the end.
 type pipe struct {
-	file *os.File
-	full chan struct{} // closed when the sink has taken too much
-	done chan struct{} // closed when nothing more will come
+	source source
+	file   *os.File      // of the source; nil before read
+	done   chan struct{} // closed when nothing more will come; nil before read
 
 	mu   sync.Mutex
 	sink sink  // guarded by mu
 	size int64 // guarded by mu
+	full bool  // guarded by mu: the sink has taken too much
 }
 
 // sink keeps a part of what was written.
@@ -35,25 +37,25 @@ func newPipe(s sink) (*pipe, *os.File, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a pipe for the output: %w", err)
 	}
-	return &pipe{file: r, sink: s, full: make(chan struct{}), done: make(chan struct{})}, w, nil
+	return &pipe{source: r, sink: s}, w, nil
 }
 
-// read starts reading, until the end or drain.
-func (p *pipe) read() {
+// read starts reading in the background, until the end or finish. onFull is
+// called when there was too much, again and again.
+func (p *pipe) read(onFull func()) {
+	if p.done != nil {
+		return
+	}
+	p.file = p.source.file()
+	p.done = make(chan struct{})
 	go func() {
 		defer close(p.done)
 		defer p.file.Close()
 		for {
-			p.mu.Lock()
-			space := p.sink.space()
-			p.mu.Unlock()
-			n, err := p.file.Read(space)
-			p.mu.Lock()
-			p.size += int64(n)
-			if p.sink.took(n) && !isClosed(p.full) {
-				close(p.full)
+			n, err := p.file.Read(p.space())
+			if p.took(n) {
+				onFull()
 			}
-			p.mu.Unlock()
 			if err != nil {
 				return
 			}
@@ -61,15 +63,45 @@ func (p *pipe) read() {
 	}()
 }
 
-// drain waits for the rest of what a dead command wrote. A process outside of
-// the cell may have been given the other end, so there is a limit.
-func (p *pipe) drain() {
-	select {
-	case <-p.done:
-	case <-time.After(100 * time.Millisecond):
-		p.file.SetReadDeadline(time.Now())
+// finish reads the rest of what a dead command wrote and closes the pipe. A
+// process outside of the cell may have been given the other end, so there is
+// a limit.
+func (p *pipe) finish() {
+	deadline := time.Now().Add(100 * time.Millisecond)
+	if p.done != nil {
+		p.file.SetReadDeadline(deadline)
 		<-p.done
+		return
 	}
+	defer p.source.close()
+	for time.Now().Before(deadline) {
+		n := p.source.readNow(p.space())
+		if p.took(n) || n == 0 {
+			return
+		}
+	}
+}
+
+func (p *pipe) space() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sink.space()
+}
+
+// took reports whether there was too much, now or before.
+func (p *pipe) took(n int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size += int64(n)
+	p.full = p.sink.took(n) || p.full
+	return p.full
+}
+
+// isFull reports whether the command wrote more than it may.
+func (p *pipe) isFull() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.full
 }
 
 // sum returns what the sink has kept and how much there was.
@@ -78,9 +110,6 @@ func (p *pipe) sum() ([]byte, int64) {
 	defer p.mu.Unlock()
 	return p.sink.bytes(), p.size
 }
-
-// close is for a pipe that is not read.
-func (p *pipe) close() { p.file.Close() }
 
 // headKept is what remains of an output that was too much.
 const headKept = 64 << 10

@@ -17,8 +17,7 @@ type Command struct {
 	Args []string
 	// Dir is the working directory.
 	Dir string
-	// Env is the whole environment, NAME=VALUE. Some kinds of cells add a
-	// variable.
+	// Env is the whole environment, NAME=VALUE.
 	Env []string
 	// MaxStdout is the number of bytes above which the run is ended. Zero: no
 	// limit.
@@ -45,8 +44,9 @@ type Result struct {
 	// Leftover is the number of processes that the command left when it
 	// exited.
 	Leftover int
-	// Survivors are processes that could not be ended in time, because the
-	// kernel does not let go of them. They are waited for in the background.
+	// Survivors are processes that were still there half a second after
+	// SIGKILL: a dead file server, for example, holds whoever waits for it.
+	// They are waited for in the background.
 	Survivors []int
 	// Gone is closed when there are no survivors any more.
 	Gone  <-chan struct{}
@@ -60,6 +60,9 @@ type Usage struct {
 	// PeakMemory in bytes: of all processes together in a cgroup with the
 	// memory controller, else of the largest one. Zero: not known.
 	PeakMemory int64
+	// OutOfMemory says that processes were killed because the run used more
+	// memory than it may.
+	OutOfMemory bool
 }
 
 // Errors of [Warden.Run] where the command did not end by itself.
@@ -94,32 +97,42 @@ func (w *Warden) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, fmt.Errorf("%w: %w", ErrEnded, context.Cause(ctx))
 	}
 	r, err := w.start(c)
+	for again := 0; errors.Is(err, errGone) && again < 2; again++ { // the cell's, and the limiter's
+		r, err = w.start(c)
+	}
 	if err != nil {
 		return Result{}, err
 	}
 	err = r.watch(ctx)
-	if isClosed(r.exited) {
+	if r.exited {
 		r.sum()
 		r.vacated = r.cell.vacated()
 	}
 	if !r.vacated {
+		r.read()
 		r.empty(w.config.Grace)
 	}
-	defer r.release()
-	return r.result(), err
+	r.stdout.finish()
+	r.stderr.finish()
+	if err == nil && r.stdout.isFull() {
+		err = ErrStdout
+	}
+	result := r.result()
+	r.release()
+	return result, err
 }
 
-// run is a command under way.
+// run is a command under way. One goroutine at a time has it.
 type run struct {
 	warden  *Warden
 	cell    cell
 	process *process
-	unlimit func() // nil where there is no limiter
+	limit   limit // nil where there is no limiter
 	began   time.Time
 
 	stdout, stderr *pipe
-	exited         chan struct{} // closed when the leader has been waited for
-	exit           exit          // valid once exited is closed
+	exited         bool // the leader has been waited for
+	exit           exit // valid once exited is true
 	usage          Usage
 
 	vacated   bool // the cell is closed
@@ -128,20 +141,21 @@ type run struct {
 	gone      chan struct{} // closed with the cell
 }
 
-// start opens a cell and starts the command in it.
+// start opens a cell and starts the command in it. The error is [errGone]
+// where that may be tried again.
 func (w *Warden) start(c Command) (*run, error) {
 	cell, err := w.block.open()
 	if err != nil {
 		return nil, fmt.Errorf("has no cell to run in: %w", err)
 	}
-	r := &run{warden: w, cell: cell, exited: make(chan struct{}), gone: make(chan struct{})}
+	r := &run{warden: w, cell: cell, gone: make(chan struct{})}
 	var childOut, childErr *os.File
 	if r.stdout, childOut, err = newPipe(&head{limit: c.MaxStdout}); err != nil {
 		return nil, errors.Join(err, cell.close())
 	}
 	defer childOut.Close()
 	if r.stderr, childErr, err = newPipe(&tail{limit: c.MaxStderr}); err != nil {
-		r.stdout.close()
+		r.stdout.source.close()
 		return nil, errors.Join(err, cell.close())
 	}
 	defer childErr.Close()
@@ -150,57 +164,76 @@ func (w *Warden) start(c Command) (*run, error) {
 		files: []*os.File{w.null, childOut, childErr}, sys: sysProcAttr(w.config)}
 	r.began = time.Now()
 	if err := w.spawner.do(func() error { return r.spawn(l) }); err != nil {
-		r.stdout.close()
-		r.stderr.close()
+		r.stdout.source.close()
+		r.stderr.source.close()
+		if errors.Is(err, errGone) {
+			cell.close()
+			return nil, fmt.Errorf("has no cell to run in: %w", err)
+		}
 		return nil, errors.Join(err, cell.close())
 	}
-	go func() {
-		defer close(r.exited)
-		r.exit = r.process.wait()
-	}()
-	r.stdout.read()
-	r.stderr.read()
 	return r, nil
 }
 
 // spawn starts the command; it is called by the spawner's thread.
 func (r *run) spawn(l launch) (err error) {
 	if limiter := r.warden.limiter; limiter != nil {
-		if r.unlimit, err = limiter.limit(); err != nil {
+		if r.limit, err = limiter.limit(); err != nil {
 			return err
 		}
 	}
-	if r.process, err = r.cell.start(l); err != nil {
-		err = &StartError{err}
+	r.process, err = r.cell.start(l)
+	if err == nil {
+		return nil
 	}
-	if err != nil && r.unlimit != nil {
-		r.unlimit()
+	if r.limit != nil {
+		r.limit.release()
 	}
-	return err
+	if errors.Is(err, errGone) {
+		return err
+	}
+	return &StartError{err}
 }
 
 // watch returns when the run is over, with the reason unless the command
 // exited by itself.
 func (r *run) watch(ctx context.Context) error {
-	select {
-	case <-r.exited:
-	case <-r.stdout.full:
-		return ErrStdout
-	case <-ctx.Done():
-		if !isClosed(r.exited) {
+	defer context.AfterFunc(ctx, r.process.interrupt)()
+	if quick > 0 {
+		r.await(r.began.Add(quick))
+	}
+	if !r.exited {
+		r.read()
+	}
+	for !r.exited {
+		switch {
+		case r.stdout.isFull():
+			return ErrStdout
+		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", ErrEnded, context.Cause(ctx))
 		}
-	}
-	if isClosed(r.stdout.full) {
-		return ErrStdout
+		r.await(time.Time{})
 	}
 	return nil
+}
+
+// read reads the output in the background from now on.
+func (r *run) read() {
+	r.stdout.read(r.process.interrupt)
+	r.stderr.read(func() {})
+}
+
+// await waits for the leader until the deadline, or until it is interrupted.
+func (r *run) await(deadline time.Time) {
+	if !r.exited {
+		r.exit, r.exited = r.process.await(deadline)
+	}
 }
 
 // empty ends what is in the cell.
 func (r *run) empty(grace time.Duration) {
 	left := r.left()
-	if isClosed(r.exited) {
+	if r.exited {
 		r.leftover = len(left)
 	}
 	for _, step := range []struct {
@@ -210,9 +243,6 @@ func (r *run) empty(grace time.Duration) {
 		if len(left) == 0 {
 			break
 		}
-		if err := r.cell.signal(step.signal); err != nil {
-			r.warden.config.Logger.Warn("ending a command", "signal", step.signal, "error", err)
-		}
 		left = r.waitEmpty(step.wait, step.signal)
 	}
 	r.survivors = left
@@ -221,29 +251,45 @@ func (r *run) empty(grace time.Duration) {
 
 // sum takes what the run has used, before its cell is closed.
 func (r *run) sum() {
-	if isClosed(r.exited) {
+	if r.exited {
 		r.usage = r.exit.usage
 		r.cell.usage(&r.usage)
 	}
 }
 
-// waitEmpty waits until the cell is empty, and returns what is left in it
-// when the time is over. Those born meanwhile are killed as well.
+// waitEmpty sends the signal, waits until the cell is empty, and returns what
+// is left in it when the time is over. SIGKILL is sent again and again, for
+// those born meanwhile.
 func (r *run) waitEmpty(wait time.Duration, sig syscall.Signal) []int {
 	deadline := time.Now().Add(wait)
-	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+	r.signal(sig)
+	longest := max(20*time.Millisecond, wait/100)
+	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
 		left := r.left()
 		if len(left) == 0 || time.Now().After(deadline) {
 			return left
 		}
 		if sig == syscall.SIGKILL {
-			r.cell.signal(sig)
+			r.signal(sig)
 		}
-		select {
-		case <-r.exited:
+		if r.exited {
 			time.Sleep(pause)
-		case <-time.After(pause):
+		} else {
+			r.await(time.Now().Add(pause))
 		}
+	}
+}
+
+// signal reaches the leader, unless it has been waited for, and all others.
+func (r *run) signal(sig syscall.Signal) {
+	if sig == syscall.SIGKILL && r.limit != nil {
+		r.limit.freeze()
+	}
+	if err := r.cell.signal(sig); err != nil {
+		r.warden.config.Logger.Warn("cannot end a command", "signal", sig, "error", err)
+	}
+	if !r.exited {
+		signalProcess(r.process.pid, sig)
 	}
 }
 
@@ -251,10 +297,10 @@ func (r *run) waitEmpty(wait time.Duration, sig syscall.Signal) []int {
 // until it has been waited for.
 func (r *run) left() []int {
 	// Asked first: while the leader is there, dead orphans may still come.
-	exited := isClosed(r.exited)
+	exited := r.exited
 	left, err := r.cell.members()
 	if err != nil {
-		r.warden.config.Logger.Warn("looking for the processes of a command", "error", err)
+		r.warden.config.Logger.Warn("cannot find the processes of a command", "error", err)
 	}
 	if !exited {
 		left = append(left, r.process.pid)
@@ -272,11 +318,9 @@ func (r *run) result() Result {
 		Gone:      r.gone,
 		Usage:     r.usage,
 	}
-	r.stdout.drain()
-	r.stderr.drain()
 	res.Stdout, res.StdoutSize = r.stdout.sum()
 	res.Stderr, res.StderrSize = r.stderr.sum()
-	if isClosed(r.exited) {
+	if r.exited {
 		res.ExitCode, res.Signal = r.exit.code, r.exit.signal
 	}
 	return res
@@ -289,7 +333,7 @@ func (r *run) release() {
 		r.close()
 		return
 	}
-	r.warden.config.Logger.Error("processes cannot be ended, the kernel holds them", "pids", r.survivors)
+	r.warden.config.Logger.Error("processes of a command are still there after SIGKILL", "pids", r.survivors)
 	r.warden.runs.Add(1)
 	go func() {
 		defer r.warden.runs.Done()
@@ -301,22 +345,12 @@ func (r *run) release() {
 
 func (r *run) close() {
 	defer close(r.gone)
-	if r.unlimit != nil {
-		r.unlimit()
+	if !r.vacated {
+		if err := r.cell.close(); err != nil {
+			r.warden.config.Logger.Warn("cannot close a run cell", "error", fmt.Errorf("of process %d: %w", r.process.pid, err))
+		}
 	}
-	if r.vacated {
-		return
-	}
-	if err := r.cell.close(); err != nil {
-		r.warden.config.Logger.Warn("closing a run cell", "error", fmt.Errorf("of process %d: %w", r.process.pid, err))
-	}
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
+	if r.limit != nil {
+		r.limit.release()
 	}
 }

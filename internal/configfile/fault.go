@@ -51,12 +51,13 @@ func (f *File) Fail(key, reason string) {
 	if f.rejected[key] {
 		return
 	}
-	f.faults = append(f.faults, Fault{Line: f.lineOf(key), Key: key, Reason: reason})
+	f.faults = append(f.faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: reason})
 }
 
-// lineOf returns the line of key, or else of the section that it belongs to.
-func (f *File) lineOf(key string) int {
-	for key != "" {
+// Line returns the line of key, or else of the section that it belongs to.
+func (f *File) Line(key string) int {
+	for key = f.table + key; key != ""; {
+		key = strings.TrimSuffix(key, ".")
 		if line := f.lines[key]; line > 0 {
 			return line
 		}
@@ -68,17 +69,7 @@ func (f *File) lineOf(key string) int {
 // Err returns an [*Error] of all faults, or nil. A key that has not been read
 // is one of them.
 func (f *File) Err() error {
-	faults := slices.Clone(f.faults)
-	for key, value := range f.values {
-		_, empty := value.(map[string]any)
-		switch section := f.isSection(key); {
-		case f.known[key] || section && empty:
-		case section:
-			faults = append(faults, Fault{Line: f.lineOf(key), Key: key, Reason: "this is a section; write [" + key + "] once"})
-		default:
-			faults = append(faults, Fault{Line: f.lineOf(key), Key: key, Reason: f.unknown(key)})
-		}
-	}
+	faults := f.allFaults()
 	if len(faults) == 0 {
 		return nil
 	}
@@ -86,6 +77,23 @@ func (f *File) Err() error {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
 	})
 	return &Error{File: f.name, Faults: faults}
+}
+
+// allFaults returns the faults found so far, and one for each key that has not
+// been read.
+func (f *File) allFaults() []Fault {
+	faults := slices.Clone(f.faults)
+	for key, value := range f.values {
+		_, empty := value.(map[string]any)
+		switch section := f.isSection(key); {
+		case f.known[key] || section && empty:
+		case section:
+			faults = append(faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: "this is a section; write [" + f.section + key + "] once"})
+		default:
+			faults = append(faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: f.unknown(key)})
+		}
+	}
+	return faults
 }
 
 // Keys returns the keys that have been read so far, whether the file has them
@@ -114,6 +122,9 @@ func (f *File) unknown(key string) string {
 	for _, known := range slices.Sorted(maps.Keys(candidates)) {
 		_, name, _ := strings.Cut(known, ".")
 		d := editDistance(key, known)
+		if section, _, in := strings.Cut(key, "."); in && name == "" && !candidates[section] && editDistance(section, known) <= 2 {
+			d = min(d, 2) // the right key in a section that is misspelt
+		}
 		if name != "" && (key == name || strings.HasSuffix(key, "."+name)) {
 			d = 1 // the right name in the wrong section, or in none
 		}
@@ -124,7 +135,7 @@ func (f *File) unknown(key string) string {
 	if best == "" {
 		return reason
 	}
-	return fmt.Sprintf("%s; is %s meant?", reason, best)
+	return fmt.Sprintf("%s; is %s meant?", reason, f.section+best)
 }
 
 // editDistance returns how many letters must be put in, left out or changed to

@@ -4,26 +4,30 @@
 package configfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // File is a parsed TOML file. Its keys are read with String, Int and so on;
 // what cannot be read is remembered as a fault, as is what [File.Fail] adds,
 // and [File.Err] returns all of them. It is not safe for concurrent use.
 type File struct {
-	name   string
+	name string
+	// table and section are empty for the whole file. For a table of a list,
+	// table is its place ("namespace[0].plugin[1].") and section what its keys
+	// begin with for a reader ("namespace.plugin.").
+	table, section string
+
 	values map[string]any // by dotted key; of tables only empty ones
-	lines  map[string]int // of keys and tables
+	lines  map[string]int // of keys and tables, by their place in the whole file
 	known  map[string]bool
 	faults []Fault
 	// rejected keys have a value that could not be read.
@@ -68,7 +72,8 @@ func Content(path string) ([]byte, error) {
 // Parse parses content; name stands before the line in errors. A file that is
 // no TOML has one fault, the first.
 func Parse(name string, content []byte) (*File, error) {
-	f := &File{name: name, values: map[string]any{}, lines: map[string]int{}, known: map[string]bool{}, rejected: map[string]bool{}}
+	f := &File{name: name, values: map[string]any{}, known: map[string]bool{}, rejected: map[string]bool{}}
+	content = bytes.TrimPrefix(content, []byte("\ufeff")) // as some editors write it
 	var tree map[string]any
 	if err := toml.Unmarshal(content, &tree); err != nil {
 		fault := Fault{Line: 1, Reason: "not TOML: " + reason(err)}
@@ -80,7 +85,7 @@ func Parse(name string, content []byte) (*File, error) {
 		return nil, &Error{File: name, Faults: []Fault{fault}}
 	}
 	f.flatten("", tree)
-	f.locate(content)
+	f.lines = locate(content)
 	return f, nil
 }
 
@@ -111,45 +116,6 @@ func (f *File) flatten(prefix string, tree map[string]any) {
 	}
 }
 
-// locate finds the line of each key. That content is good TOML is known.
-func (f *File) locate(content []byte) {
-	var p unstable.Parser
-	p.Reset(content)
-	var table []string
-	for p.NextExpression() {
-		switch e := p.Expression(); e.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			table = f.locateKey(&p, nil, e.Key())
-		case unstable.KeyValue:
-			f.locateValue(&p, table, e)
-		}
-	}
-}
-
-func (f *File) locateValue(p *unstable.Parser, table []string, e *unstable.Node) {
-	key := f.locateKey(p, table, e.Key())
-	if value := e.Value(); value.Kind == unstable.InlineTable {
-		for children := value.Children(); children.Next(); {
-			f.locateValue(p, key, children.Node())
-		}
-	}
-}
-
-// locateKey notes the line of a key and of the tables that it implies, and
-// returns it whole.
-func (f *File) locateKey(p *unstable.Parser, table []string, parts unstable.Iterator) []string {
-	key := slices.Clone(table)
-	for parts.Next() {
-		part := parts.Node()
-		key = append(key, string(part.Data))
-		dotted := strings.Join(key, ".")
-		if f.lines[dotted] == 0 {
-			f.lines[dotted] = p.Shape(part.Raw).Start.Line
-		}
-	}
-	return key
-}
-
 // Has tells whether the file gives key a value.
 func (f *File) Has(key string) bool {
 	_, has := f.values[key]
@@ -164,6 +130,6 @@ func (f *File) Skip(section string) (line int, present bool) {
 			f.known[key] = true
 		}
 	}
-	line, present = f.lines[section]
+	line, present = f.lines[f.table+section]
 	return line, present
 }

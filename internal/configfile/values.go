@@ -2,6 +2,7 @@ package configfile
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -163,33 +164,42 @@ func parseSize(s string) (int64, bool) {
 	return 0, false
 }
 
+// wantTime says how a time is written.
+const wantTime = `a time with its unit, such as "90s" or "10m", or a number of seconds`
+
 // Duration reads a time from least to most, written with its unit ("90s",
 // "10m") or as a number of seconds.
 func (f *File) Duration(key string, into *time.Duration, least, most time.Duration) {
+	d, given, err := f.Time(key)
+	switch {
+	case !given:
+	case err != nil:
+		f.reject(key, err.Error())
+	case d < least || d > most:
+		f.reject(key, fmt.Sprintf("%v is out of bounds; write %s to %s", show(f.values[key]), short(least), short(most)))
+	default:
+		*into = d
+	}
+}
+
+// Time reads a time as Duration does. That it cannot be read is the caller's to
+// judge: it is no fault of the file.
+func (f *File) Time(key string) (d time.Duration, given bool, err error) {
 	value, ok := f.value(key)
 	if !ok {
-		return
+		return 0, false, nil
 	}
-	const want = `a time with its unit, such as "90s" or "10m", or a number of seconds`
-	var d time.Duration
 	switch v := value.(type) {
 	case string:
-		var err error
 		if d, err = time.ParseDuration(v); err != nil {
-			f.reject(key, fmt.Sprintf("%q is no time; write %s", v, want))
-			return
+			return 0, true, fmt.Errorf("%.80q is no time; write %s", v, wantTime)
 		}
+		return d, true, nil
 	case int64:
-		d = time.Duration(min(max(v, -1), int64(most/time.Second)+1)) * time.Second
-	default:
-		f.wrongType(key, value, want)
-		return
+		const most = int64(math.MaxInt64 / time.Second)
+		return time.Duration(min(max(v, -most), most)) * time.Second, true, nil
 	}
-	if d < least || d > most {
-		f.reject(key, fmt.Sprintf("%v is out of bounds; write %s to %s", show(value), short(least), short(most)))
-		return
-	}
-	*into = d
+	return 0, true, fmt.Errorf("%.80s is %s; write %s", show(value), typeName(value), wantTime)
 }
 
 // short writes a duration without the units that are zero.

@@ -1,136 +1,121 @@
 package fileregistry
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
-	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2"
+	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/lodastack"
+	"github.com/lodastack/agent/internal/topic"
 )
 
-// file is what a registry file holds.
-type file struct {
-	Namespaces []namespace `toml:"namespace"`
-}
-
-type namespace struct {
-	Name      string              `toml:"name"`
-	Intervals map[string]duration `toml:"intervals"`
-	Plugins   []plugin            `toml:"plugin"`
-	Ports     []port              `toml:"port"`
-	Processes []process           `toml:"process"`
-}
-
-type plugin struct {
-	Name     string   `toml:"name"`
-	Repo     string   `toml:"repo"`
-	Interval duration `toml:"interval"`
-	Args     []string `toml:"args"`
-}
-
-type port struct {
-	Name    string   `toml:"name"`
-	Port    int      `toml:"port"`
-	Timeout duration `toml:"timeout"`
-}
-
-type process struct {
-	Name string `toml:"name"`
-	Path string `toml:"path"`
-}
-
-// parse reads the content of the file called name.
-func parse(name string, content []byte) (file, error) {
-	dec := toml.NewDecoder(bytes.NewReader(content)).DisallowUnknownFields()
-	var f file
-	if err := dec.Decode(&f); err != nil {
-		return file{}, located(name, err)
+// parse reads the content of the file called name. What is wrong with the file
+// itself is one [*configfile.Error]. An item whose value makes no sense is left
+// out and becomes a problem of its assignment, with file and line.
+func parse(name string, content []byte, topicPrefix string) ([]agent.Assignment, error) {
+	f, err := configfile.Parse(name, content)
+	if err != nil {
+		return nil, err
 	}
-	if len(f.Namespaces) == 0 {
+	var assignments []agent.Assignment
+	first := make(map[string]string) // where each namespace is
+	f.Tables("namespace", func(t *configfile.File) {
+		var namespace string
+		t.String("name", &namespace)
+		switch err := topic.CheckNamespace(topicPrefix, namespace); {
+		case namespace == "" && !t.Has("name"):
+			t.Fail("name", "missing; write the namespace's name")
+		case err != nil:
+			t.Fail("name", err.Error())
+		case first[namespace] != "":
+			t.Fail("name", fmt.Sprintf("%q is the name of the namespace at %s, too; write both as one", namespace, first[namespace]))
+		default:
+			first[namespace] = t.Where("name")
+		}
+		assignments = append(assignments, readNamespace(t, namespace))
+	})
+	if !f.Has("namespace") {
 		// An editor that has just emptied the file must not end all collecting.
-		return file{}, fmt.Errorf("%s: no [[namespace]] in it; write at least one, with its name", name)
+		f.Fail("namespace", "missing; write [[namespace]] at least once, with a name below it")
 	}
-	seen := make(map[string]bool)
-	for i, ns := range f.Namespaces {
-		if strings.TrimSpace(ns.Name) == "" {
-			return file{}, fmt.Errorf("%s: [[namespace]] number %d has no name", name, i+1)
-		}
-		if seen[ns.Name] {
-			return file{}, fmt.Errorf("%s: [[namespace]] number %d has the name %q, which an earlier one has; write both as one", name, i+1, ns.Name)
-		}
-		seen[ns.Name] = true
+	if err := f.Err(); err != nil {
+		return nil, err
 	}
-	return f, nil
+	return assignments, nil
 }
 
-// located puts name and line before what the TOML library found wrong.
-func located(name string, err error) error {
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) {
-		var all []error
-		for _, e := range unknown.Errors {
-			line, _ := e.Position()
-			all = append(all, fmt.Errorf("%s:%d: unknown key %q", name, line, strings.Join(e.Key(), ".")))
-		}
-		return errors.Join(all...)
+// readNamespace makes an assignment of one [[namespace]].
+func readNamespace(t *configfile.File, name string) agent.Assignment {
+	b := lodastack.NewBuilder(name, "")
+	for _, kind := range t.Names("intervals") {
+		key := "intervals." + kind
+		b.Problem(t.Where(key)+": intervals."+kind, readInterval(b, t, kind))
 	}
-	var wrong *toml.DecodeError
-	if errors.As(err, &wrong) {
-		line, _ := wrong.Position()
-		return fmt.Errorf("%s:%d: %w", name, line, err)
-	}
-	return fmt.Errorf("%s: %w", name, err)
-}
-
-// assignment makes what the file says about one namespace an assignment. An
-// item that makes no sense becomes one of its problems.
-func (ns namespace) assignment() agent.Assignment {
-	b := lodastack.NewBuilder(ns.Name, "")
-	for _, kind := range slices.Sorted(maps.Keys(ns.Intervals)) {
-		b.Problem("interval of "+kind, addInterval(b, kind, ns.Intervals[kind]))
-	}
-	for i, p := range ns.Plugins {
-		if p.Name == "" {
-			p.Name = strings.TrimSuffix(path.Base(p.Repo), ".git")
-		}
-		b.Problem(fmt.Sprintf("plugin %d, %.80q", i+1, p.Name), p.addTo(b))
-	}
-	for i, p := range ns.Ports {
-		b.Problem(fmt.Sprintf("port %d, %.80q", i+1, p.Name), p.addTo(b))
-	}
-	for i, p := range ns.Processes {
-		b.Problem(fmt.Sprintf("process %d, %.80q", i+1, p.Name), b.Process(p.Name, p.Path))
-	}
+	t.Tables("plugin", func(t *configfile.File) { readItem(b, t, "plugin", readPlugin) })
+	t.Tables("port", func(t *configfile.File) { readItem(b, t, "port", readPort) })
+	t.Tables("process", func(t *configfile.File) { readItem(b, t, "process", readProcess) })
 	return b.Assignment()
 }
 
-func addInterval(b *lodastack.Builder, kind string, interval duration) error {
-	every, err := read(interval)
+// readItem reads a table of a list with read, which returns the item's name.
+func readItem(b *lodastack.Builder, t *configfile.File, kind string, read func(*lodastack.Builder, *configfile.File) (string, error)) {
+	name, err := read(b, t)
+	b.Problem(fmt.Sprintf("%s: %s %.80q", t.Where(""), kind, name), err)
+}
+
+func readInterval(b *lodastack.Builder, t *configfile.File, kind string) error {
+	every, _, err := t.Time("intervals." + kind)
 	if err != nil {
 		return fmt.Errorf("%w; the default applies", err)
 	}
 	return b.Interval(strings.ToUpper(kind), every)
 }
 
-func (p plugin) addTo(b *lodastack.Builder) error {
-	every, err := read(p.Interval)
-	if err != nil {
-		return fmt.Errorf("its interval %w", err)
+func readPlugin(b *lodastack.Builder, t *configfile.File) (name string, err error) {
+	var repo string
+	var args []string
+	t.String("name", &name)
+	t.String("repo", &repo)
+	t.Strings("args", &args)
+	every, err := readTime(t, "interval")
+	if name == "" {
+		name = strings.TrimSuffix(path.Base(repo), ".git")
 	}
-	return b.Plugin(p.Name, p.Repo, every, p.Args)
+	if repo == "" {
+		return name, errors.New("it has no repo")
+	}
+	if err != nil {
+		return name, err
+	}
+	return name, b.Plugin(name, repo, every, args)
 }
 
-func (p port) addTo(b *lodastack.Builder) error {
-	timeout, err := read(p.Timeout)
+func readPort(b *lodastack.Builder, t *configfile.File) (name string, err error) {
+	var port int
+	t.String("name", &name)
+	t.Int("port", &port, -1<<31, 1<<31-1)
+	timeout, err := readTime(t, "timeout")
 	if err != nil {
-		return fmt.Errorf("its timeout %w", err)
+		return name, err
 	}
-	return b.Port(p.Name, p.Port, timeout)
+	return name, b.Port(name, port, timeout)
+}
+
+func readProcess(b *lodastack.Builder, t *configfile.File) (name string, err error) {
+	var executable string
+	t.String("name", &name)
+	t.String("path", &executable)
+	return name, b.Process(name, executable)
+}
+
+func readTime(t *configfile.File, key string) (time.Duration, error) {
+	d, _, err := t.Time(key)
+	if err != nil {
+		return 0, fmt.Errorf("its %s %w", key, err)
+	}
+	return d, nil
 }

@@ -17,7 +17,7 @@ func TestWhatIsNoRegularFileIsRefusedWithoutWaiting(t *testing.T) {
 	pipe := filepath.Join(dir, "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	for _, name := range []string{dir, pipe} {
-		registry, err := fileregistry.New("file://" + name)
+		registry, err := fileregistry.New(fileregistry.Config{Address: "file://" + name})
 		require.NoError(t, err)
 		_, err = registry.Assignments(t.Context(), agent.Host{})
 		require.ErrorContains(t, err, name+" is not a regular file")

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"path"
-	"slices"
 
 	"github.com/lodastack/agent"
 )
@@ -18,24 +18,42 @@ import (
 // maxFile bounds the file's size in bytes.
 const maxFile = 16 << 20
 
+// Config says which file is the registry.
+type Config struct {
+	// Address of the file, file:///PATH. Required.
+	Address string
+	// TopicPrefix is what stands before a namespace in the name of its NSQ
+	// topic. A namespace whose topic NSQ would refuse is a fault of the file.
+	// Empty: no prefix.
+	TopicPrefix string
+	// Logger is told at DEBUG when the file is read. Nil stands for no log.
+	Logger *slog.Logger
+}
+
 // Registry is a registry file. It is safe for concurrent use.
 type Registry struct {
-	path string
+	path        string
+	topicPrefix string
+	logger      *slog.Logger
 }
 
 var _ agent.Registry = (*Registry)(nil)
 
-// New returns the registry of the file at address, which has the form
-// file:///PATH. The file is read by Assignments, and need not be there yet.
-func New(address string) (*Registry, error) {
-	u, err := url.Parse(address)
+// New returns the registry of cfg. The file is read by Assignments, and need
+// not be there yet.
+func New(cfg Config) (*Registry, error) {
+	u, err := url.Parse(cfg.Address)
 	if err != nil || u.Scheme != "file" || u.Host != "" && u.Host != "localhost" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("the registry file's address %q has not the form file:///etc/agent-registry.toml", address)
+		return nil, fmt.Errorf("the registry file's address %q has not the form file:///etc/agent-registry.toml", cfg.Address)
 	}
 	if !path.IsAbs(u.Path) || path.Clean(u.Path) == "/" {
-		return nil, fmt.Errorf("the registry file's address %q has no absolute path, as file:///etc/agent-registry.toml has", address)
+		return nil, fmt.Errorf("the registry file's address %q has no absolute path, as file:///etc/agent-registry.toml has", cfg.Address)
 	}
-	return &Registry{path: u.Path}, nil
+	r := &Registry{path: u.Path, topicPrefix: cfg.TopicPrefix, logger: cfg.Logger}
+	if r.logger == nil {
+		r.logger = slog.New(slog.DiscardHandler)
+	}
+	return r, nil
 }
 
 // Assignments reads the file anew and returns what it holds, in its order,
@@ -48,15 +66,9 @@ func (r *Registry) Assignments(ctx context.Context, _ agent.Host) ([]agent.Assig
 	if err != nil {
 		return nil, fmt.Errorf("read the registry file: %w", err)
 	}
-	f, err := parse(r.path, content)
-	if err != nil {
-		return nil, err
-	}
-	assignments := make([]agent.Assignment, 0, len(f.Namespaces))
-	for _, ns := range f.Namespaces {
-		assignments = append(assignments, ns.assignment())
-	}
-	return slices.Clip(assignments), nil
+	assignments, err := parse(r.path, content, r.topicPrefix)
+	r.logger.Debug("registry file read", slog.String("file", r.path), slog.Int("bytes", len(content)), slog.Any("error", err))
+	return assignments, err
 }
 
 // readFile reads a regular file of a bounded size. Opening anything else, such

@@ -19,7 +19,7 @@ func open(t *testing.T, content string) (*fileregistry.Registry, string) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "registry file.toml")
 	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
-	registry, err := fileregistry.New("file://" + name)
+	registry, err := fileregistry.New(fileregistry.Config{Address: "file://" + name})
 	require.NoError(t, err)
 	return registry, name
 }
@@ -79,37 +79,57 @@ func TestFileIsReadAnewEachTime(t *testing.T) {
 func TestFileThatIsWrongIsAnErrorWithItsLine(t *testing.T) {
 	const good = "[[namespace]]\nname = 'web'\n"
 	for content, says := range map[string]string{
-		good + "nmae = 'x'\n":                                       `:3: unknown key "namespace.nmae"`,
-		good + "[namespace.interval]\nCPU = 1\n":                    `:3: unknown key "namespace.interval`,
-		"x = 1\n" + good:                                            `:1: unknown key "x"`,
-		good + "[[namespace.plugin]]\nrepo = 'a/b'\ninterwal = 1\n": `:5: unknown key "namespace.plugin.interwal"`,
-		good + "name = 'again'\n":                                   ":3: ",
-		good + "[[namespace.port]]\nname = 'x'\nport = '22'\n":      ":5: ",
-		good + "[[namespace.port]]\nname = 'x'\nport = 1.5\n":       ":5: ",
-		good + "[[namespace.plugin]]\nargs = 'x y'\n":               ":4: ",
-		good + "[[namespace.plugin]\n":                              ":3: ",
-		"[[namespace]]\nname = 'we\n":                               ":2: ",
-		"<html>":                                                    ":1: ",
-		"\x00\xff\xfe":                                              ":1: ",
-		"namespace = 'web'\n":                                       ":1: ",
-		"":                                                          "no [[namespace]] in it",
-		"# nothing\n":                                               "no [[namespace]] in it",
-		"[[namespace]]\n":                                           "[[namespace]] number 1 has no name",
-		good + "[[namespace]]\nname = 'x'\n[[namespace]]\nname = 'web'\n": `[[namespace]] number 3 has the name "web", which an earlier one has`,
+		good + "nmae = 'x'\n":                                       ":3: namespace.nmae: no such key; is namespace.name meant?",
+		good + "[namespace.interval]\nCPU = 1\n":                    ":4: namespace.interval.CPU: no such key; is namespace.intervals meant?",
+		"x = 1\n" + good:                                            ":1: x: no such key",
+		good + "[[namespace.plugin]]\nrepo = 'a/b'\ninterwal = 1\n": ":5: namespace.plugin.interwal: no such key; is namespace.plugin.interval meant?",
+		good + "[[namespace.port]]\nname = 'x'\nport = '22'\n":      `:5: namespace.port.port: "22" is a string; write a whole number`,
+		good + "[[namespace.port]]\nname = 'x'\nport = 1.5\n":       ":5: namespace.port.port: 1.5 is a number with a fraction; write a whole number",
+		good + "port = [\n{ name = 'x', port = '22' },\n]\n":        `:4: namespace.port.port: "22" is a string`,
+		good + "[[namespace.plugin]]\nargs = 'x y'\n":               `:4: namespace.plugin.args: "x y" is a string; write a list of strings`,
+		good + "[namespace.plugin]\nrepo = 'a/b'\n":                 ":3: namespace.plugin: this is a single table; write [[namespace.plugin]]",
+		good + "intervals = 5\n":                                    ":3: namespace.intervals: 5 is a whole number; write [namespace.intervals]",
+		good + "port = [1]\n":                                       ":3: namespace.port: [1] is a list; write [[namespace.port]]",
+		good + "name = 'again'\n":                                   ":3: not TOML: ",
+		good + "[[namespace.plugin]\n":                              ":3: not TOML: ",
+		"[[namespace]]\nname = 'we\n":                               ":2: not TOML: ",
+		"<html>":                                                    ":1: not TOML: ",
+		"\x00\xff\xfe":                                              ":1: not TOML: ",
+		"namespace = 'web'\n":                                       `:1: namespace: "web" is a string; write [[namespace]]`,
+		"[namespace]\nname = 'web'\n":                               ":1: namespace: this is a single table; write [[namespace]]",
+		"":                                                          ":1: namespace: missing; write [[namespace]] at least once",
+		"# nothing\n":                                               ":1: namespace: missing",
+		"[[namespace]]\n":                                           ":1: namespace.name: missing; write the namespace's name",
+		"[[namespace]]\nname = ''\n":                                ":2: namespace.name: the namespace is empty",
+		"[[namespace]]\nname = 'demo shop'\n":                       `:2: namespace.name: namespace "demo shop" contains ' '`,
+		good + "[[namespace]]\nname = 'x'\n[[namespace]]\nname = 'web'\n": `:6: namespace.name: "web" is the name of the namespace at `,
+		"[[namespace]]\nname = '" + strings.Repeat("n", 57) + "'\n":       "has 57 characters; NSQ takes at most 56 here",
 	} {
-		registry, name := open(t, content)
+		name := filepath.Join(t.TempDir(), "registry.toml")
+		require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+		registry, err := fileregistry.New(fileregistry.Config{Address: "file://" + name, TopicPrefix: "collect."})
+		require.NoError(t, err)
 		assignments, err := registry.Assignments(t.Context(), agent.Host{})
 		require.ErrorContains(t, err, name, "%q", content)
 		require.ErrorContains(t, err, says, "%q", content)
+		require.NotRegexp(t, `int64|\[\]string|struct|fileregistry`, err.Error(), "no Go types")
 		require.Empty(t, assignments)
 	}
 }
 
-func TestAllUnknownKeysAreNamedAtOnce(t *testing.T) {
-	registry, _ := open(t, "a = 1\n[[namespace]]\nname = 'web'\nb = 2\n")
+func TestAllFaultsAreNamedAtOnce(t *testing.T) {
+	registry, name := open(t, "a = 1\n[[namespace]]\nname = 'demo shop'\nb = 2\n")
 	_, err := registry.Assignments(t.Context(), agent.Host{})
-	require.ErrorContains(t, err, `:1: unknown key "a"`)
-	require.ErrorContains(t, err, `:4: unknown key "namespace.b"`)
+	require.EqualError(t, err, name+":1: a: no such key\n"+
+		name+":3: namespace.name: namespace \"demo shop\" contains ' '; namespaces consist of a-z A-Z 0-9 . _ -\n"+
+		name+":4: namespace.b: no such key")
+}
+
+func TestByteOrderMarkIsSkipped(t *testing.T) {
+	registry, _ := open(t, "\ufeff[[namespace]]\nname = 'web'\n")
+	assignments, err := registry.Assignments(t.Context(), agent.Host{})
+	require.NoError(t, err)
+	require.Equal(t, []agent.Assignment{{Namespace: "web"}}, assignments)
 }
 
 func TestItemThatMakesNoSenseIsLeftOutAlone(t *testing.T) {
@@ -127,7 +147,7 @@ plugin = [
 	{ repo = "a/c", interval = 1979-05-27 },
 ]
 [[namespace]]
-name = "../x"
+name = "..x"
 plugin = [{ repo = "a/b" }]
 `)
 	assignments, err := registry.Assignments(t.Context(), agent.Host{})
@@ -139,11 +159,12 @@ plugin = [{ repo = "a/b" }]
 	require.Empty(t, web.Processes)
 	require.Equal(t, []agent.Plugin{{Namespace: "web", Name: "PLUGIN.fine", Repo: "a/fine", Interval: 10 * time.Second}}, web.Plugins)
 	says := []string{
-		`interval of DISK: "soon" is no time`, `interval of FS: "1.5" is no time`, `interval of KERNEL: "true" is no time`,
-		"interval of MEM: its interval of 0s", "interval of NET: its interval of 25h0m0s", `interval of TIME: "99999999999999" is no time`,
-		`plugin 1, "mysql": `, `plugin 3, "fine": conflict: `, `plugin 4, "b": argument 1`, `plugin 5, "c": its interval "1979-05-27" is no time`,
-		`port 1, "x": its port 70000`, `port 3, "": its name`, `port 4, "z": its timeout "[1s]" is no time`,
-		`process 1, "x": its executable`,
+		`:4: intervals.DISK: "soon" is no time; write a time with its unit`, `:4: intervals.FS: 1.5 is a number with a fraction; write a time`,
+		`:4: intervals.KERNEL: true is a truth value`, ":4: intervals.MEM: its interval of 0s", ":4: intervals.NET: its interval of 25h0m0s",
+		":4: intervals.TIME: its interval of ",
+		`:8: plugin "mysql": `, `:10: plugin "fine": conflict: `, `:11: plugin "b": argument 1`, `:12: plugin "c": its interval 1979-05-27 is a date`,
+		`:5: port "x": its port 70000`, `:5: port "": its name`, `:5: port "z": its timeout [1s] is a list`,
+		`:6: process "x": its executable`,
 	}
 	require.Len(t, web.Problems, len(says))
 	for i := range says {
@@ -170,11 +191,11 @@ func TestEndedContextIsAnError(t *testing.T) {
 
 func TestNewRefusesAddressesThatAreNoFile(t *testing.T) {
 	for _, address := range []string{"", "/etc/x", "file:", "file://", "file:///", "file://host/x", "file:x", "http://h/x", "file:///x?y", "file:///x#y", "file://%"} {
-		_, err := fileregistry.New(address)
+		_, err := fileregistry.New(fileregistry.Config{Address: address})
 		require.ErrorContains(t, err, "the registry file's address", address)
 	}
 	for _, address := range []string{"file:///etc/x", "file://localhost/etc/x", "file:///with%20space"} {
-		_, err := fileregistry.New(address)
+		_, err := fileregistry.New(fileregistry.Config{Address: address})
 		require.NoError(t, err, address)
 	}
 }
@@ -187,7 +208,7 @@ func FuzzAssignments(f *testing.F) {
 	f.Add(page)
 	f.Add([]byte("[[namespace]]\nname='x'\n[namespace.intervals]\nCPU=1\n"))
 	name := filepath.Join(f.TempDir(), "registry.toml")
-	registry, err := fileregistry.New("file://" + name)
+	registry, err := fileregistry.New(fileregistry.Config{Address: "file://" + name})
 	if err != nil {
 		f.Fatal(err)
 	}

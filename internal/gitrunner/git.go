@@ -61,6 +61,9 @@ func (r *Runner) git(ctx context.Context, dir string, args ...string) (string, e
 		MaxStdout: 1 << 20,
 		MaxStderr: 4 << 10,
 	})
+	if res.Usage.OutOfMemory {
+		err = fmt.Errorf("used more than its %d MiB of memory", gitMemory>>20)
+	}
 	if err != nil {
 		return "", &gitError{string(res.Stderr), err}
 	}

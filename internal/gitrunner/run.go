@@ -35,9 +35,8 @@ type RunResult struct {
 	// Leftover is the number of processes that it left when it exited, and
 	// that were ended.
 	Leftover int
-	// Survivors are the processes that the kernel did not let go of, so that
-	// they could not be ended in time; nearly always none. Gone is closed
-	// when they have ended.
+	// Survivors are the processes that were still there after SIGKILL; nearly
+	// always none. Gone is closed when they have ended.
 	Survivors []int
 	Gone      <-chan struct{}
 }
@@ -56,12 +55,12 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 	return res.Stdout, err
 }
 
-// runUnlessStuck starts nothing while there are processes of the last run that
-// could not be killed: those of a plugin that hangs in a dead file system would
+// runUnlessStuck starts nothing while processes of the last run are still there
+// after SIGKILL: those of a plugin that waits for a dead file server would
 // become more and more.
 func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string) (RunResult, error) {
 	if pids := s.survivors(); len(pids) > 0 {
-		return RunResult{}, startError(fmt.Errorf("the plugin is not started, because its processes %v from an earlier run hang in the kernel and cannot be ended", pids))
+		return RunResult{}, startError(fmt.Errorf("the plugin is not started: its processes %v from an earlier run are still there after SIGKILL", pids))
 	}
 	res, err := r.runIn(ctx, s.dir, p, args)
 	s.keep(res)
@@ -113,20 +112,22 @@ func (r *Runner) env(p agent.Plugin) []string {
 func (r *Runner) judge(ctx context.Context, dir string, res cell.Result, err error) error {
 	var start *cell.StartError
 	switch {
+	case res.Usage.OutOfMemory:
+		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.config.MaxMemory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin was ended after %v, because its time was over", res.Duration.Round(time.Millisecond))}
+		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, cell.ErrStdout):
-		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was ended because it wrote more than %d MiB to its standard output", maxStdout>>20)}
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.As(err, &start):
 		return startError(r.explainStart(dir, start))
 	case err != nil:
 		return fmt.Errorf("the plugin %w", err)
 	case len(res.Survivors) > 0:
-		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("processes %v of the plugin hang in the kernel and cannot be ended", res.Survivors)}
+		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("processes %v of the plugin are still there after SIGKILL", res.Survivors)}
 	case res.ExitCode == 0:
 		return nil
 	case res.Signal != 0:
-		return &agent.RunError{Result: agent.RunExit, ExitCode: -1, Err: fmt.Errorf("the plugin was ended by the signal %q", res.Signal)}
+		return &agent.RunError{Result: agent.RunExit, ExitCode: -1, Err: fmt.Errorf("the plugin was killed by the signal %q", res.Signal)}
 	}
 	return &agent.RunError{Result: agent.RunExit, ExitCode: res.ExitCode, Err: fmt.Errorf("the plugin exited with status %d", res.ExitCode)}
 }
@@ -164,7 +165,8 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	installed := s.installed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	details := agent.PluginDetails{Cell: r.cells.Kind(), CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
+	limits := agent.PluginLimits(r.cells.Limits())
+	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
 	if installed != nil {
 		details.Commit = installed.Commit
 	}

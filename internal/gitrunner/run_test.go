@@ -52,7 +52,7 @@ func TestPluginFindsWhatItWasPromised(t *testing.T) {
 	t.Setenv("SECRET", "1")
 	defer syscall.Umask(syscall.Umask(0o077))
 	eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
-		dir := script(t, `env | grep -v -e ^PWD= -e ^AGENT_RUN= -e ^_= -e ^SHLVL= -e ^OLDPWD= | sort
+		dir := script(t, `env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= | sort
 id -un; id -Gn; umask; pwd; grep NoNewPrivs /proc/self/status; ls /proc/self/fd; echo "$0 $@"`)
 		res, err := runDir(t, r, dir, 5*time.Second, "-servers", "x y")
 		require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestPluginsThatMisbehaveEndWithAReason(t *testing.T) {
 		"exit":              {func(t testing.TB) string { return script(t, "exit 3") }, agent.RunExit, "exited with status 3"},
 		"kills itself":      {func(t testing.TB) string { return script(t, "kill -9 $$") }, agent.RunExit, `the signal "killed"`},
 		"endless stdout":    {func(t testing.TB) string { return script(t, "exec yes") }, agent.RunOutput, "more than 8 MiB"},
-		"too slow":          {func(t testing.TB) string { return script(t, "exec sleep 100") }, agent.RunTimeout, "its time was over"},
+		"too slow":          {func(t testing.TB) string { return script(t, "exec sleep 100") }, agent.RunTimeout, "timed out"},
 		"missing":           {func(t testing.TB) string { return tempDir(t) }, agent.RunStart, "no file named plugin"},
 		"no directory":      {func(t testing.TB) string { return tempDir(t) + "/none" }, agent.RunStart, "no file named plugin"},
 		"not executable":    {func(t testing.TB) string { d := script(t, ""); os.Chmod(d+"/plugin", 0o644); return d }, agent.RunStart, "not executable"},

@@ -55,6 +55,9 @@ type Config struct {
 	// MaxProcesses that one run may have at a time, where a cgroup can
 	// enforce it. Zero stands for 512.
 	MaxProcesses int
+	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
+	// Zero stands for 256 MiB.
+	MaxMemory int64
 	// NoCgroup makes runs do without cgroups.
 	NoCgroup bool
 	// Logger is told what concerns no single plugin. Nil: nothing is logged.
@@ -129,11 +132,18 @@ func withDefaults(config Config) Config {
 	if config.MaxProcesses <= 0 {
 		config.MaxProcesses = 512
 	}
+	if config.MaxMemory <= 0 {
+		config.MaxMemory = 256 << 20
+	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	return config
 }
+
+// gitMemory is the limit of one call of git, which holds the largest file of a
+// repository, and most of one pack's index, in memory.
+const gitMemory = 1 << 30
 
 // open takes what Close gives back.
 func (r *Runner) open() (err error) {
@@ -142,11 +152,11 @@ func (r *Runner) open() (err error) {
 			return err
 		}
 	}
-	config := cell.Config{Umask: 0o022, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger}
+	config := cell.Config{Umask: 0o022, NoNewPrivs: true, MaxProcesses: 512, MaxMemory: gitMemory, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger}
 	if r.tools, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
-	config.User, config.NoNewPrivs, config.MaxProcesses = r.owner.user, true, r.config.MaxProcesses
+	config.User, config.MaxProcesses, config.MaxMemory = r.owner.user, r.config.MaxProcesses, r.config.MaxMemory
 	if r.cells, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -109,6 +110,17 @@ func parseBase(address string) (*url.URL, error) {
 		return nil, fmt.Errorf("the registry's address %q has a '?' or a '#'; write only scheme, host and path", base.Redacted())
 	}
 	return base, nil
+}
+
+// Cleartext tells whether a registry at address is asked over a network without
+// encryption. An address that [New] refuses is not.
+func Cleartext(address string) bool {
+	base, err := parseBase(address)
+	if err != nil || base.Scheme != "http" || base.Hostname() == "localhost" {
+		return false
+	}
+	ip := net.ParseIP(base.Hostname())
+	return ip == nil || !ip.IsLoopback()
 }
 
 // newTransport returns a transport that opens no more connections than a round

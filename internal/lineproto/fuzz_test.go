@@ -2,16 +2,19 @@ package lineproto_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/influxdata/influxdb1-client/models"
+	telegraf "github.com/influxdata/line-protocol"
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
-// decoded is one point as the library's decoder reads it.
+// decoded is one point as a reader understands it.
 type decoded struct {
 	name    string
 	tags    map[string]string
@@ -19,8 +22,14 @@ type decoded struct {
 	seconds int64
 }
 
-// decode reads lines that must be valid.
-func decode(t *testing.T, lines []byte) []decoded {
+// readers read lines that must be valid: those who consume the agent's topics.
+var readers = map[string]func(t *testing.T, lines []byte) []decoded{
+	"line-protocol/v2": readV2,
+	"InfluxDB 1.x":     readInfluxDB1,
+	"Telegraf":         readTelegraf,
+}
+
+func readV2(t *testing.T, lines []byte) []decoded {
 	t.Helper()
 	var points []decoded
 	dec := lineprotocol.NewDecoderWithBytes(lines)
@@ -52,6 +61,93 @@ func decode(t *testing.T, lines []byte) []decoded {
 	return points
 }
 
+// readInfluxDB1 reads with the parser of InfluxDB 1.x, which its client has.
+func readInfluxDB1(t *testing.T, lines []byte) []decoded {
+	t.Helper()
+	parsed, err := models.ParsePointsWithPrecision(lines, time.Time{}, "s")
+	require.NoError(t, err, "%q", lines)
+	var points []decoded
+	for _, p := range parsed {
+		fields, err := p.Fields()
+		require.NoError(t, err)
+		points = append(points, decoded{string(p.Name()), p.Tags().Map(), onlyValue(t, fields), p.Time().Unix()})
+	}
+	return points
+}
+
+// readTelegraf reads with the parser that Telegraf's default one is made of:
+// both are generated from one grammar.
+func readTelegraf(t *testing.T, lines []byte) []decoded {
+	t.Helper()
+	handler := telegraf.NewMetricHandler()
+	handler.SetTimePrecision(time.Second)
+	parsed, err := telegraf.NewParser(handler).Parse(lines)
+	require.NoError(t, err, "%q", lines)
+	var points []decoded
+	for _, p := range parsed {
+		tags, fields := map[string]string{}, map[string]any{}
+		for _, tag := range p.TagList() {
+			tags[tag.Key] = tag.Value
+		}
+		for _, field := range p.FieldList() {
+			fields[field.Key] = field.Value
+		}
+		points = append(points, decoded{p.Name(), tags, onlyValue(t, fields), p.Time().Unix()})
+	}
+	return points
+}
+
+func onlyValue(t *testing.T, fields map[string]any) any {
+	t.Helper()
+	require.Len(t, fields, 1)
+	require.Contains(t, fields, "value")
+	return fields["value"]
+}
+
+// readable is what all readers read back of a text.
+func readable(value any) any {
+	text, ok := value.(string)
+	if !ok {
+		return value
+	}
+	parts := strings.Split(text, "\r\n")
+	for i := range parts {
+		parts[i] = strings.NewReplacer("\r", " ", "\f", " ").Replace(parts[i])
+	}
+	return strings.Join(parts, "\r\n")
+}
+
+func FuzzEveryReaderReadsAPointBackAsItWas(f *testing.F) {
+	f.Add("host", "web-1.example.com", "rack", "r17", 99.5, "", int64(1500000000))
+	f.Add("k", "a,b=c", "a=b", `x\"`, -1.5, `say "hi"`, int64(-1))
+	f.Add("ns", `\"a,`, `\,`, "#", 1e300, "line\nbreak\r\n\rand\f", int64(9223372035))
+	f.Add("é", "日本", `\=x`, `""`, 0.0, `\\" value=1 1`+"\nm value=2", int64(0))
+	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string, number float64, text string, seconds int64) {
+		// What an output gets has no other names and tags: see agent.Batch.
+		for _, s := range []string{key1, value1, key2, value2} {
+			if s == "" || strings.HasSuffix(s, `\`) || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+				t.Skip()
+			}
+		}
+		for _, value := range []any{number, number > 0, text} {
+			var enc lineproto.Encoder
+			tags := map[string]string{key1: value1, key2: value2}
+			lines, err := enc.AppendPoint(nil, "m.x", tags, value, seconds)
+			if err != nil {
+				continue
+			}
+			lines, err = enc.AppendPoint(lines, "after", nil, true, 2)
+			require.NoError(t, err)
+			first := readV2(t, lines)
+			require.Equal(t, readable(value), first[0].value)
+			require.Equal(t, seconds, first[0].seconds)
+			for reader, read := range readers {
+				require.Equal(t, first, read(t, lines), "%s reads %q", reader, lines)
+			}
+		}
+	})
+}
+
 func FuzzAppendPointIsReadBackAsItWas(f *testing.F) {
 	f.Add("cpu.idle", "host", "web-1.example.com", "rack", "r17", 99.5, "", int64(1500000000))
 	f.Add("m", "k", "a,b=c", "a b", `x\`, math.Inf(1), `say "hi"`, int64(-1))
@@ -71,10 +167,27 @@ func FuzzAppendPointIsReadBackAsItWas(f *testing.F) {
 			buf, err = enc.AppendPoint(buf, "after", nil, true, 2)
 			require.NoError(t, err)
 
-			points := decode(t, buf)
+			points := readV2(t, buf)
 			require.Len(t, points, 3, "%q", buf)
-			require.Equal(t, decoded{name, tags, value, seconds}, points[1], "%q", buf)
+			require.Equal(t, decoded{name, plainTags(tags), readable(value), seconds}, points[1], "%q", buf)
 			require.Equal(t, decoded{"after", map[string]string{}, true, 2}, points[2], "%q", buf)
 		}
 	})
+}
+
+// plainTags returns tags as they are written: no backslash stands before a
+// quote where something else needs one.
+func plainTags(tags map[string]string) map[string]string {
+	plain := map[string]string{}
+	for key, value := range tags {
+		plain[withoutEscapedQuote(key)] = withoutEscapedQuote(value)
+	}
+	return plain
+}
+
+func withoutEscapedQuote(s string) string {
+	for strings.ContainsAny(s, ",= ") && strings.Contains(s, `\"`) {
+		s = strings.ReplaceAll(s, `\"`, `"`)
+	}
+	return s
 }

@@ -1,5 +1,12 @@
-// Package lineproto writes points as InfluxDB line protocol: one line a
-// point, tags sorted by key, a single field "value", timestamps in seconds.
+// Package lineproto writes points as InfluxDB line protocol: tags sorted by
+// key, a single field "value", timestamps in seconds.
+//
+// There are dialects. What this package writes is read alike by InfluxDB 1.x,
+// by Telegraf's default parser and by line-protocol/v2. A line break in a text
+// stands for itself, inside the quotes: Telegraf refuses the whole message for
+// an escaped one, and InfluxDB 1.x stores a backslash and an n. What has no form
+// that all three read becomes a blank: a form feed, and a carriage return that
+// no line feed follows.
 //
 // https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
 package lineproto
@@ -12,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 )
@@ -33,22 +41,30 @@ type tag struct{ key, value string }
 // extended buffer. value is a float64, a bool or a string. A point that line
 // protocol has no form for leaves buf as it was.
 //
-// Nearly every point is made of letters, digits and punctuation that mean
-// nothing in line protocol; those are only copied. All others are left to the
-// line-protocol library, which costs three times as much.
+// Nearly every name and tag is made of letters, digits and punctuation that
+// mean nothing in line protocol; those are only copied. All others are left to
+// the line-protocol library, which costs three times as much.
 func (e *Encoder) AppendPoint(buf []byte, name string, tags map[string]string, value any, seconds int64) ([]byte, error) {
 	if !e.hasTags(tags) {
 		e.setTags(tags)
 	}
-	if line, ok := e.appendPlain(buf, name, value, seconds); ok {
-		return line, nil
+	line, err := e.appendSeries(buf, name)
+	if err == nil {
+		line, err = appendField(line, value)
 	}
-	line, err := e.appendAny(buf, name, value, seconds)
+	if err == nil && (seconds < -latest || seconds > latest) {
+		err = fmt.Errorf("time %d is out of range", seconds)
+	}
 	if err != nil {
 		return buf, fmt.Errorf("encode point %s: %w", name, err)
 	}
-	return line, nil
+	line = append(line, ' ')
+	line = strconv.AppendInt(line, seconds, 10)
+	return append(line, '\n'), nil
 }
+
+// latest is the last second that InfluxDB can store, which counts nanoseconds.
+const latest = math.MaxInt64 / int64(time.Second)
 
 // hasTags tells whether tags are those of the last point.
 func (e *Encoder) hasTags(tags map[string]string) bool {
@@ -83,30 +99,68 @@ func (e *Encoder) setTags(tags map[string]string) {
 	}
 }
 
-// appendPlain appends a point in which nothing needs to be escaped or is
-// invalid. It returns false where that is not so.
-func (e *Encoder) appendPlain(buf []byte, name string, value any, seconds int64) ([]byte, bool) {
-	const last = math.MaxInt64 / int64(time.Second) // timestamps end in nanoseconds
-	if e.special || !plain(name) || seconds < -last || seconds > last {
-		return buf, false
+// appendSeries appends the name and the tags.
+func (e *Encoder) appendSeries(buf []byte, name string) ([]byte, error) {
+	if !e.special && plain(name) {
+		return append(append(buf, name...), e.text...), nil
 	}
-	line := append(buf, name...)
-	line = append(line, e.text...)
-	line = append(line, " value="...)
+	if strings.HasPrefix(name, "#") {
+		return buf, errors.New("a line that begins with # is a comment")
+	}
+	e.enc.SetBuffer(buf)
+	e.enc.StartLine(name)
+	for _, t := range e.tags {
+		e.enc.AddTag(alike(t.key), alike(t.value))
+	}
+	return e.enc.Bytes(), e.enc.Err()
+}
+
+// alike returns a tag's key or value without the backslashes before a quote,
+// where one must be escaped: Telegraf then reads the quote as escaped, too.
+func alike(s string) string {
+	if !strings.Contains(s, `\"`) || !strings.ContainsAny(s, ",= ") {
+		return s
+	}
+	for strings.Contains(s, `\"`) {
+		s = strings.ReplaceAll(s, `\"`, `"`)
+	}
+	return s
+}
+
+// appendField appends the field.
+func appendField(buf []byte, value any) ([]byte, error) {
+	buf = append(buf, " value="...)
 	switch v := value.(type) {
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return buf, false
+			return buf, fmt.Errorf("value %v has no form in line protocol", v)
 		}
-		line = strconv.AppendFloat(line, v, 'g', -1, 64)
+		return strconv.AppendFloat(buf, v, 'g', -1, 64), nil
 	case bool:
-		line = strconv.AppendBool(line, v)
-	default:
-		return buf, false
+		return strconv.AppendBool(buf, v), nil
+	case string:
+		if !utf8.ValidString(v) {
+			return buf, errors.New("the text is not UTF-8")
+		}
+		return AppendText(buf, v), nil
 	}
-	line = append(line, ' ')
-	line = strconv.AppendInt(line, seconds, 10)
-	return append(line, '\n'), true
+	return buf, fmt.Errorf("value %v has no form in line protocol", value)
+}
+
+// AppendText appends a text in quotes, as the value of a field.
+func AppendText(buf []byte, text string) []byte {
+	buf = append(buf, '"')
+	for i := range len(text) {
+		switch b := text[i]; {
+		case b == '"' || b == '\\':
+			buf = append(buf, '\\', b)
+		case b == '\f', b == '\r' && !strings.HasPrefix(text[i+1:], "\n"):
+			buf = append(buf, ' ')
+		default:
+			buf = append(buf, b)
+		}
+	}
+	return append(buf, '"')
 }
 
 // plain tells whether s is not empty and stands for itself as a name, a tag's
@@ -118,24 +172,4 @@ func plain(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// appendAny appends any point, or nothing and an error.
-func (e *Encoder) appendAny(buf []byte, name string, value any, seconds int64) ([]byte, error) {
-	v, ok := lineprotocol.NewValue(value)
-	if !ok {
-		return buf, fmt.Errorf("value %v has no form in line protocol", value)
-	}
-	if strings.HasPrefix(name, "#") {
-		return buf, errors.New("a line that begins with # is a comment")
-	}
-	e.enc.SetBuffer(buf)
-	e.enc.SetPrecision(lineprotocol.Second)
-	e.enc.StartLine(name)
-	for _, t := range e.tags {
-		e.enc.AddTag(t.key, t.value)
-	}
-	e.enc.AddField("value", v)
-	e.enc.EndLine(time.Unix(seconds, 0))
-	return e.enc.Bytes(), e.enc.Err()
 }

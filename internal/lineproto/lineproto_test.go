@@ -16,12 +16,15 @@ func TestAppendPointWritesOneSortedLine(t *testing.T) {
 		value any
 		want  string
 	}{
-		"float without tags":  {"cpu.idle", nil, 99.5, "cpu.idle value=99.5 1500000000\n"},
-		"whole number":        {"agent.alive", nil, 1.0, "agent.alive value=1 1500000000\n"},
-		"tags sorted by key":  {"m", map[string]string{"z": "1", "host": "h", "a": "2"}, 1.0, "m,a=2,host=h,z=1 value=1 1500000000\n"},
-		"tags escaped":        {"m", map[string]string{"k": "a,b=c"}, 1.0, `m,k=a\,b\=c value=1 1500000000` + "\n"},
-		"bool":                {"m", nil, true, "m value=true 1500000000\n"},
-		"string with a quote": {"m", nil, `say "hi"`, `m value="say \"hi\"" 1500000000` + "\n"},
+		"float without tags":        {"cpu.idle", nil, 99.5, "cpu.idle value=99.5 1500000000\n"},
+		"whole number":              {"agent.alive", nil, 1.0, "agent.alive value=1 1500000000\n"},
+		"tags sorted by key":        {"m", map[string]string{"z": "1", "host": "h", "a": "2"}, 1.0, "m,a=2,host=h,z=1 value=1 1500000000\n"},
+		"tags escaped":              {"m", map[string]string{"k": "a,b=c"}, 1.0, `m,k=a\,b\=c value=1 1500000000` + "\n"},
+		"bool":                      {"m", nil, true, "m value=true 1500000000\n"},
+		"string with a quote":       {"m", nil, `say "hi"`, `m value="say \"hi\"" 1500000000` + "\n"},
+		"string with lines":         {"m", nil, "a\nb\r\nc", "m value=\"a\nb\r\nc\" 1500000000\n"},
+		"string with breaks":        {"m", nil, "a\rb\fc\r", "m value=\"a b c \" 1500000000\n"},
+		"string that ends a string": {"m", nil, `\" 1`, `m value="\\\" 1" 1500000000` + "\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -96,16 +96,20 @@ func (f *front) serve(client net.Conn) {
 	f.forward(server, client)
 }
 
-// forward copies until one end hangs up, and then hangs up at the other.
+// forward copies until src hangs up, and then hangs up at dst. Where dst takes
+// no more it may have said why, which the other direction forwards.
 func (f *front) forward(dst, src net.Conn) {
-	defer dst.Close()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := src.Read(buf)
 		if !f.awaitThaw() {
 			return
 		}
-		if _, werr := dst.Write(buf[:n]); werr != nil || err != nil {
+		if _, werr := dst.Write(buf[:n]); werr != nil {
+			return
+		}
+		if err != nil {
+			_ = dst.Close()
 			return
 		}
 	}

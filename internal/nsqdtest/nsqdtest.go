@@ -35,6 +35,9 @@ type Options struct {
 	Secret string
 	// MaxMessageSize in bytes. Zero: nsqd's default, 1 MiB.
 	MaxMessageSize int64
+	// MaxBodySize of a request of several messages, in bytes. Zero: nsqd's
+	// default, 5 MiB.
+	MaxBodySize int64
 }
 
 // Server is an nsqd that can be stopped and started again, on one address and
@@ -154,6 +157,9 @@ func (s *Server) daemonOptions() *nsqd.Options {
 	o.DataPath = s.dir
 	if s.opts.MaxMessageSize > 0 {
 		o.MaxMsgSize = s.opts.MaxMessageSize
+	}
+	if s.opts.MaxBodySize > 0 {
+		o.MaxBodySize = s.opts.MaxBodySize
 	}
 	if s.cert != nil {
 		o.TLSCert, o.TLSKey = s.cert.certFile, s.cert.keyFile

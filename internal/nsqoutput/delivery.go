@@ -19,8 +19,10 @@ const grace = time.Minute
 
 var errClosed = errors.New("the NSQ output is closed")
 
-// deliver gives the request to the first server that takes it.
-func (o *Output) deliver(ctx context.Context, request *nsq.Command) error {
+// deliver gives the request to the first server that takes it. A request that
+// has several points is given up, with a [*tooBigError], as soon as one server
+// calls it too big.
+func (o *Output) deliver(ctx context.Context, request *nsq.Command, several bool) error {
 	if !o.probeRested() {
 		return errClosed
 	}
@@ -35,6 +37,10 @@ func (o *Output) deliver(ctx context.Context, request *nsq.Command) error {
 		cancel()
 		if err == nil {
 			return nil
+		}
+		var r *refusal
+		if several && errors.As(err, &r) && r.tooBig() {
+			return &tooBigError{r}
 		}
 		failed[i] = err
 	}

@@ -24,7 +24,7 @@ func TestARefusalIsFinalWhenTheOtherServersAreLongGone(t *testing.T) {
 			continue
 		}
 		require.ErrorAs(t, err, &permanent)
-		require.Equal(t, "bad_message", permanent.Reason)
+		require.Equal(t, "too_large", permanent.Reason)
 		require.ErrorContains(t, err, "nsqd "+out.servers[1].addr+": is left alone for another")
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/lineproto"
 )
 
 // jsonFormat writes what the lodastack router reads:
@@ -15,9 +17,13 @@ import (
 //	{"database":"collect.NS","retentionPolicy":"default","precision":"s","points":[
 //	  {"measurement":"cpu.idle","timestamp":1500000000,"tags":{"host":"h"},"fields":{"value":99.5}}]}
 //
-// without the white space.
+// without the white space. The router makes line protocol of it, with %v and
+// without escaping anything (lodastack/router, influx/influx.go, convLine). So a
+// text carries its quotes and escapes with it, and characters of tags that would
+// need an escape become '-'.
 type jsonFormat struct {
 	keys []string
+	text []byte // of the last value, in line protocol
 }
 
 const jsonEnd = "]}"
@@ -51,9 +57,9 @@ func (f *jsonFormat) point(buf []byte, m *agent.Metric, first bool) ([]byte, err
 		if i > 0 {
 			buf = append(buf, ',')
 		}
-		buf = appendJSONString(buf, key)
+		buf = appendJSONString(buf, withoutSpecial(key))
 		buf = append(buf, ':')
-		buf = appendJSONString(buf, m.Tags[key])
+		buf = appendJSONString(buf, withoutSpecial(m.Tags[key]))
 	}
 
 	buf = append(buf, `},"fields":{"value":`...)
@@ -66,23 +72,38 @@ func (f *jsonFormat) point(buf []byte, m *agent.Metric, first bool) ([]byte, err
 	case bool:
 		buf = strconv.AppendBool(buf, v)
 	case string:
-		buf = appendJSONString(buf, v)
+		f.text = lineproto.AppendText(f.text[:0], v)
+		buf = appendJSONString(buf, f.text)
 	default:
 		return buf, fmt.Errorf("encode point %s: a value of type %T is no float64, bool or string", m.Name, m.Value)
 	}
 	return append(buf, "}}"...), nil
 }
 
+// withoutSpecial returns a tag's key or value without what has a meaning in
+// line protocol.
+func withoutSpecial(s string) string {
+	if !strings.ContainsAny(s, ",= ") {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r == ',' || r == '=' || r == ' ' {
+			return '-'
+		}
+		return r
+	}, s)
+}
+
 // appendJSONString appends s in quotes. As encoding/json does it replaces
 // what is not UTF-8 by U+FFFD; unlike it leaves <, > and & alone.
-func appendJSONString(buf []byte, s string) []byte {
+func appendJSONString[T string | []byte](buf []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	buf = append(buf, '"')
 	start := 0
 	for i := 0; i < len(s); {
 		b := s[i]
 		if b >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
+			r, size := utf8.DecodeRune([]byte(s[i:min(i+utf8.UTFMax, len(s))]))
 			if r == utf8.RuneError && size == 1 {
 				buf = append(buf, s[start:i]...)
 				buf = append(buf, `\ufffd`...)

@@ -33,6 +33,7 @@ import (
 type Output struct {
 	cfg     Config
 	servers []*server // the preferred one first
+	limits  *limits
 	packers sync.Pool // of *packer; the memory of large batches goes with the next collections
 
 	probing context.Context // ends with Close
@@ -57,7 +58,7 @@ func New(cfg Config) (*Output, error) {
 	if cfg.Hostname == "" {
 		cfg.Hostname, _ = os.Hostname()
 	}
-	o := &Output{cfg: cfg}
+	o := &Output{cfg: cfg, limits: newLimits(cfg.MaxMessageSize, cfg.Logger)}
 	o.probing, o.stop = context.WithCancel(context.Background())
 	o.packers.New = func() any {
 		return &packer{format: newFormat(cfg.Format), maxMessage: cfg.MaxMessageSize}
@@ -70,7 +71,8 @@ func New(cfg Config) (*Output, error) {
 }
 
 // Write publishes the batch in as few messages as possible and returns nil
-// when nsqd has acknowledged them all.
+// when nsqd has acknowledged them all. What nsqd calls too big is sent again
+// in smaller pieces, down to single points.
 //
 // Points that can never be written, because no message can hold them or
 // because the servers refuse them, do not keep the others from being written:
@@ -87,11 +89,21 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 
 	var refused refusals
 	for rest := b.Metrics; len(rest) > 0; {
-		rest = rest[p.pack(topic, rest, &refused):]
+		before := refused
+		p.limits = o.limits.sizes()
+		taken := p.pack(topic, rest, &refused)
 		if p.messages == 0 {
+			rest = rest[taken:]
 			continue
 		}
-		err := o.deliver(ctx, p.command(topic))
+		err := o.deliver(ctx, p.command(topic), p.points > 1)
+		var tooBig *tooBigError
+		if errors.As(err, &tooBig) {
+			o.limits.shrink(tooBig.refusal, p.sent(), p.messages)
+			refused = before
+			continue // with the same points
+		}
+		rest = rest[taken:]
 		var permanent *agent.PermanentError
 		if errors.As(err, &permanent) {
 			refused.add(p.points, permanent.Reason, permanent.Err)

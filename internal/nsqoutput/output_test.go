@@ -72,7 +72,7 @@ func TestWritePublishesWhatTheRouterReads(t *testing.T) {
 		`{"measurement":"cpu.idle","timestamp":1500000000,"tags":{"core":"0","host":"h"},"fields":{"value":99.5}},`+
 		`{"measurement":"mem.total","timestamp":1500000000,"tags":{},"fields":{"value":2e+22}},`+
 		`{"measurement":"up","timestamp":1500000001,"tags":{},"fields":{"value":true}},`+
-		`{"measurement":"say","timestamp":1500000001,"tags":{},"fields":{"value":"\"hi\"\u000a"}}]}`,
+		`{"measurement":"say","timestamp":1500000001,"tags":{},"fields":{"value":"\"\\\"hi\\\"\u000a\""}}]}`,
 		string(server.Messages(t, "collect.ns", 1)[0]))
 }
 

@@ -27,11 +27,13 @@ const (
 // https://nsq.io/clients/tcp_protocol_spec.html#mpub
 type packer struct {
 	format     format
-	maxMessage int
+	maxMessage int   // no point may need a larger message
+	limits     sizes // of messages of several points, and of bodies of several messages
 
 	buf      []byte
 	messages int // in buf
 	points   int // in buf
+	longest  int // message in buf
 }
 
 // pack fills the body with as many points as one request takes, and returns
@@ -39,7 +41,7 @@ type packer struct {
 // message can hold are added to refused.
 func (p *packer) pack(topic string, metrics []agent.Metric, refused *refusals) (taken int) {
 	p.buf = append(p.buf[:0], make([]byte, numberSize)...)
-	p.messages, p.points = 0, 0
+	p.messages, p.points, p.longest = 0, 0, 0
 	for full := false; !full && taken < len(metrics); {
 		var n int
 		n, full = p.addMessage(topic, metrics[taken:], refused)
@@ -52,18 +54,20 @@ func (p *packer) pack(topic string, metrics []agent.Metric, refused *refusals) (
 // addMessage adds one message with as many of the metrics as fit, and returns
 // how many it has dealt with. full is true when the body has no room for the
 // next one.
+//
+// A point that is larger than the servers' limit is alone in its request: one
+// of the servers may take it, and no other point is refused together with it.
 func (p *packer) addMessage(topic string, metrics []agent.Metric, refused *refusals) (taken int, full bool) {
 	start := len(p.buf) + numberSize
-	largest := start + p.maxMessage
-	room := largest
+	largest, room := start+p.maxMessage, start+p.limits.message
 	if p.messages > 0 {
-		room = min(largest, maxBodySize)
+		room = min(room, p.limits.body)
 	}
 
 	buf := append(p.buf, make([]byte, numberSize)...)
 	buf = p.format.begin(buf, topic)
 	points := 0
-	for ; taken < len(metrics); taken++ {
+	for ; !full && taken < len(metrics); taken++ {
 		m := &metrics[taken]
 		longer, err := p.format.point(buf, m, points == 0)
 		if err != nil {
@@ -78,7 +82,9 @@ func (p *packer) addMessage(topic string, metrics []agent.Metric, refused *refus
 		}
 		if end > room {
 			full = points == 0
-			break
+			if points > 0 || p.messages > 0 {
+				break
+			}
 		}
 		buf = longer
 		points++
@@ -92,8 +98,12 @@ func (p *packer) addMessage(topic string, metrics []agent.Metric, refused *refus
 	binary.BigEndian.PutUint32(p.buf[start-numberSize:], uint32(len(p.buf)-start))
 	p.messages++
 	p.points += points
+	p.longest = max(p.longest, len(p.buf)-start)
 	return taken, full
 }
+
+// sent returns the sizes of what has been packed.
+func (p *packer) sent() sizes { return sizes{message: p.longest, body: len(p.buf)} }
 
 // command returns the request that publishes the body. It is valid until the
 // next pack.

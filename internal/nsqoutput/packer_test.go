@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/lineproto"
 )
 
 func newPacker(f Format, maxMessage int) *packer {
-	return &packer{format: newFormat(f), maxMessage: maxMessage}
+	return &packer{format: newFormat(f), maxMessage: maxMessage, limits: sizes{message: maxMessage, body: maxBodySize}}
 }
 
 func points(n int) []agent.Metric {
@@ -115,6 +116,33 @@ func TestPackLeavesOutOnlyThePointsThatNoMessageCanHold(t *testing.T) {
 	}
 }
 
+func TestPackSendsAPointThatIsLargerThanTheLimitAlone(t *testing.T) {
+	metrics := points(5)
+	metrics[2].Value = strings.Repeat("x", 2000)
+	p := newPacker(Influx, 1<<20)
+	p.limits = sizes{message: 1 << 10, body: maxBodySize}
+	var refused refusals
+	var requests []int
+	for rest := metrics; len(rest) > 0; {
+		rest = rest[p.pack("collect.ns", rest, &refused):]
+		requests = append(requests, p.points)
+		require.Equal(t, 1, p.messages)
+	}
+	require.Equal(t, []int{2, 1, 2}, requests)
+	require.Zero(t, refused.points)
+}
+
+func TestPackKeepsToALimitOfTheBody(t *testing.T) {
+	p := newPacker(Influx, 1<<10)
+	p.limits.body = 10_000
+	var refused refusals
+	for rest := points(500); len(rest) > 0; {
+		rest = rest[p.pack("collect.ns", rest, &refused):]
+		require.LessOrEqual(t, len(p.buf), 10_000)
+	}
+	require.Zero(t, refused.points)
+}
+
 func TestPackOfNothingThatFitsIsEmpty(t *testing.T) {
 	var refused refusals
 	p := newPacker(JSON, 1<<10)
@@ -159,7 +187,7 @@ func FuzzJSONIsWhatEncodingJSONReadsBack(f *testing.F) {
 			}
 			var got struct{ Points []point }
 			require.NoError(t, json.Unmarshal([]byte(unpack(t, p.buf)[0]), &got))
-			require.Equal(t, []point{{valid(name), seconds, map[string]string{valid(key): valid(tag)}, map[string]any{"value": validValue(value)}}}, got.Points)
+			require.Equal(t, []point{{valid(name), seconds, map[string]string{withoutSpecial(valid(key)): withoutSpecial(valid(tag))}, map[string]any{"value": validValue(value)}}}, got.Points)
 		}
 	})
 }
@@ -169,7 +197,7 @@ func valid(s string) string { return string([]rune(s)) }
 
 func validValue(v any) any {
 	if s, ok := v.(string); ok {
-		return valid(s)
+		return valid(string(lineproto.AppendText(nil, s)))
 	}
 	return v
 }

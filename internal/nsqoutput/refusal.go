@@ -29,10 +29,17 @@ func (r *refusal) code() string {
 // authorized to do is looked up again and again.
 func (r *refusal) permanent() bool { return r.code() != "E_UNAUTHORIZED" }
 
-// reason is E_BAD_TOPIC's bad_topic.
+// reason is why the points are dropped: too_large, or E_BAD_TOPIC's bad_topic.
 func (r *refusal) reason() string {
+	if r.tooBig() {
+		return "too_large"
+	}
 	return strings.ToLower(strings.TrimPrefix(r.code(), "E_"))
 }
+
+// tooBigError is the error of a request of several points that a server calls
+// too big.
+type tooBigError struct{ *refusal }
 
 // refusals counts the points of a batch that can never be written. The zero
 // value has none.

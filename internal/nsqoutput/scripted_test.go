@@ -73,16 +73,24 @@ func (p peer) identify() bool {
 
 // request reads a command with a body, and returns its first line.
 func (p peer) request() (line string, ok bool) {
+	line, _, ok = p.sized()
+	return line, ok
+}
+
+// sized reads a command with a body, and returns its first line and the size of
+// its body.
+func (p peer) sized() (line string, size int, ok bool) {
 	line, err := p.r.ReadString('\n')
 	if err != nil {
-		return "", false
+		return "", 0, false
 	}
-	var size [4]byte
-	if _, err := io.ReadFull(p.r, size[:]); err != nil {
-		return "", false
+	var number [4]byte
+	if _, err := io.ReadFull(p.r, number[:]); err != nil {
+		return "", 0, false
 	}
-	_, err = io.CopyN(io.Discard, p.r, int64(binary.BigEndian.Uint32(size[:])))
-	return strings.TrimSpace(line), err == nil
+	size = int(binary.BigEndian.Uint32(number[:]))
+	_, err = io.CopyN(io.Discard, p.r, int64(size))
+	return strings.TrimSpace(line), size, err == nil
 }
 
 // answer sends a frame: of type 0, an answer; of type 1, an error.

@@ -20,6 +20,8 @@ type Stat struct {
 	Session int
 	// UserTicks and SystemTicks are the processor time that was used.
 	UserTicks, SystemTicks uint64
+	// Threads is the number of threads that live.
+	Threads int
 	// Start is the time of the start, in ticks since boot. PID and Start
 	// together name a process for ever.
 	Start uint64
@@ -27,8 +29,10 @@ type Stat struct {
 	ResidentPages uint64
 }
 
-// Dead reports whether the process has ended and was not waited for yet.
-func (s Stat) Dead() bool { return s.State == 'Z' || s.State == 'X' }
+// Dead reports whether the process has ended and was not waited for yet. One
+// of which only the first thread has ended looks the same but for its other
+// threads.
+func (s Stat) Dead() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
 
 // ReadStat reads /proc/PID/stat of this program's PID namespace. The error is
 // [os.ErrNotExist] where there is no such process.
@@ -66,10 +70,12 @@ func ParseStat(content []byte) (s Stat, ok bool) {
 	var ok3, ok4, ok5, ok6 bool
 	s.UserTicks, ok3 = w.Number() // 14
 	s.SystemTicks, ok4 = w.Number()
-	w.Skip(6)
+	w.Skip(4)
+	threads, ok7 := w.Number() // 20
+	w.Skip(1)
 	s.Start, ok5 = w.Number() // 22
 	w.Skip(1)
 	s.ResidentPages, ok6 = w.Number() // 24
-	s.Parent, s.Session = int(parent), int(session)
-	return s, ok1 && ok2 && ok3 && ok4 && ok5 && ok6
+	s.Parent, s.Session, s.Threads = int(parent), int(session), int(threads)
+	return s, ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7
 }

@@ -16,7 +16,7 @@ func TestTheNameOfAProcessMayLookLikeTheRestOfItsStat(t *testing.T) {
 		s, ok := procfs.ParseStat([]byte("101 (" + name + ")" + tail + "\n"))
 		require.True(t, ok, name)
 		require.Equal(t, procfs.Stat{
-			State: 'S', Parent: 7, Session: 102, UserTicks: 11, SystemTicks: 22, Start: 600, ResidentPages: 500,
+			State: 'S', Parent: 7, Session: 102, UserTicks: 11, SystemTicks: 22, Threads: 1, Start: 600, ResidentPages: 500,
 		}, s, name)
 	}
 }
@@ -36,8 +36,9 @@ func TestParsingAStatAllocatesNothing(t *testing.T) {
 
 func TestTheDeadAreToldFromTheLiving(t *testing.T) {
 	for state, dead := range map[byte]bool{'R': false, 'S': false, 'D': false, 'T': false, 'Z': true, 'X': true} {
-		require.Equal(t, dead, procfs.Stat{State: state}.Dead(), string(state))
+		require.Equal(t, dead, procfs.Stat{State: state, Threads: 1}.Dead(), string(state))
 	}
+	require.False(t, procfs.Stat{State: 'Z', Threads: 2}.Dead(), "only its first thread has ended")
 }
 
 func TestOwnStat(t *testing.T) {

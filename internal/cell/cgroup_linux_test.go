@@ -1,0 +1,167 @@
+package cell
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestOnlyCellsThatNobodyHoldsAreStale(t *testing.T) {
+	base := t.TempDir()
+	held, err := makeBlockDir(base)
+	require.NoError(t, err)
+	left, err := makeBlockDir(base)
+	require.NoError(t, err)
+	require.NoError(t, left.lock.Close(), "as the kernel does for a killed program")
+	foreign := filepath.Join(base, "agent-cells-1-x") // of another cgroup namespace
+	require.NoError(t, os.Mkdir(foreign, 0o755))
+
+	removeStale(base)
+	require.DirExists(t, held.path)
+	require.NoDirExists(t, left.path)
+	require.DirExists(t, foreign)
+	require.NoError(t, held.remove())
+	require.NoDirExists(t, held.path)
+}
+
+// fakeCgroup is a directory that looks like a cgroup with one process.
+func fakeCgroup(t *testing.T, pid int) string {
+	dir := t.TempDir()
+	for name, content := range map[string]string{"cgroup.procs": strconv.Itoa(pid) + "\n", "cgroup.subtree_control": "", "memory.max": ""} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	return dir
+}
+
+func delegate(t *testing.T, dir string) {
+	if err := unix.Setxattr(dir, "user.delegate", []byte("1"), 0); err != nil {
+		t.Skip("no extended attributes here: ", err)
+	}
+}
+
+// A cgroup of this kernel, delegated as systemd before 254 does it.
+func TestProgramMovesBelowACgroupThatWasDelegatedToItAlone(t *testing.T) {
+	base, err := ownDir("", "cgroup2")
+	if err != nil {
+		t.Skip("there is no cgroup v2: ", err)
+	}
+	if os.Getenv("CELL_TEST_DELEGATE") != "" {
+		dir, err := cgroupBase()
+		require.NoError(t, err)
+		require.Equal(t, os.Getenv("CELL_TEST_DELEGATE"), dir, "cells are made beside the program")
+		own, err := ownDir("", "cgroup2")
+		require.NoError(t, err)
+		require.Equal(t, filepath.Join(dir, "agent"), own)
+		dir, err = cgroupBase()
+		require.NoError(t, err)
+		require.Equal(t, os.Getenv("CELL_TEST_DELEGATE"), dir, "also the second time")
+		return
+	}
+	unit := filepath.Join(base, "celltest-"+strconv.Itoa(os.Getpid()))
+	if err := os.Mkdir(unit, 0o755); err != nil {
+		t.Skip("no cgroups can be made: ", err)
+	}
+	t.Cleanup(func() { removeCgroup(unit) })
+	delegate(t, unit)
+	fd, err := unix.Open(unit, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	p, err := startProcess(launch{
+		path: os.Args[0], argv: []string{os.Args[0], "-test.run=^" + t.Name() + "$"},
+		env: append(os.Environ(), "CELL_TEST_DELEGATE="+unit), files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: fd},
+	})
+	require.NoError(t, err)
+	e, ended := p.await(time.Now().Add(20 * time.Second))
+	require.True(t, ended)
+	require.Zero(t, e.code)
+}
+
+func TestProgramStaysInACgroupThatIsNotItsAlone(t *testing.T) {
+	others := fakeCgroup(t, 1)
+	delegate(t, others)
+	for why, dir := range map[string]string{"not delegated": fakeCgroup(t, 5), "another process is in it": others} {
+		own, err := enterSubgroup(dir, 5)
+		require.NoError(t, err, why)
+		require.Equal(t, dir, own, why)
+		require.NoDirExists(t, filepath.Join(dir, subgroup), why)
+	}
+}
+
+func TestTheProgramsOwnMemoryIsLimitedInItsOwnCgroup(t *testing.T) {
+	base, own := fakeCgroup(t, 1), fakeCgroup(t, 1)
+	require.NoError(t, limitMemory(base, own, 256<<20))
+	for file, want := range map[string]string{base + "/cgroup.subtree_control": "+memory", own + "/memory.max": "268435456"} {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, want, string(content), file)
+	}
+}
+
+func TestCellsThatSomebodyRemovedAreMadeAgain(t *testing.T) {
+	w, err := Open(Config{MaxProcesses: 10})
+	require.NoError(t, err)
+	b, ok := w.block.(*cgroupBlock)
+	if !ok {
+		t.Skip("there are no cgroups")
+	}
+	for range 3 {
+		_, err = w.Run(t.Context(), Command{Path: "/bin/true", Dir: "/"})
+		require.NoError(t, err)
+		require.NoError(t, removeCgroup(b.dir.path))
+		if pids, ok := w.limiter.(*pidsV1); ok {
+			removeCgroupWithin(0, pids.dir.path, func() {}) // but for the one where the thread is
+		}
+	}
+	_, err = w.Run(t.Context(), Command{Path: "/no such program", Dir: "/"})
+	var start *StartError
+	require.ErrorAs(t, err, &start)
+	require.ErrorIs(t, err, syscall.ENOENT, "this is the program's fault")
+	require.NoError(t, w.Close(t.Context()))
+}
+
+func TestPidsCgroupThatIsNotEmptyIsNotHandedOut(t *testing.T) {
+	p, err := openPidsV1(10)
+	if err != nil {
+		t.Skip("there is no pids controller of v1: ", err)
+	}
+	done := make(chan struct{})
+	onOwnThread(func() {
+		defer close(done)
+		first, err := p.limit()
+		require.NoError(t, err)
+		sleeper, err := startProcess(launch{path: "/bin/sleep", argv: []string{"sleep", "1000"}, sys: &syscall.SysProcAttr{}})
+		require.NoError(t, err)
+		first.freeze()
+		_, err = startProcess(launch{path: "/bin/true", argv: []string{"true"}, sys: &syscall.SysProcAttr{}})
+		require.ErrorIs(t, err, syscall.EAGAIN, "nothing is born in a frozen one")
+
+		first.release()
+		second, err := p.limit()
+		require.NoError(t, err)
+		require.NotSame(t, first, second, "the sleeper is in the first")
+		second.release()
+		again, err := p.limit()
+		require.NoError(t, err)
+		require.Same(t, second, again, "the thread stays where it is")
+
+		sleeper.kill()
+		third, err := p.limit()
+		require.NoError(t, err)
+		require.Same(t, first, third, "it is empty now")
+		other, err := startProcess(launch{path: "/bin/true", argv: []string{"true"}, sys: &syscall.SysProcAttr{}})
+		require.NoError(t, err, "and not frozen any more")
+		other.await(time.Time{})
+		third.release()
+		again.release()
+	})
+	<-done
+	p.close()
+	require.NoDirExists(t, p.dir.path)
+}

@@ -1,0 +1,229 @@
+package cell
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lodastack/agent/internal/procfs"
+)
+
+// leaf is a cell that is a cgroup. What stands in its files grows over all
+// runs; the counts before this run are kept to be subtracted.
+type leaf struct {
+	block  *cgroupBlock
+	dir    string
+	leader int
+	killed bool
+
+	cpu, cpuBefore     time.Duration
+	kills, killsBefore int64 // by the memory limit
+
+	fd, events, stat int // of dir, cgroup.events and cpu.stat; -1: not open
+	peak, oom        int // of memory.peak and memory.events; -1: not open
+}
+
+func openLeaf(b *cgroupBlock, dir string) (l *leaf, err error) {
+	l = &leaf{block: b, dir: dir, fd: -1, events: -1, stat: -1, peak: -1, oom: -1}
+	if l.fd, err = unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return l, fmt.Errorf("opening the cgroup %s: %w", dir, err)
+	}
+	if l.events, err = l.openFile("cgroup.events", unix.O_RDONLY); err != nil {
+		return l, err
+	}
+	if l.stat, err = l.openFile("cpu.stat", unix.O_RDONLY); err != nil {
+		return l, err
+	}
+	if n := b.held.Processes; n > 0 {
+		if err := writeCgroup(dir, "pids.max", strconv.Itoa(n)); err != nil {
+			return l, fmt.Errorf("limiting processes: %w", err)
+		}
+	}
+	if n := b.held.Memory; n > 0 {
+		err = l.limitMemory(n)
+	}
+	return l, err
+}
+
+func (l *leaf) limitMemory(bytes int64) (err error) {
+	if err := writeCgroup(l.dir, "memory.max", strconv.FormatInt(bytes, 10)); err != nil {
+		return fmt.Errorf("limiting memory: %w", err)
+	}
+	// A run that lost one of its processes is of no use.
+	if err := writeCgroup(l.dir, "memory.oom.group", "1"); err != nil {
+		return fmt.Errorf("limiting memory: %w", err)
+	}
+	if l.oom, err = l.openFile("memory.events", unix.O_RDONLY); err != nil {
+		return err
+	}
+	// Since Linux 5.19. It can be set back since 6.12, see renew.
+	if l.peak, err = l.openFile("memory.peak", unix.O_RDWR); err != nil {
+		l.peak, _ = l.openFile("memory.peak", unix.O_RDONLY)
+	}
+	return nil
+}
+
+// renew prepares for the next run, and reports whether that is possible.
+func (l *leaf) renew() bool {
+	if l.peak >= 0 {
+		if _, err := unix.Write(l.peak, []byte("reset")); err != nil {
+			return false
+		}
+	}
+	l.cpuBefore, l.killsBefore, l.leader = l.cpu, l.kills, 0
+	return true
+}
+
+func (l *leaf) closeFiles() {
+	for _, fd := range []int{l.fd, l.events, l.stat, l.peak, l.oom} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// start returns [errGone] where the cgroup is not there any more.
+func (l *leaf) start(what launch) (*process, error) {
+	what.sys.UseCgroupFD = true
+	what.sys.CgroupFD = l.fd
+	p, err := startProcess(what)
+	if err != nil {
+		if _, gone := readAgain(l.events); errors.Is(gone, unix.ENODEV) {
+			l.killed = true // not to be kept
+			l.block.forget()
+			return nil, errGone
+		}
+		return nil, err
+	}
+	l.leader = p.pid
+	return p, nil
+}
+
+func (l *leaf) members() ([]int, error) {
+	populated, err := l.populated()
+	if err != nil || !populated {
+		return nil, err
+	}
+	pids, err := cgroupMembers(l.dir)
+	return slices.DeleteFunc(pids, func(pid int) bool { return pid == l.leader }), err
+}
+
+func (l *leaf) signal(sig syscall.Signal) error {
+	if sig == syscall.SIGKILL {
+		l.killed = true
+		return killCgroup(l.dir)
+	}
+	pids, err := l.members()
+	for _, pid := range pids {
+		syscall.Kill(pid, sig)
+	}
+	return err
+}
+
+// populated says whether living processes are in the leaf or in cgroups within.
+func (l *leaf) populated() (bool, error) {
+	events, err := readAgain(l.events)
+	if errors.Is(err, unix.ENODEV) {
+		return false, nil // an empty cgroup was removed by another program
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading cgroup.events of the cgroup %s: %w", l.dir, err)
+	}
+	n, ok := statField(events, "populated")
+	return n != 0 || !ok, nil
+}
+
+func (l *leaf) usage(u *Usage) {
+	if stat, err := readAgain(l.stat); err == nil {
+		if micros, ok := statField(stat, "usage_usec"); ok {
+			l.cpu = time.Duration(micros) * time.Microsecond
+			u.CPU = l.cpu - l.cpuBefore
+		}
+	}
+	if l.oom >= 0 {
+		if events, err := readAgain(l.oom); err == nil {
+			l.kills, _ = statField(events, "oom_kill")
+			u.OutOfMemory = l.kills > l.killsBefore
+		}
+	}
+	if l.peak >= 0 {
+		if text, err := readAgain(l.peak); err == nil {
+			if n, ok := procfs.ParseNumber(bytes.TrimSpace(text)); ok {
+				u.PeakMemory = int64(n)
+			}
+		}
+	}
+}
+
+func (l *leaf) vacated() bool {
+	populated, err := l.populated()
+	if err != nil || populated || l.block.reaps {
+		return false
+	}
+	return l.close() == nil
+}
+
+func (l *leaf) close() error {
+	if l.block.reaps {
+		reapAdopted(l.holds)
+	}
+	if l.block.keep(l) {
+		return nil
+	}
+	return l.remove()
+}
+
+func (l *leaf) remove() error {
+	l.closeFiles()
+	return removeCgroup(l.dir)
+}
+
+// holds says whether a process, which may be dead, is in the cell.
+func (l *leaf) holds(pid int) bool {
+	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil || pid == l.leader {
+		return false
+	}
+	path, ok := ownCgroup(string(groups), "")
+	mine := "/" + filepath.Join(filepath.Base(filepath.Dir(l.dir)), filepath.Base(l.dir))
+	return ok && strings.HasSuffix(strings.TrimSuffix(path, " (deleted)"), mine)
+}
+
+func (l *leaf) openFile(name string, flags int) (int, error) {
+	fd, err := unix.Openat(l.fd, name, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("opening %s of the cgroup %s: %w", name, l.dir, err)
+	}
+	return fd, nil
+}
+
+// readAgain reads a short file from its beginning.
+func readAgain(fd int) ([]byte, error) {
+	var buf [2048]byte
+	n, err := unix.Pread(fd, buf[:], 0)
+	if err != nil {
+		return nil, err
+	}
+	return buf[:n], nil
+}
+
+// statField returns a value of a file of lines "name value".
+func statField(stat []byte, name string) (int64, bool) {
+	for line := range bytes.Lines(stat) {
+		words := procfs.NewWords(line)
+		if string(words.Next()) == name {
+			n, ok := words.Number()
+			return int64(n), ok
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,83 @@
+package cell_test
+
+import (
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMain lets the test binary be the hostile plugin that shells cannot be.
+func TestMain(m *testing.M) {
+	switch os.Getenv("CELL_TEST_ROLE") {
+	case "headless":
+		headless()
+	case "chain":
+		chain()
+	case "undumpable":
+		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+		outlive()
+	}
+	os.Exit(m.Run())
+}
+
+// headless goes on after its first thread has ended.
+func headless() {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
+	announce(os.Getpid())
+	for range runtime.NumGoroutine() + 8 {
+		go outlive()
+	}
+	endFirstThread()
+	outlive()
+}
+
+// endFirstThread returns on another thread than the first one.
+func endFirstThread() {
+	moved := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			close(moved)
+			syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
+		}
+		endFirstThread()
+	}()
+	<-moved
+}
+
+// outlive sleeps in the kernel, where no runtime of Go is needed.
+func outlive() {
+	for {
+		unix.Nanosleep(&unix.Timespec{Sec: 1000}, nil)
+	}
+}
+
+// chain starts a process that starts the next and exits, for ever, each in a
+// session of its own.
+func chain() {
+	announce(os.Getpid())
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+		if errno == 0 && pid != 0 {
+			syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+		syscall.RawSyscall(syscall.SYS_SETSID, 0, 0, 0)
+	}
+	syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
+}
+
+func announce(pid int) {
+	file, err := os.OpenFile(os.Getenv("PIDS"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+	if err == nil {
+		_, err = file.WriteString(strconv.Itoa(pid) + "\n")
+	}
+	if err != nil {
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,142 @@
+package cell
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lodastack/agent/internal/procfs"
+)
+
+// tableEntry is a process of the process table.
+type tableEntry struct {
+	pid int
+	procfs.Stat
+}
+
+// readTable reads the stats of all processes, the newest first: those are the
+// ones that are soon gone.
+func readTable() ([]tableEntry, error) {
+	lister := procfs.PIDLister{Dir: "/proc"}
+	pids, err := lister.List()
+	if err != nil {
+		return nil, fmt.Errorf("reading the process table: %w", err)
+	}
+	slices.Sort(pids)
+	table := make([]tableEntry, 0, len(pids))
+	for _, pid := range slices.Backward(pids) {
+		if s, err := procfs.ReadStat(pid); err == nil {
+			table = append(table, tableEntry{pid, s})
+		}
+	}
+	return table, nil
+}
+
+// children returns the program's own children, dead ones too until they are
+// waited for, the newest first.
+func children() ([]int, error) {
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	if len(lists) == 0 { // a kernel without CONFIG_PROC_CHILDREN
+		return childrenByStat()
+	}
+	var pids []int
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread has ended and its children have moved on
+		}
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	slices.Sort(pids)
+	slices.Reverse(pids)
+	return pids, nil
+}
+
+func childrenByStat() ([]int, error) {
+	table, err := readTable()
+	if err != nil {
+		return nil, fmt.Errorf("looking for child processes: %w", err)
+	}
+	var pids []int
+	for _, p := range table {
+		if p.Parent == os.Getpid() {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids, nil
+}
+
+// adoptsOrphans says whether orphans become children of this program.
+func adoptsOrphans() bool {
+	var subreaper int32
+	_, _, errno := unix.Syscall(unix.SYS_PRCTL, unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&subreaper)), 0)
+	return os.Getpid() == 1 || errno == 0 && subreaper != 0
+}
+
+// orphanage tells the orphans that came to this program from the children
+// that the program around has started itself, by what no process can shed or
+// take on: no_new_privs where only the commands have it, else the session,
+// which for all that a command starts is another one than the program's.
+type orphanage struct {
+	byPrivs bool
+	session int // of this program
+}
+
+func newOrphanage(config Config) orphanage {
+	own, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	session, _ := unix.Getsid(0)
+	return orphanage{byPrivs: config.NoNewPrivs && err == nil && own == 0, session: session}
+}
+
+// holds says whether a child of this program is an orphan that came to it.
+// s is its stat, and is not ok where that may not be read: such a child hides.
+func (o orphanage) holds(pid int, s procfs.Stat, ok bool) bool {
+	switch {
+	case leaders.has(pid):
+		return false
+	case !ok:
+		return syscall.Kill(pid, 0) == nil
+	case !o.byPrivs:
+		return s.Session != o.session
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && bytes.Contains(status, []byte("NoNewPrivs:\t1\n"))
+}
+
+// reapAdopted waits for the dying children that were adopted from a cell, and
+// only for them: others belong to the program around.
+func reapAdopted(adopted func(pid int) bool) {
+	deadline := time.Now().Add(killGrace)
+	for time.Now().Before(deadline) {
+		pids, err := children()
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return !adopted(pid) })
+		if err != nil || len(pids) == 0 {
+			return
+		}
+		for _, pid := range pids {
+			if !reap(pid) {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+}
+
+// reap waits for a child if it is dead, and reports whether it is gone.
+func reap(pid int) bool {
+	reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+	return reaped == pid || errors.Is(err, syscall.ECHILD)
+}

@@ -1,0 +1,76 @@
+package nsqoutput
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// sizes are how large a message and the body of a request of several messages
+// may be, in bytes.
+type sizes struct {
+	message, body int
+}
+
+// limits are the sizes that the servers take. They begin with the configured
+// ones and become smaller when a server refuses a request as too big; a reload
+// of the configuration makes them anew. It is safe for concurrent use.
+//
+// nsqd does not tell a producer its --max-msg-size and --max-body-size before
+// it refuses something (telegraf#9744, telegraf#10130).
+type limits struct {
+	log *slog.Logger
+
+	mu     sync.Mutex // owns what follows
+	now    sizes
+	warned sizes // not zero: that size has been warned of
+}
+
+func newLimits(maxMessage int, log *slog.Logger) *limits {
+	return &limits{log: log, now: sizes{message: maxMessage, body: maxBodySize}}
+}
+
+func (l *limits) sizes() sizes {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
+// shrink makes the limit that the refusal is about smaller than what was sent:
+// it becomes the server's, where the answer names it, and half of what was sent
+// where not.
+func (l *limits) shrink(r *refusal, sent sizes, messages int) {
+	what, size := "message", sent.message
+	l.mu.Lock()
+	limit, warned := &l.now.message, &l.warned.message
+	if messages > 1 && r.code() == "E_BAD_BODY" {
+		what, size = "request", sent.body
+		limit, warned = &l.now.body, &l.warned.body
+	}
+	*limit = min(*limit, r.limit(size))
+	now, first := *limit, *warned == 0
+	*warned = size
+	l.mu.Unlock()
+	if first {
+		l.log.Warn("nsqd refuses a "+what+" as too big; the agent sends smaller ones from now on",
+			slog.Int("bytes", size), slog.Int("limit", now), slog.String("answer", r.answer))
+	}
+}
+
+// tooBig tells whether nsqd would take the same points in smaller pieces.
+func (r *refusal) tooBig() bool {
+	code := r.code()
+	return (code == "E_BAD_MESSAGE" || code == "E_BAD_BODY") && strings.Contains(r.answer, "too big")
+}
+
+// limit returns the limit that an answer names, as in "PUB message too big
+// 70000 > 65536"; half of what was sent where it names none below that.
+func (r *refusal) limit(sent int) int {
+	if _, limit, named := strings.Cut(r.answer, " > "); named {
+		if n, err := strconv.Atoi(strings.TrimSpace(limit)); err == nil && n > 0 && n < sent {
+			return n
+		}
+	}
+	return sent / 2
+}
