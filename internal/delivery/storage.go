@@ -200,7 +200,11 @@ func (s *storage[T]) gather(p *putting[T]) []*putting[T] {
 }
 
 func (s *storage[T]) putAll(group []*putting[T]) {
-	var batches []Batch[T]
+	entries := 0
+	for _, p := range group {
+		entries += len(p.entries)
+	}
+	batches := make([]Batch[T], 0, entries)
 	for _, p := range group {
 		for _, n := range p.entries {
 			if n.claim() {
