@@ -108,6 +108,7 @@ type Engine[T any] struct {
 	files   ledgerFiles
 	breaker breaker
 	said    refusalLog
+	spare   sync.Pool // of *entry[T] that somebody has waited for
 	storage *storage[T] // nil without a store
 
 	started sync.Once
@@ -225,7 +226,7 @@ func (e *Engine[T]) StopWrites(ctx context.Context) error {
 // Close delivers or stores what waits in memory, stops the drainer and closes
 // the store. When ctx ends, it gives up what is being written; what then is
 // neither delivered nor stored is dropped, which the error says. It takes no
-// more than a second longer than ctx, also where the output or the store
+// more than two seconds longer than ctx, also where the output or the store
 // hangs. A second Close returns what the first did.
 func (e *Engine[T]) Close(ctx context.Context) error {
 	e.ended.Do(func() { e.closeErr = e.close(ctx) })
@@ -248,12 +249,16 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
 	defer cancel()
-	if err := errors.Join(waitFor(ending, &e.writers[0]), waitFor(ending, &e.writers[1])); err != nil {
-		wrong = append(wrong, fmt.Errorf("the output did not return from a write: %w", err))
+	err := errors.Join(waitFor(ending, &e.writers[0]), waitFor(ending, &e.writers[1]))
+	if err != nil {
 		e.dropQueued()
 	}
 	if e.storage != nil {
-		wrong = append(wrong, e.storage.close(ending))
+		err = errors.Join(err, waitFor(ending, &e.storage.drainer))
+		wrong = append(wrong, e.storage.close())
+	}
+	if err != nil {
+		wrong = append(wrong, fmt.Errorf("the output did not return from a write: %w", err))
 	}
 	e.cancel()
 	if lost := e.ledger.lostAtTheEnd(); lost > 0 {

@@ -98,8 +98,13 @@ func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 		return nil
 	}
 	e.begin()
-	n := &entry[T]{points: b.Points, done: make(chan error, 1)}
+	n, _ := e.spare.Get().(*entry[T])
+	if n == nil {
+		n = &entry[T]{done: make(chan error, 1)}
+	}
+	n.points = b.Points
 	n.deadline, _ = ctx.Deadline()
+	n.state.Store(queued)
 	e.mu.Lock()
 	if e.refuses {
 		e.mu.Unlock()
@@ -108,7 +113,9 @@ func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 	e.enqueue(laneKey{b.Namespace, true}, n)
 	e.mu.Unlock()
 	select {
-	case err := <-n.done:
+	case err := <-n.done: // which is the last that the lane does with it
+		n.points = nil
+		e.spare.Put(n)
 		return err
 	case <-ctx.Done():
 		n.state.CompareAndSwap(queued, left)

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -56,7 +55,7 @@ type storage[T any] struct {
 
 	kept    atomic.Int64 // points
 	running sync.WaitGroup
-	drained chan struct{} // closed when the drainer has ended
+	drainer sync.WaitGroup
 	quit    chan struct{} // ends the goroutine
 
 	draining  context.Context // until the drainer is to end
@@ -91,7 +90,7 @@ func newStorage[T any](e *Engine[T], store Store[T]) *storage[T] {
 	s := &storage[T]{
 		Engine: e, store: store, unread: true,
 		puts: make(chan *putting[T]), pieces: make(chan []Batch[T]), results: make(chan *result[T]),
-		back: make(chan struct{}, 1), drained: make(chan struct{}), quit: make(chan struct{}),
+		back: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
 	s.writing, s.stopWrite = context.WithCancel(context.Background())
 	s.draining, s.stopDrain = context.WithCancel(s.writing)
@@ -109,10 +108,7 @@ func (s *storage[T]) found() map[string]int64 {
 
 func (s *storage[T]) start() {
 	s.running.Go(s.run)
-	go func() {
-		defer close(s.drained)
-		s.drain(s.draining)
-	}()
+	s.drainer.Go(func() { s.drain(s.draining) })
 }
 
 // empty tells whether nothing is stored.
@@ -204,7 +200,11 @@ func (s *storage[T]) gather(p *putting[T]) []*putting[T] {
 }
 
 func (s *storage[T]) putAll(group []*putting[T]) {
-	var batches []Batch[T]
+	entries := 0
+	for _, p := range group {
+		entries += len(p.entries)
+	}
+	batches := make([]Batch[T], 0, entries)
 	for _, p := range group {
 		for _, n := range p.entries {
 			if n.claim() {
@@ -258,8 +258,12 @@ func (s *storage[T]) finishPiece(r *result[T]) {
 // result tells the storage what became of the piece that the drainer has.
 func (s *storage[T]) result(rewind bool, rest []Batch[T]) error {
 	r := &result[T]{rewind: rewind, rest: rest, done: make(chan error, 1)}
-	s.results <- r
-	return <-r.done
+	select {
+	case s.results <- r:
+		return <-r.done
+	case <-s.quit:
+		return ErrStopped
+	}
 }
 
 func (s *storage[T]) bookLosses() {
@@ -270,26 +274,20 @@ func (s *storage[T]) bookLosses() {
 	s.Engine.bookLosses(losses)
 }
 
-// stopDraining stops the drainer, which gets until ctx ends to finish its write.
+// stopDraining stops the drainer, which gets until ctx ends to finish its write,
+// but no longer than a write may take.
 func (s *storage[T]) stopDraining(ctx context.Context) {
 	s.stopDrain()
-	grace := time.NewTimer(s.timeout)
-	defer grace.Stop()
-	select {
-	case <-s.drained:
-	case <-grace.C:
-	case <-ctx.Done():
-	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	_ = waitFor(ctx, &s.drainer)
 	s.stopWrite()
 }
 
-// close closes the store. It returns when ctx ends, at the latest.
-func (s *storage[T]) close(ctx context.Context) error {
-	select {
-	case <-s.drained:
-	case <-ctx.Done():
-		return errors.New("the output did not return from a write of the backlog")
-	}
+// close ends the goroutine and closes the store. It takes a second at most.
+func (s *storage[T]) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), returnTimeout)
+	defer cancel()
 	close(s.quit)
 	if err := waitFor(ctx, &s.running); err != nil {
 		return fmt.Errorf("the store did not return: %w", err)

@@ -1,0 +1,243 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/lodastack/agent/internal/delivery"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errAway = errors.New("nobody listens")
+
+type (
+	batch = delivery.Batch[int]
+	// answer is what an output says to a batch.
+	answer func(ctx context.Context, b batch) error
+)
+
+func away(context.Context, batch) error { return errAway }
+
+func hung(ctx context.Context, _ batch) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// refuse refuses every batch that has the point, as a whole.
+func refuse(point int) answer {
+	return func(_ context.Context, b batch) error {
+		if slices.Contains(b.Points, point) {
+			return &delivery.Refusal{Reason: "bad", Err: errors.New("bad point")}
+		}
+		return nil
+	}
+}
+
+// output remembers what it took.
+type output struct {
+	mu       sync.Mutex
+	answer   answer // nil takes everything
+	attempts int
+	taken    []int
+}
+
+func (o *output) write(ctx context.Context, b batch) error {
+	o.mu.Lock()
+	o.attempts++
+	answer := o.answer
+	o.mu.Unlock()
+	var err error
+	if answer != nil {
+		err = answer(ctx, b)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var refusal *delivery.Refusal
+	switch {
+	case err == nil, errors.As(err, &refusal) && refusal.Points+len(refusal.Indexes) > 0:
+		o.taken = append(o.taken, b.Points...)
+	}
+	return err
+}
+
+func (o *output) set(a answer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.answer = a
+}
+
+func (o *output) points() []int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Sorted(slices.Values(o.taken))
+}
+
+func (o *output) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.attempts
+}
+
+// store keeps batches in memory, a piece a batch.
+type store struct {
+	mu      sync.Mutex
+	batches []batch
+	read    int
+	losses  []delivery.Loss
+	fail    map[string]error // by method; guarded by mu
+	puts    int
+}
+
+func (s *store) failing(method string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fail[method]
+}
+
+func (s *store) setFailing(method string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = map[string]error{method: err}
+}
+
+func (s *store) Waiting() map[string]int64 {
+	waiting := map[string]int64{}
+	for _, b := range s.batches {
+		waiting[b.Namespace] += int64(len(b.Points))
+	}
+	return waiting
+}
+
+func (s *store) Put(_ context.Context, batches []batch) error {
+	if err := s.failing("Put"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.puts++
+	s.batches = append(s.batches, batches...)
+	return nil
+}
+
+func (s *store) Next(context.Context) ([]batch, error) {
+	if err := s.failing("Next"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.read == len(s.batches) {
+		return nil, nil
+	}
+	s.read++
+	return s.batches[s.read-1 : s.read : s.read], nil
+}
+
+func (s *store) Done(_ context.Context, rest []batch) error {
+	if err := s.failing("Done"); err != nil && len(rest) > 0 {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batches = append(slices.Clone(s.batches[1:]), rest...)
+	s.read--
+	return nil
+}
+
+func (s *store) Rewind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read = 0
+}
+
+func (s *store) Losses() []delivery.Loss {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	losses := s.losses
+	s.losses = nil
+	return losses
+}
+
+func (s *store) Close(context.Context) error { return nil }
+
+func (s *store) kept() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.batches)
+}
+
+// logText is a log that can be searched.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+// engine is an engine with what it runs among.
+type engine struct {
+	*delivery.Engine[int]
+	t      *testing.T
+	output *output
+	store  *store
+	log    *logText
+}
+
+// start starts an engine, with a store where s is not nil.
+func start(t *testing.T, s *store) *engine {
+	e := &engine{t: t, output: &output{}, store: s, log: &logText{}}
+	c := delivery.Config[int]{Output: e.output.write, BufferSize: 1000, Logger: slog.New(slog.NewTextHandler(e.log, nil))}
+	if s != nil {
+		c.Store = s
+	}
+	e.Engine = delivery.New(c)
+	e.Start()
+	return e
+}
+
+func (e *engine) close() {
+	e.t.Helper()
+	require.NoError(e.t, e.Close(context.Background()))
+}
+
+// write writes points of the namespace ns.
+func (e *engine) write(points ...int) error {
+	return e.Write(context.Background(), batch{"ns", points})
+}
+
+func (e *engine) account() delivery.Account {
+	e.t.Helper()
+	accounts, _ := e.Accounts()
+	requireBalance(e.t, accounts)
+	return accounts["ns"]
+}
+
+func requireBalance(t *testing.T, accounts map[string]delivery.Account) {
+	t.Helper()
+	for namespace, a := range accounts {
+		sum := a.Delivered + a.Waiting
+		for n := range maps.Values(a.Dropped) {
+			sum += n
+		}
+		require.Equal(t, a.Accepted, sum, "%s: %+v", namespace, a)
+	}
+}
