@@ -238,6 +238,18 @@ func TestPostTellsWhatTheOutputWillNeverTake(t *testing.T) {
 	require.Contains(t, got.detail(t), "makes no topic")
 }
 
+func TestPostOfWhichTheOutputRefusesAPartIsTakenAndTellsWhich(t *testing.T) {
+	test := newAPITest(t)
+	test.output.set(func(o *apiOutput) {
+		o.err = &agent.PermanentError{Reason: "too_large", Indexes: []int{1}, Err: errors.New("metric 1 is larger than a message may be")}
+	})
+	got := test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","value":1},{"name":"b","value":1},{"name":"c","value":1}]`)
+	require.Equal(t, 200, got.status, "not to be sent again")
+	require.JSONEq(t, `{"accepted":3,"refused":{"metrics":1,"reason":"too_large","indexes":[1],"error":"metric 1 is larger than a message may be"}}`, got.body)
+	account := test.agent.Status().Accounts["ns.one"]
+	require.Equal(t, agent.Account{Accepted: 3, Delivered: 2, Dropped: map[string]int64{"too_large": 1}}, account)
+}
+
 // zeros is an endless body.
 type zeros struct{}
 
