@@ -76,6 +76,24 @@ func TestPostTakesLineProtocol(t *testing.T) {
 	require.Len(t, test.output.posted("ns.one"), 3)
 }
 
+func TestByteOrderMarkIsSkipped(t *testing.T) {
+	test := newAPITest(t)
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", "\ufeff"+`[{"name":"a","value":1}]`).status)
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", "\ufeffb value=1\n", withHeader("Content-Type", "text/plain")).status)
+	metrics := test.output.posted("ns.one")
+	require.Equal(t, "RUN.a", metrics[0].Name)
+	require.Equal(t, "RUN.b", metrics[1].Name)
+}
+
+func TestWhatIsNoFiniteNumberIsABadMetric(t *testing.T) {
+	test := newAPITest(t)
+	for _, value := range []string{"NaN", "Infinity", "-Infinity"} { // as Python's json prints them
+		got := test.do(t, "POST", "/post?ns=ns.one", `[{"name":"ok","value":1}, {"name": "bad", "value": `+value+`}]`)
+		require.Equal(t, 400, got.status)
+		require.Contains(t, got.detail(t), `metric 1 ("bad"): the value `+value+` cannot be stored`)
+	}
+}
+
 func TestPostWithoutNamespaceGoesToTheOnlyOne(t *testing.T) {
 	test := newAPITest(t)
 	body := `[{"name":"a","value":1}]`
