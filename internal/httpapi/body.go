@@ -16,8 +16,9 @@ const (
 	memoryBodies = 6
 	// leastMemory is what they may take in any case, in bytes.
 	leastMemory = 1 << 20
-	// largeBody is from how many bytes on a body has to be the only such one: of
-	// several that grow together until the memory is full, none would get in.
+	// largeBody is the size in bytes beyond which a body has to be the only such
+	// one: of several that grow together until the memory is full, none would get
+	// in.
 	largeBody = 1 << 20
 	// pointMemory is about what a decoded metric takes beside its text.
 	pointMemory = 384
@@ -39,6 +40,7 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	whole := http.MaxBytesReader(w, r.Body, a.config.MaxBody)
 	var body io.Reader = whole
+	length := r.ContentLength
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -47,12 +49,12 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 			return "", readProblem(err, tooLarge)
 		}
 		defer func() { _ = unzipped.Close() }() // the reader owns nothing
-		body = unzipped
+		body, length = unzipped, -1
 	default:
 		w.Header().Set("Accept-Encoding", "gzip")
 		return "", problem(http.StatusUnsupportedMediaType, "The Content-Encoding %.40q is not known: send gzip or none.", encoding)
 	}
-	text, err := a.readAll(body, share)
+	text, err := a.readAll(body, length, share)
 	if err != nil {
 		p := readProblem(err, tooLarge)
 		if p.Status == http.StatusServiceUnavailable {
@@ -69,9 +71,50 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 var errTooLarge = errors.New("too large")
 
 // readAll reads all of body, unless that is more than a body may have or than
-// share can take. It joins chunks, because a buffer that grows leaves several
-// times its size behind as garbage.
-func (a *api) readAll(body io.Reader, share *memoryShare) (string, error) {
+// share can take. length is -1 where it is not known.
+func (a *api) readAll(body io.Reader, length int64, share *memoryShare) (string, error) {
+	if length > largeBody {
+		return a.readLarge(body, length, share)
+	}
+	return a.readChunks(body, share)
+}
+
+// readLarge reads a large body of known length. Its place in memory is taken
+// at once, which only one body at a time may do: callers who announce much and
+// send nothing must not fill the memory.
+func (a *api) readLarge(body io.Reader, length int64, share *memoryShare) (string, error) {
+	if !share.isOnlyLarge() {
+		return "", otherIsLarge()
+	}
+	if err := share.take(length + chunkBytes); err != nil {
+		return "", err
+	}
+	chunk := a.chunks.Get().(*[chunkBytes]byte)
+	defer a.chunks.Put(chunk)
+	var text strings.Builder
+	text.Grow(int(length))
+	for {
+		n, err := fill(chunk[:], body)
+		text.Write(chunk[:n])
+		if errors.Is(err, io.EOF) {
+			share.give(chunkBytes)
+			return text.String(), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// otherIsLarge is the answer to a large body while there is another one.
+func otherIsLarge() error {
+	return problem(http.StatusServiceUnavailable, "Another body of more than %d bytes is being read:"+
+		" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
+}
+
+// readChunks reads a body of unknown length, or a small one. It joins chunks,
+// because a buffer that grows leaves several times its size behind as garbage.
+func (a *api) readChunks(body io.Reader, share *memoryShare) (string, error) {
 	var chunks []*[chunkBytes]byte
 	defer func() {
 		for _, chunk := range chunks {
@@ -94,8 +137,7 @@ func (a *api) readAll(body io.Reader, share *memoryShare) (string, error) {
 			return "", errTooLarge
 		}
 		if size > largeBody && !share.isOnlyLarge() {
-			return "", problem(http.StatusServiceUnavailable, "Another body of more than %d bytes is under way:"+
-				" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
+			return "", otherIsLarge()
 		}
 	}
 	var text strings.Builder
