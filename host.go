@@ -25,6 +25,21 @@ func (a *Agent) readHost() (Host, error) {
 	return host, nil
 }
 
+// maxHostname bounds a host name, in bytes; DNS allows 253 (RFC 1035).
+const maxHostname = 255
+
+// CheckHostname says why name cannot be the tag host: it must be 1 to 255 bytes
+// without blanks, control characters and a backslash at its end.
+func CheckHostname(name string) error {
+	if name == "" || len(name) > maxHostname {
+		return fmt.Errorf("%.40q has %d bytes; a host name has 1 to %d", name, len(name), maxHostname)
+	}
+	if cleanTag(name) != name {
+		return fmt.Errorf("%q has blanks, control characters or a backslash at its end", name)
+	}
+	return nil
+}
+
 // hostname returns the value of the tag host.
 func (a *Agent) hostname() string {
 	name, err := a.readHostname()

@@ -138,8 +138,8 @@ func WithLogger(l *slog.Logger) Option {
 // default is the system's host name, also where that changes.
 func WithHostname(name string) Option {
 	return func(c *config) error {
-		if cleanTag(name) != name || name == "" {
-			return fmt.Errorf("WithHostname: %q is empty or has spaces or control characters", name)
+		if err := CheckHostname(name); err != nil {
+			return fmt.Errorf("WithHostname: %w", err)
 		}
 		c.hostname = name
 		return nil

@@ -38,7 +38,7 @@ func (a APIConfig) tlsConfig() (*tls.Config, error) {
 	if a.TLSCert == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(a.TLSCert, a.TLSKey)
+	pair, err := loadKeyPair(a.TLSCert, a.TLSKey)
 	if err != nil {
 		return nil, fmt.Errorf("api.tlscert: %w", err)
 	}

@@ -1,11 +1,8 @@
 package stock
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/user"
@@ -15,10 +12,12 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/lodastack/agent/internal/configfile"
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/gitrunner"
+	"github.com/lodastack/agent/internal/hostmetrics"
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/safedir"
+	"github.com/lodastack/agent/internal/safefile"
 	"github.com/lodastack/agent/internal/topic"
 )
 
@@ -33,8 +32,11 @@ func (c Config) check(fail func(key, reason string)) {
 	failed("agent.registryaddr", c.checkRegistry())
 	c.Output.check(failed)
 	c.API.check(failed)
-	failed("log.logdir", checkDir(c.Log.LogDir))
+	failed("log.logdir", c.checkLogDir())
 	failed("coredump.dir", checkPath(c.Coredump.Dir))
+	for _, kind := range c.Collect.Disable {
+		failed("collect.disable", checkKind(kind))
+	}
 	for _, server := range c.Time.Servers {
 		failed("time.servers", checkHost(server))
 	}
@@ -54,8 +56,8 @@ func (a AgentConfig) check(failed func(key string, err error)) {
 	}
 	failed("agent.branch", gitrunner.CheckBranch(a.Branch))
 	failed("agent.pidfile", checkPath(a.PIDFile))
-	if a.Hostname != "" && strings.ContainsFunc(a.Hostname, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		failed("agent.hostname", fmt.Errorf("%q has blanks or control characters in it", a.Hostname))
+	if a.Hostname != "" {
+		failed("agent.hostname", agent.CheckHostname(a.Hostname))
 	}
 }
 
@@ -79,6 +81,23 @@ func (c Config) checkRoom(failed func(key string, err error)) {
 	} else {
 		failed("agent.datadir", safedir.CheckData(plugins, data))
 	}
+}
+
+// checkLogDir wants a directory that the agent has for nothing else.
+func (c Config) checkLogDir() error {
+	dir := c.Log.LogDir
+	if dir == "" {
+		return nil
+	}
+	if err := checkDir(dir); err != nil {
+		return err
+	}
+	for key, other := range map[string]string{"agent.pluginsdir": c.Agent.PluginsDir, "agent.datadir": c.DataDir()} {
+		if safefile.Resolve(dir) == safefile.Resolve(other) {
+			return fmt.Errorf("%s is %s too, which agent stop -m clean empties; name a directory of its own", dir, key)
+		}
+	}
+	return nil
 }
 
 func (o OutputConfig) check(failed func(key string, err error)) {
@@ -157,6 +176,18 @@ func checkHostName(host string) error {
 	return nil
 }
 
+// checkKind wants the name of a kind of measurements.
+func checkKind(name string) error {
+	known := hostmetrics.KindNames()
+	if slices.Contains(known, name) {
+		return nil
+	}
+	if upper := strings.ToUpper(name); slices.Contains(known, upper) {
+		return fmt.Errorf("%q is not a kind; %q is meant?", name, upper)
+	}
+	return fmt.Errorf("%q is not a kind; the kinds are %s", name, strings.Join(known, ", "))
+}
+
 // checkHost checks HOST or HOST:PORT.
 func checkHost(host string) error {
 	if host == "" {
@@ -169,6 +200,9 @@ func checkHost(host string) error {
 func (c Config) checkRegistry() error {
 	if c.Agent.RegistryAddr == "" {
 		return errors.New("missing; write http://HOST, https://HOST, or file:///PATH for a registry file")
+	}
+	if filepath.IsAbs(c.Agent.RegistryAddr) {
+		return fmt.Errorf("%q is a path; write %q for a registry file", c.Agent.RegistryAddr, "file://"+c.Agent.RegistryAddr)
 	}
 	_, err := c.Registry(nil)
 	return err
@@ -184,92 +218,4 @@ func checkUser(name string) error {
 		return nil // nobody asked for it, and plugins run as the agent's own user
 	}
 	return fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
-}
-
-// checkPath wants an absolute path: an agent may be started anywhere.
-func checkPath(path string) error {
-	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
-		return fmt.Errorf("%q is no absolute path; begin it with /", path)
-	}
-	return nil
-}
-
-// checkDir wants the absolute path of a directory, or of nothing yet.
-func checkDir(path string) error {
-	if path == "" {
-		return nil
-	}
-	if err := checkPath(path); err != nil {
-		return err
-	}
-	switch info, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is no directory", path)
-	}
-	return nil
-}
-
-// checkSecret wants a file with something in it, or none.
-func checkSecret(path string) error {
-	if path == "" {
-		return nil
-	}
-	_, err := readSecret(path)
-	return err
-}
-
-// readSecret returns what is in the file, without blanks around it.
-func readSecret(path string) (string, error) {
-	if err := checkPath(path); err != nil {
-		return "", err
-	}
-	content, err := configfile.Content(path)
-	if err != nil {
-		return "", err
-	}
-	secret := strings.TrimSpace(string(content))
-	if secret == "" {
-		return "", fmt.Errorf("%s is empty; write the secret into it", path)
-	}
-	return secret, nil
-}
-
-// checkKeyPair wants a certificate with its key, or neither.
-func checkKeyPair(failed func(string, error), certKey, cert, keyKey, key string) {
-	switch {
-	case cert == "" && key == "":
-	case cert == "":
-		failed(keyKey, fmt.Errorf("a key without its certificate; set %s too", certKey))
-	case key == "":
-		failed(certKey, fmt.Errorf("a certificate without its key; set %s too", keyKey))
-	default:
-		_, err := tls.LoadX509KeyPair(cert, key)
-		failed(certKey, err)
-	}
-}
-
-// checkCertificates wants a PEM file of certificates, or none.
-func checkCertificates(path string) error {
-	if path == "" {
-		return nil
-	}
-	_, err := readCertificates(path)
-	return err
-}
-
-// readCertificates reads a PEM file of certificates to trust.
-func readCertificates(path string) (*x509.CertPool, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("%s has no certificate in it; it must be a PEM file", path)
-	}
-	return pool, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/safedir"
 )
 
 // Config is what a config file says; docs/configuration.md describes its keys,
@@ -17,6 +18,7 @@ type Config struct {
 	Log      LogConfig
 	Time     TimeConfig
 	Coredump CoredumpConfig
+	Collect  CollectConfig
 
 	// Warnings are sentences, each with its line, about what in a file has no
 	// meaning any more or is not safe.
@@ -130,9 +132,16 @@ type LogConfig struct {
 	LogRotateSize int64
 }
 
+// CollectConfig is the section collect.
+type CollectConfig struct {
+	// Disable names kinds of measurements that are never collected.
+	Disable []string
+}
+
 // TimeConfig is the section time.
 type TimeConfig struct {
-	// Servers are NTP servers, HOST or HOST:PORT, asked in turn.
+	// Servers are NTP servers, HOST or HOST:PORT, asked in turn. Without any,
+	// the kind TIME is not collected.
 	Servers []string
 }
 
@@ -183,4 +192,13 @@ func (c Config) DataDir() string {
 		return c.Agent.DataDir
 	}
 	return filepath.Join(c.Agent.PluginsDir, ".agent")
+}
+
+// dirs are the directories that one agent has for itself. That of the log is
+// the log's.
+func (c Config) dirs() []safedir.Dir {
+	return []safedir.Dir{
+		{Path: c.Agent.PluginsDir, Key: "agent.pluginsdir", Perm: 0o755},
+		{Path: c.DataDir(), Key: "agent.datadir", Perm: 0o700},
+	}
 }

@@ -8,12 +8,20 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/lodastack/agent/internal/logfile"
+	"github.com/lodastack/agent/internal/safedir"
+)
+
+// Files in the log directory.
+const (
+	logName   = "agent.log"
+	auditName = "audit.log"
 )
 
 // Log is where the agent logs, as its config says. It can be configured anew
-// while it is used.
+// while it is used. Reopen and Close are not safe for concurrent use.
 type Log struct {
 	// Logger writes to the log.
 	Logger *slog.Logger
@@ -24,9 +32,12 @@ type Log struct {
 	level     slog.LevelVar
 	sink      sink
 	auditSink sink
+	dir       string         // of the log files; empty: standard error
+	owned     *safedir.Owned // the directory
 }
 
-// OpenLog opens LogDir/agent.log and LogDir/audit.log, or standard error where there is no LogDir.
+// OpenLog opens LogDir/agent.log and LogDir/audit.log, or standard error where
+// there is no LogDir. A directory that another process owns is refused.
 func OpenLog(cfg LogConfig) (*Log, error) {
 	l := &Log{}
 	l.auditSink.otherwise, l.Audit = &l.sink, &l.auditSink
@@ -40,36 +51,66 @@ func OpenLog(cfg LogConfig) (*Log, error) {
 // Reopen makes the log follow another config. Where it cannot be opened the
 // log stays what it was.
 func (l *Log) Reopen(cfg LogConfig) error {
-	var log, audit io.WriteCloser
-	if cfg.LogDir != "" {
-		logFile, err := openLogFile(cfg, "agent.log")
-		if err != nil {
+	owned := l.owned
+	if cfg.LogDir != l.dir {
+		var err error
+		if owned, err = ownLogDir(cfg.LogDir); err != nil {
 			return err
 		}
-		auditFile, err := openLogFile(cfg, "audit.log")
-		if err != nil {
-			return errors.Join(err, logFile.Close())
+	}
+	log, audit, err := openLogFiles(cfg)
+	if err != nil {
+		if owned != l.owned {
+			err = errors.Join(err, owned.Close())
 		}
-		log, audit = logFile, auditFile
+		return fmt.Errorf("log.logdir: %w", err)
 	}
 	l.level.Set(cfg.Level)
-	return errors.Join(l.auditSink.change(audit), l.sink.change(log))
-}
-
-func openLogFile(cfg LogConfig, name string) (*logfile.File, error) {
-	file, err := logfile.Open(logfile.Config{
-		Path:    filepath.Join(cfg.LogDir, name),
-		MaxSize: cfg.LogRotateSize,
-		Keep:    cfg.LogRotateNum,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("log.logdir: %w", err)
+	err = errors.Join(l.auditSink.change(audit), l.sink.change(log))
+	if owned != l.owned {
+		err = errors.Join(err, l.owned.Close())
 	}
-	return file, nil
+	l.dir, l.owned = cfg.LogDir, owned
+	return err
 }
 
-// Close closes the log files. What is logged afterwards goes to standard error.
-func (l *Log) Close() error { return errors.Join(l.auditSink.change(nil), l.sink.change(nil)) }
+// openLogFiles opens the files in the log directory; nil where there is none.
+func openLogFiles(cfg LogConfig) (log, audit io.WriteCloser, err error) {
+	if cfg.LogDir == "" {
+		return nil, nil, nil
+	}
+	open := func(name string) (io.WriteCloser, error) {
+		return logfile.Open(logfile.Config{Path: filepath.Join(cfg.LogDir, name), MaxSize: cfg.LogRotateSize, Keep: cfg.LogRotateNum})
+	}
+	if log, err = open(logName); err != nil {
+		return nil, nil, err
+	}
+	if audit, err = open(auditName); err != nil {
+		return nil, nil, errors.Join(err, log.Close())
+	}
+	return log, audit, nil
+}
+
+// ownLogDir takes the directory of the log for this process. On a full disk it
+// goes without a lock: the log must not keep the agent from starting.
+func ownLogDir(dir string) (*safedir.Owned, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	owned, err := safedir.Own(safedir.Dir{Path: dir, Key: "log.logdir", Perm: 0o755})
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil, nil
+	}
+	return owned, err
+}
+
+// Close closes the log files and gives up its directory. What is logged
+// afterwards goes to standard error.
+func (l *Log) Close() error {
+	err := errors.Join(l.auditSink.change(nil), l.sink.change(nil), l.owned.Close())
+	l.dir, l.owned = "", nil
+	return err
+}
 
 // sink is a writer that can be exchanged.
 type sink struct {

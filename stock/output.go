@@ -9,12 +9,13 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/terminal"
 )
 
 // outputOf makes the output that the config names.
 func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
 	if cfg.Output.Name == OutputStdout {
-		return agent.NewWriterOutput(os.Stdout), nil
+		return agent.NewWriterOutput(terminal.Output(os.Stdout)), nil
 	}
 	o := cfg.Output
 	nsq := NSQConfig{
@@ -64,7 +65,7 @@ func (o OutputConfig) tlsConfig() (*tls.Config, error) {
 		config.RootCAs = pool
 	}
 	if o.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+		pair, err := loadKeyPair(o.TLSCert, o.TLSKey)
 		if err != nil {
 			return nil, fmt.Errorf("output.tlscert: %w", err)
 		}

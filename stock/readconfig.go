@@ -3,6 +3,8 @@ package stock
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -18,9 +20,16 @@ const DefaultPath = "/etc/agent.conf"
 // line for each fault: FILE:LINE: KEY: REASON.
 type ConfigError = configfile.Error
 
-// ReadConfig reads the config file at path and checks it. It returns a
-// [*ConfigError] where the file is wrong, and beside it what could be read.
-func ReadConfig(path string) (Config, error) {
+// ReadConfig reads the config file at path and checks it for an agent of this
+// process's user. It returns a [*ConfigError] where the file is wrong, and
+// beside it what could be read.
+func ReadConfig(path string) (Config, error) { return readConfig(path, true) }
+
+// ReadConfigValues is [ReadConfig] for whoever asks about the agent and does not
+// run it: another user may own its files and directories.
+func ReadConfigValues(path string) (Config, error) { return readConfig(path, false) }
+
+func readConfig(path string, own bool) (Config, error) {
 	c := DefaultConfig()
 	file, err := configfile.Read(path)
 	if err != nil {
@@ -28,6 +37,9 @@ func ReadConfig(path string) (Config, error) {
 	}
 	c.read(file)
 	c.check(file.Fail)
+	if own {
+		c.checkAccess(path, file.Fail)
+	}
 	c.warn(file)
 	return c, file.Err()
 }
@@ -37,6 +49,10 @@ func (c *Config) warn(f *configfile.File) {
 	if httpregistry.Cleartext(c.Agent.RegistryAddr) {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.registryaddr: http is not encrypted: "+
 			"who can change what is on its way decides what this host collects and which plugins it runs; use https", f.Line("agent.registryaddr")))
+	}
+	if plainGit(c.Agent.Git) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.git: git:// and http:// are not encrypted: "+
+			"who can change what is on its way decides which plugins this host runs; use https:// or ssh://", f.Line("agent.git")))
 	}
 }
 
@@ -85,6 +101,7 @@ func (c *Config) read(f *configfile.File) {
 	f.Int("log.logrotatenum", &l.LogRotateNum, 0, 10_000)
 	f.Size("log.logrotatesize", &l.LogRotateSize, 4<<10, 1<<50)
 
+	f.Strings("collect.disable", &c.Collect.Disable)
 	f.Strings("time.servers", &c.Time.Servers)
 	f.String("coredump.dir", &c.Coredump.Dir)
 
@@ -131,4 +148,19 @@ func readLevel(f *configfile.File, key string, into *slog.Level) {
 	default:
 		f.Fail(key, fmt.Sprintf("%q is no level; write DEBUG, INFO, WARNING, ERROR or FATAL", name))
 	}
+}
+
+// plainGit tells whether plugins come over git:// or http:// from another host.
+func plainGit(address string) bool {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if scheme != "http" && scheme != "git" {
+		return false
+	}
+	u, err := url.Parse("http://" + strings.ReplaceAll(rest, "%", ""))
+	return err == nil && u.Hostname() != "" && !isLoopback(u.Hostname())
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,7 @@ func TestTheFirstREADMEsExampleLoadsAsWritten(t *testing.T) {
 	want.Agent.PluginsUser = me.Username
 	want.Agent.Git = "git://git@git.test.com/orgname/%s.git"
 	want.Output.Servers = []string{"0.0.0.0:7777"}
+	want.Warnings = []string{"line 13: agent.git: git:// and http:// are not encrypted: who can change what is on its way decides which plugins this host runs; use https:// or ssh://"}
 	want.Log = stock.LogConfig{LogDir: "/tmp/agent/log", Level: slog.LevelDebug, LogRotateNum: 5, LogRotateSize: 1887436800}
 	require.Equal(t, want, c)
 }
@@ -139,4 +141,64 @@ func TestAConfigThatIsNotThereIsNamed(t *testing.T) {
 	_, err := stock.ReadConfig("/nonexistent/agent.conf")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "/nonexistent/agent.conf")
+}
+
+func TestKindsAreSwitchedOffInTheConfig(t *testing.T) {
+	kinds := func(more string) (names []string) {
+		c, err := readConfig(t, `
+agent.registryaddr = "file:///etc/agent-registry.toml"
+output.servers = [ "127.0.0.1:4150" ]
+`+more)
+		require.NoError(t, err)
+		for _, kind := range stock.HostKinds(c.HostConfig()) {
+			names = append(names, kind.Name)
+		}
+		return names
+	}
+	all := kinds("")
+	require.Contains(t, all, "TIME")
+	require.Equal(t, without(all, "TIME"), kinds(`collect.disable = [ "TIME" ]`))
+	require.Equal(t, without(all, "TIME"), kinds(`time.servers = []`), "no server is asked")
+	require.Equal(t, without(all, "CPU", "TIME"), kinds(`
+collect.disable = [ "CPU" ]
+time.servers = []
+`))
+	require.Equal(t, all, kinds(`collect.disable = []`))
+}
+
+func without(all []string, names ...string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(names, name) })
+}
+
+func TestOnlyNTPServersThatWereChosenMustAnswer(t *testing.T) {
+	c, err := readConfig(t, "time.servers = [ \"ntp.example.com\" ]")
+	require.Error(t, err) // what is required is missing
+	require.Equal(t, []string{"ntp.example.com"}, c.HostConfig().NTPServers)
+	require.Empty(t, stock.DefaultConfig().HostConfig().NTPServers)
+}
+
+func TestAddressesThatAnybodyOnTheWayCanAnswerAreWarnedOf(t *testing.T) {
+	for address, warned := range map[string]bool{
+		"http://registry":        true,
+		"https://registry":       false,
+		"http://127.0.0.1:8080":  false,
+		"http://localhost":       false,
+		"http://[::1]:8080":      false,
+		"file:///etc/agent.toml": false,
+	} {
+		c, err := readConfig(t, "agent.registryaddr = \""+address+"\"\noutput.name = \"stdout\"\n")
+		require.NoError(t, err)
+		require.Equal(t, warned, len(c.Warnings) == 1, address)
+	}
+	for git, warned := range map[string]bool{
+		"git://git.example.com/%s.git":   true,
+		"http://git.example.com/%s.git":  true,
+		"https://git.example.com/%s.git": false,
+		"git@git.example.com:%s.git":     false,
+		"http://127.0.0.1/%s.git":        false,
+	} {
+		c, err := readConfig(t, "agent.registryaddr = \"https://r\"\noutput.name = \"stdout\"\nagent.git = \""+git+"\"\n")
+		require.NoError(t, err)
+		require.Equal(t, warned, len(c.Warnings) == 1, git)
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/datadir"
 	"github.com/lodastack/agent/internal/httpserver"
 )
 
@@ -47,7 +46,6 @@ type generation struct {
 	config    Config
 	listeners listeners
 	security  *tls.Config
-	data      *datadir.Lock
 	parts     *Stock
 	agent     *agent.Agent
 	server    *httpserver.Server
@@ -210,12 +208,9 @@ func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) 
 func (g *generation) build(s *Service) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, g.listeners.close(), g.data.Close())
+			err = errors.Join(err, g.listeners.close())
 		}
 	}()
-	if g.data, err = datadir.Take(g.config.DataDir()); err != nil {
-		return err
-	}
 	if g.parts, err = build(g.config, s.log, s.more); err != nil {
 		return err
 	}
@@ -240,5 +235,5 @@ func (g *generation) stop() error {
 	err := g.server.Stop(requestGrace)
 	g.cancel()
 	ended := <-g.ended
-	return errors.Join(err, ended, g.server.Wait(requestPatience), g.parts.Close(), g.data.Close())
+	return errors.Join(err, ended, g.server.Wait(requestPatience), g.parts.Close())
 }

@@ -380,15 +380,19 @@ func TestOneWarningSaysWhatIsOpenToOtherHosts(t *testing.T) {
 	require.Contains(t, h.log(t), "set agent.listen to 127.0.0.1:1232 to close it")
 }
 
-func TestTwoAgentsDoNotShareADataDirectory(t *testing.T) {
-	for _, more := range []string{"", "output.spoolsize = 0\n"} {
-		h := newHost(t)
-		h.configure(t, more)
-		h.run(t)
+func TestTwoAgentsShareNoDirectory(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/data"))
+	h.run(t)
+	config, used := h.read(t, "agent.conf"), h.listen
+	for key, path := range map[string]string{"log.logdir": "/log", "agent.pluginsdir": "/plugins", "agent.datadir": "/data"} {
 		h.listen = freeAddress(t)
-		h.configure(t, more)
-		_, err := stock.NewService(h.config)
-		require.ErrorContains(t, err, "plugins/.agent is in use by process")
+		theirs := strings.ReplaceAll(config, h.dir+"/", h.dir+"/other-")
+		theirs = strings.Replace(theirs, h.dir+"/other-"+path[1:], h.dir+path, 1)
+		h.write(t, "other.conf", strings.Replace(theirs, used, h.listen, 1))
+		_, err := stock.NewService(h.dir + "/other.conf")
+		require.EqualError(t, err, fmt.Sprintf("%s: directory %s is in use by process %d; stop it, or give each agent directories of its own (%s)",
+			key, h.dir+path, os.Getpid(), key))
 	}
 }
 

@@ -33,8 +33,9 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/datadir"
 	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/safedir"
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // shutdownTimeout of the agent. With what comes before and after, the whole
@@ -60,8 +61,9 @@ type Stock struct {
 	// Options make the agent. They are good for one.
 	Options []agent.Option
 
-	output  agent.Output // closed by the agent
-	store   agent.Store  // closed by the agent; nil without
+	output  agent.Output   // closed by the agent
+	store   agent.Store    // closed by the agent; nil without
+	owned   *safedir.Owned // the directories of plugins and data
 	release []func(context.Context) error
 	ownsLog bool
 }
@@ -94,8 +96,9 @@ func New(cfg Config, more ...agent.Option) (*Stock, error) {
 // closePatience is how long closing waits for what plugins left.
 const closePatience = time.Second
 
-// Close releases what the agent, once it has run, does not: the log file, and
-// what plugins were run with. The log then goes to standard error.
+// Close releases what the agent, once it has run, does not: the directories of
+// plugins and data, the log file, and what plugins were run with. The log then
+// goes to standard error.
 func (s *Stock) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
@@ -104,6 +107,7 @@ func (s *Stock) Close() error {
 		wrong = append(wrong, release(ctx))
 	}
 	s.release = nil
+	wrong = append(wrong, s.owned.Close())
 	if s.ownsLog {
 		wrong = append(wrong, s.Log.Close())
 	}
@@ -134,7 +138,7 @@ func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
 	if err != nil {
 		return s, err
 	}
-	if err := datadir.Make(cfg.DataDir()); err != nil {
+	if s.owned, err = safedir.Own(cfg.dirs()...); err != nil {
 		return s, err
 	}
 	runner, err := GitRunner(runnerConfig(cfg, log.Logger))
@@ -181,7 +185,10 @@ func (c Config) options() []agent.Option {
 	}
 	if path := c.API.TokenFile; path != "" {
 		options = append(options, agent.WithControlToken(func() string {
-			token, _ := readSecret(path) // while it cannot be read, no token is good
+			if safefile.CheckFile(path, true) != nil {
+				return "" // while others may read or change it, no token is good
+			}
+			token, _ := readSecret(path) // nor while it cannot be read
 			return token
 		}))
 	}
@@ -201,15 +208,28 @@ func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 	return HTTPRegistry(HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger})
 }
 
-// hostConfig says what of the host is measured.
-func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
-	return HostConfig{
-		InterfacePrefixes: cfg.Agent.IfacePrefix,
-		CoredumpDir:       cfg.Coredump.Dir,
-		NTPServers:        cfg.Time.Servers,
-		StateDir:          filepath.Join(cfg.DataDir(), "host"),
-		Logger:            logger,
+// HostConfig returns what the config says about measuring the host. It lacks
+// the StateDir, so that a collector made of it changes nothing, and the Logger.
+func (c Config) HostConfig() HostConfig {
+	host := HostConfig{
+		InterfacePrefixes: c.Agent.IfacePrefix,
+		CoredumpDir:       c.Coredump.Dir,
+		Disable:           slices.Clone(c.Collect.Disable),
 	}
+	switch {
+	case len(c.Time.Servers) == 0:
+		host.Disable = append(host.Disable, "TIME")
+	case !slices.Equal(c.Time.Servers, DefaultConfig().Time.Servers):
+		host.NTPServers = c.Time.Servers
+	}
+	return host
+}
+
+// hostConfig is the [Config.HostConfig] of an agent that runs.
+func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
+	host := cfg.HostConfig()
+	host.StateDir, host.Logger = filepath.Join(cfg.DataDir(), "host"), logger
+	return host
 }
 
 // runnerConfig says where plugins come from and how they run.

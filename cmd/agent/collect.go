@@ -29,12 +29,12 @@ func collect(c *call) error {
 	if err := c.parse(true); err != nil {
 		return err
 	}
-	cfg, err := stock.ReadConfig(c.config)
+	cfg, err := stock.ReadConfigValues(c.config)
 	hasConfig := err == nil
 	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist)) {
 		return wrongConfig(err)
 	}
-	kinds, err := wantedKinds(cfg, c.flags.Args())
+	kinds, err := wantedKinds(c.config, cfg, c.flags.Args())
 	if err != nil {
 		return err
 	}
@@ -51,19 +51,20 @@ func collect(c *call) error {
 	return err
 }
 
-// wantedKinds returns the kinds of these names, or all of them.
-func wantedKinds(cfg stock.Config, names []string) ([]stock.HostKind, error) {
-	all := stock.HostKinds(stock.HostConfig{
-		InterfacePrefixes: cfg.Agent.IfacePrefix,
-		CoredumpDir:       cfg.Coredump.Dir,
-		NTPServers:        cfg.Time.Servers,
-	})
+// wantedKinds returns the kinds of these names, or all that are not switched
+// off in the config file.
+func wantedKinds(config string, cfg stock.Config, names []string) ([]stock.HostKind, error) {
+	host := cfg.HostConfig()
+	all := stock.HostKinds(host)
 	if len(names) == 0 {
 		return all, nil
 	}
 	var wanted []stock.HostKind
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(kind stock.HostKind) bool { return strings.EqualFold(kind.Name, name) })
+		if slices.Contains(host.Disable, strings.ToUpper(name)) {
+			return nil, usageError{fmt.Sprintf("the kind %s is switched off in %s, by collect.disable or by time.servers without a server", strings.ToUpper(name), config)}
+		}
 		if i < 0 {
 			var known []string
 			for _, kind := range all {

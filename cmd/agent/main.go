@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/lodastack/agent/internal/terminal"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -36,7 +37,7 @@ func commands() []command {
 	return []command{
 		{"start", "[-f FILE]", "run the agent in the foreground", start},
 		{"stop", "[-f FILE] [-m normal|clean]", "stop the running agent; clean: and remove its plugins and data", stop},
-		{"status", "[-f FILE] [--json]", "ask the running agent how it fares", status},
+		{"status", "[-f FILE] [--json] [--check]", "print the state of the running agent, what is wrong first", status},
 		{"check", "[-f FILE]", "say everything that is wrong with the config", check},
 		{"collect", "[-f FILE] [KIND…]", "measure once and print line protocol", collect},
 		{"plugin", "test [-f FILE] [--format text|tap] [--interval TIME] DIR [-- ARGS]", "run a plugin's directory as the agent would, and judge it", plugin},
@@ -58,8 +59,10 @@ type usageError struct{ reason string }
 
 func (e usageError) Error() string { return e.reason }
 
-// run runs the subcommand that args name and returns the exit code.
+// run runs the subcommand that args name and returns the exit code. What others
+// wrote, in a file or an answer, cannot control the terminal.
 func run(args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	if len(args) == 0 {
 		usage(stderr)
 		return exitUsage
@@ -72,6 +75,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	switch name {
 	case "help", "-h", "-help", "--help":
+		if len(args) > 1 {
+			return run([]string{args[1], "--help"}, stdout, stderr)
+		}
 		usage(stdout)
 		return exitOK
 	case "-version", "--version":
@@ -98,8 +104,18 @@ func runCommand(c command, args []string, stdout, stderr io.Writer) int {
 		commandUsage(stderr, c, flags)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "agent %s: %v\n", c.name, err)
+	fmt.Fprintf(stderr, "agent %s: %s\n", c.name, list(err))
 	return exitFailed
+}
+
+// list writes an error as a sentence, or as a list where it has several lines,
+// as joined errors have.
+func list(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) == 1 || strings.HasSuffix(lines[0], ":") { // which announces a list already
+		return err.Error()
+	}
+	return "several things went wrong:\n  - " + strings.Join(lines, "\n  - ")
 }
 
 // configFlag defines -f.
@@ -112,7 +128,7 @@ func (c *call) configFlag() {
 func (c *call) parse(takesArgs bool) error {
 	err := c.flags.Parse(c.args)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		return usageError{err.Error()}
+		return usageError{plainFlagError(err)}
 	}
 	if err != nil {
 		return err
@@ -124,11 +140,21 @@ func (c *call) parse(takesArgs bool) error {
 	return nil
 }
 
+// plainFlagError puts the flag package's words for a wrong time plainly.
+func plainFlagError(err error) string {
+	// invalid value "5" for flag -interval: parse error
+	var value, name string
+	if _, scanErr := fmt.Sscanf(err.Error(), "invalid value %q for flag -%s parse error", &value, &name); scanErr != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("--%s %s: write a number with its unit, such as 5s or 1m", strings.TrimSuffix(name, ":"), value)
+}
+
 // readKeys reads the config for the sake of some keys: one that is wrong
 // elsewhere keeps nobody from asking or stopping an agent. Without a file in
 // the usual place the defaults hold.
 func (c *call) readKeys(keys ...string) (stock.Config, error) {
-	cfg, err := stock.ReadConfig(c.config)
+	cfg, err := stock.ReadConfigValues(c.config)
 	var wrong *stock.ConfigError
 	switch {
 	case err == nil:
@@ -145,7 +171,7 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %s\n        %s\n", c.usage(), c.summary)
 	}
-	fmt.Fprintf(w, "\nThe config file is %s unless -f names another.\n", stock.DefaultPath)
+	fmt.Fprintf(w, "\nThe config file is %s unless -f names another. `agent help COMMAND` describes a command.\n", stock.DefaultPath)
 }
 
 func commandUsage(w io.Writer, c command, flags *flag.FlagSet) {

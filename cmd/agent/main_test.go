@@ -117,6 +117,13 @@ func (h *host) start(t *testing.T) *daemon {
 	t.Helper()
 	d := &daemon{cmd: agentCommand(t, "start", "-f", h.config), stderr: new(bytes.Buffer), ended: make(chan struct{})}
 	d.cmd.Stderr = d.stderr
+	h.watch(t, d)
+	return d
+}
+
+// watch starts the daemon and waits until its API answers.
+func (h *host) watch(t *testing.T, d *daemon) {
+	t.Helper()
 	require.NoError(t, d.cmd.Start())
 	go func() {
 		d.cmd.Wait() // the test looks at ProcessState
@@ -127,7 +134,6 @@ func (h *host) start(t *testing.T) *daemon {
 		<-d.ended
 	})
 	h.waitUntilServed(t, d)
-	return d
 }
 
 func (h *host) waitUntilServed(t *testing.T, d *daemon) {
@@ -284,9 +290,43 @@ func TestCollectPrintsLineProtocolOnce(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(h.dir, "plugins"), "collecting changes nothing")
 }
 
+func TestCollectSaysWhyAKindIsSwitchedOff(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "collect.disable = [ \"MEM\" ]\n")
+	r := execute(t, "collect", "-f", h.config, "mem")
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "the kind MEM is switched off in "+h.dir+"/agent.conf, by collect.disable")
+}
+
 func TestCollectKnowsThePortsOfTheRegistry(t *testing.T) {
 	h := newHost(t)
 	r := execute(t, "collect", "-f", h.config, "PORT")
 	require.Equal(t, 0, r.code, r.stderr)
 	require.Contains(t, r.stdout, "PORT.api,host=h1 value=0 ")
+}
+
+func TestHelpDescribesACommand(t *testing.T) {
+	r := execute(t, "help", "start")
+	require.Equal(t, 0, r.code)
+	require.True(t, strings.HasPrefix(r.stdout, "Usage: agent start [-f FILE]\n"), r.stdout)
+	require.Equal(t, 2, execute(t, "help", "nonsense").code)
+}
+
+func TestATimeWithoutAUnitIsExplained(t *testing.T) {
+	r := execute(t, "plugin", "test", "--interval", "5", t.TempDir())
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "agent plugin: --interval 5: write a number with its unit, such as 5s or 1m\n")
+}
+
+func TestAPathInPlaceOfTheRegistrysAddressIsExplained(t *testing.T) {
+	h := newHost(t)
+	r := execute(t, "check", "-f", h.write(t, "other.conf", "agent.registryaddr = \"/etc/agent-registry.toml\"\noutput.name = \"stdout\"\n"))
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, `agent.registryaddr: "/etc/agent-registry.toml" is a path; write "file:///etc/agent-registry.toml" for a registry file`)
+}
+
+func TestSeveralErrorsAreAList(t *testing.T) {
+	require.Equal(t, "one", list(errors.New("one")))
+	require.Equal(t, "several things went wrong:\n  - one\n  - two", list(errors.Join(errors.New("one"), errors.New("two"))))
+	require.Equal(t, "the config cannot be used:\na:1: b", list(errors.New("the config cannot be used:\na:1: b")))
 }

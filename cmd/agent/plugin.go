@@ -111,7 +111,7 @@ type pluginRun struct {
 
 // tryPlugin runs the plugin as the agent of the config would.
 func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t trial, err error) {
-	cfg, err := stock.ReadConfig(c.config)
+	cfg, err := stock.ReadConfigValues(c.config)
 	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)) {
 		return t, wrongConfig(err)
 	}

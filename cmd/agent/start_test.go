@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -176,17 +180,23 @@ func TestStopCleanRemovesPluginsAndDataAndNothingElse(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(plugins, "ns"))
 }
 
-func TestStopCleanLeavesTheDataOfAnAgentThatRunsWithAnotherPIDFile(t *testing.T) {
+func TestStopCleanTouchesNothingOfAnAgentThatRunsWithAnotherPIDFile(t *testing.T) {
 	h := newHost(t)
+	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/data"))
 	d := h.start(t)
-	content, err := os.ReadFile(h.config)
-	require.NoError(t, err)
-	other := h.write(t, "other.conf", strings.Replace(string(content), "agent.pid\"", "other.pid\"", 1))
-	r := execute(t, "stop", "-f", other, "-m", "clean")
-	require.Equal(t, 1, r.code)
-	require.Contains(t, r.stderr, fmt.Sprintf("plugins/.agent is in use by process %d", d.cmd.Process.Pid))
-	require.DirExists(t, filepath.Join(h.dir, "plugins", ".agent", "spool"))
-	require.NoFileExists(t, filepath.Join(h.dir, "other.pid"))
+	for key, dirs := range map[string][2]string{
+		"agent.pluginsdir": {"/plugins", "/other-data"},
+		"agent.datadir":    {"/other-plugins", "/data"},
+	} {
+		other := h.write(t, "other.conf", fmt.Sprintf("agent.pidfile = %q\nagent.pluginsdir = %q\nagent.datadir = %q\n",
+			h.dir+"/other.pid", h.dir+dirs[0], h.dir+dirs[1]))
+		r := execute(t, "stop", "-f", other, "-m", "clean")
+		require.Equal(t, 1, r.code)
+		require.Contains(t, r.stderr, fmt.Sprintf("%s: directory ", key))
+		require.Contains(t, r.stderr, fmt.Sprintf("is in use by process %d", d.cmd.Process.Pid))
+		require.DirExists(t, filepath.Join(h.dir, "data", "spool"))
+		require.NoFileExists(t, filepath.Join(h.dir, "other.pid"))
+	}
 }
 
 func TestStopCleanRefusesDirectoriesThatAreNotTheAgents(t *testing.T) {
@@ -249,6 +259,13 @@ func TestStatusSaysFirstWhatIsWrong(t *testing.T) {
 	require.Equal(t, 0, r.code, r.stderr)
 	require.Regexp(t, `(?s)up for [^\n]*\n\nWRONG\n  registry: [^\n]*registry\.toml:1:`, r.stdout)
 
+	r = execute(t, "status", "-f", h.config, "--check")
+	require.Equal(t, 1, r.code)
+	require.Regexp(t, `^agent status: something is wrong \([1-9]\)\n$`, r.stderr)
+	r = execute(t, "status", "-f", h.config, "--json", "--check")
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stdout, `"namespaces":["web.shop"]`)
+
 	r = execute(t, "status", "-f", h.config, "--json")
 	require.Equal(t, 0, r.code)
 	require.Contains(t, r.stdout, `"namespaces":["web.shop"]`)
@@ -293,4 +310,93 @@ func certificate(t *testing.T, h *host, name string) (cert, key string) {
 	cert = h.write(t, name+".crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	key = h.write(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
 	return cert, key
+}
+
+func TestALogWhoseReaderHasLeftCostsOnlyItsLines(t *testing.T) {
+	for name, pipe := range map[string]func(c *exec.Cmd) (io.ReadCloser, error){
+		"standard error":  (*exec.Cmd).StderrPipe,
+		"standard output": (*exec.Cmd).StdoutPipe,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			h.configure(t, "log.loglevel = \"DEBUG\"\n")
+			config, err := os.ReadFile(h.config)
+			require.NoError(t, err)
+			h.write(t, "agent.conf", string(config)+"output.name = \"stdout\"\n")
+			d := &daemon{cmd: agentCommand(t, "start", "-f", h.config), stderr: new(bytes.Buffer), ended: make(chan struct{})}
+			reader, err := pipe(d.cmd)
+			require.NoError(t, err)
+			h.watch(t, d)
+			require.NoError(t, reader.Close())
+
+			// Enough is logged and measured to end a process that SIGPIPE ends.
+			require.Eventually(t, func() bool {
+				r := execute(t, "status", "-f", h.config)
+				return r.code == 0 && strings.Contains(r.stdout, "CPU")
+			}, 20*time.Second, 20*time.Millisecond)
+			require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+			<-d.ended
+			status := d.cmd.ProcessState.Sys().(syscall.WaitStatus)
+			require.False(t, status.Signaled(), status)
+		})
+	}
+}
+
+func TestStopSaysHowTheAgentEnded(t *testing.T) {
+	h := newHost(t)
+	d := hang(t, h)
+	r := execute(t, "stop", "-f", h.config)
+	require.Equal(t, 1, r.code, r)
+	require.Regexp(t, fmt.Sprintf(`^agent stop: the agent \(process %d\) has stopped, but with an error: .*points.*; its log says more\n$`, d.cmd.Process.Pid), r.stderr)
+	require.Equal(t, 1, d.exitCode(t))
+}
+
+func TestAPIDFileThatIsRemovedIsNoFaultAndSIGHUPWritesItAgain(t *testing.T) {
+	h := newHost(t)
+	d := h.start(t)
+	path := filepath.Join(h.dir, "agent.pid")
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
+	require.Eventually(t, func() bool {
+		content, err := os.ReadFile(path)
+		return err == nil && string(content) == strconv.Itoa(d.cmd.Process.Pid)+"\n"
+	}, 5*time.Second, 5*time.Millisecond)
+
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, 0, d.exitCode(t), d.stderr)
+}
+
+func TestNoListenerControlsTheTerminal(t *testing.T) {
+	const hostile = "\x9b2J\u009b2J\x7f\u202e" // json.Valid lets these through
+	for path, answer := range map[string]string{
+		"status": `{"hostname": "` + hostile + `", "registry": {"error": "\u001b[2J` + hostile + `"}, "namespaces": ["\u001b` + hostile + `"], ` +
+			`"output": {"servers": [{"address": "\u001b` + hostile + `"}]}, "plugins": [{"ns": "\u001b", "repo": "` + hostile + `"}]}`,
+		"problem": `{"detail": "\u001b[2J` + hostile + `"}`,
+	} {
+		code := http.StatusOK
+		if path == "problem" {
+			code = http.StatusForbidden
+		}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			io.WriteString(w, answer)
+		}))
+		h := newHost(t)
+		h.listen = server.Listener.Addr().String()
+		h.configure(t, "")
+		for _, args := range [][]string{{"status", "-f", h.config}, {"status", "-f", h.config, "--json"}} {
+			r := execute(t, args...)
+			for _, text := range []string{r.stdout, r.stderr} {
+				require.True(t, utf8.ValidString(text))
+				require.NotContains(t, strings.Map(func(r rune) rune {
+					if r != '\n' && (unicode.IsControl(r) || r == '\u202e') {
+						return '!'
+					}
+					return 'x'
+				}, text), "!", "%q", text)
+			}
+		}
+		server.Close()
+	}
 }

@@ -10,6 +10,7 @@ import (
 func status(c *call) error {
 	c.configFlag()
 	asJSON := c.flags.Bool("json", false, "print what /me/status answers")
+	checks := c.flags.Bool("check", false, "exit with 1 where something is wrong")
 	if err := c.parse(false); err != nil {
 		return err
 	}
@@ -25,14 +26,19 @@ func status(c *call) error {
 	if err != nil {
 		return err
 	}
-	if *asJSON {
-		_, err = fmt.Fprintf(c.stdout, "%s\n", answer)
-		return err
-	}
 	var s agent.Status
 	if err := json.Unmarshal(answer, &s); err != nil {
 		return fmt.Errorf("what answers at %s is no agent: %w", client.where, err)
 	}
-	_, err = c.stdout.Write(statusText(s))
-	return err
+	text := append(answer, '\n')
+	if !*asJSON {
+		text = statusText(s)
+	}
+	if _, err := c.stdout.Write(text); err != nil {
+		return err
+	}
+	if wrong := len(whatIsWrong(s, statusTime(s))); *checks && wrong > 0 {
+		return fmt.Errorf("something is wrong (%d)", wrong)
+	}
+	return nil
 }

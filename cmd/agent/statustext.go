@@ -11,17 +11,18 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/terminal"
 )
 
 // statusText is the status for people: what is wrong comes first.
 func statusText(s agent.Status) []byte {
-	now := s.Started.Add(seconds(s.Uptime))
+	now := statusTime(s)
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "agent %s (commit %.12s) on %s, up for %s\n\n", s.Build.Version, s.Build.Commit, s.Hostname, age(now.Sub(s.Started)))
 	if wrong := whatIsWrong(s, now); len(wrong) > 0 {
 		fmt.Fprintln(&text, "WRONG")
 		for _, sentence := range wrong {
-			fmt.Fprintf(&text, "  %s\n", oneLine(sentence))
+			fmt.Fprintf(&text, "  %s\n", terminal.Clean(sentence))
 		}
 	} else {
 		fmt.Fprintln(&text, "Nothing is wrong.")
@@ -29,13 +30,13 @@ func statusText(s agent.Status) []byte {
 	if len(s.Warnings) > 0 {
 		fmt.Fprintln(&text, "\nWARNINGS")
 		for _, sentence := range s.Warnings {
-			fmt.Fprintf(&text, "  %s\n", oneLine(sentence))
+			fmt.Fprintf(&text, "  %s\n", terminal.Clean(sentence))
 		}
 	}
 
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nregistry\t%s\n", registryText(s.Registry, now))
-	fmt.Fprintf(table, "namespaces\t%s\n", cmp.Or(oneLine(strings.Join(s.Namespaces, " ")), "none"))
+	fmt.Fprintf(table, "namespaces\t%s\n", cmp.Or(terminal.Clean(strings.Join(s.Namespaces, " ")), "none"))
 	fmt.Fprintf(table, "points\t%s\n", accountText(s.Output.Total))
 	for _, server := range s.Output.Servers {
 		fmt.Fprintf(table, "nsqd\t%s is %s\n", server.Address, server.State)
@@ -50,6 +51,9 @@ func statusText(s agent.Status) []byte {
 	writePlugins(&text, s.Plugins, now)
 	return text.Bytes()
 }
+
+// statusTime is when the agent answered, by its own clock.
+func statusTime(s agent.Status) time.Time { return s.Started.Add(seconds(s.Uptime)) }
 
 // whatIsWrong returns a sentence for each thing that a person should look at.
 func whatIsWrong(s agent.Status, now time.Time) []string {
@@ -137,7 +141,7 @@ func writeAccounts(text *bytes.Buffer, s agent.Status) {
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
 	for _, namespace := range slices.Sorted(maps.Keys(s.Accounts)) {
 		if a := s.Accounts[namespace]; a.Waiting > 0 || len(a.Dropped) > 0 {
-			fmt.Fprintf(table, "  %s\t%s\n", oneLine(namespace), accountText(a))
+			fmt.Fprintf(table, "  %s\t%s\n", terminal.Clean(namespace), accountText(a))
 		}
 	}
 	table.Flush()
@@ -223,15 +227,4 @@ func age(d time.Duration) string {
 		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
-}
-
-// oneLine keeps a text of others from looking like ours: control characters,
-// with which it could also move a terminal's cursor, become blanks.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
 }

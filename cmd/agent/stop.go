@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/lodastack/agent/internal/datadir"
 	"github.com/lodastack/agent/internal/pidfile"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/stock"
@@ -33,22 +32,48 @@ func stop(c *call) error {
 	if err != nil {
 		return err
 	}
-	pid, err := pidfile.Running(cfg.Agent.PIDFile)
-	if err == nil {
-		err = stopProcess(pid, cfg.Agent.PIDFile)
-	}
-	switch {
-	case err == nil:
-		fmt.Fprintf(c.stdout, "the agent (process %d) has stopped\n", pid)
-	case *mode == "clean" && errors.Is(err, pidfile.ErrNotRunning):
-		fmt.Fprintln(c.stdout, err)
-	default:
+	err = stopRunning(c, cfg.Agent.PIDFile)
+	if *mode != "clean" {
 		return err
 	}
-	if *mode == "clean" {
-		return clean(c, cfg)
+	// How the agent ended does not matter for what is removed.
+	switch {
+	case errors.Is(err, pidfile.ErrNotRunning):
+		fmt.Fprintln(c.stdout, err)
+	case errors.As(err, new(uncleanError)):
+		fmt.Fprintln(c.stderr, err)
+	case err != nil:
+		return err
 	}
-	return nil
+	return clean(c, cfg)
+}
+
+// uncleanError says that the agent has stopped, but not cleanly.
+type uncleanError struct {
+	pid    int
+	reason string
+}
+
+func (e uncleanError) Error() string {
+	return fmt.Sprintf("the agent (process %d) has stopped, but with an error: %s; its log says more", e.pid, e.reason)
+}
+
+// stopRunning ends the agent that holds the pid file and waits for its end.
+// The error is an uncleanError where it has ended otherwise than it should.
+func stopRunning(c *call, path string) error {
+	running, err := pidfile.Running(path)
+	if err != nil {
+		return err
+	}
+	defer running.Close()
+	if err := stopProcess(running.PID, path); err != nil {
+		return err
+	}
+	if reason := running.Failure(); reason != "" {
+		return uncleanError{running.PID, reason}
+	}
+	_, err = fmt.Fprintf(c.stdout, "the agent (process %d) has stopped\n", running.PID)
+	return err
 }
 
 // stopProcess ends the agent and waits for its end.
@@ -80,17 +105,19 @@ func clean(c *call, cfg stock.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, held.Release()) }()
-	// An agent with another pid file may have the same data.
-	data, err := datadir.TakeExisting(cfg.DataDir())
+	// An agent with another pid file may have the same directories.
+	owned, err := safedir.OwnExisting(
+		safedir.Dir{Path: cfg.Agent.PluginsDir, Key: "agent.pluginsdir"},
+		safedir.Dir{Path: cfg.DataDir(), Key: "agent.datadir"})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, data.Close()) }()
+	defer func() { err = errors.Join(err, owned.Close()) }()
 	// The data directory is inside the other one by default, but may be a file
 	// system of its own there.
 	dirs := []string{cfg.DataDir(), cfg.Agent.PluginsDir}
 	for _, dir := range dirs {
-		emptied := safedir.Empty(dir)
+		emptied := owned.Empty(dir)
 		if emptied == nil && (dir == cfg.Agent.PluginsDir || cfg.Agent.DataDir != "") {
 			fmt.Fprintf(c.stdout, "%s is empty\n", dir)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/terminal"
 )
 
 // maxShown bounds how many faults of one kind, or metrics, are listed.
@@ -15,7 +16,7 @@ const maxShown = 20
 // writeText writes the verdicts for people.
 func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "%s, run as %s\n\n", oneLine(t.dir), t.user)
+	fmt.Fprintf(&text, "%s, run as %s\n\n", terminal.Clean(t.dir), t.user)
 	for _, v := range verdicts {
 		word := "ok"
 		switch {
@@ -26,7 +27,7 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 		}
 		fmt.Fprintf(&text, "%-4s%s\n", word, v.about)
 		for _, fault := range shown(v.faults) {
-			fmt.Fprintf(&text, "      %s\n", oneLine(fault))
+			fmt.Fprintf(&text, "      %s\n", terminal.Clean(fault))
 		}
 	}
 	run := t.runs[len(t.runs)-1]
@@ -34,7 +35,7 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	if metrics, _, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
 		fmt.Fprintf(&text, "\nMetrics that are sent, with the tag host: %d\n", len(metrics))
 		for _, m := range metrics[:min(len(metrics), maxShown)] {
-			fmt.Fprintf(&text, "  %s value=%v\n", oneLine(t.name+"."+m.Name+tagText(m.Tags)), m.Value)
+			fmt.Fprintf(&text, "  %s value=%v\n", terminal.Clean(t.name+"."+m.Name+tagText(m.Tags)), m.Value)
 		}
 		if len(metrics) > maxShown {
 			fmt.Fprintf(&text, "  and %d more\n", len(metrics)-maxShown)
@@ -43,7 +44,7 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	if len(run.Stderr) > 0 {
 		fmt.Fprintf(&text, "\nThe end of its standard error:\n")
 		for line := range bytes.Lines(run.Stderr) {
-			fmt.Fprintf(&text, "  %s\n", oneLine(string(bytes.TrimRight(line, "\n"))))
+			fmt.Fprintf(&text, "  %s\n", terminal.Clean(string(bytes.TrimRight(line, "\n"))))
 		}
 	}
 	_, err := w.Write(text.Bytes())
@@ -65,7 +66,7 @@ func writeTAP(w io.Writer, t trial, verdicts []verdict) error {
 			fmt.Fprintf(&text, "ok %d - %s\n", i+1, v.about)
 		}
 		for _, fault := range shown(v.faults) {
-			fmt.Fprintf(&text, "# %s\n", oneLine(fault))
+			fmt.Fprintf(&text, "# %s\n", terminal.Clean(fault))
 		}
 	}
 	fmt.Fprintf(&text, "# %s\n", cost(t, t.runs[len(t.runs)-1]))

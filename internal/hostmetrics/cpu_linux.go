@@ -15,9 +15,15 @@ import (
 type cpu struct {
 	stat, load procfs.File
 	processes  processCounter
-	all        cpuTicks
-	cores      []cpuTicks
-	ready      bool
+	round      int
+	all        cpuReadings
+	cores      []cpuReadings // by number; those that are off are not seen
+}
+
+// cpuReadings are the last two readings of a processor, or of all together.
+type cpuReadings struct {
+	before, now cpuTicks
+	seen        int // round of now
 }
 
 // cpuTicks are the times a processor spent in each state, in the order of
@@ -28,7 +34,12 @@ type cpuTicks struct {
 	columns int
 }
 
-const idleColumn = 3
+const (
+	idleColumn = 3
+	// smallFall is how far a state may run backwards for a moment, in ticks.
+	smallFall = 3 * procfs.TicksPerSecond
+	mostCores = 1 << 16
+)
 
 func cpuColumns() [8]string {
 	return [8]string{"cpu.user", "cpu.nice", "cpu.system", "cpu.idle", "cpu.iowait", "cpu.irq", "cpu.softirq", "cpu.steal"}
@@ -51,22 +62,26 @@ func (c *cpu) readStat(p *points) error {
 	if err != nil {
 		return fmt.Errorf("measuring processors: %w", err)
 	}
+	c.round++
+	var running, blocked procfs.Words
 	for len(rest) > 0 {
 		var line []byte
 		line, rest = procfs.CutLine(rest)
 		w := procfs.NewWords(line)
 		switch key := w.Next(); {
 		case string(key) == "cpu":
-			c.addAll(p, parseTicks(w))
+			c.all.add(parseTicks(w), c.round)
 		case bytes.HasPrefix(key, []byte("cpu")):
-			c.addCore(p, key[len("cpu"):], parseTicks(w))
+			c.addCore(key[len("cpu"):], parseTicks(w))
 		case string(key) == "procs_running":
-			addNumber(p, "ps.running.num", w)
+			running = w
 		case string(key) == "procs_blocked":
-			addNumber(p, "ps.blocked.num", w)
+			blocked = w
 		}
 	}
-	c.ready = true
+	c.report(p)
+	addNumber(p, "ps.running.num", running)
+	addNumber(p, "ps.blocked.num", blocked)
 	return nil
 }
 
@@ -82,42 +97,64 @@ func parseTicks(w procfs.Words) (t cpuTicks) {
 	return t
 }
 
-func (c *cpu) addAll(p *points, now cpuTicks) {
-	if c.ready {
-		percent, ok := now.since(c.all)
+func (c *cpu) addCore(id []byte, now cpuTicks) {
+	n, ok := procfs.ParseNumber(id)
+	if !ok || n > mostCores {
+		return
+	}
+	for uint64(len(c.cores)) <= n {
+		c.cores = append(c.cores, cpuReadings{})
+	}
+	c.cores[n].add(now, c.round)
+}
+
+// add makes now the last reading. One that was not there in the round before
+// has nothing to be compared with: no columns.
+func (r *cpuReadings) add(now cpuTicks, round int) {
+	r.before = cpuTicks{}
+	if r.seen == round-1 {
+		r.before = r.now
+	}
+	r.now, r.seen = now, round
+}
+
+// report adds the shares of all processors and the idle time of each. When
+// one was switched on or off since the round before, the sum of all has jumped
+// by its time since boot, in either direction (node_exporter#1903).
+func (c *cpu) report(p *points) {
+	switched := false
+	for _, core := range c.cores {
+		on := core.seen == c.round
+		wasOn := on && core.before.columns > 0 || core.seen == c.round-1
+		switched = switched || on != wasOn
+	}
+	if percent, ok := c.all.shares(); !switched && c.all.seen == c.round {
 		for i, name := range cpuColumns() {
 			if ok[i] {
 				p.add(name, percent[i], nil)
 			}
 		}
 	}
-	c.all = now
+	for n, core := range c.cores {
+		if percent, ok := core.shares(); ok[idleColumn] && core.seen == c.round {
+			p.add("cpu.idle.core", percent[idleColumn], map[string]string{"core": strconv.Itoa(n)})
+		}
+	}
 }
 
-// addCore reports a processor's idle time. One that was switched on between
-// the readings has no earlier ticks, and so no columns, to compare with.
-func (c *cpu) addCore(p *points, id []byte, now cpuTicks) {
-	n, ok := procfs.ParseNumber(id)
-	if !ok || n > 1<<16 {
-		return
-	}
-	for uint64(len(c.cores)) <= n {
-		c.cores = append(c.cores, cpuTicks{})
-	}
-	if percent, ok := now.since(c.cores[n]); ok[idleColumn] {
-		p.add("cpu.idle.core", percent[idleColumn], map[string]string{"core": strconv.Itoa(int(n))})
-	}
-	c.cores[n] = now
-}
-
-// since returns the share of each state in the time since before. Some
-// kernels let idle and iowait run backwards for a moment: such a state has no
-// share, and none in the whole.
-func (t cpuTicks) since(before cpuTicks) (percent [8]float64, ok [8]bool) {
+// shares returns the share of each state in the time between the readings.
+// Some kernels let iowait or steal run backwards for a moment: such a state
+// has no share, and none in the whole. Nothing is known where the idle time,
+// most of the whole, did so, or a state by much.
+func (r cpuReadings) shares() (percent [8]float64, ok [8]bool) {
 	var whole float64
-	for i := range min(t.columns, before.columns) {
-		if ok[i] = t.ticks[i] >= before.ticks[i]; ok[i] {
-			percent[i] = float64(t.ticks[i] - before.ticks[i])
+	for i := range min(r.now.columns, r.before.columns) {
+		now, before := r.now.ticks[i], r.before.ticks[i]
+		if now < before && (i == idleColumn || before-now > smallFall) {
+			return percent, [8]bool{}
+		}
+		if ok[i] = now >= before; ok[i] {
+			percent[i] = float64(now - before)
 			whole += percent[i]
 		}
 	}

@@ -84,16 +84,18 @@ func (h hardware) addRAID(p *points) {
 }
 
 // addMemoryErrors reports the errors of all memory controllers since the
-// start. See the kernel's Documentation/admin-guide/RAS/main.rst.
+// start, unless one of them cannot be read. See the kernel's Documentation/admin-guide/RAS/main.rst.
 func (h hardware) addMemoryErrors(p *points) {
 	for _, kind := range [...]struct{ tag, file string }{{"corrected", "ce_count"}, {"uncorrected", "ue_count"}} {
 		files := h.glob("devices/system/edac/mc/mc*/" + kind.file)
 		var sum int64
+		known := len(files) > 0
 		for _, file := range files {
-			n, _ := readInt(file)
+			n, ok := readInt(file)
+			known = known && ok && n >= 0
 			sum += n
 		}
-		if len(files) > 0 {
+		if known {
 			p.add("dev.edac.errors", float64(sum), map[string]string{"type": kind.tag})
 		}
 	}

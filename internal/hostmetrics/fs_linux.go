@@ -72,15 +72,16 @@ func (f *filesystems) addFiles(p *points) error {
 		return fmt.Errorf("measuring open files: %w", err)
 	}
 	w := procfs.NewWords(content)
-	allocated, _ := w.Number()
+	allocated, ok1 := w.Number()
 	w.Skip(1)
-	limit, ok := w.Number()
-	if !ok {
+	limit, ok2 := w.Number()
+	if !ok1 || !ok2 {
 		return fmt.Errorf("measuring open files: %s holds no three numbers", f.openfd.Path)
 	}
 	p.add("kernel.files.max", float64(limit), nil)
 	p.add("kernel.files.allocated", float64(allocated), nil)
-	p.add("kernel.files.left", float64(limit)-float64(allocated), nil)
+	// root may open more than the limit, which may also be lowered.
+	p.add("kernel.files.left", float64(limit-min(allocated, limit)), nil)
 	p.add("kernel.files.allocated.percent", 100*float64(allocated)/float64(limit), nil)
 	return nil
 }
@@ -150,22 +151,11 @@ func (f *filesystems) forgetAnswered() {
 	}
 }
 
-// addTo reports space as df does: used is what is not free, free is what
-// users without privilege may still take.
+// addTo reports what a look has shown; of a file system that cannot be tried,
+// only the space.
 func (r probed) addTo(p *points, m procfs.Mount, tags map[string]string) {
-	if s := r.space; r.spaceErr == nil && s.Blocks > 0 {
-		const mib = 1 << 20
-		unit := float64(s.Frsize)
-		if unit == 0 {
-			unit = float64(s.Bsize)
-		}
-		used := float64(s.Blocks) - float64(s.Bfree)
-		p.add("fs.space.total", float64(s.Blocks)*unit/mib, tags)
-		p.add("fs.space.used", used*unit/mib, tags)
-		p.add("fs.space.free", float64(s.Bavail)*unit/mib, tags)
-		p.add("fs.space.used.percent", 100*used/(used+float64(s.Bavail)), tags)
-		// File systems without a table of inodes say 0 of 0.
-		p.add("fs.inodes.used.percent", 100*(float64(s.Files)-float64(s.Ffree))/float64(s.Files), tags)
+	if r.spaceErr == nil {
+		addSpace(p, r.space, tags)
 	}
 	switch {
 	case m.ReadOnly() || r.rwErr != nil:
@@ -173,5 +163,34 @@ func (r probed) addTo(p *points, m procfs.Mount, tags map[string]string) {
 		p.add("fs.files.rw", 1, tags)
 	default:
 		p.add("fs.files.rw", 0, tags)
+	}
+}
+
+// addSpace reports space as df does: used is what is not free, free is what
+// users without privilege may still take. Some file systems answer with parts
+// that are larger than their whole, such as a negative number as an unsigned
+// one (CephFS, gopsutil#1344): such a part is unknown, and what is made of it.
+func addSpace(p *points, s unix.Statfs_t, tags map[string]string) {
+	const mib = 1 << 20
+	unit := float64(s.Frsize)
+	if unit <= 0 {
+		unit = float64(s.Bsize)
+	}
+	if s.Blocks > 0 && unit > 0 {
+		p.add("fs.space.total", float64(s.Blocks)*unit/mib, tags)
+		if s.Bfree <= s.Blocks {
+			p.add("fs.space.used", float64(s.Blocks-s.Bfree)*unit/mib, tags)
+		}
+		if s.Bavail <= s.Blocks {
+			p.add("fs.space.free", float64(s.Bavail)*unit/mib, tags)
+		}
+		if s.Bfree <= s.Blocks && s.Bavail <= s.Bfree {
+			used := float64(s.Blocks - s.Bfree)
+			p.add("fs.space.used.percent", 100*used/(used+float64(s.Bavail)), tags)
+		}
+	}
+	// File systems without a table of inodes say 0 of 0.
+	if s.Ffree <= s.Files {
+		p.add("fs.inodes.used.percent", 100*float64(s.Files-s.Ffree)/float64(s.Files), tags)
 	}
 }

@@ -14,6 +14,7 @@ package hostmetrics
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -31,9 +32,12 @@ type Config struct {
 	// CoredumpDir is where core dumps appear, below Root. Empty stands for
 	// /home/coresave.
 	CoredumpDir string
-	// NTPServers are asked in turn until one answers. Empty stands for
-	// pool.ntp.org.
+	// NTPServers are asked in turn until one answers, HOST or HOST:PORT.
+	// Empty stands for pool.ntp.org; since nobody chose that server, a host
+	// that it does not answer has no offset, which is no error.
 	NTPServers []string
+	// Disable names kinds that are not measured at all, as in [KindNames].
+	Disable []string
 	// StateDir holds what must outlive the process, such as how far the login
 	// records have been read. Two agents must not share one. Empty: what was
 	// reported is forgotten with the process.
@@ -53,8 +57,20 @@ type Kind struct {
 	Collector agent.Collector
 }
 
-// Kinds returns the kinds that this system has, in the order of
-// docs/measurements.md. It reads nothing yet. Each collector may be used by one
+// KindNames returns the names of all kinds, also of those that this system does
+// not have, in the order of docs/measurements.md.
+func KindNames() []string {
+	var names []string
+	for _, m := range Measurements() {
+		if !slices.Contains(names, m.Kind) {
+			names = append(names, m.Kind)
+		}
+	}
+	return names
+}
+
+// Kinds returns the kinds that this system has and that are not disabled, in
+// the order of docs/measurements.md. It reads nothing yet. Each collector may be used by one
 // goroutine at a time; those of two calls do not know of each other.
 func Kinds(c Config) []Kind {
 	if c.Root == "" {
@@ -63,11 +79,8 @@ func Kinds(c Config) []Kind {
 	if c.CoredumpDir == "" {
 		c.CoredumpDir = "/home/coresave"
 	}
-	if len(c.NTPServers) == 0 {
-		c.NTPServers = []string{"pool.ntp.org"}
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return systemKinds(c)
+	return slices.DeleteFunc(systemKinds(c), func(k Kind) bool { return slices.Contains(c.Disable, k.Name) })
 }

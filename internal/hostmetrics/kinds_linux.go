@@ -10,7 +10,7 @@ func systemKinds(c Config) []Kind {
 		{"NET", 10 * time.Second, newNetwork(c.Root, c.InterfacePrefixes)},
 		{"FS", 300 * time.Second, newFilesystems(c)},
 		{"KERNEL", 300 * time.Second, newLogins(c)},
-		{"TIME", 300 * time.Second, clock{c.NTPServers}},
+		{"TIME", 300 * time.Second, newClock(c)},
 		{"DEV", 300 * time.Second, newHardware(c.Root)},
 		{"COREDUMP", 60 * time.Second, newCoredumps(c)},
 		{"PROC", 60 * time.Second, newProcesses(c.Root)},

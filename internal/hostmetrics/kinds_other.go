@@ -14,7 +14,7 @@ import (
 func systemKinds(c Config) []Kind {
 	return []Kind{
 		{"CPU", 10 * time.Second, agent.CollectorFunc(alive)},
-		{"TIME", 300 * time.Second, clock{c.NTPServers}},
+		{"TIME", 300 * time.Second, newClock(c)},
 		{"COREDUMP", 60 * time.Second, newCoredumps(c)},
 		{"PORT", 60 * time.Second, ports{}},
 	}

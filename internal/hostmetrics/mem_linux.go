@@ -17,10 +17,21 @@ func newMem(root string) agent.Collector {
 	return agent.CollectorFunc(m.collect)
 }
 
-// memory is what of /proc/meminfo is used, in KiB.
+// amount is a line of /proc/meminfo in KiB, unless it is missing.
+type amount struct {
+	kib   uint64
+	known bool
+}
+
+// within forgets an amount that is more than the whole it is part of.
+func (a amount) within(whole amount) amount {
+	a.known = a.known && whole.known && a.kib <= whole.kib
+	return a
+}
+
+// memory is what is used of /proc/meminfo.
 type memory struct {
-	total, free, available, buffers, cached, swapTotal, swapFree uint64
-	knowsAvailable                                               bool
+	total, free, available, buffers, cached, shmem, swapTotal, swapFree amount
 }
 
 func (m *mem) collect(context.Context) ([]agent.Metric, error) {
@@ -29,56 +40,86 @@ func (m *mem) collect(context.Context) ([]agent.Metric, error) {
 		return nil, fmt.Errorf("measuring memory: %w", err)
 	}
 	k := parseMemory(content)
-	if k.total == 0 {
+	if k.total.kib == 0 {
 		return nil, fmt.Errorf("measuring memory: %s has no MemTotal", m.info.Path)
 	}
-	used := float64(k.total) - float64(k.available)
 	p := make(points, 0, 7)
-	for _, v := range [...]struct {
-		name string
-		kib  float64
-	}{
-		{"mem.total", float64(k.total)},
-		{"mem.used", used},
-		{"mem.free", float64(k.available)},
-		{"mem.buffers", float64(k.buffers)},
-		{"mem.cached", float64(k.cached)},
-	} {
-		p.add(v.name, v.kib/1024, nil)
+	p.addAmount("mem.total", k.total)
+	// Containers may show a limit of their own as the total beside the host's
+	// other figures (btop#473).
+	available := k.estimateAvailable().within(k.total)
+	if available.known {
+		p.addAmount("mem.used", amount{k.total.kib - available.kib, true})
 	}
-	p.add("mem.used.percent", 100*used/float64(k.total), nil)
-	// Without swap this is 0/0, and left out.
-	p.add("mem.swap.used.percent", 100*(float64(k.swapTotal)-float64(k.swapFree))/float64(k.swapTotal), nil)
+	p.addAmount("mem.free", available)
+	p.addAmount("mem.buffers", k.buffers.within(k.total))
+	p.addAmount("mem.cached", k.cached.within(k.total))
+	p.addUsedPercent("mem.used.percent", available, k.total)
+	// lxcfs#412 shows more swap free than there is.
+	p.addUsedPercent("mem.swap.used.percent", k.swapFree.within(k.swapTotal), k.swapTotal)
 	return p, nil
 }
 
-// parseMemory estimates what is available as free, buffers and cached where
-// the kernel, older than 3.14, does not say it.
+// addAmount reports an amount in MiB.
+func (p *points) addAmount(name string, a amount) {
+	if a.known {
+		p.add(name, float64(a.kib)/1024, nil)
+	}
+}
+
+// addUsedPercent reports the share of whole that is not free. Without swap it
+// is 0/0, and left out.
+func (p *points) addUsedPercent(name string, free, whole amount) {
+	if free.known {
+		p.add(name, 100*float64(whole.kib-free.kib)/float64(whole.kib), nil)
+	}
+}
+
+// estimateAvailable returns MemAvailable. Kernels before 3.14 do not have it:
+// there it is free, buffers and the cache but for shared memory, which counts
+// as cached and cannot be dropped.
+func (m memory) estimateAvailable() amount {
+	if m.available.known {
+		return m.available
+	}
+	if !m.free.known || !m.buffers.known || !m.cached.known || m.shmem.kib > m.cached.kib {
+		return amount{}
+	}
+	return amount{m.free.kib + m.buffers.kib + m.cached.kib - m.shmem.kib, true}
+}
+
 func parseMemory(content []byte) (m memory) {
 	for len(content) > 0 {
 		var line []byte
 		line, content = procfs.CutLine(content)
 		key, value, _ := bytes.Cut(line, []byte{':'})
-		w := procfs.NewWords(value)
-		switch string(key) {
-		case "MemTotal":
-			m.total, _ = w.Number()
-		case "MemFree":
-			m.free, _ = w.Number()
-		case "MemAvailable":
-			m.available, m.knowsAvailable = w.Number()
-		case "Buffers":
-			m.buffers, _ = w.Number()
-		case "Cached":
-			m.cached, _ = w.Number()
-		case "SwapTotal":
-			m.swapTotal, _ = w.Number()
-		case "SwapFree":
-			m.swapFree, _ = w.Number()
+		if into := m.field(key); into != nil {
+			w := procfs.NewWords(value)
+			into.kib, into.known = w.Number()
 		}
 	}
-	if !m.knowsAvailable {
-		m.available = min(m.free+m.buffers+m.cached, m.total)
-	}
 	return m
+}
+
+// field returns nil for a key that is not used.
+func (m *memory) field(key []byte) *amount {
+	switch string(key) {
+	case "MemTotal":
+		return &m.total
+	case "MemFree":
+		return &m.free
+	case "MemAvailable":
+		return &m.available
+	case "Buffers":
+		return &m.buffers
+	case "Cached":
+		return &m.cached
+	case "Shmem":
+		return &m.shmem
+	case "SwapTotal":
+		return &m.swapTotal
+	case "SwapFree":
+		return &m.swapFree
+	}
+	return nil
 }

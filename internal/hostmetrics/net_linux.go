@@ -182,8 +182,15 @@ func (i *netInterface) addTo(p *points, seconds float64) {
 	}
 }
 
-// readSpeed learns the speed in Mbit/s. It is unknown (-1, or an error) where
-// the link is down or the interface has none.
+// Speeds that stand for the kernel's SPEED_UNKNOWN, -1: as drivers of 16 bits
+// have it, and the largest that is not unknown (linux/ethtool.h).
+const (
+	unknownSpeed16 = 1<<16 - 1
+	largestSpeed   = 1<<31 - 1
+)
+
+// readSpeed learns the speed in Mbit/s. It is unknown (-1 in various forms, 0,
+// or an error) where the link is down or the interface has none.
 func (n *network) readSpeed(i *netInterface) {
 	if !i.mbitsAt.IsZero() && time.Since(i.mbitsAt) < speedEvery {
 		return
@@ -192,7 +199,8 @@ func (n *network) readSpeed(i *netInterface) {
 	speed := procfs.File{Path: filepath.Join(n.class, i.name, "speed")}
 	if content, err := speed.Read(); err == nil {
 		w := procfs.NewWords(content)
-		mbits, _ := w.Number()
-		i.mbits = float64(mbits)
+		if mbits, _ := w.Number(); mbits <= largestSpeed && mbits != unknownSpeed16 {
+			i.mbits = float64(mbits)
+		}
 	}
 }

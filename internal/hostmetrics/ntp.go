@@ -4,25 +4,54 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/beevik/ntp"
 	"github.com/lodastack/agent"
 )
 
-// ntpTimeout is the time limit of one server.
-const ntpTimeout = 5 * time.Second
+const (
+	// defaultNTPServer is asked where no server is configured.
+	defaultNTPServer = "pool.ntp.org"
+	// ntpTimeout is the time limit of one address of a server.
+	ntpTimeout = 3 * time.Second
+	ntpPort    = "123"
+)
 
 // clock measures how wrong the host's clock is.
-type clock struct{ servers []string }
+type clock struct {
+	servers []string // empty: the default
+	log     *slog.Logger
+	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	silent  bool // the default server did not answer last time
+}
+
+func newClock(c Config) *clock {
+	return &clock{servers: c.NTPServers, log: c.Logger, lookup: net.DefaultResolver.LookupNetIP}
+}
 
 // Collect returns the offset that the first server gives that answers: what
 // has to be added to the host's time to get the server's. See RFC 5905.
-func (c clock) Collect(ctx context.Context) ([]agent.Metric, error) {
+func (c *clock) Collect(ctx context.Context) ([]agent.Metric, error) {
+	if len(c.servers) > 0 {
+		return c.ask(ctx, c.servers)
+	}
+	metrics, err := c.ask(ctx, []string{defaultNTPServer})
+	if err != nil && !c.silent && ctx.Err() == nil {
+		c.log.Info("time.offset is not measured: set time.servers to NTP servers that this host can reach", "error", err)
+	}
+	c.silent = err != nil
+	return metrics, nil
+}
+
+func (c *clock) ask(ctx context.Context, servers []string) ([]agent.Metric, error) {
 	var errs []error
-	for _, server := range c.servers {
-		offset, err := askNTP(ctx, server)
+	for _, server := range servers {
+		offset, err := c.askServer(ctx, server)
 		if err == nil {
 			var p points
 			p.add("time.offset", offset.Seconds(), nil)
@@ -36,12 +65,64 @@ func (c clock) Collect(ctx context.Context) ([]agent.Metric, error) {
 	return nil, errors.Join(errs...)
 }
 
-func askNTP(ctx context.Context, server string) (time.Duration, error) {
+// askServer asks one address of the server after the other until one answers.
+func (c *clock) askServer(ctx context.Context, server string) (time.Duration, error) {
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		host, port = server, ntpPort
+	}
+	addresses, err := c.resolve(ctx, host)
+	if err != nil {
+		return 0, err
+	}
+	var errs []error
+	for _, address := range addresses {
+		offset, err := askNTP(ctx, net.JoinHostPort(address.String(), port))
+		if err == nil {
+			return offset, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return 0, errors.Join(errs...)
+}
+
+// resolve returns the host's addresses, IPv6 and IPv4 in turn and IPv6 first:
+// a host whose IPv6 leads nowhere loses one timeout, not one an address.
+func (c *clock) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if address, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return []netip.Addr{address}, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, ntpTimeout)
+	defer cancel()
+	all, err := c.lookup(limited, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	var v6, v4, mixed []netip.Addr
+	for _, address := range all {
+		if address = address.Unmap(); address.Is4() {
+			v4 = append(v4, address)
+		} else {
+			v6 = append(v6, address)
+		}
+	}
+	for i := range max(len(v6), len(v4)) {
+		mixed = append(mixed, v6[min(i, len(v6)):min(i+1, len(v6))]...)
+		mixed = append(mixed, v4[min(i, len(v4)):min(i+1, len(v4))]...)
+	}
+	return mixed, nil
+}
+
+// askNTP asks the server at an address with a port.
+func askNTP(ctx context.Context, address string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, ntpTimeout)
 	defer cancel()
 	stop := func() bool { return true }
 	defer func() { stop() }()
-	answer, err := ntp.QueryWithOptions(server, ntp.QueryOptions{
+	answer, err := ntp.QueryWithOptions(address, ntp.QueryOptions{
 		Timeout: ntpTimeout,
 		Dialer: func(_, address string) (net.Conn, error) {
 			var d net.Dialer
@@ -54,7 +135,10 @@ func askNTP(ctx context.Context, server string) (time.Duration, error) {
 		},
 	})
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%s: %w", address, err)
 	}
-	return answer.ClockOffset, answer.Validate()
+	if err := answer.Validate(); err != nil {
+		return 0, fmt.Errorf("%s: %w", address, err)
+	}
+	return answer.ClockOffset, nil
 }

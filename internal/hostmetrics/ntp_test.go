@@ -82,3 +82,14 @@ func TestASilentNTPServerEndsWithTheRound(t *testing.T) {
 	require.Empty(t, names)
 	require.Less(t, time.Since(began), 2*time.Second)
 }
+
+func TestTheNextAddressOfAnNTPServerIsAskedWhereOneIsSilent(t *testing.T) {
+	_, port, err := net.SplitHostPort(ntpServer(t, time.Minute, 2)) // of 127.0.0.1
+	require.NoError(t, err)
+	kinds := hostmetrics.Kinds(hostmetrics.Config{NTPServers: []string{"time.test:" + port}})
+	hostmetrics.FakeDNS(kinds, "::1", "127.0.0.2", "127.0.0.1")
+	metrics, err := collector(t, kinds, "TIME").Collect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, metrics, 1)
+	require.InDelta(t, 60, metrics[0].Value, 0.5)
+}

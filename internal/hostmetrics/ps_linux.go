@@ -1,8 +1,11 @@
 package hostmetrics
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +23,7 @@ type processCounter struct {
 	processes procfs.PIDLister
 	buf       []byte
 	zombies   int
+	seesAll   bool // at the last count
 	counted   time.Time
 }
 
@@ -32,21 +36,29 @@ func (c *processCounter) read(p *points) error {
 	if err != nil {
 		return fmt.Errorf("counting processes: %w", err)
 	}
-	p.add("ps.total.num", float64(len(pids)), nil)
+	// Where /proc is mounted with hidepid=2, only the own user's processes are
+	// listed; without it, there is always one with the ID 1.
+	if slices.Contains(pids, 1) {
+		p.add("ps.total.num", float64(len(pids)), nil)
+	}
 	if c.counted.IsZero() || time.Since(c.counted) >= zombiesEvery {
 		c.countZombies(pids)
 		c.counted = time.Now()
 	}
-	p.add("ps.zombies.num", float64(c.zombies), nil)
+	if c.seesAll {
+		p.add("ps.zombies.num", float64(c.zombies), nil)
+	}
 	return nil
 }
 
 // countZombies passes over processes that have ended meanwhile.
 func (c *processCounter) countZombies(pids []int) {
-	c.zombies = 0
+	c.zombies, c.seesAll = 0, slices.Contains(pids, 1)
 	for _, pid := range pids {
 		n, err := procfs.ReadInto(c.processes.Dir+"/"+strconv.Itoa(pid)+"/stat", &c.buf)
 		if err != nil {
+			// hidepid=1 closes the files of other users' processes.
+			c.seesAll = c.seesAll && !errors.Is(err, os.ErrPermission)
 			continue
 		}
 		if stat, ok := procfs.ParseStat(c.buf[:n]); ok && stat.State == 'Z' {

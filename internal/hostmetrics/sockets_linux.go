@@ -44,18 +44,19 @@ func (s *sockets) readSockets(p *points) error {
 	if used, ok := keyed(content, "sockets:", "used"); ok {
 		p.add("net.sockets.used", float64(used), nil)
 	}
-	timewait, hasTimewait := keyed(content, "TCP:", "tw")
-	if inuse, ok := keyed(content, "TCP:", "inuse"); ok {
-		content6, err := s.sockstat6.Read()
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("measuring sockets: %w", err)
-		}
-		inuse6, _ := keyed(content6, "TCP6:", "inuse")
-		p.add("net.tcp.inuse", float64(inuse+inuse6), nil)
-	}
-	if hasTimewait {
+	if timewait, ok := keyed(content, "TCP:", "tw"); ok {
 		p.add("net.tcp.timewait", float64(timewait), nil)
 	}
+	inuse, ok := keyed(content, "TCP:", "inuse")
+	if !ok {
+		return nil
+	}
+	content6, err := s.sockstat6.Read()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("measuring sockets: %w", err)
+	}
+	inuse6, _ := keyed(content6, "TCP6:", "inuse")
+	p.add("net.tcp.inuse", float64(inuse+inuse6), nil)
 	return nil
 }
 
@@ -80,16 +81,14 @@ func keyed(content []byte, head, key string) (uint64, bool) {
 
 func (s *sockets) readTCP(p *points) error {
 	var now tcpCounters
-	content, err := s.netstat.Read()
-	if err != nil {
-		return fmt.Errorf("measuring TCP: %w", err)
+	netstat, netstatErr := s.netstat.Read()
+	if netstatErr == nil {
+		now.listenDrops, now.hasListenDrops = columned(netstat, "TcpExt:", "ListenDrops")
 	}
-	now.listenDrops, now.hasListenDrops = columned(content, "TcpExt:", "ListenDrops")
-	content, err = s.snmp.Read()
-	if err != nil {
-		return fmt.Errorf("measuring TCP: %w", err)
+	snmp, snmpErr := s.snmp.Read()
+	if snmpErr == nil {
+		now.retransmits, now.hasRetransmits = columned(snmp, "Tcp:", "RetransSegs")
 	}
-	now.retransmits, now.hasRetransmits = columned(content, "Tcp:", "RetransSegs")
 	seconds := s.clock.lap()
 	if now.hasListenDrops && s.before.hasListenDrops {
 		p.addRate("net.tcp.listendrops", s.before.listenDrops, now.listenDrops, seconds, 1, nil)
@@ -98,6 +97,9 @@ func (s *sockets) readTCP(p *points) error {
 		p.addRate("net.tcp.retrans", s.before.retransmits, now.retransmits, seconds, 1, nil)
 	}
 	s.before = now
+	if err := errors.Join(netstatErr, snmpErr); err != nil {
+		return fmt.Errorf("measuring TCP: %w", err)
+	}
 	return nil
 }
 

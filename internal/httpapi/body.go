@@ -72,49 +72,15 @@ var errTooLarge = errors.New("too large")
 
 // readAll reads all of body, unless that is more than a body may have or than
 // share can take. length is -1 where it is not known.
+//
+// It joins chunks, because a buffer that grows leaves several times its size
+// behind as garbage. A large body of known length moves into its place once it
+// has shown that it is one: a caller who announces much and sends nothing gets
+// no memory, and does not keep others out.
 func (a *api) readAll(body io.Reader, length int64, share *memoryShare) (string, error) {
-	if length > largeBody {
-		return a.readLarge(body, length, share)
+	if length > largeBody && share.otherIsLarge() {
+		return "", errOtherLarge()
 	}
-	return a.readChunks(body, share)
-}
-
-// readLarge reads a large body of known length. Its place in memory is taken
-// at once, which only one body at a time may do: callers who announce much and
-// send nothing must not fill the memory.
-func (a *api) readLarge(body io.Reader, length int64, share *memoryShare) (string, error) {
-	if !share.isOnlyLarge() {
-		return "", otherIsLarge()
-	}
-	if err := share.take(length + chunkBytes); err != nil {
-		return "", err
-	}
-	chunk := a.chunks.Get().(*[chunkBytes]byte)
-	defer a.chunks.Put(chunk)
-	var text strings.Builder
-	text.Grow(int(length))
-	for {
-		n, err := fill(chunk[:], body)
-		text.Write(chunk[:n])
-		if errors.Is(err, io.EOF) {
-			share.give(chunkBytes)
-			return text.String(), nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-}
-
-// otherIsLarge is the answer to a large body while there is another one.
-func otherIsLarge() error {
-	return problem(http.StatusServiceUnavailable, "Another body of more than %d bytes is being read:"+
-		" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
-}
-
-// readChunks reads a body of unknown length, or a small one. It joins chunks,
-// because a buffer that grows leaves several times its size behind as garbage.
-func (a *api) readChunks(body io.Reader, share *memoryShare) (string, error) {
 	var chunks []*[chunkBytes]byte
 	defer func() {
 		for _, chunk := range chunks {
@@ -136,17 +102,56 @@ func (a *api) readChunks(body io.Reader, share *memoryShare) (string, error) {
 		if int64(size) > a.config.MaxBody {
 			return "", errTooLarge
 		}
-		if size > largeBody && !share.isOnlyLarge() {
-			return "", otherIsLarge()
+		if size <= largeBody {
+			continue
+		}
+		if !share.isOnlyLarge() {
+			return "", errOtherLarge()
+		}
+		if length > int64(size) && !end {
+			return a.readRest(chunks, size, body, length, share)
 		}
 	}
 	var text strings.Builder
 	text.Grow(size)
+	joinChunks(&text, chunks, size)
+	share.give(int64(len(chunks)) * chunkBytes)
+	return text.String(), nil
+}
+
+// readRest reads what follows the chunks, which have size bytes, of a body of
+// known length.
+func (a *api) readRest(chunks []*[chunkBytes]byte, size int, body io.Reader, length int64, share *memoryShare) (string, error) {
+	if err := share.take(length - int64(len(chunks))*chunkBytes); err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	text.Grow(int(length))
+	joinChunks(&text, chunks, size)
+	for {
+		n, err := fill(chunks[0][:], body)
+		text.Write(chunks[0][:n])
+		if errors.Is(err, io.EOF) {
+			share.give(int64(len(chunks)) * chunkBytes)
+			return text.String(), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// joinChunks writes the size bytes of chunks.
+func joinChunks(text *strings.Builder, chunks []*[chunkBytes]byte, size int) {
 	for _, chunk := range chunks {
 		text.Write(chunk[:min(chunkBytes, size-text.Len())])
 	}
-	share.give(int64(len(chunks)) * chunkBytes)
-	return text.String(), nil
+}
+
+// errOtherLarge is the answer to a large body while there is another one.
+func errOtherLarge() error {
+	return problem(http.StatusServiceUnavailable, "Another body of more than %d bytes is being read:"+
+		" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
 }
 
 // fill reads until chunk is full. Unlike io.ReadFull it leaves the error at the
@@ -230,6 +235,13 @@ func (s *memoryShare) isOnlyLarge() bool {
 		s.budget.large = s
 	}
 	return s.budget.large == s
+}
+
+// otherIsLarge tells whether another large body is under way.
+func (s *memoryShare) otherIsLarge() bool {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	return s.budget.large != nil && s.budget.large != s
 }
 
 // free gives back all that was taken.

@@ -1,11 +1,12 @@
-// Package logfile writes a log to a file that is exchanged when it is full:
+// Package logfile writes a log to a file that is rotated when it is full:
 //
 //	agent.log      being written
 //	agent.log.1    the one before
 //	agent.log.5    the oldest that is kept
 //
-// The files are bounded to the byte. (lumberjack and timberjack count in
-// megabytes, and keep a goroutine for as long as the process lives.)
+// A file that somebody moves, deletes or truncates is noticed at the next line.
+// Files are bounded to the byte. (lumberjack and timberjack count in megabytes,
+// and keep a goroutine for as long as the process lives.)
 package logfile
 
 import (
@@ -16,6 +17,8 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // Config says where the log goes, and how much of it is kept.
@@ -30,52 +33,60 @@ type Config struct {
 	Keep int
 }
 
-// File is a log file; it is an [io.WriteCloser]. A write that fails, because
-// the disk is full, say, loses its own line; the next one tries anew. It is
-// safe for concurrent use.
+// File is a log file; it is an [io.WriteCloser]. A write that fails, on a full
+// disk for example, loses its own line; the next one tries again. It is safe
+// for concurrent use.
 type File struct {
 	config Config
 
 	mu     sync.Mutex
 	file   *os.File // guarded by mu; nil where it could not be opened
-	size   int64    // guarded by mu
 	torn   bool     // guarded by mu; the last line lacks its end
 	closed bool     // guarded by mu
 }
 
-// Open opens the log file and goes on at its end. A full disk is no error:
-// the file is opened when there is room.
+// Open opens the log file and continues at its end. A full disk is no error:
+// the file is opened when there is room. A symbolic link, a pipe or anything
+// else that is no regular file is refused.
 func Open(config Config) (*File, error) {
 	f := &File{config: config}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.open(); err != nil && !errors.Is(err, syscall.ENOSPC) {
+	if _, err := f.open(); err != nil && !errors.Is(err, syscall.ENOSPC) {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	// Files of a time when more were kept.
+	// Files from when more were kept.
 	for i := config.Keep + 1; os.Remove(f.name(i)) == nil; i++ {
 	}
 	return f, nil
 }
 
-// open opens the file where it is not open. mu is held.
-func (f *File) open() error {
+// open opens the file, unless it is open and still has its name, and returns
+// its size. mu is held.
+func (f *File) open() (size int64, err error) {
 	if f.file != nil {
-		return nil
+		// What cannot be found out now is no reason to lose a line.
+		named, err := os.Lstat(f.config.Path)
+		open, openErr := f.file.Stat()
+		if openErr == nil && (err == nil && os.SameFile(named, open) || err != nil && !errors.Is(err, fs.ErrNotExist)) {
+			return open.Size(), nil
+		}
+		f.file.Close()
+		f.file, f.torn = nil, false
 	}
 	if err := os.MkdirAll(filepath.Dir(f.config.Path), 0o755); err != nil {
-		return err
+		return 0, err
 	}
-	file, err := os.OpenFile(f.config.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	file, err := safefile.Open(f.config.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return errors.Join(err, file.Close())
+		return 0, errors.Join(err, file.Close())
 	}
-	f.file, f.size = file, info.Size()
-	return nil
+	f.file = file
+	return info.Size(), nil
 }
 
 // Write appends line, in a new file where the old one has no room for it.
@@ -85,28 +96,28 @@ func (f *File) Write(line []byte) (int, error) {
 	if f.closed {
 		return 0, fs.ErrClosed
 	}
-	if err := f.open(); err != nil {
+	size, err := f.open()
+	if err != nil {
 		return 0, err
 	}
 	if f.torn {
 		if _, err := f.file.Write([]byte{'\n'}); err != nil {
 			return 0, err
 		}
-		f.size++
+		size++
 		f.torn = false
 	}
-	if f.size > 0 && f.size+int64(len(line)) > f.config.MaxSize {
+	if size > 0 && size+int64(len(line)) > f.config.MaxSize {
 		if err := f.rotate(); err != nil {
 			return 0, err
 		}
 	}
 	n, err := f.file.Write(line)
-	f.size += int64(n)
 	f.torn = n > 0 && n < len(line)
 	return n, err
 }
 
-// rotate renames the files and begins a new one. mu is held.
+// rotate renames the files and starts a new one. mu is held.
 func (f *File) rotate() error {
 	err := f.file.Close()
 	f.file = nil
@@ -118,7 +129,8 @@ func (f *File) rotate() error {
 			err = errors.Join(err, moved)
 		}
 	}
-	return errors.Join(err, f.open())
+	_, openErr := f.open()
+	return errors.Join(err, openErr)
 }
 
 // name returns the path of the i-th file, of which the 0th is being written.

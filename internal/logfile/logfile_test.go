@@ -3,6 +3,7 @@
 package logfile_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -123,4 +124,60 @@ func TestADirectoryThatCannotBeMadeIsAnError(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err := logfile.Open(logfile.Config{Path: filepath.Join(file, "agent.log"), MaxSize: 100})
 	require.ErrorContains(t, err, "open the log: ")
+}
+
+func TestAFileThatIsMovedDeletedOrTruncatedIsNoticedAtTheNextLine(t *testing.T) {
+	for name, disturb := range map[string]func(path string) error{
+		"moved":              func(path string) error { return os.Rename(path, path+".old") },
+		"deleted":            os.Remove,
+		"with its directory": func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+		"truncated":          func(path string) error { return os.Truncate(path, 0) },
+		"replaced": func(path string) error {
+			return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o640))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "log", "agent.log")
+			f := open(t, logfile.Config{Path: path, MaxSize: 25, Keep: 1})
+			for range 2 {
+				_, err := f.Write([]byte("line 0001\n"))
+				require.NoError(t, err)
+			}
+			require.NoError(t, disturb(path))
+			for range 2 { // which fit only if the first two are not counted
+				_, err := f.Write([]byte("line 0002\n"))
+				require.NoError(t, err)
+			}
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, "line 0002\nline 0002\n", string(content))
+			require.NoFileExists(t, path+".1")
+		})
+	}
+}
+
+func TestNothingIsWrittenThroughALinkOrIntoAPipe(t *testing.T) {
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, "theirs")
+	require.NoError(t, os.WriteFile(theirs, nil, 0o600))
+	link, pipe := filepath.Join(dir, "link.log"), filepath.Join(dir, "pipe.log")
+	require.NoError(t, os.Symlink(theirs, link))
+	require.NoError(t, unix.Mkfifo(pipe, 0o600))
+	for path, want := range map[string]string{link: "a symbolic link", pipe: "a named pipe"} {
+		_, err := logfile.Open(logfile.Config{Path: path, MaxSize: 100, Keep: 1})
+		require.EqualError(t, err, "open the log: "+path+" is "+want)
+	}
+
+	path := filepath.Join(dir, "agent.log")
+	f := open(t, logfile.Config{Path: path, MaxSize: 100, Keep: 1})
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Symlink(theirs, path))
+	_, err := f.Write([]byte("line\n"))
+	require.ErrorContains(t, err, path+" is a symbolic link")
+	content, err := os.ReadFile(theirs)
+	require.NoError(t, err)
+	require.Empty(t, content)
+	require.NoError(t, os.Remove(path))
+	_, err = f.Write([]byte("line\n"))
+	require.NoError(t, err)
 }

@@ -3,6 +3,7 @@
 package pidfile_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,9 +24,10 @@ func TestTheHolderOfThePIDFileIsTheRunningAgent(t *testing.T) {
 	path := path(t)
 	held, err := pidfile.Take(path)
 	require.NoError(t, err)
-	pid, err := pidfile.Running(path)
+	running, err := pidfile.Running(path)
 	require.NoError(t, err)
-	require.Equal(t, os.Getpid(), pid)
+	defer running.Close()
+	require.Equal(t, os.Getpid(), running.PID)
 
 	_, err = pidfile.Take(path)
 	require.EqualError(t, err, fmt.Sprintf("an agent is running already as process %d (pid file %s);"+
@@ -105,4 +107,68 @@ func TestAProcessHasExitedBeforeItsParentKnows(t *testing.T) {
 	require.Eventually(t, func() bool { return pidfile.Exited(child.Process.Pid) }, 5*time.Second, 5*time.Millisecond)
 	require.NoError(t, child.Wait())
 	require.True(t, pidfile.Exited(child.Process.Pid))
+}
+
+func TestARemovedPIDFileIsNoFaultAndIsWrittenAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.pid")
+	held, err := pidfile.Take(path)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, held.Renew())
+	running, err := pidfile.Running(path)
+	require.NoError(t, err)
+	defer running.Close()
+	require.Equal(t, os.Getpid(), running.PID)
+	require.NoError(t, held.Renew(), "there is nothing to do")
+
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, held.Release())
+}
+
+func TestThePIDFileOfAnotherIsNotRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.pid")
+	first, err := pidfile.Take(path)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(path))
+	second, err := pidfile.Take(path)
+	require.NoError(t, err)
+	require.ErrorContains(t, first.Renew(), "an agent is running already")
+	require.NoError(t, first.Release())
+	require.FileExists(t, path)
+	require.NoError(t, second.Release())
+	require.NoFileExists(t, path)
+}
+
+func TestWhoeverWaitsLearnsHowTheAgentEnded(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(t *testing.T, held *pidfile.File, path string)
+		want string
+	}{
+		"cleanly": {end: func(t *testing.T, held *pidfile.File, _ string) { require.NoError(t, held.Release()) }},
+		"with an error": {
+			end: func(t *testing.T, held *pidfile.File, _ string) {
+				require.NoError(t, held.Fail(errors.New("3 points are lost")))
+				require.NoError(t, held.Release())
+			},
+			want: "3 points are lost",
+		},
+		"by a kill": {
+			end:  func(*testing.T, *pidfile.File, string) {},
+			want: "it was killed or crashed, and did not stop cleanly",
+		},
+		"and another began": {end: func(t *testing.T, _ *pidfile.File, path string) {
+			require.NoError(t, os.WriteFile(path, []byte("99999999\n"), 0o600))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "agent.pid")
+			held, err := pidfile.Take(path)
+			require.NoError(t, err)
+			running, err := pidfile.Running(path)
+			require.NoError(t, err)
+			defer running.Close()
+			c.end(t, held, path)
+			require.Equal(t, c.want, running.Failure())
+		})
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // Check says why the directory at path cannot be the agent's own: it is, or
@@ -16,7 +18,7 @@ import (
 func Check(path string) error {
 	path = filepath.Clean(path)
 	err := check(path)
-	if resolved := resolve(path); err == nil && resolved != path {
+	if resolved := safefile.Resolve(path); err == nil && resolved != path {
 		if err = check(resolved); err != nil {
 			err = fmt.Errorf("%s leads to %s: %w", path, resolved, err)
 		}
@@ -28,7 +30,7 @@ func Check(path string) error {
 // plugins in the directory at plugins: it would be, hold or be part of one of
 // them, PLUGINS/NS/PROJECT. Names that begin with a dot are no namespaces.
 func CheckData(plugins, data string) error {
-	plugins, data = resolve(plugins), resolve(data)
+	plugins, data = safefile.Resolve(plugins), safefile.Resolve(data)
 	if contains(data, plugins) {
 		return fmt.Errorf("%s holds the plugins (agent.pluginsdir); name a directory of its own, or leave the key out", data)
 	}
@@ -53,40 +55,27 @@ func check(path string) error {
 	shared := append(sharedDirs(), homes("/etc/passwd")...)
 	for _, system := range systemTrees() {
 		switch {
-		case path == system || path == resolve(system):
+		case path == system || path == safefile.Resolve(system):
 			return fmt.Errorf("%s belongs to the system; %s", path, advice)
-		case contains(system, path) || contains(resolve(system), path):
+		case contains(system, path) || contains(safefile.Resolve(system), path):
 			return fmt.Errorf("%s is in %s, which belongs to the system; %s", path, system, advice)
 		}
 		shared = append(shared, system)
 	}
 	for _, other := range shared {
-		if path == other || path == resolve(other) {
+		if path == other || path == safefile.Resolve(other) {
 			return fmt.Errorf("%s is not the agent's alone; %s", path, advice)
 		}
 	}
-	if parent := filepath.Dir(path); parent == "/home" || parent == resolve("/home") {
+	if parent := filepath.Dir(path); parent == "/home" || parent == safefile.Resolve("/home") {
 		return fmt.Errorf("%s is directly in %s, where people's homes are; %s", path, parent, advice)
 	}
 	for _, other := range shared {
-		if contains(path, other) || contains(path, resolve(other)) {
+		if contains(path, other) || contains(path, safefile.Resolve(other)) {
 			return fmt.Errorf("%s contains %s, which is not the agent's alone; %s", path, other, advice)
 		}
 	}
 	return nil
-}
-
-// resolve follows the symbolic links in the part of path that exists.
-func resolve(path string) string {
-	path = filepath.Clean(path)
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		return resolved
-	}
-	parent := filepath.Dir(path)
-	if parent == path {
-		return path
-	}
-	return filepath.Join(resolve(parent), filepath.Base(path))
 }
 
 // contains tells whether other is dir or lies in it.

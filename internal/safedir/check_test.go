@@ -29,7 +29,7 @@ func TestDirectoriesOfTheSystemAndHomesAreRefused(t *testing.T) {
 		require.ErrorContains(t, safedir.Check(dir), "name a directory of the agent's own", dir)
 	}
 	// Only here does it cost nothing to be wrong.
-	require.ErrorContains(t, safedir.Empty(home), "is not the agent's alone")
+	require.ErrorContains(t, new(safedir.Owned).Empty(home), "is not the agent's alone")
 	require.DirExists(t, home)
 	for _, dir := range []string{
 		"/usr/local/agent-plugins", "/usr/local/lib/agent", "/var/lib/agent", "/opt/agent", "/srv/agent", "/run/agent",

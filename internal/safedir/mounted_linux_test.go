@@ -42,7 +42,7 @@ func TestEmptyDoesNotEnterWhatIsMountedBelow(t *testing.T) {
 			require.NoError(t, os.WriteFile(gone, nil, 0o700))
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, "other", "project"), 0o700))
 
-			require.EqualError(t, safedir.Empty(dir), dir+" is not empty: "+target+
+			require.EqualError(t, new(safedir.Owned).Empty(dir), dir+" is not empty: "+target+
 				" is mounted in it and left alone; umount what is there (umount PATH), then do this again")
 			require.FileExists(t, kept)
 			require.NoFileExists(t, gone)
@@ -59,7 +59,7 @@ func TestEmptyLeavesAFileThatIsMounted(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte("mine"), 0o600))
 	}
 	mount(t, source, target, "", unix.MS_BIND)
-	require.ErrorContains(t, safedir.Empty(dir), target+" is mounted in it")
+	require.ErrorContains(t, new(safedir.Owned).Empty(dir), target+" is mounted in it")
 	require.FileExists(t, source)
 }
 
@@ -67,6 +67,6 @@ func TestADirectoryThatIsAMountPointItselfIsEmptied(t *testing.T) {
 	dir := t.TempDir()
 	mount(t, "none", dir, "tmpfs", 0)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
-	require.NoError(t, safedir.Empty(dir))
+	require.NoError(t, new(safedir.Owned).Empty(dir))
 	require.NoFileExists(t, filepath.Join(dir, "file"))
 }

@@ -1,5 +1,6 @@
-// Package safedir empties directories that belong to the agent, and refuses
-// those that cannot: the system's and people's own.
+// Package safedir looks after the directories that belong to the agent: it
+// refuses those that cannot, such as the system's and people's own, locks them
+// for one process, and empties them.
 package safedir
 
 import (
@@ -8,15 +9,21 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // Empty removes what is inside the directory at path, and nothing else. Links
-// that lead out of it are removed, not followed. What is mounted below it
-// stays, with the directories that lead there; the error then names it and
-// says what to do. A directory that is not there is empty. Empty refuses what
-// [Check] refuses.
-func Empty(path string) error {
+// that lead out of it are removed, not followed. What is mounted below it, and
+// what another process owns there (see [Own]), stays with the directories that
+// lead there; the error then names it and says what to do. A directory that is
+// not there is empty. Empty refuses what [Check] refuses.
+//
+// The lock of a directory that o owns goes last: until then no other agent can
+// take it.
+func (o *Owned) Empty(path string) error {
 	if err := Check(path); err != nil {
 		return fmt.Errorf("empty a directory: %w", err)
 	}
@@ -36,10 +43,13 @@ func Empty(path string) error {
 	if err != nil {
 		return fmt.Errorf("empty %s: %w", path, err)
 	}
-	e := emptying{device: device(info), mountPoints: points}
-	e.empty(root, resolve(path))
+	e := emptying{owned: o, device: device(info), mountPoints: points}
+	e.empty(root, safefile.Resolve(path))
 	if e.err != nil {
 		e.err = fmt.Errorf("empty %s: %w", path, e.err)
+	}
+	for _, used := range e.used {
+		e.err = errors.Join(e.err, fmt.Errorf("%s is not empty: %w", path, used))
 	}
 	if len(e.mounted) > 0 {
 		e.err = errors.Join(e.err, fmt.Errorf("%s is not empty: %s mounted in it and left alone; umount what is there (umount PATH), then do this again",
@@ -48,11 +58,13 @@ func Empty(path string) error {
 	return e.err
 }
 
-// emptying is one walk of [Empty].
+// emptying is one walk of [Owned.Empty].
 type emptying struct {
+	owned       *Owned
 	device      uint64          // of the directory that is emptied
 	mountPoints map[string]bool // by resolved path
 	mounted     []string        // what was left because it is a mount point
+	used        []*InUseError   // what was left because another process owns it
 	err         error           // the first
 }
 
@@ -62,6 +74,11 @@ func (e *emptying) empty(dir *os.Root, path string) bool {
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	e.failed(err)
 	gone := err == nil
+	isLock := func(entry fs.DirEntry) bool { return entry.Name() == lockName }
+	if i := slices.IndexFunc(entries, isLock); i >= 0 {
+		lock := entries[i]
+		entries = append(slices.Delete(entries, i, i+1), lock)
+	}
 	for _, entry := range entries {
 		gone = e.remove(dir, entry, filepath.Join(path, entry.Name())) && gone
 	}
@@ -99,6 +116,10 @@ func (e *emptying) emptyBelow(dir *os.Root, name, path string) bool {
 	}
 	if device(info) != e.device {
 		e.mounted = append(e.mounted, path)
+		return false
+	}
+	if used := e.owned.usedByAnother(below, path); used != nil {
+		e.used = append(e.used, used)
 		return false
 	}
 	return e.empty(below, path)

@@ -22,7 +22,7 @@ func TestEmptyRemovesWhatIsInsideAndNothingElse(t *testing.T) {
 	require.NoError(t, os.Symlink(kept, filepath.Join(dir, "ns", "link")))
 	require.NoError(t, os.Symlink("../..", filepath.Join(dir, "up")))
 
-	require.NoError(t, safedir.Empty(dir))
+	require.NoError(t, new(safedir.Owned).Empty(dir))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
@@ -30,5 +30,5 @@ func TestEmptyRemovesWhatIsInsideAndNothingElse(t *testing.T) {
 }
 
 func TestADirectoryThatIsNotThereIsEmpty(t *testing.T) {
-	require.NoError(t, safedir.Empty(filepath.Join(t.TempDir(), "none")))
+	require.NoError(t, new(safedir.Owned).Empty(filepath.Join(t.TempDir(), "none")))
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// badValues has values for each key of the config that are of the right type
+// and still cannot be used.
+func badValues() map[string][]string {
+	return map[string][]string{
+		"agent.listen":          {`"127.0.0.1"`, `"127.0.0.1:99999"`, `"ho st:1232"`},
+		"agent.ifaceprefix":     {`[ "" ]`, `[ "eth 0" ]`},
+		"agent.registryaddr":    {`"/etc/agent-registry.toml"`, `"ftp://registry"`, `"http://"`, `"file://relative"`},
+		"agent.pluginsdir":      {`"plugins"`, `"/"`, `"/etc/passwd"`, `"/tmp"`},
+		"agent.pluginsuser":     {`"no-such-user"`},
+		"agent.git":             {`"https://git.example.com/"`, `"ext::sh -c %s"`, `"-%s"`},
+		"agent.branch":          {`"-b"`, `"a..b"`, `"a b"`},
+		"agent.datadir":         {`"data"`, `"/usr/lib/agent"`, `"/tmp"`},
+		"agent.pidfile":         {`"agent.pid"`, `"/tmp"`},
+		"agent.hostname":        {`'web\'`, `"web 1"`, "\"web\\n1\"", `"` + strings.Repeat("x", 70_000) + `"`},
+		"agent.updateinterval":  {`"10"`, `"0s"`, `"48h"`, `-5`},
+		"output.name":           {`"kafka"`},
+		"output.servers":        {`[]`, `[ "nsqd" ]`, `[ ":4150" ]`, `[ "a:0" ]`, `[ "a:1", "a:1" ]`},
+		"output.buffersize":     {`0`, `10000001`},
+		"output.format":         {`"xml"`},
+		"output.topicprefix":    {`"a b"`, `"` + strings.Repeat("x", 64) + `"`},
+		"output.maxmessagesize": {`1`, `"1GB"`, `"much"`},
+		"output.spoolsize":      {`1`, `-1`},
+		"output.spoolage":       {`"1s"`, `"400d"`},
+		"output.tls":            {`"yes"`},
+		"output.tlsca":          {`"/nonexistent"`, `"/etc/passwd"`},
+		"output.tlscert":        {`"/nonexistent"`},
+		"output.tlskey":         {`"/nonexistent"`},
+		"output.tlsservername":  {`"example.com"`}, // without output.tls
+		"output.authsecretfile": {`"/nonexistent"`, `"/dev/null"`, `"/etc/passwd"`},
+		"api.tokenfile":         {`"/nonexistent"`, `"/dev/zero"`, `"/etc/passwd"`},
+		"api.tlscert":           {`"/nonexistent"`},
+		"api.tlskey":            {`"/nonexistent"`},
+		"api.clientca":          {`"/nonexistent"`},
+		"api.socket":            {`"agent.sock"`, `"/` + strings.Repeat("x", 108) + `"`},
+		"api.hosts":             {`[ "" ]`, `[ "agent:1232" ]`, `[ "http://agent" ]`},
+		"api.namespaces":        {`[ "" ]`, `[ "shop.[" ]`, `[ "shop web" ]`},
+		"api.maxbody":           {`1`, `"1GiB"`},
+		"api.headertimeout":     {`"0s"`, `"25h"`},
+		"api.readtimeout":       {`"0s"`, `"25h"`},
+		"api.writetimeout":      {`"0s"`, `"25h"`},
+		"api.idletimeout":       {`"0s"`, `"25h"`},
+		"api.maxconnections":    {`0`, `100001`},
+		"log.logdir":            {`"log"`, `"/etc/passwd"`, `"/tmp"`},
+		"log.loglevel":          {`"LOUD"`},
+		"log.logrotatenum":      {`-1`, `10001`},
+		"log.logrotatesize":     {`1`, `"1 mile"`},
+		"time.servers":          {`[ "" ]`, `[ "a b" ]`},
+		"coredump.dir":          {`"cores"`},
+	}
+}
+
+// keysOfTheDocumentation are all keys of docs/configuration.md, which another
+// test holds to be those that are read.
+func keysOfTheDocumentation(t *testing.T) []string {
+	t.Helper()
+	content, err := os.ReadFile("../../docs/configuration.md")
+	require.NoError(t, err)
+	var keys []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `.*?\\|").FindAllString(string(content), -1) {
+		for _, key := range regexp.MustCompile("`([a-z]+\\.[a-z]+)`").FindAllStringSubmatch(row, -1) {
+			keys = append(keys, key[1])
+		}
+	}
+	return keys
+}
+
+func TestCheckAndStartRefuseTheSameValuesOfEachKey(t *testing.T) {
+	for _, key := range keysOfTheDocumentation(t) {
+		values := badValues()[key]
+		require.NotEmpty(t, values, "name a bad value of %s", key)
+		for _, value := range append(values, `[ 1 ]`) { // and one of no key's type
+			t.Run(fmt.Sprintf("%s=%.30s", key, value), func(t *testing.T) {
+				h := newHost(t)
+				config, err := os.ReadFile(h.config)
+				require.NoError(t, err)
+				lines := strings.Split(string(config), "\n")
+				lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, key+" =") })
+				h.write(t, "agent.conf", strings.Join(lines, "\n")+key+" = "+value+"\n")
+
+				var check, start strings.Builder
+				require.Equal(t, exitFailed, run([]string{"check", "-f", h.config}, &check, &check))
+				require.Contains(t, check.String(), ": "+strings.SplitN(key, ".", 2)[0]+".")
+				require.Contains(t, check.String(), key)
+				require.Equal(t, exitFailed, run([]string{"start", "-f", h.config}, &start, &start))
+				require.Equal(t, strings.TrimPrefix(check.String(), "agent check: "), strings.TrimPrefix(start.String(), "agent start: "))
+			})
+		}
+	}
+}

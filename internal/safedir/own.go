@@ -1,0 +1,151 @@
+package safedir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/lodastack/agent/internal/filelock"
+	"github.com/lodastack/agent/internal/safefile"
+)
+
+// lockName is the file in a directory by which a process owns it. Names that
+// begin with a dot are no namespaces.
+const lockName = ".lock"
+
+// Dir is a directory of the agent.
+type Dir struct {
+	Path string
+	// Key of the config that names it, for errors.
+	Key string
+	// Perm is the mode in which it is made.
+	Perm fs.FileMode
+}
+
+// InUseError says that another process owns the directory at Path.
+type InUseError struct {
+	Path string
+	// Key of the config that names it. Empty where none is known.
+	Key string
+	// Owner is its process id, or "unknown".
+	Owner string
+}
+
+// Error says what to do.
+func (e *InUseError) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("directory %s is in use by process %s; stop it first", e.Path, e.Owner)
+	}
+	return fmt.Sprintf("%s: directory %s is in use by process %s; stop it, or give each agent directories of its own (%s)",
+		e.Key, e.Path, e.Owner, e.Key)
+}
+
+// Owned are directories that this process has locked. The locks end with the
+// process, however it ends.
+type Owned struct {
+	locks []*filelock.Lock
+	paths []string // resolved
+}
+
+// Own locks the directories for this process, in turn, and makes those that are
+// missing. Its error is an [*InUseError] where another process, or another
+// owner in this one, has one of them, and otherwise says what to do about a
+// directory that cannot be used. Two of dirs may be the same one.
+func Own(dirs ...Dir) (*Owned, error) {
+	return own(dirs, func(d Dir) error {
+		if err := safefile.CheckDir(d.Path); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(d.Path), 0o755); err != nil {
+			return err
+		}
+		if err := os.Mkdir(d.Path, d.Perm); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+// OwnExisting is [Own] for those of the directories that are there, whoever
+// they belong to.
+func OwnExisting(dirs ...Dir) (*Owned, error) {
+	return own(dirs, func(Dir) error { return nil })
+}
+
+func own(dirs []Dir, prepare func(Dir) error) (*Owned, error) {
+	o := &Owned{}
+	for _, d := range dirs {
+		err := prepare(d)
+		if path := safefile.Resolve(d.Path); err == nil && !slices.Contains(o.paths, path) {
+			o.paths = append(o.paths, path)
+			err = o.lock(d)
+		}
+		if err != nil {
+			return nil, errors.Join(advise(d, err), o.Close())
+		}
+	}
+	return o, nil
+}
+
+// lock locks the directory, if it is there.
+func (o *Owned) lock(d Dir) error {
+	l, err := filelock.Take(filepath.Join(d.Path, lockName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_ = l.Write("") // the process id is for messages; a full disk is no reason not to start
+	o.locks = append(o.locks, l)
+	return nil
+}
+
+// advise says of which directory the error is, and what to do.
+func advise(d Dir, err error) error {
+	var held *filelock.HeldError
+	switch {
+	case errors.As(err, &held):
+		return &InUseError{Path: d.Path, Key: d.Key, Owner: held.Owner}
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: this user may not write into %s: do this as root or as the agent's user, or name another directory with %s (%w)", d.Key, d.Path, d.Key, err)
+	}
+	return fmt.Errorf("%s: %w", d.Key, err)
+}
+
+// Close unlocks the directories. It may be called more than once, and on nil.
+func (o *Owned) Close() error {
+	if o == nil {
+		return nil
+	}
+	var errs []error
+	for _, l := range o.locks {
+		errs = append(errs, l.Release())
+	}
+	o.locks = nil
+	return errors.Join(errs...)
+}
+
+// usedByAnother returns an error where somebody else owns the directory.
+func (o *Owned) usedByAnother(dir *os.Root, path string) *InUseError {
+	if slices.Contains(o.paths, path) {
+		return nil
+	}
+	info, err := dir.Lstat(lockName)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	file, err := dir.OpenFile(lockName, os.O_RDWR, 0)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	if !errors.Is(filelock.TryLock(file), filelock.ErrLocked) {
+		return nil
+	}
+	owner, _ := filelock.Content(file)
+	return &InUseError{Path: path, Owner: owner}
+}

@@ -1,0 +1,127 @@
+//go:build unix
+
+package safefile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// CheckDir says why the directory at path is not the process's own: another
+// user than the process's and root owns it or may write into it, or could put
+// another directory in its place. A directory that is not there yet is judged
+// by those above it. ACLs are not looked at.
+func CheckDir(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		if err := checkOwner(path, info); err != nil {
+			return err
+		}
+		if mode := info.Mode().Perm(); mode&0o022 != 0 {
+			return fmt.Errorf("%s is writable by others than its owner (mode %#o); run chmod go-w %s, or name another directory", path, mode, path)
+		}
+	}
+	return checkAbove(path)
+}
+
+// CheckFile says why others than the process's user and root may change the
+// file at path or put another one in its place and, where it is a secret, why
+// others may read it. Links are followed. A file that is not there is not
+// judged, nor is a pipe.
+func CheckFile(path string, secret bool) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	if err := checkOwner(path, info); err != nil {
+		return err
+	}
+	switch mode := info.Mode().Perm(); {
+	case mode&0o002 != 0 || mode&0o020 != 0 && !privateGroup(info):
+		return fmt.Errorf("%s is writable by others than its owner (mode %#o); run chmod go-w %s", path, mode, path)
+	case secret && mode&0o004 != 0:
+		return fmt.Errorf("%s is a secret that every user may read (mode %#o); run chmod o-r %s", path, mode, path)
+	}
+	return checkAbove(path)
+}
+
+// checkAbove checks the directories above path, by the names in it and by where
+// its links lead.
+func checkAbove(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if err := checkParents(path); err != nil {
+		return err
+	}
+	return checkParents(Resolve(path))
+}
+
+// checkParents checks each directory above path, and path itself where it is a
+// link. Groups may write into them: some systems have such directories, as
+// Ubuntu's /var/log.
+func checkParents(path string) error {
+	for above := path; above != "/"; above = filepath.Dir(above) {
+		info, err := os.Lstat(above)
+		if err != nil || above == path && info.Mode().Type() != fs.ModeSymlink {
+			continue // not there yet, or judged already
+		}
+		if err := checkOwner(above, info); err != nil {
+			return fmt.Errorf("%s leads through a place of another user: %w", path, err)
+		}
+		if mode := info.Mode(); mode.IsDir() && mode&0o002 != 0 && mode&fs.ModeSticky == 0 {
+			return fmt.Errorf("%s is in %s, where every user may exchange it (mode %#o); run chmod o-w %s, or name another path", path, above, mode.Perm(), above)
+		}
+	}
+	return nil
+}
+
+// checkOwner wants an owner who may do everything here anyway.
+func checkOwner(path string, info fs.FileInfo) error {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || stat.Uid == 0 || stat.Uid == uint32(os.Geteuid()) || stat.Uid == unmapped && inUserNamespace() {
+		return nil
+	}
+	return fmt.Errorf("%s belongs to %s, and the agent runs as %s; run chown %s %s, or name another path",
+		path, userName(stat.Uid), userName(uint32(os.Geteuid())), userName(uint32(os.Geteuid())), path)
+}
+
+// unmapped is whom the kernel shows as the owner where a user namespace does
+// not know the real one (/proc/sys/kernel/overflowuid), as in a rootless
+// container: its host's root, above all.
+const unmapped = 65534
+
+// inUserNamespace tells whether the process is in a user namespace that lacks
+// users of the host (user_namespaces(7)).
+func inUserNamespace() bool {
+	content, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(content)), " ") != "0 0 4294967295"
+}
+
+// privateGroup tells whether the file's group is that of its owner alone, as
+// most systems make one for each user.
+func privateGroup(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Gid == stat.Uid
+}
+
+// userName returns the name of the user, or the number.
+func userName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}

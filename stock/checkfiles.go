@@ -1,0 +1,173 @@
+package stock
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/lodastack/agent/internal/configfile"
+	"github.com/lodastack/agent/internal/safefile"
+)
+
+// checkAccess calls fail for each file and directory of the agent that others
+// than its user and root could change, and each secret that others may read.
+func (c Config) checkAccess(path string, fail func(key, reason string)) {
+	failed := func(key string, err error) {
+		if err != nil {
+			fail(key, err.Error())
+		}
+	}
+	failed("", safefile.CheckFile(path, false))
+	failed("agent.pluginsdir", safefile.CheckDir(c.Agent.PluginsDir))
+	failed("agent.datadir", safefile.CheckDir(c.DataDir()))
+	failed("agent.pidfile", checkRegular(c.Agent.PIDFile))
+	if c.Log.LogDir != "" {
+		failed("log.logdir", safefile.CheckDir(c.Log.LogDir))
+		for _, name := range []string{logName, auditName} {
+			failed("log.logdir", checkRegular(filepath.Join(c.Log.LogDir, name)))
+		}
+	}
+	for key, path := range c.secretFiles() {
+		failed(key, safefile.CheckFile(path, true))
+	}
+	for key, path := range c.certificateFiles() {
+		failed(key, safefile.CheckFile(path, false))
+	}
+}
+
+// secretFiles are the files that only the agent's user may read, by key. Some
+// may be empty.
+func (c Config) secretFiles() map[string]string {
+	return map[string]string{
+		"api.tokenfile":         c.API.TokenFile,
+		"api.tlskey":            c.API.TLSKey,
+		"output.tlskey":         c.Output.TLSKey,
+		"output.authsecretfile": c.Output.AuthSecretFile,
+	}
+}
+
+// certificateFiles are the files that say whom the agent trusts, by key. Some
+// may be empty.
+func (c Config) certificateFiles() map[string]string {
+	return map[string]string{
+		"api.tlscert":    c.API.TLSCert,
+		"api.clientca":   c.API.ClientCA,
+		"output.tlscert": c.Output.TLSCert,
+		"output.tlsca":   c.Output.TLSCA,
+	}
+}
+
+// checkRegular wants a regular file at path, or nothing.
+func checkRegular(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().IsRegular() {
+		return nil
+	}
+	return fmt.Errorf("%w; remove it, or name another path", &safefile.NotRegularError{Path: path, Mode: info.Mode()})
+}
+
+// checkPath wants an absolute path: an agent may be started anywhere.
+func checkPath(path string) error {
+	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+		return fmt.Errorf("%q is no absolute path; begin it with /", path)
+	}
+	return nil
+}
+
+// checkDir wants the absolute path of a directory, or of nothing yet.
+func checkDir(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := checkPath(path); err != nil {
+		return err
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is no directory", path)
+	}
+	return nil
+}
+
+// checkSecret wants a file with something in it, or none.
+func checkSecret(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := readSecret(path)
+	return err
+}
+
+// readSecret returns what is in the file, without blanks around it.
+func readSecret(path string) (string, error) {
+	if err := checkPath(path); err != nil {
+		return "", err
+	}
+	content, err := configfile.Content(path)
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(content))
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty; write the secret into it", path)
+	}
+	return secret, nil
+}
+
+// checkKeyPair wants a certificate with its key, or neither.
+func checkKeyPair(failed func(string, error), certKey, cert, keyKey, key string) {
+	switch {
+	case cert == "" && key == "":
+	case cert == "":
+		failed(keyKey, fmt.Errorf("a key without its certificate; set %s too", certKey))
+	case key == "":
+		failed(certKey, fmt.Errorf("a certificate without its key; set %s too", keyKey))
+	default:
+		_, err := loadKeyPair(cert, key)
+		failed(certKey, err)
+	}
+}
+
+// loadKeyPair reads PEM files of a certificate and its key.
+func loadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := configfile.Content(certFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := configfile.Content(keyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// checkCertificates wants a PEM file of certificates, or none.
+func checkCertificates(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := readCertificates(path)
+	return err
+}
+
+// readCertificates reads a PEM file of certificates to trust.
+func readCertificates(path string) (*x509.CertPool, error) {
+	content, err := configfile.Content(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("%s has no certificate in it; it must be a PEM file", path)
+	}
+	return pool, nil
+}
