@@ -58,6 +58,7 @@ func badValues() map[string][]string {
 		"log.logrotatenum":      {`-1`, `10001`},
 		"log.logrotatesize":     {`1`, `"1 mile"`},
 		"time.servers":          {`[ "" ]`, `[ "a b" ]`},
+		"collect.disable":       {`[ "NOTHING" ]`},
 		"coredump.dir":          {`"cores"`},
 	}
 }
