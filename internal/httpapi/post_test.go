@@ -351,25 +351,33 @@ func TestPostTakesAFullBodyOfUsualMetrics(t *testing.T) {
 }
 
 func TestOfLargeBodiesOneIsTakenAtATime(t *testing.T) {
-	test := newAPITest(t, agent.WithAPINamespaces("other"))
-	hold := make(chan struct{})
-	test.output.set(func(o *apiOutput) { o.hold = hold })
-	body := "[" + strings.Repeat(`{"name":"a","tags":{"path":"/some/path/of/usual/length"},"value":1},`, 30000) + `{"name":"a","value":1}]`
-	answers := make(chan answer, 8)
-	for range cap(answers) {
-		go func() { answers <- test.do(t, "POST", "/post?ns=ns.one", body) }()
+	for _, c := range []struct {
+		name   string
+		change func(*http.Request)
+	}{{"of known length", func(*http.Request) {}}, {"of unknown length", func(r *http.Request) { r.ContentLength = -1 }}} {
+		t.Run(c.name, func(t *testing.T) {
+			test := newAPITest(t, agent.WithAPINamespaces("other"))
+			hold := make(chan struct{})
+			test.output.set(func(o *apiOutput) { o.hold = hold })
+			body := "[" + strings.Repeat(`{"name":"a","tags":{"path":"/some/path/of/usual/length"},"value":1},`, 30000) + `{"name":"a","value":1}]`
+			answers := make(chan answer, 8)
+			for range cap(answers) {
+				go func() { answers <- test.do(t, "POST", "/post?ns=ns.one", body, c.change) }()
+			}
+			for range cap(answers) - 1 {
+				got := <-answers
+				require.Equal(t, 503, got.status, got.body)
+				require.NotEmpty(t, got.header.Get("Retry-After"))
+				require.Contains(t, got.body, "Another body")
+			}
+			small := make(chan answer)
+			go func() { small <- test.do(t, "POST", "/post?ns=other", `[{"name":"a","value":1}]`) }()
+			close(hold)
+			require.Equal(t, 200, (<-small).status, "small ones find room all the same")
+			require.Equal(t, 200, (<-answers).status)
+			require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", body, c.change).status, "the next one is taken")
+		})
 	}
-	for range cap(answers) - 1 {
-		got := <-answers
-		require.Equal(t, 503, got.status, got.body)
-		require.NotEmpty(t, got.header.Get("Retry-After"))
-	}
-	small := make(chan answer)
-	go func() { small <- test.do(t, "POST", "/post?ns=other", `[{"name":"a","value":1}]`) }()
-	close(hold)
-	require.Equal(t, 200, (<-small).status, "small ones find room all the same")
-	require.Equal(t, 200, (<-answers).status)
-	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", body).status, "the next one is taken")
 }
 
 func TestStuckOutputCostsBoundedMemoryAndIsToldWith503(t *testing.T) {
