@@ -162,9 +162,9 @@ func (a apiAgent) Figures() httpapi.Figures {
 	s := a.Agent.Status()
 	f := httpapi.Figures{
 		Version: s.Build.Version, Commit: s.Build.Commit, GoVersion: s.Build.GoVersion,
-		Started:  s.Started,
+		Started: s.Started, Namespaces: s.Namespaces,
 		Accounts: make(map[string]httpapi.Account, len(s.Accounts)),
-		Output:   httpapi.OutputFigures{Failed: s.Output.Error != ""},
+		Output:   httpapi.OutputFigures{Failed: s.Output.Error != "", Oldest: a.delivery.Oldest()},
 		Registry: httpapi.RegistryFigures{
 			Failed: s.Registry.Error != "", InForce: s.Registry.InForce,
 			Answered: s.Registry.Answered, Problems: len(s.Registry.Problems),
@@ -179,20 +179,24 @@ func (a apiAgent) Figures() httpapi.Figures {
 		})
 	}
 	if disk := s.Output.Disk; disk != nil {
-		f.Output.Disk = &httpapi.DiskFigures{Points: disk.Points, Bytes: disk.Bytes}
+		f.Output.Disk = &httpapi.DiskFigures{Points: disk.Points, Bytes: disk.Bytes, Limit: disk.Limit}
+		if oldest := f.Output.Oldest; oldest.IsZero() || !disk.Oldest.IsZero() && disk.Oldest.Before(oldest) {
+			f.Output.Oldest = disk.Oldest
+		}
 	}
 	for _, c := range s.Collectors {
 		f.Collectors = append(f.Collectors, httpapi.CollectorFigures{
-			Kind: c.Kind, Runs: c.Runs, Failures: c.Failures, Invalid: c.Invalid, Duration: c.Duration,
+			Kind: c.Kind, Runs: c.Runs, Failures: c.Failures, Invalid: c.Invalid,
+			Interval: c.Interval, Duration: c.Duration, LastRun: c.LastRun,
 		})
 	}
 	for _, p := range s.Plugins {
 		plugin := httpapi.PluginFigures{
 			Namespace: p.Namespace, Repo: p.Repo, Enabled: p.Enabled, Installed: p.Installed,
-			Runs: p.Runs, Failures: p.Failures, Invalid: p.Invalid,
+			Runs: p.Runs, Failures: p.Failures, Invalid: p.Invalid, Interval: p.Interval,
 		}
 		if p.LastRun != nil {
-			plugin.HasRun, plugin.Duration = true, p.LastRun.Duration
+			plugin.LastRun, plugin.Duration = p.LastRun.Time, p.LastRun.Duration
 		}
 		f.Plugins = append(f.Plugins, plugin)
 	}

@@ -74,6 +74,7 @@ func TestRootPackageLinksNoPart(t *testing.T) {
 		"./internal/lineproto",
 		"./internal/pluginargs",
 		"./internal/postbody",
+		"./internal/procfs",
 		"./internal/repopath",
 		"./internal/safefile",
 		"./internal/statefile",

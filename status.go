@@ -8,6 +8,8 @@ import (
 // Status is what the agent knows of itself. Its JSON is what /me/status
 // answers.
 type Status struct {
+	// Version is that of Build, where scripts made for earlier agents look.
+	Version  string    `json:"version"`
 	Build    Build     `json:"build"`
 	Hostname string    `json:"hostname"`
 	Started  time.Time `json:"started"`
@@ -71,6 +73,7 @@ type CollectorStatus struct {
 // Status returns how the agent fares. It is safe for concurrent use.
 func (a *Agent) Status() Status {
 	s := Status{
+		Version:    a.config.build.Version,
 		Build:      a.config.build,
 		Hostname:   a.hostname(),
 		Started:    a.started,

@@ -65,6 +65,8 @@ type DiskDetails struct {
 	Points int64 `json:"points"`
 	Bytes  int64 `json:"bytes"`
 	Files  int   `json:"files"`
+	// Limit bounds Bytes; zero: nothing does.
+	Limit int64 `json:"limit,omitempty"`
 	// Oldest is about the time of the oldest point.
 	Oldest time.Time `json:"oldest,omitzero"`
 }

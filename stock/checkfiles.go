@@ -28,7 +28,9 @@ func (c Config) checkAccess(path string, fail func(key, reason string)) {
 	failed("agent.pidfile", checkRegular(c.Agent.PIDFile))
 	if c.Log.LogDir != "" {
 		failed("log.logdir", safefile.CheckDir(c.Log.LogDir))
-		failed("log.logdir", checkRegular(filepath.Join(c.Log.LogDir, logName)))
+		for _, name := range []string{logName, auditName} {
+			failed("log.logdir", checkRegular(filepath.Join(c.Log.LogDir, name)))
+		}
 	}
 	for key, path := range c.secretFiles() {
 		failed(key, safefile.CheckFile(path, true))

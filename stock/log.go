@@ -14,8 +14,11 @@ import (
 	"github.com/lodastack/agent/internal/safedir"
 )
 
-// logName is the file in the log directory.
-const logName = "agent.log"
+// Files in the log directory.
+const (
+	logName   = "agent.log"
+	auditName = "audit.log"
+)
 
 // Log is where the agent logs, as its config says. It can be configured anew
 // while it is used. Reopen and Close are not safe for concurrent use.
@@ -60,7 +63,7 @@ func (l *Log) Reopen(cfg LogConfig) error {
 		if owned != l.owned {
 			err = errors.Join(err, owned.Close())
 		}
-		return err
+		return fmt.Errorf("log.logdir: %w", err)
 	}
 	l.level.Set(cfg.Level)
 	err = errors.Join(l.auditSink.change(audit), l.sink.change(log))
@@ -71,32 +74,21 @@ func (l *Log) Reopen(cfg LogConfig) error {
 	return err
 }
 
-// openLogFiles opens the two files, or neither where there is no LogDir.
+// openLogFiles opens the files in the log directory; nil where there is none.
 func openLogFiles(cfg LogConfig) (log, audit io.WriteCloser, err error) {
 	if cfg.LogDir == "" {
 		return nil, nil, nil
 	}
-	logFile, err := openLogFile(cfg, logName)
-	if err != nil {
+	open := func(name string) (io.WriteCloser, error) {
+		return logfile.Open(logfile.Config{Path: filepath.Join(cfg.LogDir, name), MaxSize: cfg.LogRotateSize, Keep: cfg.LogRotateNum})
+	}
+	if log, err = open(logName); err != nil {
 		return nil, nil, err
 	}
-	auditFile, err := openLogFile(cfg, "audit.log")
-	if err != nil {
-		return nil, nil, errors.Join(err, logFile.Close())
+	if audit, err = open(auditName); err != nil {
+		return nil, nil, errors.Join(err, log.Close())
 	}
-	return logFile, auditFile, nil
-}
-
-func openLogFile(cfg LogConfig, name string) (*logfile.File, error) {
-	file, err := logfile.Open(logfile.Config{
-		Path:    filepath.Join(cfg.LogDir, name),
-		MaxSize: cfg.LogRotateSize,
-		Keep:    cfg.LogRotateNum,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("log.logdir: %w", err)
-	}
-	return file, nil
+	return log, audit, nil
 }
 
 // ownLogDir takes the directory of the log for this process. On a full disk it
@@ -112,7 +104,7 @@ func ownLogDir(dir string) (*safedir.Owned, error) {
 	return owned, err
 }
 
-// Close closes the log files and gives up their directory. What is logged
+// Close closes the log files and gives up its directory. What is logged
 // afterwards goes to standard error.
 func (l *Log) Close() error {
 	err := errors.Join(l.auditSink.change(nil), l.sink.change(nil), l.owned.Close())

@@ -50,6 +50,7 @@ func badValues() map[string][]string {
 		"api.clientca":          {`"/nonexistent"`},
 		"api.socket":            {`"agent.sock"`, `"/` + strings.Repeat("x", 108) + `"`},
 		"api.hosts":             {`[ "" ]`, `[ "agent:1232" ]`, `[ "http://agent" ]`},
+		"api.namespaces":        {`[ "" ]`, `[ "shop.[" ]`, `[ "shop web" ]`},
 		"api.maxbody":           {`1`, `"1GiB"`},
 		"api.headertimeout":     {`"0s"`, `"25h"`},
 		"api.readtimeout":       {`"0s"`, `"25h"`},

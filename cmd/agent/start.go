@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -49,6 +50,9 @@ func start(c *call) (err error) {
 	if err := cell.LimitOwnMemory(ownMemory); err != nil {
 		fmt.Fprintln(c.stderr, "agent:", err)
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory(cfg))
+	}
 	service, err := stock.NewService(c.config)
 	if err != nil {
 		return err
@@ -59,6 +63,15 @@ func start(c *call) (err error) {
 // ownMemory limits what the agent itself uses, in bytes, where systemd has
 // delegated a cgroup to it. Plugins and git have limits of their own.
 const ownMemory = 256 << 20
+
+// softMemory is from how many bytes on the garbage collector works harder, so
+// that a large post does not leave the garbage of the one before beside it. The
+// memory that is in use stays below: it is bounded by the largest body, the
+// decoded metrics of which take several times its size, and by the buffer.
+func softMemory(cfg stock.Config) int64 {
+	const base, point = 16 << 20, 512
+	return base + 5*cfg.API.MaxBody + point*int64(cfg.Output.BufferSize)
+}
 
 // sameRequest is how soon after the first a second signal still is part of the
 // same request: timeout(1), for example, signals the process and its group.

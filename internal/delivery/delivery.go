@@ -108,7 +108,7 @@ type Engine[T any] struct {
 	files   ledgerFiles
 	breaker breaker
 	said    refusalLog
-	spare   sync.Pool // of *entry[T] that somebody has waited for
+	spare   sync.Pool   // of *entry[T] that somebody has waited for
 	storage *storage[T] // nil without a store
 
 	started sync.Once

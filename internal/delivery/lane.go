@@ -35,6 +35,7 @@ type lane[T any] struct {
 type entry[T any] struct {
 	points   []T
 	number   uint64       // entries are numbered as they come
+	since    time.Time    // when it came
 	deadline time.Time    // of who waits; zero without
 	state    atomic.Int32 // queued until it is claimed or left
 	done     chan error   // takes the end of it; nil where nobody waits
@@ -123,11 +124,24 @@ func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 	}
 }
 
+// Oldest returns since when the oldest batch waits in memory, those not counted
+// in that are being written; zero: none waits.
+func (e *Engine[T]) Oldest() (oldest time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.lanes {
+		if len(l.entries) > 0 && (oldest.IsZero() || l.entries[0].since.Before(oldest)) {
+			oldest = l.entries[0].since
+		}
+	}
+	return oldest
+}
+
 // enqueue adds an entry to its lane, and a writer where there is none. The
 // caller holds mu.
 func (e *Engine[T]) enqueue(key laneKey, n *entry[T]) {
 	e.entered++
-	n.number = e.entered
+	n.number, n.since = e.entered, time.Now()
 	l := e.lanes[key]
 	if l == nil {
 		l = &lane[T]{laneKey: key, writes: e.ctx}

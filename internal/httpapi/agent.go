@@ -87,6 +87,8 @@ const RunTimeout = "timeout"
 type Figures struct {
 	Version, Commit, GoVersion string
 	Started                    time.Time
+	// Namespaces of the host. Each has its counters from the start.
+	Namespaces []string
 	// Accounts of points, by namespace.
 	Accounts   map[string]Account
 	Output     OutputFigures
@@ -104,7 +106,9 @@ type Account struct {
 // OutputFigures tell about the output.
 type OutputFigures struct {
 	// Failed is true where the last write failed.
-	Failed  bool
+	Failed bool
+	// Oldest is since when the oldest point has waited; zero: none waits.
+	Oldest  time.Time
 	Servers []ServerFigures
 	// Disk is nil where nothing is kept on disk.
 	Disk *DiskFigures
@@ -119,6 +123,8 @@ type ServerFigures struct {
 // DiskFigures tell about points on disk.
 type DiskFigures struct {
 	Points, Bytes int64
+	// Limit bounds Bytes; zero: nothing does.
+	Limit int64
 }
 
 // RegistryFigures tell about the registry.
@@ -136,8 +142,10 @@ type RegistryFigures struct {
 type CollectorFigures struct {
 	Kind                    string
 	Runs, Failures, Invalid int64
-	// Duration of the last run, in seconds.
-	Duration float64
+	// Interval between the runs, and Duration of the last one, in seconds.
+	Interval, Duration float64
+	// LastRun is when the last run began; zero: there was none.
+	LastRun time.Time
 }
 
 // PluginFigures tell about a plugin.
@@ -145,8 +153,10 @@ type PluginFigures struct {
 	Namespace, Repo         string
 	Enabled, Installed      bool
 	Runs, Failures, Invalid int64
-	// HasRun is true once a run has ended, and Duration is that of the last
-	// one, in seconds.
-	HasRun   bool
+	// Interval between the runs, in seconds; zero: on demand only.
+	Interval float64
+	// LastRun is when the last finished run began; zero: there was none.
+	LastRun time.Time
+	// Duration of the last run, in seconds.
 	Duration float64
 }

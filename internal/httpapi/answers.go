@@ -31,8 +31,12 @@ func (c *answerCounts) add(path string, code int) {
 	c.by[answerKey{path, code}]++
 }
 
+// counts returns a copy of the counts.
 func (c *answerCounts) counts() map[answerKey]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.by == nil {
+		return map[answerKey]int64{}
+	}
 	return maps.Clone(c.by)
 }

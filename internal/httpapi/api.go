@@ -50,6 +50,8 @@ type endpoint struct {
 	// effect is true where a request does more than read. Callers take HEAD to
 	// be harmless, so it is not allowed there.
 	effect bool
+	// fails are the status codes of failures that not every endpoint has.
+	fails []int
 	// serve answers. An error that it returns becomes the answer.
 	serve func(w http.ResponseWriter, r *http.Request) error
 }
@@ -62,24 +64,29 @@ func (e endpoint) methods() []string {
 	return []string{http.MethodGet, http.MethodHead, http.MethodPost}
 }
 
+// codes returns the status codes that the endpoint answers with.
+func (e endpoint) codes() []int { return append([]int{200, 403, 500}, e.fails...) }
+
 // endpoints returns the API by path. openapi.json says the same to callers.
 func (a *api) endpoints() map[string]endpoint {
-	reading := func(serve func(http.ResponseWriter, *http.Request) error) endpoint { return endpoint{serve: serve} }
-	control := func(serve func(http.ResponseWriter, *http.Request) error) endpoint {
-		return endpoint{control: true, effect: true, serve: serve}
+	reading := func(serve func(http.ResponseWriter, *http.Request) error, fails ...int) endpoint {
+		return endpoint{serve: serve, fails: fails}
+	}
+	control := func(serve func(http.ResponseWriter, *http.Request) error, fails ...int) endpoint {
+		return endpoint{control: true, effect: true, serve: serve, fails: fails}
 	}
 	return map[string]endpoint{
-		"/post":            {effect: true, serve: a.servePost},
-		"/update":          control(a.serveUpdate),
+		"/post":            {effect: true, serve: a.servePost, fails: []int{400, 408, 413, 415, 503}},
+		"/update":          control(a.serveUpdate, 502, 503),
 		"/me/ns":           reading(a.serveNamespaces),
 		"/me/status":       reading(a.serveStatus),
 		"/plugins/list":    reading(a.servePlugins),
-		"/plugins/run":     control(a.servePluginRun),
-		"/plugins/update":  control(a.servePluginUpdate),
-		"/plugins/enable":  control(a.servePluginEnable),
-		"/plugins/disable": control(a.servePluginDisable),
+		"/plugins/run":     control(a.servePluginRun, 400, 404, 409, 502, 503, 504),
+		"/plugins/update":  control(a.servePluginUpdate, 400, 404, 502, 503),
+		"/plugins/enable":  control(a.servePluginEnable, 400, 404),
+		"/plugins/disable": control(a.servePluginDisable, 400, 404),
 		"/healthz":         reading(a.serveHealth),
-		"/readyz":          reading(a.serveReady),
+		"/readyz":          reading(a.serveReady, 503),
 		"/metrics":         reading(a.serveMetrics),
 		"/openapi.json":    reading(a.serveOpenAPI),
 	}

@@ -271,6 +271,13 @@ func TestPostWithABadMetricTakesNothingAndNamesIt(t *testing.T) {
 	require.Empty(t, test.output.posted("ns.one"))
 }
 
+func TestStatusHasTheVersionWhereEarlierAgentsHadIt(t *testing.T) {
+	test := newAPITest(t, agent.WithBuild(agent.Build{Version: "v9.8.7"}))
+	var status struct{ Version string }
+	require.NoError(t, json.Unmarshal([]byte(test.do(t, "GET", "/me/status", "").body), &status))
+	require.Equal(t, "v9.8.7", status.Version)
+}
+
 func TestPostIs503WhileTheOutputFails(t *testing.T) {
 	test := newAPITest(t)
 	test.output.set(func(o *apiOutput) { o.err = errors.New("no server answers") })

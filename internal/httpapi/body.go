@@ -16,8 +16,9 @@ const (
 	memoryBodies = 6
 	// leastMemory is what they may take in any case, in bytes.
 	leastMemory = 1 << 20
-	// largeBody is from how many bytes on a body has to be the only such one: of
-	// several that grow together until the memory is full, none would get in.
+	// largeBody is the size in bytes beyond which a body has to be the only such
+	// one: of several that grow together until the memory is full, none would get
+	// in.
 	largeBody = 1 << 20
 	// pointMemory is about what a decoded metric takes beside its text.
 	pointMemory = 384
@@ -39,6 +40,7 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	whole := http.MaxBytesReader(w, r.Body, a.config.MaxBody)
 	var body io.Reader = whole
+	length := r.ContentLength
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -47,12 +49,12 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 			return "", readProblem(err, tooLarge)
 		}
 		defer func() { _ = unzipped.Close() }() // the reader owns nothing
-		body = unzipped
+		body, length = unzipped, -1
 	default:
 		w.Header().Set("Accept-Encoding", "gzip")
 		return "", problem(http.StatusUnsupportedMediaType, "The Content-Encoding %.40q is not known: send gzip or none.", encoding)
 	}
-	text, err := a.readAll(body, share)
+	text, err := a.readAll(body, length, share)
 	if err != nil {
 		p := readProblem(err, tooLarge)
 		if p.Status == http.StatusServiceUnavailable {
@@ -69,9 +71,16 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 var errTooLarge = errors.New("too large")
 
 // readAll reads all of body, unless that is more than a body may have or than
-// share can take. It joins chunks, because a buffer that grows leaves several
-// times its size behind as garbage.
-func (a *api) readAll(body io.Reader, share *memoryShare) (string, error) {
+// share can take. length is -1 where it is not known.
+//
+// It joins chunks, because a buffer that grows leaves several times its size
+// behind as garbage. A large body of known length moves into its place once it
+// has shown that it is one: a caller who announces much and sends nothing gets
+// no memory, and does not keep others out.
+func (a *api) readAll(body io.Reader, length int64, share *memoryShare) (string, error) {
+	if length > largeBody && share.otherIsLarge() {
+		return "", errOtherLarge()
+	}
 	var chunks []*[chunkBytes]byte
 	defer func() {
 		for _, chunk := range chunks {
@@ -93,18 +102,56 @@ func (a *api) readAll(body io.Reader, share *memoryShare) (string, error) {
 		if int64(size) > a.config.MaxBody {
 			return "", errTooLarge
 		}
-		if size > largeBody && !share.isOnlyLarge() {
-			return "", problem(http.StatusServiceUnavailable, "Another body of more than %d bytes is under way:"+
-				" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
+		if size <= largeBody {
+			continue
+		}
+		if !share.isOnlyLarge() {
+			return "", errOtherLarge()
+		}
+		if length > int64(size) && !end {
+			return a.readRest(chunks, size, body, length, share)
 		}
 	}
 	var text strings.Builder
 	text.Grow(size)
+	joinChunks(&text, chunks, size)
+	share.give(int64(len(chunks)) * chunkBytes)
+	return text.String(), nil
+}
+
+// readRest reads what follows the chunks, which have size bytes, of a body of
+// known length.
+func (a *api) readRest(chunks []*[chunkBytes]byte, size int, body io.Reader, length int64, share *memoryShare) (string, error) {
+	if err := share.take(length - int64(len(chunks))*chunkBytes); err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	text.Grow(int(length))
+	joinChunks(&text, chunks, size)
+	for {
+		n, err := fill(chunks[0][:], body)
+		text.Write(chunks[0][:n])
+		if errors.Is(err, io.EOF) {
+			share.give(int64(len(chunks)) * chunkBytes)
+			return text.String(), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// joinChunks writes the size bytes of chunks.
+func joinChunks(text *strings.Builder, chunks []*[chunkBytes]byte, size int) {
 	for _, chunk := range chunks {
 		text.Write(chunk[:min(chunkBytes, size-text.Len())])
 	}
-	share.give(int64(len(chunks)) * chunkBytes)
-	return text.String(), nil
+}
+
+// errOtherLarge is the answer to a large body while there is another one.
+func errOtherLarge() error {
+	return problem(http.StatusServiceUnavailable, "Another body of more than %d bytes is being read:"+
+		" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
 }
 
 // fill reads until chunk is full. Unlike io.ReadFull it leaves the error at the
@@ -188,6 +235,13 @@ func (s *memoryShare) isOnlyLarge() bool {
 		s.budget.large = s
 	}
 	return s.budget.large == s
+}
+
+// otherIsLarge tells whether another large body is under way.
+func (s *memoryShare) otherIsLarge() bool {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	return s.budget.large != nil && s.budget.large != s
 }
 
 // free gives back all that was taken.

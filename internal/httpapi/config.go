@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"path"
 	"strings"
+
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // Bounds of [Config].MaxBody, in bytes.
@@ -52,6 +54,15 @@ func CheckNamespaceGlob(glob string) error {
 	}
 	if _, err := path.Match(glob, ""); err != nil {
 		return fmt.Errorf("%q is not a glob: %w; * stands for any characters, ? for one, [a-z] for one of these", glob, err)
+	}
+	literal := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`*?[]^\`, r) {
+			return 'x'
+		}
+		return r
+	}, glob)
+	if err := topic.CheckNamespace("", literal); err != nil && len(literal) <= topic.MaxLength {
+		return fmt.Errorf("%q matches no namespace: these consist of a-z A-Z 0-9 . _ -", glob)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // serveMetrics answers with the agent's own figures in the text format of
@@ -12,20 +13,23 @@ import (
 func (a *api) serveMetrics(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	var e exposition
-	e.figures(a.agent.Figures())
-	e.answers(a.answers.counts())
+	e.figures(a.agent.Figures(), time.Now())
+	e.answers(a.answers.counts(), a.endpoints())
+	e.process()
 	_, _ = w.Write(e.text) // a caller that went away wants no answer
 	return nil
 }
 
-// figures adds the agent's own figures.
-func (e *exposition) figures(f Figures) {
+// figures adds the agent's own figures. Counters are there from the start, with
+// 0, because the increase of one that appears with its first event is not seen.
+// So are the times of what has not happened yet, with 0.
+func (e *exposition) figures(f Figures, now time.Time) {
 	e.family("lodastack_agent_build_info", "gauge", "Which build of the agent this is; always 1.")
 	e.sample(1, "version", f.Version, "commit", f.Commit, "goversion", f.GoVersion)
 	e.family("lodastack_agent_start_time_seconds", "gauge", "When the agent was made, in Unix time.")
 	e.sample(unixSeconds(f.Started))
-	e.accounts(f.Accounts)
-	e.output(f.Output)
+	e.accounts(f.Namespaces, f.Accounts)
+	e.output(f.Output, now)
 	e.registry(f.Registry)
 	e.collectors(f.Collectors)
 	e.plugins(f.Plugins)
@@ -33,7 +37,7 @@ func (e *exposition) figures(f Figures) {
 
 // output adds the figures of the output. One that keeps on disk what its
 // servers do not take has not failed, so that the servers count too.
-func (e *exposition) output(o OutputFigures) {
+func (e *exposition) output(o OutputFigures, now time.Time) {
 	allDown := len(o.Servers) > 0
 	for _, server := range o.Servers {
 		allDown = allDown && server.Down
@@ -44,6 +48,12 @@ func (e *exposition) output(o OutputFigures) {
 	for _, server := range o.Servers {
 		e.sample(truth(!server.Down), "server", server.Address)
 	}
+	e.family("lodastack_agent_points_oldest_waiting_age_seconds", "gauge", "How long the oldest point has waited to be delivered; 0 where none waits.")
+	if o.Oldest.IsZero() {
+		e.sample(0)
+	} else {
+		e.sample(max(now.Sub(o.Oldest).Seconds(), 0))
+	}
 	if o.Disk == nil {
 		return
 	}
@@ -51,26 +61,40 @@ func (e *exposition) output(o OutputFigures) {
 	e.sample(float64(o.Disk.Points))
 	e.family("lodastack_agent_output_disk_bytes", "gauge", "Size of the files in which points wait.")
 	e.sample(float64(o.Disk.Bytes))
+	if o.Disk.Limit > 0 {
+		e.family("lodastack_agent_output_disk_limit_bytes", "gauge", "How large the files in which points wait may become: then the oldest points are dropped.")
+		e.sample(float64(o.Disk.Limit))
+	}
 }
 
-func (e *exposition) accounts(accounts map[string]Account) {
-	namespaces := slices.Sorted(maps.Keys(accounts))
-	e.family("lodastack_agent_points_accepted_total", "counter", "Points that the agent took responsibility for.")
-	for _, ns := range namespaces {
-		e.sample(float64(accounts[ns].Accepted), "namespace", ns)
+// dropReasons are the reasons for which the agent and its stock parts drop
+// points. Others, of parts that somebody else wrote, appear with their first
+// point.
+var dropReasons = []string{
+	"bad_topic", "bad_value", "buffer_full", "refused", "shutdown", "spool_age", "spool_damaged", "spool_full", "too_large", "unclean_stop",
+}
+
+func (e *exposition) accounts(own []string, accounts map[string]Account) {
+	all := maps.Clone(accounts)
+	for _, ns := range own {
+		all[ns] = accounts[ns]
 	}
-	e.family("lodastack_agent_points_delivered_total", "counter", "Points that the output acknowledged.")
-	for _, ns := range namespaces {
-		e.sample(float64(accounts[ns].Delivered), "namespace", ns)
+	namespaces := slices.Sorted(maps.Keys(all))
+	each := func(name, kind, help string, value func(Account) int64) {
+		e.family(name, kind, help)
+		for _, ns := range namespaces {
+			e.sample(float64(value(all[ns])), "namespace", ns)
+		}
 	}
-	e.family("lodastack_agent_points_waiting", "gauge", "Points in memory or on disk that are still to be delivered.")
-	for _, ns := range namespaces {
-		e.sample(float64(accounts[ns].Waiting), "namespace", ns)
-	}
+	each("lodastack_agent_points_accepted_total", "counter", "Points that the agent took responsibility for.", func(a Account) int64 { return a.Accepted })
+	each("lodastack_agent_points_delivered_total", "counter", "Points that the output acknowledged.", func(a Account) int64 { return a.Delivered })
+	each("lodastack_agent_points_waiting", "gauge", "Points in memory or on disk that are still to be delivered.", func(a Account) int64 { return a.Waiting })
 	e.family("lodastack_agent_points_dropped_total", "counter", "Points that were lost, by reason.")
 	for _, ns := range namespaces {
-		dropped := accounts[ns].Dropped
-		for _, reason := range slices.Sorted(maps.Keys(dropped)) {
+		dropped := all[ns].Dropped
+		reasons := slices.AppendSeq(slices.Clone(dropReasons), maps.Keys(dropped))
+		slices.Sort(reasons)
+		for _, reason := range slices.Compact(reasons) {
 			e.sample(float64(dropped[reason]), "namespace", ns, "reason", reason)
 		}
 	}
@@ -83,16 +107,22 @@ func (e *exposition) registry(r RegistryFigures) {
 	e.sample(truth(r.InForce))
 	e.family("lodastack_agent_registry_problems", "gauge", "Items of the registry's last answers that made no sense.")
 	e.sample(float64(r.Problems))
-	if !r.Answered.IsZero() {
-		e.family("lodastack_agent_registry_answer_timestamp_seconds", "gauge", "When the registry last gave a good answer, in Unix time: time() minus this is its age.")
-		e.sample(unixSeconds(r.Answered))
-	}
+	e.family("lodastack_agent_registry_answer_timestamp_seconds", "gauge", "When the registry last gave a good answer, in Unix time: time() minus this is its age. 0: not since the start.")
+	e.sample(unixSeconds(r.Answered))
 }
 
 func (e *exposition) collectors(collectors []CollectorFigures) {
 	e.family("lodastack_agent_collector_duration_seconds", "gauge", "How long the collector's last run took.")
 	for _, c := range collectors {
 		e.sample(c.Duration, "collector", c.Kind)
+	}
+	e.family("lodastack_agent_collector_interval_seconds", "gauge", "How often the collector runs; 0: it does not.")
+	for _, c := range collectors {
+		e.sample(c.Interval, "collector", c.Kind)
+	}
+	e.family("lodastack_agent_collector_last_run_timestamp_seconds", "gauge", "When the collector's last run began, in Unix time; 0: it has not run yet.")
+	for _, c := range collectors {
+		e.sample(unixSeconds(c.LastRun), "collector", c.Kind)
 	}
 	e.family("lodastack_agent_collector_runs_total", "counter", "Runs of the collector.")
 	for _, c := range collectors {
@@ -120,9 +150,15 @@ func (e *exposition) plugins(plugins []PluginFigures) {
 	}
 	e.family("lodastack_agent_plugin_duration_seconds", "gauge", "How long the plugin's last run took.")
 	for _, p := range plugins {
-		if p.HasRun {
-			e.sample(p.Duration, label(p)...)
-		}
+		e.sample(p.Duration, label(p)...)
+	}
+	e.family("lodastack_agent_plugin_interval_seconds", "gauge", "How often the plugin runs; 0: on demand only.")
+	for _, p := range plugins {
+		e.sample(p.Interval, label(p)...)
+	}
+	e.family("lodastack_agent_plugin_last_run_timestamp_seconds", "gauge", "When the plugin's last finished run began, in Unix time; 0: it has not run yet.")
+	for _, p := range plugins {
+		e.sample(unixSeconds(p.LastRun), label(p)...)
 	}
 	e.family("lodastack_agent_plugin_runs_total", "counter", "Runs of the plugin.")
 	for _, p := range plugins {
@@ -139,7 +175,12 @@ func (e *exposition) plugins(plugins []PluginFigures) {
 }
 
 // answers adds how the API's endpoints answered.
-func (e *exposition) answers(counts map[answerKey]int64) {
+func (e *exposition) answers(counts map[answerKey]int64, endpoints map[string]endpoint) {
+	for path, served := range endpoints {
+		for _, code := range served.codes() {
+			counts[answerKey{path, code}] += 0
+		}
+	}
 	e.family("lodastack_agent_http_answers_total", "counter", "Answers of the HTTP API, by path and status code.")
 	for _, key := range slices.SortedFunc(maps.Keys(counts), answerKey.compare) {
 		e.sample(float64(counts[key]), "path", key.path, "code", strconv.Itoa(key.code))

@@ -3,7 +3,14 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,6 +62,97 @@ broken`, Commit: "abc", GoVersion: "go1"}),
 		`collector_invalid_metrics_total{collector="QUEUE"} `, "collector_duration_seconds", "plugin_duration_seconds", "registry_answer_timestamp_seconds", "start_time_seconds"} {
 		require.Contains(t, got.body, "\nlodastack_agent_"+name)
 	}
+}
+
+func TestCountersAreThereBeforeTheirFirstEvent(t *testing.T) {
+	test := newAPITest(t, agent.WithCollector("QUEUE", time.Hour, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) { return nil, nil })))
+	body := test.do(t, "GET", "/metrics", "").body
+	for _, reason := range []string{"bad_topic", "bad_value", "buffer_full", "refused", "shutdown", "spool_age", "spool_damaged", "spool_full", "too_large", "unclean_stop"} {
+		require.Contains(t, body, `lodastack_agent_points_dropped_total{namespace="ns.one",reason="`+reason+`"} 0`+"\n")
+	}
+	for _, line := range []string{
+		`lodastack_agent_points_accepted_total{namespace="ns.one"} 0`,
+		`lodastack_agent_points_delivered_total{namespace="ns.one"} 0`,
+		`lodastack_agent_points_waiting{namespace="ns.one"} 0`,
+		`lodastack_agent_points_oldest_waiting_age_seconds 0`,
+		`lodastack_agent_plugin_runs_total{namespace="ns.one",repo="acme/backup"} 0`,
+		`lodastack_agent_plugin_failures_total{namespace="ns.one",repo="acme/backup"} 0`,
+		`lodastack_agent_plugin_interval_seconds{namespace="ns.one",repo="acme/backup"} 0`,
+		`lodastack_agent_plugin_last_run_timestamp_seconds{namespace="ns.one",repo="acme/backup"} 0`,
+		`lodastack_agent_collector_failures_total{collector="QUEUE"} 0`,
+		`lodastack_agent_collector_interval_seconds{collector="QUEUE"} 3600`,
+		`lodastack_agent_http_answers_total{path="/post",code="200"} 0`,
+		`lodastack_agent_http_answers_total{path="/post",code="503"} 0`,
+		`lodastack_agent_http_answers_total{path="/update",code="403"} 0`,
+	} {
+		require.Contains(t, body, line+"\n")
+	}
+}
+
+// Parts name their reasons where they drop points: each has its counter from
+// the start only where this package knows it.
+func TestEveryReasonForWhichTheAgentDropsPointsIsKnown(t *testing.T) {
+	body := newAPITest(t).do(t, "GET", "/metrics", "").body
+	named := regexp.MustCompile(`(?m)(?:Reason: +|\bDropped\w+ *= )"([a-z_]+)"`)
+	found := 0
+	require.NoError(t, filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "configfile") {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		for _, match := range named.FindAllSubmatch(content, -1) {
+			found++
+			require.Contains(t, body, `reason="`+string(match[1])+`"`, path)
+		}
+		return err
+	}))
+	require.Greater(t, found, 5)
+}
+
+func TestRegistryThatNeverAnsweredHasATime(t *testing.T) {
+	a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(&apiOutput{}), agent.WithHostname("h"))
+	require.NoError(t, err)
+	recorder := httptest.NewRecorder()
+	a.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "http://localhost/metrics", nil))
+	require.Contains(t, recorder.Body.String(), "\nlodastack_agent_registry_answer_timestamp_seconds 0\n")
+	require.Contains(t, recorder.Body.String(), "\nlodastack_agent_registry_up 0\n")
+}
+
+func TestMetricsTellHowLongTheOldestPointWaits(t *testing.T) {
+	test := newAPITest(t)
+	test.output.set(func(o *apiOutput) { o.err = errors.New("away") })
+	require.Equal(t, 200, test.do(t, "GET", pluginPath, ``).status) // its result waits
+	age := regexp.MustCompile(`\nlodastack_agent_points_oldest_waiting_age_seconds (\S+)\n`)
+	require.Eventually(t, func() bool {
+		found := age.FindStringSubmatch(test.do(t, "GET", "/metrics", "").body)
+		seconds, err := strconv.ParseFloat(found[1], 64)
+		return err == nil && seconds > 0.1
+	}, 10*time.Second, 10*time.Millisecond)
+	test.output.set(func(o *apiOutput) { o.err = nil })
+}
+
+func TestMetricsTellAboutTheProcess(t *testing.T) {
+	body := newAPITest(t).do(t, "GET", "/metrics", "").body
+	value := func(name string) float64 {
+		found := regexp.MustCompile(`\n` + name + ` (\S+)\n`).FindStringSubmatch(body)
+		require.NotNil(t, found, name)
+		number, err := strconv.ParseFloat(found[1], 64)
+		require.NoError(t, err)
+		return number
+	}
+	require.InDelta(t, 1, value("process_cpu_seconds_total")/max(cpuTime(t).Seconds(), 0.01), 0.5)
+	require.Greater(t, value("process_resident_memory_bytes"), 1e6)
+	require.Greater(t, value("process_virtual_memory_bytes"), value("process_resident_memory_bytes"))
+	require.Greater(t, value("process_open_fds"), 3.0)
+	require.Greater(t, value("process_max_fds"), value("process_open_fds"))
+	require.InDelta(t, time.Now().Unix(), value("process_start_time_seconds"), 600)
+}
+
+// cpuTime returns what this process has used.
+func cpuTime(t *testing.T) time.Duration {
+	var usage syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func TestMetricsCountWhatIsDropped(t *testing.T) {

@@ -76,6 +76,24 @@ func TestPostTakesLineProtocol(t *testing.T) {
 	require.Len(t, test.output.posted("ns.one"), 3)
 }
 
+func TestByteOrderMarkIsSkipped(t *testing.T) {
+	test := newAPITest(t)
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", "\ufeff"+`[{"name":"a","value":1}]`).status)
+	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", "\ufeffb value=1\n", withHeader("Content-Type", "text/plain")).status)
+	metrics := test.output.posted("ns.one")
+	require.Equal(t, "RUN.a", metrics[0].Name)
+	require.Equal(t, "RUN.b", metrics[1].Name)
+}
+
+func TestWhatIsNoFiniteNumberIsABadMetric(t *testing.T) {
+	test := newAPITest(t)
+	for _, value := range []string{"NaN", "Infinity", "-Infinity"} { // as Python's json prints them
+		got := test.do(t, "POST", "/post?ns=ns.one", `[{"name":"ok","value":1}, {"name": "bad", "value": `+value+`}]`)
+		require.Equal(t, 400, got.status)
+		require.Contains(t, got.detail(t), `metric 1 ("bad"): the value `+value+` cannot be stored`)
+	}
+}
+
 func TestPostWithoutNamespaceGoesToTheOnlyOne(t *testing.T) {
 	test := newAPITest(t)
 	body := `[{"name":"a","value":1}]`
@@ -238,6 +256,18 @@ func TestPostTellsWhatTheOutputWillNeverTake(t *testing.T) {
 	require.Contains(t, got.detail(t), "makes no topic")
 }
 
+func TestPostOfWhichTheOutputRefusesAPartIsTakenAndTellsWhich(t *testing.T) {
+	test := newAPITest(t)
+	test.output.set(func(o *apiOutput) {
+		o.err = &agent.PermanentError{Reason: "too_large", Indexes: []int{1}, Err: errors.New("metric 1 is larger than a message may be")}
+	})
+	got := test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","value":1},{"name":"b","value":1},{"name":"c","value":1}]`)
+	require.Equal(t, 200, got.status, "not to be sent again")
+	require.JSONEq(t, `{"accepted":3,"refused":{"metrics":1,"reason":"too_large","indexes":[1],"error":"metric 1 is larger than a message may be"}}`, got.body)
+	account := test.agent.Status().Accounts["ns.one"]
+	require.Equal(t, agent.Account{Accepted: 3, Delivered: 2, Dropped: map[string]int64{"too_large": 1}}, account)
+}
+
 // zeros is an endless body.
 type zeros struct{}
 
@@ -321,25 +351,33 @@ func TestPostTakesAFullBodyOfUsualMetrics(t *testing.T) {
 }
 
 func TestOfLargeBodiesOneIsTakenAtATime(t *testing.T) {
-	test := newAPITest(t, agent.WithAPINamespaces("other"))
-	hold := make(chan struct{})
-	test.output.set(func(o *apiOutput) { o.hold = hold })
-	body := "[" + strings.Repeat(`{"name":"a","tags":{"path":"/some/path/of/usual/length"},"value":1},`, 30000) + `{"name":"a","value":1}]`
-	answers := make(chan answer, 8)
-	for range cap(answers) {
-		go func() { answers <- test.do(t, "POST", "/post?ns=ns.one", body) }()
+	for _, c := range []struct {
+		name   string
+		change func(*http.Request)
+	}{{"of known length", func(*http.Request) {}}, {"of unknown length", func(r *http.Request) { r.ContentLength = -1 }}} {
+		t.Run(c.name, func(t *testing.T) {
+			test := newAPITest(t, agent.WithAPINamespaces("other"))
+			hold := make(chan struct{})
+			test.output.set(func(o *apiOutput) { o.hold = hold })
+			body := "[" + strings.Repeat(`{"name":"a","tags":{"path":"/some/path/of/usual/length"},"value":1},`, 30000) + `{"name":"a","value":1}]`
+			answers := make(chan answer, 8)
+			for range cap(answers) {
+				go func() { answers <- test.do(t, "POST", "/post?ns=ns.one", body, c.change) }()
+			}
+			for range cap(answers) - 1 {
+				got := <-answers
+				require.Equal(t, 503, got.status, got.body)
+				require.NotEmpty(t, got.header.Get("Retry-After"))
+				require.Contains(t, got.body, "Another body")
+			}
+			small := make(chan answer)
+			go func() { small <- test.do(t, "POST", "/post?ns=other", `[{"name":"a","value":1}]`) }()
+			close(hold)
+			require.Equal(t, 200, (<-small).status, "small ones find room all the same")
+			require.Equal(t, 200, (<-answers).status)
+			require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", body, c.change).status, "the next one is taken")
+		})
 	}
-	for range cap(answers) - 1 {
-		got := <-answers
-		require.Equal(t, 503, got.status, got.body)
-		require.NotEmpty(t, got.header.Get("Retry-After"))
-	}
-	small := make(chan answer)
-	go func() { small <- test.do(t, "POST", "/post?ns=other", `[{"name":"a","value":1}]`) }()
-	close(hold)
-	require.Equal(t, 200, (<-small).status, "small ones find room all the same")
-	require.Equal(t, 200, (<-answers).status)
-	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", body).status, "the next one is taken")
 }
 
 func TestStuckOutputCostsBoundedMemoryAndIsToldWith503(t *testing.T) {

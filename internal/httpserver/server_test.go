@@ -174,6 +174,47 @@ func TestOneAddressHoldsOnlyAShareOfTheConnections(t *testing.T) {
 	require.NoError(t, server.Wait(5*time.Second))
 }
 
+func TestConnectionThatIsIdleForLongestMakesRoom(t *testing.T) {
+	server, address := serve(t, 2, ok)
+	first, second := dial(t, "127.0.0.1", address), dial(t, "127.0.0.2", address)
+	for _, conn := range []*caller{first, second, first} {
+		_, err := conn.ask()
+		require.NoError(t, err)
+	}
+	_, err := dial(t, "127.0.0.3", address).ask()
+	require.NoError(t, err)
+	_, err = first.ask()
+	require.NoError(t, err)
+	_, err = second.ask()
+	require.Error(t, err)
+	require.NoError(t, server.Stop(time.Millisecond))
+	require.NoError(t, server.Wait(5*time.Second))
+}
+
+func TestStopIsBoundedWhileAConnectionWaitsForRoom(t *testing.T) {
+	hold := make(chan struct{})
+	reached := make(chan struct{}, 3)
+	server, address := serve(t, 2, func(http.ResponseWriter, *http.Request) { reached <- struct{}{}; <-hold })
+	for i := range 2 {
+		_, err := fmt.Fprint(dial(t, fmt.Sprintf("127.0.0.%d", i+1), address), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		require.NoError(t, err)
+		<-reached
+	}
+	for range 3 { // one may wait within the limit, the others in the socket
+		dial(t, "127.0.0.3", address)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Stop(10 * time.Millisecond) }()
+	select {
+	case err := <-stopped:
+		require.NoError(t, err)
+	case <-time.After(10 * time.Second):
+		t.Error("the stop hangs")
+	}
+	close(hold)
+	require.NoError(t, server.Wait(5*time.Second))
+}
+
 func TestFurtherConnectionWaitsWhileNoneIsIdle(t *testing.T) {
 	hold := make(chan struct{})
 	reached := make(chan struct{}, 4)

@@ -10,15 +10,18 @@ import (
 // ReadJSON hands the metrics of a JSON list to add, and returns the first
 // error, be it add's.
 //
-// What encoding/json reads into a list of metrics it reads alike, with keys in
-// any case and unknown keys left out, but for three things: a key that is
-// there twice is an error, so is a value that is a list or an object, and a
-// timestamp may be any number and is cut to its integer part.
+// It reads what encoding/json reads into a list of metrics, with keys in any
+// case and unknown keys ignored, but for four things: a key that is there twice
+// is an error, so is a value that is a list or an object, a timestamp may be any
+// number and is cut to its integer part, and a byte order mark is skipped.
 //
 // Points refer to the memory of body, and those that follow each other with
 // the same tags share the map.
 func ReadJSON(body string, add func(Point) error) error {
 	r := metricReader{jsonReader: jsonReader{text: body}}
+	if strings.HasPrefix(body, byteOrderMark) {
+		r.at = len(byteOrderMark)
+	}
 	if r.peek() != '[' {
 		return r.expected(`a JSON list of metrics such as [{"name":"queue.length","value":7}]`)
 	}
@@ -156,6 +159,8 @@ func (r *metricReader) value() (any, error) {
 	switch c := r.peek(); {
 	case c == '"':
 		return r.string("a string")
+	case (c == 'N' || c == 'I' || c == '-') && r.notFinite() != "":
+		return nil, fmt.Errorf("the value %s cannot be stored: leave the metric out", r.notFinite())
 	case c == '-' || '0' <= c && c <= '9':
 		text, err := r.number("a number")
 		if err != nil {
@@ -163,7 +168,7 @@ func (r *metricReader) value() (any, error) {
 		}
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return nil, fmt.Errorf("the value %.40s is no number that fits", text)
+			return nil, fmt.Errorf("the value %.40s does not fit into a float", text)
 		}
 		return f, nil
 	case c == 't':
@@ -176,6 +181,17 @@ func (r *metricReader) value() (any, error) {
 		return nil, errors.New("the value is a list or an object; it must be a number, a bool or a string")
 	}
 	return nil, r.expected("the value, which is a number, a bool or a string")
+}
+
+// notFinite returns the word, as Python and JavaScript write them, for what is
+// no finite number; empty where the text goes on with something else.
+func (r *metricReader) notFinite() string {
+	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
+		if strings.HasPrefix(r.text[r.at:], word) {
+			return word
+		}
+	}
+	return ""
 }
 
 // tagMap reads an object of strings. Tags often repeat those of the metric

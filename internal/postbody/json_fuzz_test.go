@@ -19,7 +19,8 @@ func FuzzReadJSON(f *testing.F) {
 		`[{"name":"\u00e9\ud83d\ude00\"\\","value":null,"tags":null}]`, "[{\"name\":\"\xff\xfe\"}]",
 		`[{"value":NaN}]`, `[{"value":1e999}]`, `[{"value":01}]`, `[{"value":-}]`, `[{"a":1,"a":2}]`,
 		`[{"name":"a"},]`, `[{"name":"a",}]`, `[{"name" "a"}]`, `[1]`, `{}`, ``, `[{"timestamp":1.5}]`,
-		`[{"\u006eame":"a"}]`, `[{"name":"a"}]x`, "[{\"name\":\"a\nb\"}]",
+		`[{"\u006eame":"a"}]`, `[{"name":"a"}]x`, "[{\"name\":\"a\nb\"}]", "\ufeff[{\"name\":\"a\"}]", "\ufeff\ufeff[]",
+		`[{"value":-Infinity}]`, `[{"value":Infinity}]`, `[{"value":-Inf}]`,
 	} {
 		f.Add(body)
 	}
@@ -36,7 +37,7 @@ func FuzzReadJSON(f *testing.F) {
 			return
 		}
 		var want []point
-		wantErr := json.Unmarshal([]byte(body), &want)
+		wantErr := json.Unmarshal([]byte(strings.TrimPrefix(body, "\ufeff")), &want)
 		if wantErr != nil && err == nil && strings.Contains(wantErr.Error(), "timestamp") {
 			return // fractions are cut off
 		}

@@ -3,6 +3,7 @@ package postbody
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
@@ -18,7 +19,7 @@ import (
 //
 // https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
 func ReadLines(body string, add func(Point) error) error {
-	decoder := lineprotocol.NewDecoderWithBytes([]byte(body))
+	decoder := lineprotocol.NewDecoderWithBytes([]byte(strings.TrimPrefix(body, byteOrderMark)))
 	for i := 0; decoder.Next(); {
 		line, err := readLine(decoder)
 		if err != nil {

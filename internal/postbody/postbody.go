@@ -8,6 +8,9 @@ package postbody
 
 import "fmt"
 
+// byteOrderMark is what some Windows programs write before UTF-8.
+const byteOrderMark = "\ufeff"
+
 // Point is one posted value. Its fields are those of the agent's Metric.
 type Point struct {
 	Name      string

@@ -309,7 +309,7 @@ func (s *Spool) lose(points map[string]int64, reason string) {
 // describe sets what Inspect tells.
 func (s *Spool) describe() {
 	var d agent.StoreDetails
-	d.Bytes, d.Files = s.size(), len(s.segments)
+	d.Bytes, d.Files, d.Limit = s.size(), len(s.segments), s.maxSize
 	for _, g := range s.segments {
 		d.Points += total(g.points)
 	}

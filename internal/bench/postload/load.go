@@ -34,6 +34,65 @@ func makeBodies() []string {
 	return bodies
 }
 
+// largeBody is how many bytes a large body has, and largeBodies how many are
+// posted at once.
+const (
+	largeBody   = 15 << 20
+	largeBodies = 16
+)
+
+// makeLargeBody returns a body of about largeBody bytes.
+func makeLargeBody() string {
+	var body strings.Builder
+	body.Grow(largeBody + 200)
+	now := time.Now().Unix()
+	for i := 0; body.Len() < largeBody; i++ {
+		separator := ","
+		if i == 0 {
+			separator = "["
+		}
+		fmt.Fprintf(&body, `%s{"name":"http.requests.count","timestamp":%d,"tags":{"path":"/api/v1/item%d","code":"200"},"value":%d.25}`, separator, now, i, i)
+	}
+	body.WriteByte(']')
+	return body.String()
+}
+
+// loadLarge posts large bodies at once.
+func (a *agentProcess) loadLarge() (result, error) {
+	body := makeLargeBody()
+	if err := a.resetPeak(); err != nil {
+		return result{}, err
+	}
+	statuses, errs := make([]int, largeBodies), make([]error, largeBodies)
+	began := time.Now()
+	var posts sync.WaitGroup
+	for i := range largeBodies {
+		posts.Go(func() {
+			conn, err := net.Dial("tcp", a.address)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			statuses[i], errs[i] = post(conn, bufio.NewReader(conn), body)
+			errs[i] = errors.Join(errs[i], conn.Close())
+		})
+	}
+	posts.Wait()
+	r := result{took: time.Since(began)}
+	for _, status := range statuses {
+		switch status {
+		case http.StatusOK:
+			r.posts++
+			a.acknowledged += int64(strings.Count(body, `"name"`))
+		case http.StatusServiceUnavailable:
+			r.refused++
+		}
+	}
+	var err error
+	r.peak, err = a.peak()
+	return r, errors.Join(append(errs, err)...)
+}
+
 // load is what to put on the agent.
 type load struct {
 	connections int
