@@ -32,7 +32,10 @@ func TestProgramOfTheReadmeBuilds(t *testing.T) {
 func TestConfigOfTheReadmeIsGood(t *testing.T) {
 	cfg, err := stock.ReadConfig(write(t, "agent.conf", readmeBlock(t, "toml")))
 	require.NoError(t, err)
-	require.Empty(t, cfg.Warnings)
+	for _, warning := range cfg.Warnings {
+		// Whether root's git has a user of its own depends on the machine.
+		require.Contains(t, warning, "git runs as root")
+	}
 	require.Equal(t, []string{"127.0.0.1:4150"}, cfg.Output.Servers)
 }
 
