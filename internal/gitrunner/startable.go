@@ -71,7 +71,7 @@ func checkScript(dir string, head []byte) error {
 	}
 	words := strings.FieldsFunc(string(line), func(c rune) bool { return c == ' ' || c == '\t' })
 	if len(words) == 0 {
-		return errors.New("the first line of its file plugin names no interpreter after #!")
+		return errors.New("the first line of its file plugin has #! and no interpreter")
 	}
 	if !complete && len(head) == 256 && len(words) == 1 {
 		return errors.New("the first line of its file plugin is longer than the 255 characters that the kernel reads")

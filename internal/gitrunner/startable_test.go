@@ -28,7 +28,7 @@ func cannotStart(t *testing.T) map[string]struct{ content, want string } {
 		"CRLF":                {"#!/bin/sh\r\necho x\r\n", "ends as on Windows (CRLF)"},
 		"CRLF after env":      {"#!/usr/bin/env sh\r\necho x\r\n", "ends as on Windows (CRLF)"},
 		"no #!":               {"echo x\n", "neither a script that begins with #! nor a program"},
-		"nothing after #!":    {"#! \necho x\n", "names no interpreter"},
+		"nothing after #!":    {"#! \necho x\n", "has #! and no interpreter"},
 		"empty":               {"", "is empty"},
 		"byte order mark":     {"\xef\xbb\xbf#!/bin/sh\n", "byte order mark"},
 		"pointer of LFS":      {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "pointer of Git LFS"},

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -129,30 +128,6 @@ func TestMetricsTellHowLongTheOldestPointWaits(t *testing.T) {
 		return err == nil && seconds > 0.1
 	}, 10*time.Second, 10*time.Millisecond)
 	test.output.set(func(o *apiOutput) { o.err = nil })
-}
-
-func TestMetricsTellAboutTheProcess(t *testing.T) {
-	body := newAPITest(t).do(t, "GET", "/metrics", "").body
-	value := func(name string) float64 {
-		found := regexp.MustCompile(`\n` + name + ` (\S+)\n`).FindStringSubmatch(body)
-		require.NotNil(t, found, name)
-		number, err := strconv.ParseFloat(found[1], 64)
-		require.NoError(t, err)
-		return number
-	}
-	require.InDelta(t, 1, value("process_cpu_seconds_total")/max(cpuTime(t).Seconds(), 0.01), 0.5)
-	require.Greater(t, value("process_resident_memory_bytes"), 1e6)
-	require.Greater(t, value("process_virtual_memory_bytes"), value("process_resident_memory_bytes"))
-	require.Greater(t, value("process_open_fds"), 3.0)
-	require.Greater(t, value("process_max_fds"), value("process_open_fds"))
-	require.InDelta(t, time.Now().Unix(), value("process_start_time_seconds"), 600)
-}
-
-// cpuTime returns what this process has used.
-func cpuTime(t *testing.T) time.Duration {
-	var usage syscall.Rusage
-	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func TestMetricsCountWhatIsDropped(t *testing.T) {
