@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/schedule"
 )
 
 // Errors of calls that come at the wrong time.
@@ -32,7 +33,7 @@ type Agent struct {
 	ran atomic.Bool
 
 	mu       sync.Mutex
-	schedule *schedule // guarded by mu; nil unless the agent runs
+	schedule *schedule.Schedule // guarded by mu; nil unless the agent runs
 }
 
 // New makes an agent. It does no I/O and starts nothing. Its error names
@@ -78,7 +79,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if !a.ran.CompareAndSwap(false, true) {
 		return ErrAlreadyRun
 	}
-	r := &running{schedule: newSchedule(ctx)}
+	r := &running{schedule: schedule.New(ctx)}
 	a.delivery.Start()
 	a.mu.Lock()
 	a.schedule = r.schedule
@@ -119,7 +120,7 @@ func (a *Agent) apply(assignments []Assignment) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.schedule.set(jobs)
+	a.schedule.Set(jobs)
 }
 
 // state returns where the agent remembers things.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/schedule"
 )
 
 const (
@@ -61,7 +62,7 @@ type assignedPlugin struct {
 	key  pluginKey
 	stop context.CancelFunc // ends installing
 
-	fetching slots // one, taken while Install or Update is under way
+	fetching schedule.Slots // one, taken while Install or Update is under way
 
 	mu           sync.Mutex
 	plugin       Plugin // guarded by mu, as all below
@@ -109,14 +110,14 @@ func (p *assignedPlugin) install(ctx context.Context) {
 // fetch calls Install or Update and notes how it went.
 func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Plugin) error) error {
 	// The plugin's own turn first: who waits for it takes nothing from others.
-	if !p.fetching.take(ctx) {
+	if !p.fetching.Take(ctx) {
 		return ctx.Err()
 	}
-	defer p.fetching.give()
-	if !p.set.installs.take(ctx) {
+	defer p.fetching.Give()
+	if !p.set.installs.Take(ctx) {
 		return ctx.Err()
 	}
-	defer p.set.installs.give()
+	defer p.set.installs.Give()
 	err := recovered(func() error { return get(ctx, p.assigned()) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,10 +183,10 @@ func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string)
 		return nil, &RunError{Result: RunStart, Err: fmt.Errorf("not installed: %w", installError)}
 	case !installed:
 		return nil, &RunError{Result: RunStart, Err: errors.New("not installed yet: try again in a few seconds")}
-	case !p.set.runs.take(ctx):
+	case !p.set.runs.Take(ctx):
 		return nil, &RunError{Result: RunTimeout, Err: fmt.Errorf("%d other plugins were running all the time: %w", runsAtOnce, ctx.Err())}
 	}
-	defer p.set.runs.give()
+	defer p.set.runs.Give()
 	err = recovered(func() (err error) {
 		stdout, err = p.set.runner.Run(ctx, plugin, args)
 		return err

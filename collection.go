@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/schedule"
 )
 
 // shortestInterval bounds how often a registry may have something collected.
@@ -38,12 +40,12 @@ func (c *collection) interval(assignments []Assignment) time.Duration {
 }
 
 // collectionJob returns the collection as a job of the given interval.
-func (a *Agent) collectionJob(c *collection, interval time.Duration) job {
-	return job{
-		interval: interval,
-		phase:    phaseOf(interval, a.hostname()),
-		atOnce:   true,
-		run:      func(ctx context.Context) { a.collect(ctx, c, interval) },
+func (a *Agent) collectionJob(c *collection, interval time.Duration) schedule.Job {
+	return schedule.Job{
+		Interval: interval,
+		Phase:    schedule.PhaseOf(interval, a.hostname()),
+		AtOnce:   true,
+		Run:      func(ctx context.Context) { a.collect(ctx, c, interval) },
 	}
 }
 

@@ -77,6 +77,7 @@ func TestRootPackageLinksNoPart(t *testing.T) {
 		"./internal/procfs",
 		"./internal/repopath",
 		"./internal/safefile",
+		"./internal/schedule",
 		"./internal/statefile",
 		"./internal/topic",
 	}

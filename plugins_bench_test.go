@@ -20,6 +20,7 @@ import (
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/agenttest"
 	"github.com/lodastack/agent/internal/gitrunner"
+	"github.com/lodastack/agent/internal/schedule"
 )
 
 // BenchmarkPlugins runs many plugins at an interval of 10 s, in real cells,
@@ -93,7 +94,7 @@ func (r *timedRunner) Run(ctx context.Context, p agent.Plugin, args []string) ([
 // lateness returns how much later than its phase each run started, sorted.
 func (r *timedRunner) lateness(interval time.Duration) (late []time.Duration, runs int) {
 	for repo, starts := range r.starts {
-		phase := agent.PhaseOf(interval, "h", "ns", strings.TrimPrefix(repo, "org/"))
+		phase := schedule.PhaseOf(interval, "h", "ns", strings.TrimPrefix(repo, "org/"))
 		for _, start := range starts {
 			late = append(late, (time.Duration(start.UnixNano())-phase)%interval)
 		}

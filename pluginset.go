@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/repopath"
+	"github.com/lodastack/agent/internal/schedule"
 )
 
 // Errors of the calls that name a plugin.
@@ -45,38 +46,23 @@ type pluginSet struct {
 	logger *slog.Logger
 	send   func(namespace string, metrics []Metric) (bad []*MetricError) // into the buffer
 
-	installs, runs slots
+	installs, runs schedule.Slots
 	active         sync.WaitGroup // installs, and calls from outside
 
 	mu        sync.Mutex
 	ctx       context.Context               // guarded by mu; nil while the agent does not run
 	stopped   bool                          // guarded by mu
 	plugins   map[pluginKey]*assignedPlugin // guarded by mu
-	fetching  map[pluginKey]slots           // guarded by mu; one, taken while the plugin is installed, updated or removed
+	fetching  map[pluginKey]schedule.Slots  // guarded by mu; one, taken while the plugin is installed, updated or removed
 	conflicts []string                      // guarded by mu
 	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
 }
 
-// slots bounds how many hold one at a time.
-type slots chan struct{}
-
-// take waits for a slot; false when ctx ends first.
-func (s slots) take(ctx context.Context) bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (s slots) give() { <-s }
-
 func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send func(string, []Metric) []*MetricError) *pluginSet {
 	return &pluginSet{
 		runner: runner, state: state, logger: logger, send: send,
-		installs: make(slots, installsAtOnce), runs: make(slots, runsAtOnce),
-		plugins: make(map[pluginKey]*assignedPlugin), fetching: make(map[pluginKey]slots), disabled: make(map[string]time.Time),
+		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
+		plugins: make(map[pluginKey]*assignedPlugin), fetching: make(map[pluginKey]schedule.Slots), disabled: make(map[string]time.Time),
 	}
 }
 
@@ -132,7 +118,7 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 	}
 	ctx, stop := context.WithCancel(s.ctx)
 	if s.fetching[key] == nil {
-		s.fetching[key] = make(slots, 1)
+		s.fetching[key] = make(schedule.Slots, 1)
 	}
 	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, fetching: s.fetching[key]}
 	s.active.Go(func() { added.install(ctx) })
@@ -143,10 +129,10 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 // unless it has been assigned again meanwhile.
 func (s *pluginSet) remove(ctx context.Context, gone *assignedPlugin) {
 	remover, ok := s.runner.(PluginRemover)
-	if !ok || !gone.fetching.take(ctx) {
+	if !ok || !gone.fetching.Take(ctx) {
 		return
 	}
-	defer gone.fetching.give()
+	defer gone.fetching.Give()
 	s.mu.Lock()
 	again := s.plugins[gone.key] != nil
 	s.mu.Unlock()
@@ -159,10 +145,10 @@ func (s *pluginSet) remove(ctx context.Context, gone *assignedPlugin) {
 }
 
 // jobs returns the periodic runs.
-func (s *pluginSet) jobs(hostname string) map[string]job {
+func (s *pluginSet) jobs(hostname string) map[string]schedule.Job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	jobs := make(map[string]job)
+	jobs := make(map[string]schedule.Job)
 	for key, p := range s.plugins {
 		interval := p.assigned().Interval
 		if interval <= 0 || s.runner == nil {
@@ -170,10 +156,10 @@ func (s *pluginSet) jobs(hostname string) map[string]job {
 		}
 		interval = max(interval, shortestPluginInterval)
 		name := "plugin " + key.String() + " " + p.assigned().Repo
-		jobs[name] = job{
-			interval: interval,
-			phase:    phaseOf(interval, hostname, key.namespace, key.project),
-			run:      func(ctx context.Context) { p.runPeriodic(ctx, interval) },
+		jobs[name] = schedule.Job{
+			Interval: interval,
+			Phase:    schedule.PhaseOf(interval, hostname, key.namespace, key.project),
+			Run:      func(ctx context.Context) { p.runPeriodic(ctx, interval) },
 		}
 	}
 	return jobs
@@ -283,5 +269,5 @@ func (s *pluginSet) wait(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
 	s.mu.Unlock()
-	return waitFor(ctx, &s.active)
+	return schedule.Wait(ctx, &s.active)
 }

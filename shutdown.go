@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-multierror"
+
+	"github.com/lodastack/agent/internal/schedule"
 )
 
 // closeTimeout bounds how long the output and the plugin runner take to close.
@@ -15,7 +17,7 @@ const closeTimeout = time.Second
 
 // running is what Run has started.
 type running struct {
-	schedule *schedule
+	schedule *schedule.Schedule
 	updates  sync.WaitGroup // asks the registry
 }
 
@@ -34,8 +36,8 @@ func (a *Agent) stop(ctx context.Context, r *running) error {
 	// What produces gets half of the time, so that what waits can be delivered.
 	producing, cancel := context.WithTimeout(stopping, a.config.shutdownTimeout/2)
 	defer cancel()
-	failed("the registry did not return", errors.Join(waitFor(producing, &r.updates), a.updater.wait(producing)))
-	failed("a collector or plugin did not return", r.schedule.wait(producing))
+	failed("the registry did not return", errors.Join(schedule.Wait(producing, &r.updates), a.updater.wait(producing)))
+	failed("a collector or plugin did not return", r.schedule.Wait(producing))
 	failed("installing a plugin did not end", a.plugins.wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))
 	failed("deliver what waits", a.delivery.Close(stopping))

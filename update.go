@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/schedule"
 )
 
 // updateTimeout bounds one conversation with the registry.
@@ -151,7 +152,7 @@ func (u *updater) wait(ctx context.Context) error {
 	u.mu.Lock()
 	u.stopped = true
 	u.mu.Unlock()
-	return waitFor(ctx, &u.asking)
+	return schedule.Wait(ctx, &u.asking)
 }
 
 // ask reports and asks, in the order that the host's name requires: while the

@@ -1,0 +1,170 @@
+// Package schedule runs jobs again and again, each at its own interval and at
+// its own phase of it, so that many jobs on many hosts do not start together.
+//
+//	Set(jobs) ──► an entry and a goroutine a job ──► Run at phase, phase+interval, …
+//
+// A job never overlaps itself: starts that fall into a run are left out. Starts
+// follow the monotonic clock, so a jump of the wall clock moves none.
+package schedule
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Job is something that runs again and again, and never overlaps itself.
+type Job struct {
+	// Interval between two starts; above 0.
+	Interval time.Duration
+	// Phase of the starts within the interval, from 0 to below Interval; see
+	// [PhaseOf].
+	Phase time.Duration
+	// AtOnce makes the job start when it is scheduled, too. The first regular
+	// start follows no sooner than half an interval later.
+	AtOnce bool
+	// Run is called for each start. ctx ends when the job is taken off the
+	// schedule or the schedule ends.
+	Run func(ctx context.Context)
+}
+
+// same tells whether other runs at the same times.
+func (j Job) same(other Job) bool { return j.Interval == other.Interval && j.Phase == other.Phase }
+
+// Schedule runs jobs, each in a goroutine of its own, until its context ends. Its
+// methods are safe for concurrent use.
+type Schedule struct {
+	ctx     context.Context
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	entries map[string]entry // guarded by mu; by the job's name
+}
+
+// entry is a job on the schedule.
+type entry struct {
+	job  Job
+	stop context.CancelFunc
+	done chan struct{} // closed when the job's goroutine has ended
+}
+
+// New returns an empty schedule whose jobs run until ctx ends.
+func New(ctx context.Context) *Schedule {
+	return &Schedule{ctx: ctx, entries: make(map[string]entry)}
+}
+
+// Set makes jobs, by name, the whole schedule: new ones start, those whose times
+// have changed start anew, those not named stop, all others are not disturbed.
+func (s *Schedule) Set(jobs map[string]Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, e := range s.entries {
+		if _, wanted := jobs[name]; !wanted {
+			e.stop()
+			delete(s.entries, name)
+		}
+	}
+	for name, j := range jobs {
+		old, present := s.entries[name]
+		if present && old.job.same(j) {
+			continue
+		}
+		var predecessor chan struct{}
+		if present {
+			old.stop()
+			predecessor = old.done
+			j.AtOnce = false // it ran a moment ago
+		}
+		s.entries[name] = s.start(j, predecessor)
+	}
+}
+
+// start runs the job once its predecessor, if there is one, has ended.
+func (s *Schedule) start(j Job, predecessor <-chan struct{}) entry {
+	ctx, stop := context.WithCancel(s.ctx)
+	e := entry{job: j, stop: stop, done: make(chan struct{})}
+	s.running.Go(func() {
+		defer close(e.done)
+		defer stop()
+		if predecessor != nil {
+			<-predecessor
+		}
+		j.loop(ctx)
+	})
+	return e
+}
+
+// Wait returns when all jobs have ended, which they do when the schedule's
+// context ends, or with an error when ctx ends before that.
+func (s *Schedule) Wait(ctx context.Context) error { return Wait(ctx, &s.running) }
+
+// loop runs the job at its times until ctx ends. A run that takes longer than
+// the interval makes the starts that it covers fall out.
+func (j Job) loop(ctx context.Context) {
+	began := time.Now()
+	start := j.next(began, -1, 0)
+	timer := time.NewTimer(start)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			if ctx.Err() != nil { // select has no preference where both are ready
+				return
+			}
+		}
+		j.Run(ctx)
+		since := time.Since(began)
+		start = j.next(began, start, since)
+		timer.Reset(start - since)
+	}
+}
+
+// next returns the first start that is later than the last one and not before
+// now, all as time since the job was scheduled, by the monotonic clock: a jump
+// of the wall clock moves no start.
+func (j Job) next(began time.Time, last, now time.Duration) time.Duration {
+	if j.AtOnce && last < 0 {
+		return 0
+	}
+	intoInterval := time.Duration(began.UnixNano() % int64(j.Interval))
+	start := (j.Phase - intoInterval + j.Interval) % j.Interval
+	earliest := max(last+1, now)
+	if j.AtOnce && last == 0 {
+		earliest = max(j.Interval/2, now)
+	}
+	if start < earliest {
+		start += (earliest - start + j.Interval - 1) / j.Interval * j.Interval
+	}
+	return start
+}
+
+// PhaseOf spreads names evenly over an interval, each always at the same phase.
+func PhaseOf(interval time.Duration, names ...string) time.Duration {
+	hash := sha256.Sum256([]byte(strings.Join(names, "\x00")))
+	return time.Duration(binary.BigEndian.Uint64(hash[:]) % uint64(interval))
+}
+
+// Wait waits for the group. It returns the error of ctx when that ends first.
+func Wait(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	select { // what has ended before ctx is not to blame
+	case <-done:
+		return nil
+	case <-time.After(10 * time.Millisecond):
+		return ctx.Err()
+	}
+}

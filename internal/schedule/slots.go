@@ -1,0 +1,19 @@
+package schedule
+
+import "context"
+
+// Slots bounds how many hold one at a time: its capacity.
+type Slots chan struct{}
+
+// Take waits for a slot. It returns false when ctx ends first.
+func (s Slots) Take(ctx context.Context) bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Give returns a slot that was taken.
+func (s Slots) Give() { <-s }
