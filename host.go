@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -8,21 +9,27 @@ import (
 	"strings"
 )
 
-// readHost looks at the host as it is now.
+// errNoAddresses is why the agent goes on without knowing the host's addresses:
+// only the registry's report has a use for them.
+var errNoAddresses = errors.New("the host's addresses are not known " +
+	"(under systemd, RestrictAddressFamilies must have AF_NETLINK)")
+
+// readHost looks at the host as it is now. Beside errNoAddresses the rest is
+// valid.
 func (a *Agent) readHost() (Host, error) {
 	var host Host
 	var err error
 	if host.Hostname, err = a.readHostname(); err != nil {
 		return Host{}, fmt.Errorf("read the host's name: %w", err)
 	}
-	if host.Addresses, err = readAddresses(); err != nil {
-		return Host{}, fmt.Errorf("read the host's addresses: %w", err)
+	if host.Addresses, err = a.config.addresses(); err != nil {
+		err = fmt.Errorf("%w: %w", errNoAddresses, err)
 	}
 	// Readable for root only; a virtual machine often has none.
 	if serial, err := os.ReadFile("/sys/class/dmi/id/product_serial"); err == nil {
 		host.Serial = strings.TrimSpace(string(serial))
 	}
-	return host, nil
+	return host, err
 }
 
 // maxHostname bounds a host name, in bytes; DNS allows 253 (RFC 1035).

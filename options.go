@@ -23,6 +23,7 @@ type config struct {
 	collectors      []*collection
 	logger          *slog.Logger
 	hostname        string
+	addresses       func() ([]string, error)
 	tags            map[string]string
 	warnings        []string
 	stateDir        string
@@ -35,6 +36,7 @@ type config struct {
 
 func defaultConfig() config {
 	return config{
+		addresses:       readAddresses,
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,

@@ -37,14 +37,15 @@ type updater struct {
 
 	asking sync.WaitGroup // the conversation under way
 
-	mu       sync.Mutex
-	ctx      context.Context // guarded by mu; nil while the agent does not run
-	stopped  bool            // guarded by mu
-	current  *update         // guarded by mu; the conversation under way
-	known    []Assignment    // guarded by mu; sorted by namespace
-	accepted *Host           // guarded by mu; of the last accepted report
-	status   RegistryStatus  // guarded by mu
-	doubted  *doubted        // guarded by mu; nil unless an answer waits to be confirmed
+	mu          sync.Mutex
+	ctx         context.Context // guarded by mu; nil while the agent does not run
+	stopped     bool            // guarded by mu
+	current     *update         // guarded by mu; the conversation under way
+	known       []Assignment    // guarded by mu; sorted by namespace
+	accepted    *Host           // guarded by mu; of the last accepted report
+	status      RegistryStatus  // guarded by mu
+	unaddressed string          // guarded by mu; why the host's addresses are not known
+	doubted     *doubted        // guarded by mu; nil unless an answer waits to be confirmed
 }
 
 // update is one conversation, which several callers may wait for.
@@ -181,7 +182,8 @@ func (u *updater) ask(ctx context.Context) error {
 
 func (u *updater) converse(ctx context.Context) error {
 	host, err := u.readHost()
-	if err != nil {
+	u.noteAddresses(&host, err)
+	if err != nil && !errors.Is(err, errNoAddresses) {
 		return err
 	}
 	reporter, reports := u.registry.(Reporter)
@@ -209,6 +211,20 @@ func (u *updater) converse(ctx context.Context) error {
 		err = errors.Join(err, u.report(ctx, reporter, host))
 	}
 	return err
+}
+
+// noteAddresses keeps the addresses of the last report while they cannot be
+// read: the registry must not hear that they have gone.
+func (u *updater) noteAddresses(host *Host, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.unaddressed = ""
+	if errors.Is(err, errNoAddresses) {
+		u.unaddressed = err.Error()
+		if u.accepted != nil {
+			host.Addresses = u.accepted.Addresses
+		}
+	}
 }
 
 // take puts the answer in force, unless it is to be doubted.
@@ -305,6 +321,9 @@ func (u *updater) currentStatus() RegistryStatus {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	status := u.status
+	if u.unaddressed != "" {
+		status.Problems = append(status.Problems, u.unaddressed)
+	}
 	if u.doubted != nil {
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}

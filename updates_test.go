@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -264,4 +265,31 @@ func TestPartialErrorNamesEveryNamespace(t *testing.T) {
 	err := &agent.PartialError{Namespaces: map[string]error{"web": errAway, "db": errors.New("no JSON")}}
 	require.EqualError(t, err, "namespace db: no JSON; namespace web: away")
 	require.ErrorIs(t, err, errAway)
+}
+
+func TestUnknownAddressesAreAProblemAndNotTheEnd(t *testing.T) {
+	var known atomic.Bool
+	addresses := func() ([]string, error) {
+		if known.Load() {
+			return []string{"10.0.0.1"}, nil
+		}
+		return nil, errors.New("netlink: address family not supported by protocol")
+	}
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		require.Equal(t, []string{"web"}, w.Namespaces())
+		require.Empty(t, w.Status().Registry.Error)
+		require.Len(t, w.Status().Registry.Problems, 1)
+		require.Contains(t, w.Status().Registry.Problems[0], "RestrictAddressFamilies must have AF_NETLINK")
+		require.Contains(t, w.Status().Registry.Problems[0], "address family not supported")
+
+		known.Store(true)
+		require.NoError(t, w.Update(t.Context()))
+		require.Empty(t, w.Status().Registry.Problems)
+		require.Equal(t, []string{"10.0.0.1"}, w.registry.Hosts()[1].Addresses)
+
+		known.Store(false)
+		require.NoError(t, w.Update(t.Context()))
+		require.Equal(t, []string{"10.0.0.1"}, w.registry.Hosts()[2].Addresses, "what was reported stands")
+	}, agent.WithAddresses(addresses))
 }

@@ -331,3 +331,56 @@ func TestWithoutSysNoDiskIsKnown(t *testing.T) {
 		require.Equal(t, []string{"error: measuring disks: stat /sys/block: no such file or directory"}, got)
 	})
 }
+
+func hwmon(dir, chip string, sensors map[string]string) files {
+	f := files{dir + "/name": chip + "\n"}
+	for name, content := range sensors {
+		f[dir+"/"+name] = content + "\n"
+	}
+	return f
+}
+
+func TestTemperaturesThatCannotBeAreAbsent(t *testing.T) {
+	for millidegrees, want := range map[string]int{
+		"45000": 1, "-40000": 1, "0": 1, "120000": 1,
+		"-650788984": 0, // raspberrypi/firmware#133
+		"-273200":    0, "65261850": 0, "2147483647": 0, "9223372036854775807": 0, "": 0, "N/A": 0,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			require.Len(t, after(t, "DEV", files{"sys/class/thermal/thermal_zone0/temp": millidegrees, "sys/class/thermal/thermal_zone0/type": "x"}), want, millidegrees)
+			require.Len(t, after(t, "DEV", hwmon("sys/class/hwmon/hwmon0", "chip", map[string]string{"temp1_input": millidegrees})), want, millidegrees)
+		})
+	}
+}
+
+func TestSensorsWithOneLabelAreSeveralSeries(t *testing.T) {
+	shown := hwmon("sys/class/hwmon/hwmon0", "dell_smm", map[string]string{ // node_exporter#406
+		"temp1_label": "CPU", "temp1_input": "50000",
+		"temp2_label": "Ambient", "temp2_input": "30000",
+		"temp3_label": "Ambient", "temp3_input": "31000",
+		"temp4_label": "A b", "temp4_input": "32000",
+		"temp5_label": "A-b", "temp5_input": "33000",
+	})
+	maps.Copy(shown, hwmon("sys/class/hwmon/hwmon1", "twin", map[string]string{"temp1_input": "1000"}))
+	maps.Copy(shown, hwmon("sys/class/hwmon/hwmon2", "twin", map[string]string{"temp1_input": "2000"}))
+	synctest.Test(t, func(t *testing.T) {
+		require.Equal(t, []string{
+			`dev.temperature{sensor="dell_smm.CPU"} 50`,
+			`dev.temperature{sensor="dell_smm.Ambient.temp2"} 30`,
+			`dev.temperature{sensor="dell_smm.Ambient.temp3"} 31`,
+			`dev.temperature{sensor="dell_smm.A b.temp4"} 32`,
+			`dev.temperature{sensor="dell_smm.A-b.temp5"} 33`,
+			`dev.temperature{sensor="twin.temp1.temp1.hwmon1"} 1`,
+			`dev.temperature{sensor="twin.temp1.temp1.hwmon2"} 2`,
+		}, after(t, "DEV", shown))
+	})
+}
+
+func TestMemoryErrorsAreUnknownWhereAControllerCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const mc = "sys/devices/system/edac/mc/mc"
+		require.Equal(t, []string{`dev.edac.errors{type="uncorrected"} 3`}, after(t, "DEV", files{
+			mc + "0/ce_count": "5\n", mc + "1/ce_count": "", mc + "0/ue_count": "1\n", mc + "1/ue_count": "2\n",
+		}))
+	})
+}

@@ -2,6 +2,7 @@ package hostmetrics
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,8 +15,7 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// coredumps reports each new file core.SERVICE.PID.UNIXTIME of a directory
-// once.
+// coredumps reports each new core dump of a directory once.
 type coredumps struct {
 	log    *slog.Logger
 	dir    string
@@ -79,23 +79,66 @@ type coredump struct {
 	time    time.Time
 }
 
-// parseCoredump takes a name apart from its end, as a service's name may
-// contain dots.
+// parseCoredump understands core.SERVICE.PID.UNIXTIME and the names that
+// systemd-coredump gives. It takes a name apart from its end, as a service's
+// name may contain dots.
 func parseCoredump(name string) (coredump, bool) {
 	rest, ok := strings.CutPrefix(name, "core.")
 	if !ok {
 		return coredump{}, false
 	}
+	if dump, ok := parseSystemdCoredump(rest); ok {
+		return dump, true
+	}
 	rest, seconds := cutLast(rest)
 	service, pid := cutLast(rest)
-	unix, err := strconv.ParseInt(seconds, 10, 64)
-	if err != nil || service == "" {
-		return coredump{}, false
-	}
-	if _, err := strconv.ParseUint(pid, 10, 32); err != nil {
+	unix, ok := parseDigits(seconds)
+	if _, isPID := parseDigits(pid); !ok || !isPID || service == "" {
 		return coredump{}, false
 	}
 	return coredump{service, time.Unix(unix, 0)}, true
+}
+
+// parseSystemdCoredump takes SERVICE.UID.BOOTID.PID.MICROSECONDS apart, which
+// may be followed by the name of a compression. In the service, dots, blanks
+// and slashes are escaped (systemd's coredump.c, make_filename).
+func parseSystemdCoredump(name string) (coredump, bool) {
+	for _, compression := range [...]string{".zst", ".lz4", ".xz"} {
+		name = strings.TrimSuffix(name, compression)
+	}
+	part := strings.Split(name, ".")
+	if len(part) != 5 || part[0] == "" || len(part[2]) != 32 {
+		return coredump{}, false
+	}
+	_, isUID := parseDigits(part[1])
+	_, bootErr := hex.DecodeString(part[2])
+	_, isPID := parseDigits(part[3])
+	micros, ok := parseDigits(part[4])
+	if !isUID || bootErr != nil || !isPID || !ok {
+		return coredump{}, false
+	}
+	return coredump{unescapeHex(part[0]), time.UnixMicro(micros)}, true
+}
+
+func parseDigits(s string) (int64, bool) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	return int64(n), err == nil
+}
+
+// unescapeHex replaces \x2e by a dot, and its like.
+func unescapeHex(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if strings.HasPrefix(s[i:], `\x`) && i+4 <= len(s) {
+			if c, err := strconv.ParseUint(s[i+2:i+4], 16, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 func cutLast(s string) (before, after string) {

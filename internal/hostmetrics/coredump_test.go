@@ -48,3 +48,37 @@ func TestEachCoreDumpIsReportedOnce(t *testing.T) {
 	dump("nginx", now-50)
 	require.Empty(t, collect(), "a directory that was away for a while")
 }
+
+func TestCoreDumpsOfSystemdAreKnown(t *testing.T) {
+	at := time.Now().Add(-time.Minute)
+	name := func(service, end string) string {
+		return fmt.Sprintf("core.%s.1000.0123456789abcdef0123456789abcdef.77.%d%s", service, at.UnixMicro(), end)
+	}
+	for file, service := range map[string]string{
+		name("nginx", ".zst"):           "nginx",
+		name("nginx", ""):               "nginx",
+		name("nginx", ".lz4"):           "nginx",
+		name(`my\x2eservice`, ".xz"):    "my.service",
+		name(`a\x20b\x2fc`, ".zst"):     "a b/c",
+		name("nginx", ".zst.tmp"):       "",
+		".#" + name("nginx", ".zst"):    "",
+		"core.my.service.77.1763974800": "my.service",
+	} {
+		config := hostmetrics.Config{Root: t.TempDir(), CoredumpDir: "/cores"}
+		kinds := hostmetrics.Kinds(config)
+		_, err := collector(t, kinds, "COREDUMP").Collect(t.Context()) // there is nothing yet
+		require.NoError(t, err)
+		require.NoError(t, os.Mkdir(filepath.Join(config.Root, "cores"), 0o755))
+		_, err = collector(t, kinds, "COREDUMP").Collect(t.Context())
+		require.NoError(t, err)
+		write(t, filepath.Join(config.Root, "cores", file), "")
+		metrics, err := collector(t, kinds, "COREDUMP").Collect(t.Context())
+		require.NoError(t, err)
+		if service == "" {
+			require.Empty(t, metrics, file)
+			continue
+		}
+		require.Len(t, metrics, 1, file)
+		require.Equal(t, service, metrics[0].Tags["service"])
+	}
+}

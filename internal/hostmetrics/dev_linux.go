@@ -33,14 +33,42 @@ func (h hardware) addSensors(p *points) {
 	inputs := h.glob("class/hwmon/hwmon*/temp*_input")
 	// Before Linux 3.15, drivers had their files here.
 	inputs = append(inputs, h.glob("class/hwmon/hwmon*/device/temp*_input")...)
-	for _, input := range inputs {
-		sensor := strings.TrimSuffix(input, "_input")
-		millidegrees, ok := readInt(input)
-		if fault, _ := readInt(sensor + "_fault"); !ok || fault != 0 {
-			continue
+	for i, name := range sensorNames(inputs) {
+		if fault, _ := readInt(strings.TrimSuffix(inputs[i], "_input") + "_fault"); fault == 0 {
+			p.addTemperature(inputs[i], name)
 		}
-		p.add("dev.temperature", float64(millidegrees)/1000, map[string]string{"sensor": sensorName(sensor)})
 	}
+}
+
+// Bounds of temperatures in m°C: no hardware works beyond. Drivers have shown
+// absolute zero, -650788 °C (raspberrypi/firmware#133) and the like.
+const (
+	coldest = -100_000
+	hottest = 1_000_000
+)
+
+// addTemperature reports what a file holds in m°C.
+func (p *points) addTemperature(file, sensor string) {
+	if t, ok := readInt(file); ok && t >= coldest && t <= hottest {
+		p.add("dev.temperature", float64(t)/1000, map[string]string{"sensor": sensor})
+	}
+}
+
+// sensorNames returns a name for each input. Where a chip gives one label to
+// two of its sensors (node_exporter#406), the label is followed by the
+// input's name; where chips cannot be told apart either, by the chip's number.
+func sensorNames(inputs []string) []string {
+	names := make([]string, len(inputs))
+	for i, input := range inputs {
+		names[i] = sensorName(strings.TrimSuffix(input, "_input"))
+	}
+	distinct(names, func(i int) string {
+		return names[i] + "." + strings.TrimSuffix(filepath.Base(inputs[i]), "_input")
+	})
+	distinct(names, func(i int) string {
+		return names[i] + "." + filepath.Base(strings.TrimSuffix(filepath.Dir(inputs[i]), "/device"))
+	})
+	return names
 }
 
 // sensorName tells the sensors of several chips of one kind apart by the
@@ -65,10 +93,7 @@ func sensorName(sensor string) string {
 // have in place of sensors.
 func (h hardware) addThermalZones(p *points) {
 	for _, zone := range h.glob("class/thermal/thermal_zone*") {
-		if millidegrees, ok := readInt(filepath.Join(zone, "temp")); ok {
-			name := readText(filepath.Join(zone, "type")) + "." + filepath.Base(zone)
-			p.add("dev.temperature", float64(millidegrees)/1000, map[string]string{"sensor": name})
-		}
+		p.addTemperature(filepath.Join(zone, "temp"), readText(filepath.Join(zone, "type"))+"."+filepath.Base(zone))
 	}
 }
 
@@ -76,7 +101,7 @@ func (h hardware) addThermalZones(p *points) {
 // cannot be degraded. See the kernel's Documentation/admin-guide/md.rst.
 func (h hardware) addRAID(p *points) {
 	for _, file := range h.glob("block/md*/md/degraded") {
-		if missing, ok := readInt(file); ok {
+		if missing, ok := readInt(file); ok && missing >= 0 {
 			device := filepath.Base(filepath.Dir(filepath.Dir(file)))
 			p.add("dev.raid.degraded", float64(missing), map[string]string{"device": device})
 		}

@@ -35,6 +35,7 @@ type filesystems struct {
 type probed struct {
 	space    unix.Statfs_t
 	spaceErr error
+	covered  bool // another file system is at the path; nothing else is known
 	rw       bool
 	rwErr    error // why it was not tried
 }
@@ -91,17 +92,19 @@ func (f *filesystems) addFiles(p *points) error {
 // answered when the agent stops, nothing is known.
 func (f *filesystems) probeAll(ctx context.Context, mounts []procfs.Mount, p *points) {
 	f.forgetAnswered()
+	own := ownMounts(f.root)
+	tags := mountTags(mounts)
 	started := make(map[string]bool, len(mounts))
 	for _, m := range mounts {
 		if f.pending[m.Point] == nil {
-			f.pending[m.Point] = f.start(m)
+			f.pending[m.Point] = f.start(m, own)
 			started[m.Point] = true
 		}
 	}
 	limited, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	for _, m := range mounts {
-		tags := map[string]string{"mount": m.Point}
+	for i, m := range mounts {
+		tags := map[string]string{"mount": tags[i]}
 		if started[m.Point] {
 			if result, ok := await(limited, f.pending[m.Point]); ok {
 				delete(f.pending, m.Point)
@@ -118,10 +121,16 @@ func (f *filesystems) probeAll(ctx context.Context, mounts []procfs.Mount, p *po
 
 // start's goroutine ends when the file system answers; the channel takes the
 // answer also when nobody waits for it any longer.
-func (f *filesystems) start(m procfs.Mount) chan probed {
+func (f *filesystems) start(m procfs.Mount, own map[uint64]procfs.Mount) chan probed {
 	answer := make(chan probed, 1)
 	path := filepath.Join(f.root, m.Point)
-	go func() { answer <- f.probe(path, !m.ReadOnly()) }()
+	go func() {
+		if isCovered(path, m, own) {
+			answer <- probed{covered: true}
+		} else {
+			answer <- f.probe(path, !m.ReadOnly())
+		}
+	}()
 	return answer
 }
 
@@ -154,6 +163,9 @@ func (f *filesystems) forgetAnswered() {
 // addTo reports what a look has shown; of a file system that cannot be tried,
 // only the space.
 func (r probed) addTo(p *points, m procfs.Mount, tags map[string]string) {
+	if r.covered {
+		return
+	}
 	if r.spaceErr == nil {
 		addSpace(p, r.space, tags)
 	}

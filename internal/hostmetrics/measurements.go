@@ -135,7 +135,7 @@ func devGroup() group {
 		{"DEV", "dev.temperature", "°C", []string{"sensor"}, "/sys/class/hwmon, else /sys/class/thermal", "temperature"},
 		{"DEV", "dev.raid.degraded", "", []string{"device"}, "/sys/block/DEVICE/md/degraded", "disks that a software RAID misses"},
 		{"DEV", "dev.edac.errors", "", []string{"type"}, "/sys/devices/system/edac", "memory errors since the start; type is corrected or uncorrected"},
-		{"COREDUMP", "app.service.coredump", "", []string{"service"}, "the directory coredump.dir", "1 for each new file core.SERVICE.PID.UNIXTIME"},
+		{"COREDUMP", "app.service.coredump", "", []string{"service"}, "the directory coredump.dir", "1 for each new file core.SERVICE.PID.UNIXTIME, or as systemd-coredump names it"},
 	}
 }
 

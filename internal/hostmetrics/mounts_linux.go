@@ -3,8 +3,10 @@ package hostmetrics
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/lodastack/agent/internal/procfs"
 )
@@ -27,15 +29,11 @@ func listMounts(root string) ([]procfs.Mount, error) {
 // fileSystems leaves of mounts each file system that holds data of its own,
 // once: a bind mount, or a subvolume beside its volume, shows the device of
 // another mount. Of those the one that shows most of the file system is kept,
-// at the shortest path. A mount that another covers cannot be seen.
+// at the shortest path. A mount that others cover cannot be seen.
 func fileSystems(mounts []procfs.Mount) []procfs.Mount {
-	visible := make(map[string]int, len(mounts))
-	for i, m := range mounts {
-		visible[m.Point] = i
-	}
 	best := make(map[string]procfs.Mount)
-	for i, m := range mounts {
-		if visible[m.Point] != i || !holdsData(m) {
+	for _, m := range newMountTree(mounts).visible() {
+		if !holdsData(m) {
 			continue
 		}
 		other, seen := best[m.Device]
@@ -43,12 +41,7 @@ func fileSystems(mounts []procfs.Mount) []procfs.Mount {
 			best[m.Device] = m
 		}
 	}
-	list := make([]procfs.Mount, 0, len(best))
-	for _, m := range best {
-		list = append(list, m)
-	}
-	slices.SortFunc(list, func(a, b procfs.Mount) int { return cmp.Compare(a.Point, b.Point) })
-	return list
+	return slices.SortedFunc(maps.Values(best), func(a, b procfs.Mount) int { return cmp.Compare(a.Point, b.Point) })
 }
 
 func compareMounts(a, b procfs.Mount) int {
@@ -61,26 +54,30 @@ func compareMounts(a, b procfs.Mount) int {
 
 // holdsData tells real file systems from those that the kernel makes up, that
 // live in memory, or that are full by nature (images such as squashfs). An
-// overlay shows the space of the file system below it, but as the root of a
-// container it is all there is.
+// overlay shows the space of the file system below it. Whatever / is on, but
+// for an image, is all that there is.
 func holdsData(m procfs.Mount) bool {
 	switch m.Type {
-	case "overlay", "aufs":
-		return m.Point == "/"
-	case "autofs", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devfs", "devpts",
-		"devtmpfs", "efivarfs", "erofs", "fusectl", "hugetlbfs", "iso9660", "mqueue", "none", "nsfs", "proc",
-		"pstore", "ramfs", "resctrl", "rootfs", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs",
-		"tmpfs", "tracefs", "udf", "usbfs":
+	case "erofs", "fuse.squashfuse", "iso9660", "rootfs", "squashfs", "udf":
 		return false
+	case "aufs", "autofs", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devfs", "devpts",
+		"devtmpfs", "efivarfs", "fusectl", "hugetlbfs", "mqueue", "none", "nsfs", "overlay", "proc", "pstore", "ramfs",
+		"resctrl", "rpc_pipefs", "securityfs", "selinuxfs", "sysfs", "tmpfs", "tracefs", "usbfs":
+		return m.Point == "/"
+	case "fuse.fuse-overlayfs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal", "fuse.snapfuse":
+		return m.Point == "/"
 	}
-	return !pseudoFUSE(m.Type)
+	return true
 }
 
-// pseudoFUSE names what programs make up by FUSE.
-func pseudoFUSE(kind string) bool {
-	switch kind {
-	case "fuse.lxcfs", "fuse.gvfsd-fuse", "fuse.portal", "fuse.snapfuse", "fuse.squashfuse", "fuse.fuse-overlayfs":
-		return true
+// mountTags returns the tag of each mount. Those whose names differ only in
+// blanks keep these, escaped as mountinfo has them.
+func mountTags(mounts []procfs.Mount) []string {
+	tags := make([]string, len(mounts))
+	for i, m := range mounts {
+		tags[i] = m.Point
 	}
-	return false
+	escape := strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`)
+	distinct(tags, func(i int) string { return escape.Replace(mounts[i].Point) })
+	return tags
 }
