@@ -13,6 +13,7 @@ import (
 
 	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // updateTimeout bounds one conversation with the registry.
@@ -45,6 +46,8 @@ type updater struct {
 	accepted    *Host           // guarded by mu; of the last accepted report
 	status      RegistryStatus  // guarded by mu
 	unaddressed string          // guarded by mu; why the host's addresses are not known
+	disowned    string          // guarded by mu; that the registry does not know the host's old name
+	rubbish     []string        // guarded by mu; namespaces of the last answer that were left out
 	doubted     *doubted        // guarded by mu; nil unless an answer waits to be confirmed
 }
 
@@ -189,7 +192,12 @@ func (u *updater) converse(ctx context.Context) error {
 	reporter, reports := u.registry.(Reporter)
 	renamed := reports && u.previousHost(host).Hostname != host.Hostname
 	if renamed {
-		if err := u.report(ctx, reporter, host); err != nil {
+		err := u.report(ctx, reporter, host)
+		switch {
+		case errors.Is(err, ErrHostUnknown):
+			u.startOver(host)
+			renamed = false
+		case err != nil:
 			return err
 		}
 	}
@@ -208,9 +216,31 @@ func (u *updater) converse(ctx context.Context) error {
 		err = fmt.Errorf("ask the registry for assignments: %w", err)
 	}
 	if reports && !renamed {
-		err = errors.Join(err, u.report(ctx, reporter, host))
+		reported := u.report(ctx, reporter, host)
+		if errors.Is(reported, ErrHostUnknown) && u.startOver(host) {
+			reported = u.report(ctx, reporter, host)
+		}
+		err = errors.Join(err, reported)
 	}
 	return err
+}
+
+// startOver forgets the last accepted report, as the registry does not know the
+// host that it was about: the next one is a first report. It tells whether
+// there was one to forget.
+func (u *updater) startOver(host Host) bool {
+	u.mu.Lock()
+	old := u.accepted
+	u.accepted = nil
+	if old != nil {
+		u.disowned = fmt.Sprintf("the registry does not know this host's old name %s: it is reported as a new host, %s", old.Hostname, host.Hostname)
+	}
+	u.mu.Unlock()
+	if old == nil {
+		return false
+	}
+	u.logger.Warn("the registry does not know this host's old name: it is reported as a new host", "old", old.Hostname, "new", host.Hostname)
+	return true
 }
 
 // noteAddresses keeps the addresses of the last report while they cannot be
@@ -218,7 +248,7 @@ func (u *updater) converse(ctx context.Context) error {
 func (u *updater) noteAddresses(host *Host, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.unaddressed = ""
+	u.unaddressed, u.disowned = "", ""
 	if errors.Is(err, errNoAddresses) {
 		u.unaddressed = err.Error()
 		if u.accepted != nil {
@@ -260,16 +290,36 @@ func (u *updater) combine(answer []Assignment, err error, partial *PartialError)
 	for _, assignment := range answer {
 		answered[assignment.Namespace] = true
 	}
-	// A namespace without a name can be neither stored nor told from others.
-	next := slices.DeleteFunc(slices.Clone(answer), func(a Assignment) bool { return a.Namespace == "" })
+	next := u.usable(answer)
 	for _, old := range u.known {
 		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
 		if missing && !answered[old.Namespace] {
 			next = append(next, old)
 		}
 	}
-	slices.SortStableFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
-	return slices.CompactFunc(next, func(a, b Assignment) bool { return a.Namespace == b.Namespace })
+	slices.SortFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
+	return next
+}
+
+// usable returns the answer without the namespaces whose points could not be
+// published and those that are there twice, and notes them for the status. The
+// caller holds mu.
+func (u *updater) usable(answer []Assignment) (good []Assignment) {
+	u.rubbish = nil
+	seen := make(map[string]bool, len(answer))
+	for _, assignment := range answer {
+		err := topic.CheckNamespace("", assignment.Namespace)
+		switch {
+		case err != nil:
+			u.rubbish = append(u.rubbish, "ignored: "+err.Error())
+		case seen[assignment.Namespace]:
+			u.rubbish = append(u.rubbish, "namespace "+assignment.Namespace+" is in the answer twice: the second one is ignored")
+		default:
+			seen[assignment.Namespace] = true
+			good = append(good, assignment)
+		}
+	}
+	return good
 }
 
 // report tells the registry about the host.
@@ -324,6 +374,10 @@ func (u *updater) currentStatus() RegistryStatus {
 	if u.unaddressed != "" {
 		status.Problems = append(status.Problems, u.unaddressed)
 	}
+	if u.disowned != "" {
+		status.Problems = append(status.Problems, u.disowned)
+	}
+	status.Problems = append(status.Problems, u.rubbish...)
 	if u.doubted != nil {
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}
