@@ -166,15 +166,16 @@ func (u *updater) ask(ctx context.Context) error {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return ErrStopped
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	was := u.status.Error
-	u.status.Asked, u.status.Error = time.Now(), ""
+	now := ""
 	if err != nil {
-		u.status.Error = err.Error()
+		now = err.Error()
 	}
+	u.mu.Lock()
+	was := u.status.Error
+	u.status.Asked, u.status.Error = time.Now(), now
+	u.mu.Unlock()
 	switch {
-	case u.status.Error == was:
+	case now == was:
 	case err != nil:
 		u.logger.Error("the registry's answer is not complete: what was known goes on", "error", err)
 	default:
@@ -264,6 +265,10 @@ func (u *updater) take(answer []Assignment, err error) error {
 		return nil
 	}
 	u.mu.Lock()
+	if u.stopped {
+		u.mu.Unlock()
+		return ErrStopped
+	}
 	next := u.combine(answer, err, partial)
 	if doubt := u.doubt(next); doubt != nil {
 		u.mu.Unlock()
