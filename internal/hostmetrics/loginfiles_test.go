@@ -142,8 +142,10 @@ func TestRecordsOfEveryArchitectureAreRead(t *testing.T) {
 			for i := range 300 {
 				content = append(content, ofUser(fmt.Sprint("u", i), now).as(c.order, c.longTime)...)
 			}
-			appendBytesTo(t, h, content)
+			appendBytesTo(t, h, content[:390]) // is being written
 			got := h.collect()
+			appendBytesTo(t, h, content[390:])
+			got = append(got, h.collect()...)
 			require.Len(t, got, 300)
 			require.Equal(t, loginLine("u0", now), got[0])
 			require.Equal(t, loginLine("u299", now), got[299])
