@@ -48,11 +48,11 @@ func TestLoggerMayAskTheAgent(t *testing.T) {
 		w.registry.Fail(errAway)
 		w.output.Fail(errAway)
 		require.Error(t, w.Update(t.Context()))
-		w.pass(time.Hour) // the buffer gets full
+		w.pass(20 * time.Minute) // the buffer gets full
 		w.registry.Heal()
 		w.output.Heal()
 		w.runner.Heal()
-		w.pass(time.Hour)
+		w.pass(5 * time.Minute)
 		require.GreaterOrEqual(t, handler.asked.Load(), int64(8))
 	},
 		every(time.Second, "m"),

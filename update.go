@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/schedule"
-	"github.com/lodastack/agent/internal/topic"
 )
 
 // updateTimeout bounds one conversation with the registry.
@@ -226,24 +223,6 @@ func (u *updater) converse(ctx context.Context) error {
 	return err
 }
 
-// startOver forgets the last accepted report, as the registry does not know the
-// host that it was about: the next one is a first report. It tells whether
-// there was one to forget.
-func (u *updater) startOver(host Host) bool {
-	u.mu.Lock()
-	old := u.accepted
-	u.accepted = nil
-	if old != nil {
-		u.disowned = fmt.Sprintf("the registry does not know this host's old name %s: it is reported as a new host, %s", old.Hostname, host.Hostname)
-	}
-	u.mu.Unlock()
-	if old == nil {
-		return false
-	}
-	u.logger.Warn("the registry does not know this host's old name: it is reported as a new host", "old", old.Hostname, "new", host.Hostname)
-	return true
-}
-
 // noteAddresses keeps the addresses of the last report while they cannot be
 // read: the registry must not hear that they have gone.
 func (u *updater) noteAddresses(host *Host, err error) {
@@ -256,112 +235,6 @@ func (u *updater) noteAddresses(host *Host, err error) {
 			host.Addresses = u.accepted.Addresses
 		}
 	}
-}
-
-// take puts the answer in force, unless it is to be doubted.
-func (u *updater) take(answer []Assignment, err error) error {
-	var partial *PartialError
-	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
-		return nil
-	}
-	u.mu.Lock()
-	if u.stopped {
-		u.mu.Unlock()
-		return ErrStopped
-	}
-	next := u.combine(answer, err, partial)
-	if doubt := u.doubt(next); doubt != nil {
-		u.mu.Unlock()
-		return doubt
-	}
-	u.known = next
-	if err == nil {
-		u.status.Answered = time.Now()
-	}
-	u.status.InForce = true
-	u.mu.Unlock()
-
-	if err := u.state.save(assignmentsFile, next); err != nil {
-		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
-	}
-	u.apply(next)
-	return nil
-}
-
-// combine returns the answer with what is known of the namespaces that it does
-// not speak of. The caller holds mu.
-func (u *updater) combine(answer []Assignment, err error, partial *PartialError) []Assignment {
-	answered := make(map[string]bool, len(answer))
-	for _, assignment := range answer {
-		answered[assignment.Namespace] = true
-	}
-	next := u.usable(answer)
-	for _, old := range u.known {
-		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
-		if missing && !answered[old.Namespace] {
-			next = append(next, old)
-		}
-	}
-	slices.SortFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
-	return next
-}
-
-// usable returns the answer without the namespaces whose points could not be
-// published and those that are there twice, and notes them for the status. The
-// caller holds mu.
-func (u *updater) usable(answer []Assignment) (good []Assignment) {
-	u.rubbish = nil
-	seen := make(map[string]bool, len(answer))
-	for _, assignment := range answer {
-		err := topic.CheckNamespace("", assignment.Namespace)
-		switch {
-		case err != nil:
-			u.rubbish = append(u.rubbish, "ignored: "+err.Error())
-		case seen[assignment.Namespace]:
-			u.rubbish = append(u.rubbish, "namespace "+assignment.Namespace+" is in the answer twice: the second one is ignored")
-		default:
-			seen[assignment.Namespace] = true
-			good = append(good, assignment)
-		}
-	}
-	return good
-}
-
-// report tells the registry about the host.
-func (u *updater) report(ctx context.Context, reporter Reporter, host Host) error {
-	previous := u.previousHost(host)
-	report := Report{
-		Host:     host,
-		Previous: previous,
-		Changed:  host.Hostname != previous.Hostname || !slices.Equal(host.Addresses, previous.Addresses),
-		Build:    u.build,
-		Time:     time.Now(),
-	}
-	for _, assignment := range u.assignments() {
-		report.Namespaces = append(report.Namespaces, assignment.Namespace)
-		report.IDs = append(report.IDs, assignment.ID)
-	}
-	if err := recovered(func() error { return reporter.Report(ctx, report) }); err != nil {
-		return fmt.Errorf("report to the registry: %w", err)
-	}
-	u.mu.Lock()
-	u.accepted = &host
-	u.mu.Unlock()
-	if err := u.state.save(hostFile, host); err != nil {
-		u.logger.Warn("a restart will not know what the registry accepted", "error", err)
-	}
-	return nil
-}
-
-// previousHost returns the host of the last accepted report; where there was
-// none, the host as it is.
-func (u *updater) previousHost(now Host) Host {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.accepted == nil {
-		return now
-	}
-	return *u.accepted
 }
 
 // assignments returns what is known. The caller must not change it.
