@@ -16,10 +16,10 @@ func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, er
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
 	var elements []json.RawMessage
 	err = json.Unmarshal(stdout, &elements)
-	if err != nil {
-		err = json.Unmarshal(replaceNonFinite(stdout), &elements)
+	if err != nil && json.Unmarshal(replaceNonFinite(stdout), &elements) == nil {
+		err = nil
 	}
-	if err != nil {
+	if err != nil { // of what was printed: its position is shown
 		return nil, nil, notAList(stdout, err)
 	}
 	if elements == nil {

@@ -118,6 +118,8 @@ func TestWhatPythonAndWindowsPrintCostsAtMostAMetric(t *testing.T) {
 		require.Equal(t, name, bad[i].Name)
 		require.ErrorContains(t, bad[i], "no finite number")
 	}
+	_, _, err = agent.DecodePluginOutput([]byte(`[NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,`))
+	require.ErrorContains(t, err, "at byte 2")
 }
 
 func TestPluginNeverOverlapsItselfAndIsEndedBeforeItsNextStart(t *testing.T) {
