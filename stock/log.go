@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/lodastack/agent/internal/logfile"
+	"github.com/lodastack/agent/internal/pipewriter"
 	"github.com/lodastack/agent/internal/safedir"
 )
 
@@ -40,6 +41,7 @@ type Log struct {
 // there is no LogDir. A directory that another process owns is refused.
 func OpenLog(cfg LogConfig) (*Log, error) {
 	l := &Log{}
+	l.sink.otherwise = pipewriter.New(os.Stderr)
 	l.auditSink.otherwise, l.Audit = &l.sink, &l.auditSink
 	l.Logger = slog.New(slog.NewTextHandler(&l.sink, &slog.HandlerOptions{Level: &l.level}))
 	if err := l.Reopen(cfg); err != nil {
@@ -114,7 +116,7 @@ func (l *Log) Close() error {
 
 // sink is a writer that can be exchanged.
 type sink struct {
-	otherwise io.Writer // takes what is written while w is nil; nil: standard error
+	otherwise io.Writer // takes what is written while w is nil
 
 	mu sync.Mutex
 	w  io.WriteCloser // guarded by mu
@@ -123,13 +125,10 @@ type sink struct {
 func (s *sink) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.w != nil:
+	if s.w != nil {
 		return s.w.Write(line)
-	case s.otherwise != nil:
-		return s.otherwise.Write(line)
 	}
-	return os.Stderr.Write(line)
+	return s.otherwise.Write(line)
 }
 
 func (s *sink) change(w io.WriteCloser) error {

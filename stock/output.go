@@ -4,12 +4,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/nsqoutput"
+	"github.com/lodastack/agent/internal/pipewriter"
 	"github.com/lodastack/agent/internal/systemca"
 	"github.com/lodastack/agent/internal/terminal"
 )
@@ -17,7 +19,7 @@ import (
 // outputOf makes the output that the config names.
 func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
 	if cfg.Output.Name == OutputStdout {
-		return agent.NewWriterOutput(terminal.Output(os.Stdout)), nil
+		return agent.NewWriterOutput(stdout()), nil
 	}
 	o := cfg.Output
 	nsq := NSQConfig{
@@ -38,6 +40,16 @@ func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
 		}
 	}
 	return NSQOutput(nsq)
+}
+
+// stdout returns standard output. Where that is a terminal, what is written
+// cannot control it.
+func stdout() io.Writer {
+	w := pipewriter.New(os.Stdout)
+	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		return terminal.NewWriter(w)
+	}
+	return w // programs are to read what was sent
 }
 
 // storeOf opens the store that the config names; nil where there is none.

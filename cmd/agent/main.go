@@ -11,11 +11,12 @@ import (
 	"os"
 	"strings"
 
+	"github.com/lodastack/agent/internal/pipewriter"
 	"github.com/lodastack/agent/internal/terminal"
 	"github.com/lodastack/agent/stock"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Stdout, pipewriter.New(os.Stderr))) }
 
 // Exit codes.
 const (

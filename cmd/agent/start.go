@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -57,7 +58,7 @@ func start(c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	return serve(service, signals, pid)
+	return serve(service, signals, pid, c.stderr)
 }
 
 // ownMemory limits what the agent itself uses, in bytes, where systemd has
@@ -78,7 +79,7 @@ func softMemory(cfg stock.Config) int64 {
 const sameRequest = 200 * time.Millisecond
 
 // serve runs the service until a signal ends it.
-func serve(service *stock.Service, signals <-chan os.Signal, pid *pidfile.File) error {
+func serve(service *stock.Service, signals <-chan os.Signal, pid *pidfile.File, stderr io.Writer) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	done := make(chan error, 1)
@@ -92,7 +93,7 @@ func serve(service *stock.Service, signals <-chan os.Signal, pid *pidfile.File) 
 			switch {
 			case s == syscall.SIGHUP:
 				if err := pid.Renew(); err != nil {
-					fmt.Fprintf(os.Stderr, "agent start: %v\n", err)
+					fmt.Fprintf(stderr, "agent start: %v\n", err)
 				}
 				// The log has the reason where it fails.
 				go service.Reload(ctx)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -310,36 +309,6 @@ func certificate(t *testing.T, h *host, name string) (cert, key string) {
 	cert = h.write(t, name+".crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	key = h.write(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
 	return cert, key
-}
-
-func TestALogWhoseReaderHasLeftCostsOnlyItsLines(t *testing.T) {
-	for name, pipe := range map[string]func(c *exec.Cmd) (io.ReadCloser, error){
-		"standard error":  (*exec.Cmd).StderrPipe,
-		"standard output": (*exec.Cmd).StdoutPipe,
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHost(t)
-			h.configure(t, "log.loglevel = \"DEBUG\"\n")
-			config, err := os.ReadFile(h.config)
-			require.NoError(t, err)
-			h.write(t, "agent.conf", string(config)+"output.name = \"stdout\"\n")
-			d := &daemon{cmd: agentCommand(t, "start", "-f", h.config), stderr: new(bytes.Buffer), ended: make(chan struct{})}
-			reader, err := pipe(d.cmd)
-			require.NoError(t, err)
-			h.watch(t, d)
-			require.NoError(t, reader.Close())
-
-			// Enough is logged and measured to end a process that SIGPIPE ends.
-			require.Eventually(t, func() bool {
-				r := execute(t, "status", "-f", h.config)
-				return r.code == 0 && strings.Contains(r.stdout, "CPU")
-			}, 20*time.Second, 20*time.Millisecond)
-			require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
-			<-d.ended
-			status := d.cmd.ProcessState.Sys().(syscall.WaitStatus)
-			require.False(t, status.Signaled(), status)
-		})
-	}
 }
 
 func TestStopSaysHowTheAgentEnded(t *testing.T) {

@@ -5,7 +5,6 @@ package terminal
 
 import (
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"unicode"
@@ -62,13 +61,4 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
-}
-
-// Output returns a [Writer] to the file where that is a terminal, and the file
-// itself where it is not: programs are to read what was sent.
-func Output(file *os.File) io.Writer {
-	if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		return NewWriter(file)
-	}
-	return file
 }
