@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 )
 
 // DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
@@ -41,19 +40,31 @@ func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, er
 	return metrics, bad, nil
 }
 
-// nonFinite finds strings, to leave them alone, and the words for numbers that
-// JSON does not know.
-var nonFinite = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\bNaN\b|\bInfinity\b`)
-
 // replaceNonFinite puts a number that no float64 holds in the place of NaN and
-// Infinity: only the metric that has it cannot be decoded then.
-func replaceNonFinite(stdout []byte) []byte {
-	return nonFinite.ReplaceAllFunc(stdout, func(found []byte) []byte {
-		if found[0] == '"' {
-			return found
+// Infinity outside of strings: only the metric that has it cannot be decoded
+// then.
+func replaceNonFinite(stdout []byte) (replaced []byte) {
+	inString := false
+	for i := 0; i < len(stdout); i++ {
+		rest := stdout[i:]
+		switch {
+		case inString && rest[0] == '\\' && len(rest) > 1:
+			replaced = append(replaced, rest[0])
+			i++
+		case rest[0] == '"':
+			inString = !inString
+		case !inString && bytes.HasPrefix(rest, []byte("NaN")):
+			replaced = append(replaced, "1e999"...)
+			i += len("NaN") - 1
+			continue
+		case !inString && bytes.HasPrefix(rest, []byte("Infinity")):
+			replaced = append(replaced, "1e999"...)
+			i += len("Infinity") - 1
+			continue
 		}
-		return []byte("1e999")
-	})
+		replaced = append(replaced, stdout[i])
+	}
+	return replaced
 }
 
 // shownAround is how many bytes are shown around what is no JSON.

@@ -187,6 +187,9 @@ func (u *updater) converse(ctx context.Context) error {
 	if err != nil && !errors.Is(err, errNoAddresses) {
 		return err
 	}
+	u.mu.Lock()
+	u.disowned = ""
+	u.mu.Unlock()
 	reporter, reports := u.registry.(Reporter)
 	renamed := reports && u.previousHost(host).Hostname != host.Hostname
 	if renamed {
@@ -228,7 +231,7 @@ func (u *updater) converse(ctx context.Context) error {
 func (u *updater) noteAddresses(host *Host, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.unaddressed, u.disowned = "", ""
+	u.unaddressed = ""
 	if errors.Is(err, errNoAddresses) {
 		u.unaddressed = err.Error()
 		if u.accepted != nil {

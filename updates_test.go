@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -185,6 +186,25 @@ func TestAgentStartsWithTheLastGoodAnswerWhileTheRegistryIsAway(t *testing.T) {
 	})
 }
 
+// A logger that asks the registry while the agent loads what it knew is the
+// earliest there can be.
+func TestRegistryIsNotAskedBeforeWhatWasKnownIsInForce(t *testing.T) {
+	state := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(state, "host.json"), []byte("damaged"), 0o600))
+	var asked error
+	handler := asking{new(atomic.Pointer[agent.Agent]), func(a *agent.Agent) {
+		if asked == nil {
+			asked = a.Update(context.Background())
+		}
+	}}
+	inBubble(t, func(t *testing.T, w *world) {
+		handler.agent.Store(w.Agent)
+		w.run()
+		require.ErrorIs(t, asked, agent.ErrNotRunning)
+		require.NoError(t, w.Update(t.Context()))
+	}, agent.WithStateDir(state), agent.WithLogger(slog.New(handler)))
+}
+
 func TestDamagedStateIsNoReasonNotToStart(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		state := t.TempDir()
@@ -223,14 +243,19 @@ func TestRefusedReportIsRepeatedAndTakesNothingAway(t *testing.T) {
 	})
 }
 
+// renamed returns an agent that has not run yet, of a host that was h1 when its
+// last report was accepted and is h2 now.
+func renamed(t *testing.T) *world {
+	state := t.TempDir()
+	before := newWorld(t, agent.WithStateDir(state))
+	before.run()
+	before.stop()
+	return newWorld(t, agent.WithStateDir(state), agent.WithHostname("h2"))
+}
+
 func TestRenamedHostAsksForNothingUntilItsReportIsAccepted(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		state := t.TempDir()
-		before := newWorld(t, agent.WithStateDir(state))
-		before.run()
-		before.stop()
-
-		after := newWorld(t, agent.WithStateDir(state), agent.WithHostname("h2"))
+		after := renamed(t)
 		after.registry.Reporting.Fail(errAway)
 		after.run()
 		after.pass(time.Hour)
@@ -254,12 +279,7 @@ func TestRenamedHostAsksForNothingUntilItsReportIsAccepted(t *testing.T) {
 
 func TestHostWhoseOldNameTheRegistryDoesNotKnowIsReportedAsANewOne(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		state := t.TempDir()
-		before := newWorld(t, agent.WithStateDir(state))
-		before.run()
-		before.stop()
-
-		after := newWorld(t, agent.WithStateDir(state), agent.WithHostname("h2"))
+		after := renamed(t)
 		after.registry.Reporting.FailTimes(1, fmt.Errorf("500 machine not found: %w", agent.ErrHostUnknown))
 		after.run()
 		require.Equal(t, "h2", after.registry.Hosts()[0].Hostname, "asked under the new name")

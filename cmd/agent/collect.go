@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -96,9 +95,6 @@ func collectOnce(c *call, cfg stock.Config, kinds []stock.HostKind, registry age
 		agent.WithRegistry(registry),
 		agent.WithOutput(agent.NewWriterOutput(c.stdout)),
 		agent.WithBufferSize(1_000_000),
-	}
-	if _, err := os.Hostname(); err != nil && cfg.Agent.Hostname == "" {
-		return false, fmt.Errorf("read the host's name: %w; set agent.hostname", err) // an agent would try again and again
 	}
 	if cfg.Agent.Hostname != "" {
 		options = append(options, agent.WithHostname(cfg.Agent.Hostname))

@@ -125,7 +125,7 @@ func fsGroup() group {
 func kernelGroup() group {
 	return group{
 		{"KERNEL", "kernel.user.login", "", []string{"user", "remote", "device", "success"}, "/var/log/wtmp, btmp",
-			"one point a login, at its own time: 1 where it succeeded (tag success true), 0 where not (false)"},
+			"one point a login, at its own time: 1 where it succeeded (tag success true), 0 where not (false). Of equal ones in one second all but the first get an earlier second, 5 minutes at most. The user of a failed login is \"invalid\" unless there is one of that name"},
 		{"TIME", "time.offset", "s", nil, "NTP", "what has to be added to the host's time to make it right"},
 	}
 }

@@ -104,12 +104,12 @@ func TestOldPointsAreDropped(t *testing.T) {
 
 func TestDirectoryThatIsRemovedIsMadeAnewAndItsPointsAreCounted(t *testing.T) {
 	remove := map[string]func(t *testing.T, dir string){
-		"removed": func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(dir)) },
+		"removed": removeAll,
 		"moved away": func(t *testing.T, dir string) {
 			require.NoError(t, os.Rename(dir, dir+".old"))
 		},
 		"emptied": func(t *testing.T, dir string) {
-			require.NoError(t, os.RemoveAll(dir))
+			removeAll(t, dir)
 			require.NoError(t, os.Mkdir(dir, 0o700))
 		},
 		"without its segments": func(t *testing.T, dir string) {
@@ -147,13 +147,18 @@ func TestDirectoryThatIsRemovedIsMadeAnewAndItsPointsAreCounted(t *testing.T) {
 	}
 }
 
+// removeAll removes a directory in which the spool may be making a file.
+func removeAll(t *testing.T, dir string) {
+	eventually(t, func() bool { return os.RemoveAll(dir) == nil }, "removed")
+}
+
 func TestDirectoryThatIsRemovedIsNoticedWithoutAWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	inner := &fakeOutput{}
 	inner.set(away)
 	s := open(t, spool.Config{Dir: dir}, inner)
 	write(t, s, batch("a", 0, 10))
-	require.NoError(t, os.RemoveAll(dir))
+	removeAll(t, dir)
 	eventually(t, func() bool { return s.waiting() == 0 }, "counted as lost")
 	require.Equal(t, delivery.Account{Accepted: 10, Dropped: map[string]int64{spool.DroppedDamaged: 10}}, s.Accounts()["a"])
 }

@@ -13,29 +13,31 @@ import (
 	"github.com/lodastack/agent/agenttest"
 )
 
-// curious is a handler of log records that asks the agent about everything for
-// each of them.
-type curious struct {
+// asking is a handler of log records that calls the agent for each of them.
+type asking struct {
 	agent *atomic.Pointer[agent.Agent]
-	asked *atomic.Int64
+	ask   func(*agent.Agent)
 }
 
-func (c curious) Enabled(context.Context, slog.Level) bool { return true }
-func (c curious) WithAttrs([]slog.Attr) slog.Handler       { return c }
-func (c curious) WithGroup(string) slog.Handler            { return c }
+func (h asking) Enabled(context.Context, slog.Level) bool { return true }
+func (h asking) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h asking) WithGroup(string) slog.Handler            { return h }
 
-func (c curious) Handle(context.Context, slog.Record) error {
-	if a := c.agent.Load(); a != nil {
-		a.Status()
-		a.Plugins()
-		a.Namespaces()
-		c.asked.Add(1)
+func (h asking) Handle(context.Context, slog.Record) error {
+	if a := h.agent.Load(); a != nil {
+		h.ask(a)
 	}
 	return nil
 }
 
 func TestLoggerMayAskTheAgent(t *testing.T) {
-	handler := curious{new(atomic.Pointer[agent.Agent]), new(atomic.Int64)}
+	var asked atomic.Int64
+	handler := asking{new(atomic.Pointer[agent.Agent]), func(a *agent.Agent) {
+		a.Status()
+		a.Plugins()
+		a.Namespaces()
+		asked.Add(1)
+	}}
 	inBubble(t, func(t *testing.T, w *world) {
 		handler.agent.Store(w.Agent)
 		assignPlugins(w, plugin("mysql", time.Minute))
@@ -53,7 +55,7 @@ func TestLoggerMayAskTheAgent(t *testing.T) {
 		w.output.Heal()
 		w.runner.Heal()
 		w.pass(5 * time.Minute)
-		require.GreaterOrEqual(t, handler.asked.Load(), int64(8))
+		require.GreaterOrEqual(t, asked.Load(), int64(8))
 	},
 		every(time.Second, "m"),
 		agent.WithCollector("BAD", time.Minute, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) {

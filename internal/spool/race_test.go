@@ -1,0 +1,7 @@
+//go:build race
+
+package spool_test
+
+// raceDetector tells whether the race detector is on. Memory is then several
+// times what it is without.
+const raceDetector = true
