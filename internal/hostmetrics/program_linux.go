@@ -16,7 +16,7 @@ import (
 type program struct {
 	number, descriptors, memory float64
 	cpu, read, written          float64
-	seesDescriptors             bool
+	hidesDescriptors, hidesIO   bool // of one process at least
 	hasCPU, hasIO               bool
 	unseen                      error  // why it is not known how much of it runs
 	file                        fileID // at its path
@@ -127,10 +127,9 @@ func (w *programs) markUnseen() error {
 func (p *program) add(now usage) {
 	p.number++
 	p.memory += now.memory
-	if now.seesDescriptors {
-		p.descriptors += now.descriptors
-		p.seesDescriptors = true
-	}
+	p.descriptors += now.descriptors
+	p.hidesDescriptors = p.hidesDescriptors || !now.seesDescriptors
+	p.hidesIO = p.hidesIO || !now.seesIO
 }
 
 func (p *program) addRates(before, now usage, seconds float64) {
@@ -168,13 +167,13 @@ func (p *program) addTo(metrics *points, name string) {
 	none := p.number == 0
 	metrics.add(name+".procnum", p.number, nil)
 	metrics.add(name+".mem", p.memory, nil)
-	if none || p.seesDescriptors {
+	if !p.hidesDescriptors {
 		metrics.add(name+".fdnum", p.descriptors, nil)
 	}
 	if none || p.hasCPU {
 		metrics.add(name+".cpu", p.cpu, nil)
 	}
-	if none || p.hasIO {
+	if none || p.hasIO && !p.hidesIO {
 		metrics.add(name+".io.read", p.read, nil)
 		metrics.add(name+".io.write", p.written, nil)
 	}
