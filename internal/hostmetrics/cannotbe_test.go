@@ -139,6 +139,21 @@ func TestSharesOfProcessorsThatCannotBeAreUnknown(t *testing.T) {
 	}
 }
 
+func TestALoadThatCannotBeCostsOnlyItself(t *testing.T) {
+	for shown, want := range map[string][]string{
+		"0.50 -0.25 0.10 1/1 1\n": {"cpu.loadavg.1 0.5", "cpu.loadavg.15 0.1"},
+		"0.50 NaN 0.10 1/1 1\n":   {"cpu.loadavg.1 0.5", "cpu.loadavg.15 0.1"},
+		"x 0.25 0.10 1/1 1\n":     {"cpu.loadavg.5 0.25", "cpu.loadavg.15 0.1"},
+		"0.50":                    {"cpu.loadavg.1 0.5"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			got := after(t, "CPU", files{"proc/stat": "", "proc/loadavg": shown, "proc/1/stat": ""})
+			require.Equal(t, want, withPrefix(slices.Clone(got), "cpu.loadavg"), shown)
+			require.Contains(t, strings.Join(got, "\n"), "measuring the load: /proc/loadavg: ", shown)
+		})
+	}
+}
+
 func TestProcessorsThatComeAndGoCostOneRoundEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		both := func(idle0, idle1 string) files {

@@ -125,6 +125,24 @@ func TestAProcessWhoseStatCannotBeReadMakesItsProgramUnknown(t *testing.T) {
 	}
 }
 
+func TestASumThatLacksAProcessIsAbsent(t *testing.T) {
+	root := t.TempDir()
+	for _, pid := range []int{1, 7, 8} {
+		fakeProcess{comm: "x", exe: "/usr/bin/x"}.writeTo(t, root, pid)
+	}
+	for _, pid := range []string{"1", "7"} { // but not 8
+		write(t, filepath.Join(root, "proc", pid, "fd/0"), "")
+		write(t, filepath.Join(root, "proc", pid, "io"), "read_bytes: 1\nwrite_bytes: 1\n")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		proc := assigned(t, hostmetrics.Kinds(hostmetrics.Config{Root: root}), "PROC")
+		batches, err := proc.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{processItem("x", "/usr/bin/x")}}})
+		require.NoError(t, err)
+		memory := fmt.Sprintf("PROC.x.mem %v", float64(30*os.Getpagesize()))
+		require.Equal(t, []string{"PROC.x.procnum 3", memory, "PROC.x.cpu 0"}, batchLines(batches)[""])
+	})
+}
+
 // unprivilegedEnv makes this test's program measure as another user.
 const unprivilegedEnv = "HOSTMETRICS_TEST_MEASURE_AS"
 
