@@ -2,16 +2,17 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // postPrefix begins the names of posted metrics.
 const postPrefix = "RUN."
 
-// Post sends metrics to a namespace, which need not be one of the host's own.
+// Post sends metrics to a namespace, which need not be one of the host's own,
+// but must make an NSQ topic: 1 to 64 of the characters a-z A-Z 0-9 . _ -.
 // Their names become RUN.<name>. Nil means that they are safe: acknowledged by
 // the output, or in the store. All are taken or none: a metric that cannot be
 // sent makes the error a [*MetricError] that names the first such one. Only
@@ -26,8 +27,8 @@ func (a *Agent) Post(ctx context.Context, namespace string, metrics []Metric) er
 
 // post is Post for metrics that belong to the agent.
 func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) error {
-	if namespace == "" {
-		return &InputError{Err: errors.New("the namespace is empty")}
+	if err := topic.CheckNamespace("", namespace); err != nil {
+		return &InputError{Err: err}
 	}
 	normalise := a.normaliser(postPrefix)
 	good, bad := normalise.list(metrics)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +43,8 @@ type updater struct {
 	accepted    *Host           // guarded by mu; of the last accepted report
 	status      RegistryStatus  // guarded by mu
 	unaddressed string          // guarded by mu; why the host's addresses are not known
+	disowned    string          // guarded by mu; that the registry does not know the host's old name
+	rubbish     []string        // guarded by mu; namespaces of the last answer that were left out
 	doubted     *doubted        // guarded by mu; nil unless an answer waits to be confirmed
 }
 
@@ -163,15 +163,16 @@ func (u *updater) ask(ctx context.Context) error {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return ErrStopped
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	was := u.status.Error
-	u.status.Asked, u.status.Error = time.Now(), ""
+	now := ""
 	if err != nil {
-		u.status.Error = err.Error()
+		now = err.Error()
 	}
+	u.mu.Lock()
+	was := u.status.Error
+	u.status.Asked, u.status.Error = time.Now(), now
+	u.mu.Unlock()
 	switch {
-	case u.status.Error == was:
+	case now == was:
 	case err != nil:
 		u.logger.Error("the registry's answer is not complete: what was known goes on", "error", err)
 	default:
@@ -189,7 +190,12 @@ func (u *updater) converse(ctx context.Context) error {
 	reporter, reports := u.registry.(Reporter)
 	renamed := reports && u.previousHost(host).Hostname != host.Hostname
 	if renamed {
-		if err := u.report(ctx, reporter, host); err != nil {
+		err := u.report(ctx, reporter, host)
+		switch {
+		case errors.Is(err, ErrHostUnknown):
+			u.startOver(host)
+			renamed = false
+		case err != nil:
 			return err
 		}
 	}
@@ -208,7 +214,11 @@ func (u *updater) converse(ctx context.Context) error {
 		err = fmt.Errorf("ask the registry for assignments: %w", err)
 	}
 	if reports && !renamed {
-		err = errors.Join(err, u.report(ctx, reporter, host))
+		reported := u.report(ctx, reporter, host)
+		if errors.Is(reported, ErrHostUnknown) && u.startOver(host) {
+			reported = u.report(ctx, reporter, host)
+		}
+		err = errors.Join(err, reported)
 	}
 	return err
 }
@@ -218,95 +228,13 @@ func (u *updater) converse(ctx context.Context) error {
 func (u *updater) noteAddresses(host *Host, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.unaddressed = ""
+	u.unaddressed, u.disowned = "", ""
 	if errors.Is(err, errNoAddresses) {
 		u.unaddressed = err.Error()
 		if u.accepted != nil {
 			host.Addresses = u.accepted.Addresses
 		}
 	}
-}
-
-// take puts the answer in force, unless it is to be doubted.
-func (u *updater) take(answer []Assignment, err error) error {
-	var partial *PartialError
-	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
-		return nil
-	}
-	u.mu.Lock()
-	next := u.combine(answer, err, partial)
-	if doubt := u.doubt(next); doubt != nil {
-		u.mu.Unlock()
-		return doubt
-	}
-	u.known = next
-	if err == nil {
-		u.status.Answered = time.Now()
-	}
-	u.status.InForce = true
-	u.mu.Unlock()
-
-	if err := u.state.save(assignmentsFile, next); err != nil {
-		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
-	}
-	u.apply(next)
-	return nil
-}
-
-// combine returns the answer with what is known of the namespaces that it does
-// not speak of. The caller holds mu.
-func (u *updater) combine(answer []Assignment, err error, partial *PartialError) []Assignment {
-	answered := make(map[string]bool, len(answer))
-	for _, assignment := range answer {
-		answered[assignment.Namespace] = true
-	}
-	// A namespace without a name can be neither stored nor told from others.
-	next := slices.DeleteFunc(slices.Clone(answer), func(a Assignment) bool { return a.Namespace == "" })
-	for _, old := range u.known {
-		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
-		if missing && !answered[old.Namespace] {
-			next = append(next, old)
-		}
-	}
-	slices.SortStableFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
-	return slices.CompactFunc(next, func(a, b Assignment) bool { return a.Namespace == b.Namespace })
-}
-
-// report tells the registry about the host.
-func (u *updater) report(ctx context.Context, reporter Reporter, host Host) error {
-	previous := u.previousHost(host)
-	report := Report{
-		Host:     host,
-		Previous: previous,
-		Changed:  host.Hostname != previous.Hostname || !slices.Equal(host.Addresses, previous.Addresses),
-		Build:    u.build,
-		Time:     time.Now(),
-	}
-	for _, assignment := range u.assignments() {
-		report.Namespaces = append(report.Namespaces, assignment.Namespace)
-		report.IDs = append(report.IDs, assignment.ID)
-	}
-	if err := recovered(func() error { return reporter.Report(ctx, report) }); err != nil {
-		return fmt.Errorf("report to the registry: %w", err)
-	}
-	u.mu.Lock()
-	u.accepted = &host
-	u.mu.Unlock()
-	if err := u.state.save(hostFile, host); err != nil {
-		u.logger.Warn("a restart will not know what the registry accepted", "error", err)
-	}
-	return nil
-}
-
-// previousHost returns the host of the last accepted report; where there was
-// none, the host as it is.
-func (u *updater) previousHost(now Host) Host {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.accepted == nil {
-		return now
-	}
-	return *u.accepted
 }
 
 // assignments returns what is known. The caller must not change it.
@@ -324,6 +252,10 @@ func (u *updater) currentStatus() RegistryStatus {
 	if u.unaddressed != "" {
 		status.Problems = append(status.Problems, u.unaddressed)
 	}
+	if u.disowned != "" {
+		status.Problems = append(status.Problems, u.disowned)
+	}
+	status.Problems = append(status.Problems, u.rubbish...)
 	if u.doubted != nil {
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}
