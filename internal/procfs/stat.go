@@ -11,6 +11,9 @@ import (
 // architecture that Go runs on.
 const TicksPerSecond = 100
 
+// removed is the session of a process that is just being removed.
+const removed = -1
+
 // Stat is a part of /proc/PID/stat (proc_pid_stat(5)).
 type Stat struct {
 	// State is R, S, D, Z and so on.
@@ -37,7 +40,8 @@ type Stat struct {
 func (s Stat) Dead() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
 
 // ReadStat reads /proc/PID/stat of this program's PID namespace. The error is
-// [os.ErrNotExist] where there is no such process.
+// [os.ErrNotExist] where there is no such process, or it is just being removed:
+// its PID may be another's at once.
 func ReadStat(pid int) (Stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
 	content, err := os.ReadFile(path)
@@ -47,6 +51,9 @@ func ReadStat(pid int) (Stat, error) {
 	s, ok := ParseStat(content)
 	if !ok {
 		return Stat{}, fmt.Errorf("%s is not in the format of proc_pid_stat(5): %.100q", path, content)
+	}
+	if s.Session == removed {
+		return Stat{}, &os.PathError{Op: "read", Path: path, Err: os.ErrNotExist}
 	}
 	return s, nil
 }
