@@ -171,14 +171,16 @@ func (c *cpu) readLoad(p *points) error {
 		return fmt.Errorf("measuring the load: %w", err)
 	}
 	w := procfs.NewWords(line)
+	var errs []error
 	for _, name := range [...]string{"cpu.loadavg.1", "cpu.loadavg.5", "cpu.loadavg.15"} {
-		load, err := strconv.ParseFloat(string(w.Next()), 64)
-		if err != nil {
-			return fmt.Errorf("measuring the load: %s: %w", c.load.Path, err)
+		word := w.Next()
+		if load, err := strconv.ParseFloat(string(word), 64); err == nil && load >= 0 {
+			p.add(name, load, nil)
+		} else {
+			errs = append(errs, fmt.Errorf("measuring the load: %s: %q is no load", c.load.Path, word))
 		}
-		p.add(name, load, nil)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // addNumber reports the next word as it is; where it is no number, nothing.

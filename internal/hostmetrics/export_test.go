@@ -25,3 +25,21 @@ func FakeFileSystems(kinds []Kind, probe func(path string, write bool) (space Sp
 		}
 	}
 }
+
+// SkipFirstGap makes the first Collect of the kinds take one reading.
+func SkipFirstGap(kinds []Kind) {
+	for _, k := range kinds {
+		switch c := k.Collector.(type) {
+		case *rates:
+			c.ready = true
+		case *processes:
+			c.ready = true
+		}
+	}
+}
+
+// CoredumpService returns the service in the name of a core dump.
+func CoredumpService(name string) (string, bool) {
+	dump, ok := parseCoredump(name)
+	return dump.service, ok
+}

@@ -11,10 +11,12 @@ type Measurement struct {
 	Unit string
 	// Tags it has, besides host.
 	Tags []string
-	// Source is the file below the root, or the call, it is taken from.
+	// Source lists the files below the root, or the call, that it needs.
 	Source string
 	// Meaning in a sentence.
 	Meaning string
+	// Absent says when it is absent although its source can be read; empty: never.
+	Absent string
 }
 
 // Measurements returns every measurement there is on Linux.
@@ -30,124 +32,145 @@ func Measurements() []Measurement {
 
 type group []Measurement
 
+// Reasons for absence that several measurements share.
+const (
+	inconsistent = "the kernel's numbers contradict each other"
+	backwards    = "the counter went backwards; at the first reading"
+	noSpeed      = "the speed is unknown"
+)
+
 func cpuGroup() group {
-	const stat = "/proc/stat"
+	const stat, load = "/proc/stat", "/proc/loadavg"
 	share := func(name, of string) Measurement {
-		return Measurement{"CPU", name, "%", nil, stat, "share of all processors' time " + of}
+		return Measurement{"CPU", name, "%", nil, stat, "share of the time of all processors " + of,
+			"a processor was switched on or off, or a counter went backwards"}
 	}
 	return group{
-		{"CPU", "agent.alive", "", nil, "", "1: the agent runs"},
+		{"CPU", "agent.alive", "", nil, "", "1: the agent runs", ""},
 		share("cpu.idle", "without work"),
 		share("cpu.user", "in programs, guests included"),
 		share("cpu.system", "in the kernel"),
-		share("cpu.iowait", "without work while a request to a disk was open"),
-		share("cpu.steal", "that the hypervisor gave to others"),
+		share("cpu.iowait", "without work while a disk request was open"),
+		share("cpu.steal", "that the hypervisor gave to other machines"),
 		share("cpu.nice", "in programs of low priority, guests included"),
 		share("cpu.irq", "in interrupts"),
 		share("cpu.softirq", "in soft interrupts"),
-		{"CPU", "cpu.idle.core", "%", []string{"core"}, stat, "share of one processor's time without work"},
-		{"CPU", "cpu.loadavg.1", "", nil, "/proc/loadavg", "threads that ran or waited for a disk, over 1 minute"},
-		{"CPU", "cpu.loadavg.5", "", nil, "/proc/loadavg", "the same over 5 minutes"},
-		{"CPU", "cpu.loadavg.15", "", nil, "/proc/loadavg", "the same over 15 minutes"},
-		{"CPU", "ps.total.num", "", nil, "/proc", "processes"},
-		{"CPU", "ps.running.num", "", nil, stat, "threads that run or could"},
-		{"CPU", "ps.zombies.num", "", nil, "/proc/PID/stat", "processes that ended and were not waited for; counted once a minute"},
-		{"CPU", "ps.blocked.num", "", nil, stat, "threads that wait for a disk"},
+		{"CPU", "cpu.idle.core", "%", []string{"core"}, stat, "share of the time of one processor without work", "the processor is off or was just switched on"},
+		{"CPU", "cpu.loadavg.1", "", nil, load, "average number of threads that run or wait for a disk, over 1 minute", ""},
+		{"CPU", "cpu.loadavg.5", "", nil, load, "the same over 5 minutes", ""},
+		{"CPU", "cpu.loadavg.15", "", nil, load, "the same over 15 minutes", ""},
+		{"CPU", "ps.total.num", "", nil, "/proc", "number of processes", "/proc hides processes (hidepid=2)"},
+		{"CPU", "ps.running.num", "", nil, stat, "threads that run or are ready to run", ""},
+		{"CPU", "ps.zombies.num", "", nil, "/proc/PID/stat", "processes that have ended and were not waited for; counted once a minute", "/proc hides processes (hidepid=1 or 2)"},
+		{"CPU", "ps.blocked.num", "", nil, stat, "threads that wait for a disk", ""},
 	}
 }
 
 func memGroup() group {
 	const info = "/proc/meminfo"
 	return group{
-		{"MEM", "mem.total", "MiB", nil, info, "memory that the kernel has to give"},
-		{"MEM", "mem.used", "MiB", nil, info, "total less what is available"},
-		{"MEM", "mem.free", "MiB", nil, info, "available without swapping; before Linux 3.14 free, buffers and cached"},
-		{"MEM", "mem.buffers", "MiB", nil, info, "cache of disks' blocks"},
-		{"MEM", "mem.cached", "MiB", nil, info, "cache of files, tmpfs included"},
-		{"MEM", "mem.used.percent", "%", nil, info, "used of total"},
-		{"MEM", "mem.swap.used.percent", "%", nil, info, "used of the swap; absent without swap"},
+		{"MEM", "mem.total", "MiB", nil, info, "memory that the kernel can use", ""},
+		{"MEM", "mem.used", "MiB", nil, info, "total minus available", inconsistent},
+		{"MEM", "mem.free", "MiB", nil, info, "memory available without swapping; before Linux 3.14 free + buffers + cached - shared", inconsistent},
+		{"MEM", "mem.buffers", "MiB", nil, info, "cache of disk blocks", inconsistent},
+		{"MEM", "mem.cached", "MiB", nil, info, "cache of files, tmpfs included", inconsistent},
+		{"MEM", "mem.used.percent", "%", nil, info, "used / total", inconsistent},
+		{"MEM", "mem.swap.used.percent", "%", nil, info, "share of the swap that is used", "there is no swap; " + inconsistent},
 	}
 }
 
 func diskGroup() group {
-	device := []string{"device"}
 	disk := func(name, unit, meaning string) Measurement {
-		return Measurement{"DISK", name, unit, device, "/proc/diskstats, /sys/block", meaning}
+		return Measurement{"DISK", name, unit, []string{"device"}, "/proc/diskstats, /sys/block/DEVICE", meaning, backwards}
 	}
 	return group{
-		disk("disk.io.read_requests", "1/s", "reads that were finished"),
-		disk("disk.io.write_requests", "1/s", "writes that were finished"),
-		disk("disk.io.read_bytes", "B/s", "read"),
-		disk("disk.io.write_bytes", "B/s", "written"),
-		disk("disk.io.await", "ms", "mean time of a read or write, waiting included; 0 where there was none"),
-		disk("disk.io.util", "%", "share of the time in which a request was open"),
+		disk("disk.io.read_requests", "1/s", "completed reads"),
+		disk("disk.io.write_requests", "1/s", "completed writes"),
+		disk("disk.io.read_bytes", "B/s", "bytes read"),
+		disk("disk.io.write_bytes", "B/s", "bytes written"),
+		disk("disk.io.await", "ms", "mean time of a read or write, time in the queue included; 0 if there was none"),
+		disk("disk.io.util", "%", "share of the time with at least one open request"),
 	}
 }
 
 func netGroup() group {
-	tag := []string{"interface"}
 	const dev, speed = "/proc/net/dev", "/sys/class/net/INTERFACE/speed"
+	const sockstat = "/proc/net/sockstat"
+	iface := func(name, unit, source, meaning, absent string) Measurement {
+		return Measurement{"NET", name, unit, []string{"interface"}, source, meaning, absent}
+	}
 	return group{
-		{"NET", "net.in", "bit/s", tag, dev, "received"},
-		{"NET", "net.out", "bit/s", tag, dev, "sent"},
-		{"NET", "net.in.dropped", "1/s", tag, dev, "packets received and dropped"},
-		{"NET", "net.out.dropped", "1/s", tag, dev, "packets dropped in place of being sent"},
-		{"NET", "net.in.errors", "1/s", tag, dev, "packets received with an error"},
-		{"NET", "net.out.errors", "1/s", tag, dev, "packets not sent for an error"},
-		{"NET", "net.speed", "Mbit/s", tag, speed, "speed of the link; absent where unknown"},
-		{"NET", "net.in.percent", "%", tag, speed, "received of what the link could; absent where its speed is unknown"},
-		{"NET", "net.out.percent", "%", tag, speed, "sent of what the link could; absent where its speed is unknown"},
-		{"NET", "net.sockets.used", "", nil, "/proc/net/sockstat", "sockets of all families"},
-		{"NET", "net.tcp.inuse", "", nil, "/proc/net/sockstat, sockstat6", "TCP sockets over IPv4 and IPv6 that are not closed, without those in TIME-WAIT"},
-		{"NET", "net.tcp.timewait", "", nil, "/proc/net/sockstat", "TCP connections in TIME-WAIT"},
-		{"NET", "net.tcp.listendrops", "1/s", nil, "/proc/net/netstat", "attempts to connect that a listening socket dropped (ListenDrops)"},
-		{"NET", "net.tcp.retrans", "1/s", nil, "/proc/net/snmp", "TCP segments sent again (RetransSegs)"},
+		iface("net.in", "bit/s", dev, "received data", backwards),
+		iface("net.out", "bit/s", dev, "sent data", backwards),
+		iface("net.in.dropped", "1/s", dev, "received packets that were dropped", backwards),
+		iface("net.out.dropped", "1/s", dev, "packets that were dropped instead of sent", backwards),
+		iface("net.in.errors", "1/s", dev, "packets received with an error", backwards),
+		iface("net.out.errors", "1/s", dev, "packets not sent because of an error", backwards),
+		iface("net.speed", "Mbit/s", dev+", "+speed, "speed of the link", noSpeed),
+		iface("net.in.percent", "%", dev+", "+speed, "received data as a share of the speed", noSpeed+"; "+backwards),
+		iface("net.out.percent", "%", dev+", "+speed, "sent data as a share of the speed", noSpeed+"; "+backwards),
+		{"NET", "net.sockets.used", "", nil, sockstat, "open sockets of all families", ""},
+		{"NET", "net.tcp.inuse", "", nil, sockstat + ", /proc/net/sockstat6", "open TCP sockets over IPv4 and IPv6, without those in TIME-WAIT", ""},
+		{"NET", "net.tcp.timewait", "", nil, sockstat, "TCP connections in TIME-WAIT", ""},
+		{"NET", "net.tcp.listendrops", "1/s", nil, "/proc/net/netstat", "connection attempts dropped by listening sockets (ListenDrops)", backwards},
+		{"NET", "net.tcp.retrans", "1/s", nil, "/proc/net/snmp", "TCP segments sent again (RetransSegs)", backwards},
 	}
 }
 
 func fsGroup() group {
-	mount := []string{"mount"}
-	const statfs, files = "statfs(2)", "/proc/sys/fs/file-nr"
+	const mounts, files = "/proc/1/mountinfo, else /proc/self/mountinfo; ", "/proc/sys/fs/file-nr"
+	space := func(name, unit, meaning, absent string) Measurement {
+		return Measurement{"FS", name, unit, []string{"mount"}, mounts + "statfs(2)", meaning, absent}
+	}
+	const hangs = "the file system does not answer; "
 	return group{
-		{"FS", "fs.space.total", "MiB", mount, statfs, "size"},
-		{"FS", "fs.space.used", "MiB", mount, statfs, "used"},
-		{"FS", "fs.space.free", "MiB", mount, statfs, "free for users without privilege"},
-		{"FS", "fs.space.used.percent", "%", mount, statfs, "used, of used and free"},
-		{"FS", "fs.inodes.used.percent", "%", mount, statfs, "used of the inodes; absent where the file system has no table of them"},
-		{"FS", "fs.files.rw", "", mount, "a file", "1: a file could be written and read back; 0: not, or the mount hangs; absent where mounted read-only or the agent may not write"},
-		{"FS", "kernel.files.max", "", nil, files, "most files that may be open"},
-		{"FS", "kernel.files.allocated", "", nil, files, "open files"},
-		{"FS", "kernel.files.left", "", nil, files, "files that may still be opened"},
-		{"FS", "kernel.files.allocated.percent", "%", nil, files, "open of the most"},
+		space("fs.space.total", "MiB", "size", hangs+"it has no size"),
+		space("fs.space.used", "MiB", "used space", hangs+inconsistent),
+		space("fs.space.free", "MiB", "free space for users without privilege", hangs+inconsistent),
+		space("fs.space.used.percent", "%", "used / (used + free)", hangs+inconsistent),
+		space("fs.inodes.used.percent", "%", "share of the inodes that are used", hangs+"it has no inode table; "+inconsistent),
+		{"FS", "fs.files.rw", "", []string{"mount"}, mounts + "a file below the mount",
+			"1: the agent wrote a file and read it back; 0: it could not, or the file system does not answer",
+			"mounted read-only, or the agent may not write there"},
+		{"FS", "kernel.files.max", "", nil, files, "limit of open files", ""},
+		{"FS", "kernel.files.allocated", "", nil, files, "open files", ""},
+		{"FS", "kernel.files.left", "", nil, files, "files that can still be opened; 0 above the limit", ""},
+		{"FS", "kernel.files.allocated.percent", "%", nil, files, "open files / limit", ""},
 	}
 }
 
 func kernelGroup() group {
 	return group{
-		{"KERNEL", "kernel.user.login", "", []string{"user", "remote", "device", "success"}, "/var/log/wtmp, btmp",
-			"one point a login, at its own time: 1 where it succeeded (tag success true), 0 where not (false). Of equal ones in one second all but the first get an earlier second, 5 minutes at most. The user of a failed login is \"invalid\" unless there is one of that name"},
-		{"TIME", "time.offset", "s", nil, "NTP", "what has to be added to the host's time to make it right"},
+		{"KERNEL", "kernel.user.login", "", []string{"user", "remote", "device", "success"}, "/var/log/wtmp, /var/log/btmp",
+			"one point for each login, with the time of the login: 1 if it succeeded (success=true), 0 if it failed (success=false)",
+			"there was no login"},
+		{"TIME", "time.offset", "s", nil, "NTP", "seconds to add to the host's clock to correct it", "no server answers"},
 	}
 }
 
 func devGroup() group {
 	return group{
-		{"DEV", "dev.temperature", "°C", []string{"sensor"}, "/sys/class/hwmon, else /sys/class/thermal", "temperature"},
-		{"DEV", "dev.raid.degraded", "", []string{"device"}, "/sys/block/DEVICE/md/degraded", "disks that a software RAID misses"},
-		{"DEV", "dev.edac.errors", "", []string{"type"}, "/sys/devices/system/edac", "memory errors since the start; type is corrected or uncorrected"},
-		{"COREDUMP", "app.service.coredump", "", []string{"service"}, "the directory coredump.dir", "1 for each new file core.SERVICE.PID.UNIXTIME, or as systemd-coredump names it"},
+		{"DEV", "dev.temperature", "°C", []string{"sensor"}, "/sys/class/hwmon, else /sys/class/thermal", "temperature",
+			"the sensor reports a fault, or a value below -100 or above 1000"},
+		{"DEV", "dev.raid.degraded", "", []string{"device"}, "/sys/block/DEVICE/md/degraded", "missing disks of a software RAID array", "the array has no redundancy"},
+		{"DEV", "dev.edac.errors", "", []string{"type"}, "/sys/devices/system/edac", "memory errors since boot; type is corrected or uncorrected",
+			"there is no memory controller that counts, or one cannot be read"},
+		{"COREDUMP", "app.service.coredump", "", []string{"service"}, "the directory coredump.dir",
+			"1 for each new file named core.SERVICE.PID.UNIXTIME or as systemd-coredump does", "there was no core dump"},
 	}
 }
 
 func processGroup() group {
-	const stat = "/proc/PID/stat"
+	const stat = "/proc/PID/exe, /proc/PID/stat"
+	const unseen = "not all processes of the program can be seen"
 	return group{
-		{"PROC", "NAME.procnum", "", nil, "/proc/PID/exe", "processes of the program"},
-		{"PROC", "NAME.mem", "B", nil, stat, "their resident memory; shared memory counts for each"},
-		{"PROC", "NAME.fdnum", "", nil, "/proc/PID/fd", "their open file descriptors"},
-		{"PROC", "NAME.cpu", "%", nil, stat, "their processor time; 100 is one processor"},
-		{"PROC", "NAME.io.read", "B/s", nil, "/proc/PID/io", "what they read from disks"},
-		{"PROC", "NAME.io.write", "B/s", nil, "/proc/PID/io", "what they wrote for disks"},
-		{"PORT", "NAME", "", nil, "connect(2)", "1: 127.0.0.1 accepts TCP connections at the port within the time limit; 0: not"},
+		{"PROC", "NAME.procnum", "", nil, stat, "number of processes of the program", unseen},
+		{"PROC", "NAME.mem", "B", nil, stat, "resident memory; shared memory is counted once for each process", unseen},
+		{"PROC", "NAME.fdnum", "", nil, stat + ", /proc/PID/fd", "open file descriptors", unseen},
+		{"PROC", "NAME.cpu", "%", nil, stat, "processor time; 100 is one processor", unseen + "; at the first reading"},
+		{"PROC", "NAME.io.read", "B/s", nil, stat + ", /proc/PID/io", "bytes read from disks", unseen + "; at the first reading"},
+		{"PROC", "NAME.io.write", "B/s", nil, stat + ", /proc/PID/io", "bytes written to disks", unseen + "; at the first reading"},
+		{"PORT", "NAME", "", nil, "connect(2)", "1: 127.0.0.1 accepts TCP connections on the port within the timeout; 0: it does not",
+			"the agent has no free sockets or file descriptors"},
 	}
 }

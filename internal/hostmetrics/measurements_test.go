@@ -25,10 +25,16 @@ Made from the table in internal/hostmetrics/measurements.go by
 keeps it from going stale.
 
 Every measurement is a float field ` + "`value`" + ` and has the tag ` + "`host`" + `. Rates are per
-second over the time that truly passed between two readings. What a system
-does not have is absent, never zero. PROC and PORT go to the namespace that
-asked for them, all others to every namespace of the host. Systems other than
-Linux have the kinds TIME, COREDUMP and PORT, and agent.alive.
+second, over the measured time between two readings. A collector takes its first
+two readings half a second apart.
+
+A measurement that is not known is absent, never zero: when its source is
+missing or unreadable, and when the column "absent when" says so. A missing
+source costs only the measurements that need it.
+
+PROC and PORT go to the namespace that asked for them, all others to every
+namespace of the host. ` + "`collect.disable`" + ` switches kinds off. Systems other than
+Linux have the kinds TIME, COREDUMP and PORT, and ` + "`agent.alive`" + `.
 `
 
 func document() string {
@@ -37,14 +43,45 @@ func document() string {
 	table := hostmetrics.Measurements()
 	for _, k := range hostmetrics.Kinds(hostmetrics.Config{}) {
 		fmt.Fprintf(&b, "\n## %s\n\nEvery %v by default.\n\n", k.Name, k.Every)
-		b.WriteString("| measurement | unit | tags | meaning | source |\n|---|---|---|---|---|\n")
+		b.WriteString("| measurement | unit | tags | meaning | absent when | source |\n|---|---|---|---|---|---|\n")
 		for _, m := range table {
 			if m.Kind == k.Name {
-				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Unit, strings.Join(m.Tags, ", "), m.Meaning, m.Source)
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", m.Name, m.Unit, strings.Join(m.Tags, ", "), m.Meaning, m.Absent, m.Source)
 			}
 		}
+		b.WriteString(notes()[k.Name])
 	}
 	return b.String()
+}
+
+// notes say of a kind what does not fit into its table.
+func notes() map[string]string {
+	return map[string]string{
+		"FS": `
+Each file system is measured once. File systems that the kernel or FUSE makes
+up, that live in memory (tmpfs) or that are images (squashfs, iso9660) are left
+out, but whatever is mounted at ` + "`/`" + ` is measured, images excepted. A mount that another one
+hides is left out. Mounts whose names differ only in blanks have those escaped
+(` + "`\040`" + `) in the tag.
+`,
+		"KERNEL": `
+The tag ` + "`user`" + ` of a failed login is ` + "`invalid`" + ` unless the host's /etc/passwd has such a
+user, since people type passwords there. Of several logins in one second that
+have the same tags, all but the first get an earlier time (by at most 300 s), so
+that each stays a point of its own. Rotated files are read to their end
+(` + "`wtmp.1`" + `, ` + "`wtmp-20261124`" + `, copytruncate), unless they are compressed at once.
+`,
+		"PROC": `
+A program is measured over the host's own processes. One in a container is not
+the host's: it has another mount namespace, another root directory and another
+file at the same path.
+
+An agent that is not root sees only its own user's executables. A program may be
+running unseen where a foreign process has its name, or where /proc hides
+processes (hidepid): it is then absent, and the reason is in the status. Run the
+agent as root or with CAP_SYS_PTRACE to measure every program.
+`,
+	}
 }
 
 func TestTheDocumentSaysWhatTheTableSays(t *testing.T) {

@@ -2,10 +2,12 @@ package hostmetrics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,7 +75,7 @@ func (c *processes) CollectAssigned(ctx context.Context, assignments []agent.Ass
 }
 
 // walk passes over processes that end while it looks at them.
-func (c *processes) walk(wanted programs) error {
+func (c *processes) walk(wanted *programs) error {
 	pids, err := c.pids.List()
 	if err != nil {
 		return fmt.Errorf("measuring processes: %w", err)
@@ -86,15 +88,23 @@ func (c *processes) walk(wanted programs) error {
 		return fmt.Errorf("measuring processes: %w", &fs.PathError{Op: "open", Path: c.pids.Dir, Err: err})
 	}
 	defer unix.Close(proc)
+	// Where /proc is mounted with hidepid=2, only the own user's processes are
+	// listed; without it, there is always one with the ID 1.
+	wanted.anyHidden = !slices.Contains(pids, 1)
+	host := c.reader.home(1)
+	if host == (home{}) {
+		host = home{root: fileAt(c.root)}
+	}
 	for _, pid := range pids {
 		c.path = append(strconv.AppendInt(c.path[:0], int64(pid), 10), "/exe\x00"...)
 		n, err := readlinkAt(proc, c.path, c.link)
 		switch {
-		case err == unix.EACCES:
-			wanted.hidden[c.reader.name(pid)] = true
+		case err == unix.EACCES || err == unix.EPERM: // of others; and with hidepid=1
+			wanted.hide(c.reader.names(pid))
 		case err == 0:
-			if running := wanted.of(c.link[:n]); len(running) > 0 {
-				c.measure(pid, running, seconds)
+			running := wanted.of(c.link[:n])
+			if len(running) > 0 && c.reader.isOfHost(pid, host, running) {
+				c.measure(pid, running, seconds, wanted)
 			}
 		}
 	}
@@ -112,9 +122,13 @@ func readlinkAt(dir int, path, target []byte) (int, syscall.Errno) {
 }
 
 // measure adds a process to the sums of its programs.
-func (c *processes) measure(pid int, running []*program, seconds float64) {
-	now, start, ok := c.reader.read(pid)
-	if !ok {
+func (c *processes) measure(pid int, running []*program, seconds float64, wanted *programs) {
+	now, start, err := c.reader.read(pid)
+	if errors.Is(err, errGone) {
+		return
+	}
+	if err != nil {
+		wanted.fail(running, err)
 		return
 	}
 	id := processID{pid, start}
@@ -129,30 +143,32 @@ func (c *processes) measure(pid int, running []*program, seconds float64) {
 }
 
 // resolve returns the path of the file that path leads to, as the executable
-// of a process is shown; path itself where that cannot be found out.
-func (c *processes) resolve(path string) string {
+// of a process is shown, and the file itself; path and no file where that
+// cannot be found out.
+func (c *processes) resolve(path string) (string, fileID) {
 	root, err := unix.Open(c.root, openPath|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return path
+		return path, fileID{}
 	}
 	defer unix.Close(root)
 	file, err := c.open(root, path)
 	if err != nil {
-		return path
+		return path, fileID{}
 	}
 	defer unix.Close(file)
+	id := fileAt("/proc/self/fd/" + strconv.Itoa(file))
 	target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(file))
 	if err != nil {
-		return path
+		return path, id
 	}
 	prefix, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(root))
 	if err != nil {
-		return path
+		return path, id
 	}
 	if below, ok := strings.CutPrefix(target, strings.TrimSuffix(prefix, "/")); ok {
-		return below
+		return below, id
 	}
-	return path
+	return path, id
 }
 
 // openPath opens a file for its path only.

@@ -2,12 +2,14 @@ package hostmetrics
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/lodastack/agent/internal/procfs"
+	"golang.org/x/sys/unix"
 )
 
 // usage is what one process uses and has used.
@@ -39,34 +41,52 @@ func (r *processReader) begin() {
 	r.realProc = unix.Statfs(r.proc, &st) == nil && int64(st.Type) == unix.PROC_SUPER_MAGIC
 }
 
-// read is not ok where the process has ended; a zombie, which has given
-// everything back, is none of the program's processes any more. What may not be read of a
-// foreign process is marked as not seen.
-func (r *processReader) read(pid int) (u usage, start uint64, ok bool) {
-	dir := r.proc + "/" + strconv.Itoa(pid)
+// errGone: the process has ended. A zombie, which has given everything back,
+// is none of its program's processes any more.
+var errGone = errors.New("the process has ended")
+
+// read returns what a process uses, and the time of its start. What may not be
+// read of a foreign process is marked as not seen.
+func (r *processReader) read(pid int) (u usage, start uint64, err error) {
+	dir := r.dir(pid)
 	n, err := procfs.ReadInto(dir+"/stat", &r.buf)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return u, 0, errGone
+	}
 	if err != nil {
-		return u, 0, false
+		return u, 0, err
 	}
 	stat, ok := procfs.ParseStat(r.buf[:n])
-	if !ok || stat.Dead() {
-		return u, 0, false
+	if !ok {
+		return u, 0, fmt.Errorf("%s/stat is not in the format of proc_pid_stat(5)", dir)
+	}
+	if stat.Dead() {
+		return u, 0, errGone
 	}
 	u.ticks, u.memory = stat.UserTicks+stat.SystemTicks, float64(stat.ResidentPages)*r.pageSize
 	u.descriptors, u.seesDescriptors = r.countDescriptors(dir + "/fd")
-	if n, err = procfs.ReadInto(dir+"/io", &r.buf); err == nil {
+	if n, err := procfs.ReadInto(dir+"/io", &r.buf); err == nil {
 		u.seesIO = u.parseIO(r.buf[:n])
 	}
-	return u, stat.Start, true
+	return u, stat.Start, nil
 }
 
-// name returns the process's name, of at most 15 bytes; it is for all to see.
-func (r *processReader) name(pid int) string {
-	n, err := procfs.ReadInto(r.proc+"/"+strconv.Itoa(pid)+"/comm", &r.buf)
+func (r *processReader) dir(pid int) string { return r.proc + "/" + strconv.Itoa(pid) }
+
+// names returns the names by which a process may be known whose executable may
+// not be seen: its own, of at most 15 bytes, and that of its command line. A
+// process can change either. There are none where it is hidden altogether.
+func (r *processReader) names(pid int) (names []string) {
+	n, err := procfs.ReadInto(r.dir(pid)+"/comm", &r.buf)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return string(bytes.TrimSuffix(r.buf[:n], []byte{'\n'}))
+	names = append(names, string(bytes.TrimSuffix(r.buf[:n], []byte{'\n'})))
+	if n, err = procfs.ReadInto(r.dir(pid)+"/cmdline", &r.buf); err == nil {
+		command, _, _ := bytes.Cut(r.buf[:n], []byte{0})
+		names = append(names, commandName(string(command)))
+	}
+	return names
 }
 
 // parseIO takes from proc_pid_io(5) what went from and to the disks.

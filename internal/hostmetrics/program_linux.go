@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/procfs"
@@ -14,9 +16,10 @@ import (
 type program struct {
 	number, descriptors, memory float64
 	cpu, read, written          float64
-	seesDescriptors             bool
+	hidesDescriptors, hidesIO   bool // of one process at least
 	hasCPU, hasIO               bool
-	unseen                      bool // it is not known whether it runs
+	unseen                      error  // why it is not known how much of it runs
+	file                        fileID // at its path
 }
 
 // programs are the assigned ones, by the path the registry gave and by each
@@ -26,19 +29,22 @@ type programs struct {
 	byExe  map[string][]*program
 	// hidden are the names of processes whose executable may not be seen.
 	hidden map[string]bool
+	// anyHidden: there are processes of which not even the name may be seen.
+	anyHidden bool
 }
 
-func (c *processes) programs(assignments []agent.Assignment) programs {
-	w := programs{byPath: make(map[string]*program), byExe: make(map[string][]*program), hidden: make(map[string]bool)}
+func (c *processes) programs(assignments []agent.Assignment) *programs {
+	w := &programs{byPath: make(map[string]*program), byExe: make(map[string][]*program), hidden: make(map[string]bool)}
 	for _, a := range assignments {
 		for _, item := range a.Processes {
 			if w.byPath[item.Path] != nil {
 				continue
 			}
-			p := &program{}
+			target, file := c.resolve(item.Path)
+			p := &program{file: file}
 			w.byPath[item.Path] = p
 			w.byExe[item.Path] = append(w.byExe[item.Path], p)
-			if target := c.resolve(item.Path); target != item.Path {
+			if target != item.Path {
 				w.byExe[target] = append(w.byExe[target], p)
 			}
 		}
@@ -48,7 +54,7 @@ func (c *processes) programs(assignments []agent.Assignment) programs {
 
 // of returns the programs that a process with this executable belongs to. The
 // kernel marks an executable that was removed, or replaced by an update.
-func (w programs) of(exe []byte) []*program {
+func (w *programs) of(exe []byte) []*program {
 	if p := w.byExe[string(exe)]; p != nil {
 		return p
 	}
@@ -56,10 +62,12 @@ func (w programs) of(exe []byte) []*program {
 	return w.byExe[string(exe)]
 }
 
-func (w programs) reset() {
+// reset forgets what a walk has found.
+func (w *programs) reset() {
 	for _, p := range w.byPath {
-		*p = program{}
+		*p = program{file: p.file}
 	}
+	clear(w.hidden)
 }
 
 // commandName is the name the kernel gives to processes of an executable.
@@ -69,23 +77,48 @@ func commandName(path string) string {
 	return name[:min(len(name), longest)]
 }
 
-// errHidden: zero would be a false alarm.
-var errHidden = errors.New("a process of that name is there, but its executable cannot be seen: " +
-	"run the agent as root, or give it CAP_SYS_PTRACE")
+// hide notes a process whose executable may not be seen, by its names.
+func (w *programs) hide(names []string) {
+	w.anyHidden = w.anyHidden || len(names) == 0
+	for _, name := range names {
+		w.hidden[name] = true
+	}
+}
 
-// markUnseen finds the programs of which it cannot be said that they do not
-// run, and returns an error for each.
-func (w programs) markUnseen() error {
-	var errs []error
+// fail marks programs of which a process could not be measured: sums without it
+// would be wrong.
+func (w *programs) fail(running []*program, err error) {
+	for _, p := range running {
+		p.unseen = err
+	}
+}
+
+var (
+	errHidden = errors.New("a process of that name is there, but its executable cannot be seen: " +
+		"run the agent as root, or give it CAP_SYS_PTRACE")
+	errHidepid = errors.New("not all processes can be seen: " +
+		"run the agent as root, or in the group that the option gid of /proc names (proc(5), hidepid)")
+)
+
+// markUnseen finds the programs that may run in processes that cannot be seen,
+// and returns an error for each program that was not measured: a zero would be
+// a false alarm, and a sum without those processes wrong.
+func (w *programs) markUnseen() error {
 	for exe, running := range w.byExe {
-		if !w.hidden[commandName(exe)] {
-			continue
-		}
 		for _, p := range running {
-			if p.number == 0 && !p.unseen {
-				p.unseen = true
-				errs = append(errs, fmt.Errorf("measuring %s: %w", exe, errHidden))
+			switch {
+			case p.unseen != nil:
+			case w.hidden[commandName(exe)]:
+				p.unseen = errHidden
+			case w.anyHidden && p.number == 0:
+				p.unseen = errHidepid
 			}
+		}
+	}
+	var errs []error
+	for _, path := range slices.Sorted(maps.Keys(w.byPath)) {
+		if p := w.byPath[path]; p.unseen != nil {
+			errs = append(errs, fmt.Errorf("measuring %s: %w", path, p.unseen))
 		}
 	}
 	return errors.Join(errs...)
@@ -94,10 +127,9 @@ func (w programs) markUnseen() error {
 func (p *program) add(now usage) {
 	p.number++
 	p.memory += now.memory
-	if now.seesDescriptors {
-		p.descriptors += now.descriptors
-		p.seesDescriptors = true
-	}
+	p.descriptors += now.descriptors
+	p.hidesDescriptors = p.hidesDescriptors || !now.seesDescriptors
+	p.hidesIO = p.hidesIO || !now.seesIO
 }
 
 func (p *program) addRates(before, now usage, seconds float64) {
@@ -114,7 +146,7 @@ func (p *program) addRates(before, now usage, seconds float64) {
 
 // batches returns the points of each namespace. A program without processes
 // uses nothing: that is known, and zero.
-func (w programs) batches(assignments []agent.Assignment) []agent.Batch {
+func (w *programs) batches(assignments []agent.Assignment) []agent.Batch {
 	var batches []agent.Batch
 	for _, a := range assignments {
 		metrics := make(points, 0, 6*len(a.Processes))
@@ -129,19 +161,19 @@ func (w programs) batches(assignments []agent.Assignment) []agent.Batch {
 }
 
 func (p *program) addTo(metrics *points, name string) {
-	if p.unseen {
+	if p.unseen != nil {
 		return
 	}
 	none := p.number == 0
 	metrics.add(name+".procnum", p.number, nil)
 	metrics.add(name+".mem", p.memory, nil)
-	if none || p.seesDescriptors {
+	if !p.hidesDescriptors {
 		metrics.add(name+".fdnum", p.descriptors, nil)
 	}
 	if none || p.hasCPU {
 		metrics.add(name+".cpu", p.cpu, nil)
 	}
-	if none || p.hasIO {
+	if none || p.hasIO && !p.hidesIO {
 		metrics.add(name+".io.read", p.read, nil)
 		metrics.add(name+".io.write", p.written, nil)
 	}

@@ -3,6 +3,7 @@ package procfs
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 )
 
@@ -10,13 +11,17 @@ import (
 // architecture that Go runs on.
 const TicksPerSecond = 100
 
+// removed is the session of a process that is just being removed.
+const removed = -1
+
 // Stat is a part of /proc/PID/stat (proc_pid_stat(5)).
 type Stat struct {
 	// State is R, S, D, Z and so on.
 	State byte
 	// Parent is the PID of the parent: 0 where it is in another PID namespace.
 	Parent int
-	// Session is the PID of the session's leader.
+	// Session is the PID of the session's leader, and -1 for a process that is
+	// just being removed.
 	Session int
 	// UserTicks and SystemTicks are the processor time that was used.
 	UserTicks, SystemTicks uint64
@@ -35,7 +40,8 @@ type Stat struct {
 func (s Stat) Dead() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
 
 // ReadStat reads /proc/PID/stat of this program's PID namespace. The error is
-// [os.ErrNotExist] where there is no such process.
+// [os.ErrNotExist] where there is no such process, or it is just being removed:
+// its PID may be another's at once.
 func ReadStat(pid int) (Stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
 	content, err := os.ReadFile(path)
@@ -45,6 +51,9 @@ func ReadStat(pid int) (Stat, error) {
 	s, ok := ParseStat(content)
 	if !ok {
 		return Stat{}, fmt.Errorf("%s is not in the format of proc_pid_stat(5): %.100q", path, content)
+	}
+	if s.Session == removed {
+		return Stat{}, &os.PathError{Op: "read", Path: path, Err: os.ErrNotExist}
 	}
 	return s, nil
 }
@@ -59,23 +68,36 @@ func ParseStat(content []byte) (s Stat, ok bool) {
 	}
 	w := NewWords(content[end+1:])
 	state := w.Next() // field 3
-	if len(state) != 1 {
+	if len(state) != 1 || !isLetter(state[0]) {
 		return s, false
 	}
 	s.State = state[0]
-	parent, ok1 := w.Number()
+	var ok1, ok2, ok3, ok4, ok5, ok6, ok7 bool
+	s.Parent, ok1 = parseInt(w.Next())
 	w.Skip(1)
-	session, ok2 := w.Number() // 6
+	s.Session, ok2 = parseInt(w.Next()) // 6
 	w.Skip(7)
-	var ok3, ok4, ok5, ok6 bool
 	s.UserTicks, ok3 = w.Number() // 14
 	s.SystemTicks, ok4 = w.Number()
 	w.Skip(4)
-	threads, ok7 := w.Number() // 20
+	s.Threads, ok7 = parseInt(w.Next()) // 20
 	w.Skip(1)
 	s.Start, ok5 = w.Number() // 22
 	w.Skip(1)
 	s.ResidentPages, ok6 = w.Number() // 24
-	s.Parent, s.Session, s.Threads = int(parent), int(session), int(threads)
 	return s, ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7
+}
+
+func isLetter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }
+
+// parseInt parses a C int that is -1 or more.
+func parseInt(word []byte) (int, bool) {
+	if string(word) == "-1" {
+		return -1, true
+	}
+	n, ok := ParseNumber(word)
+	if !ok || n > math.MaxInt32 {
+		return 0, false
+	}
+	return int(n), true
 }

@@ -29,6 +29,27 @@ func TestAStatThatIsCutShortIsNone(t *testing.T) {
 	}
 }
 
+// The kernel's do_task_stat prints this of a process whose parent has just
+// waited for it.
+func TestAProcessThatIsBeingRemovedIsDead(t *testing.T) {
+	s, ok := procfs.ParseStat([]byte("101 (x) X 0 -1 -1 0 -1 4194560 10 20 0 0 11 22 7 8 20 0 0 0 600 0 0 0\n"))
+	require.True(t, ok)
+	require.Equal(t, -1, s.Session)
+	require.True(t, s.Dead())
+}
+
+func TestAStatOfNumbersThatCannotBeIsNone(t *testing.T) {
+	for _, content := range []string{
+		"1 (x) \x00 7 101 102 0 -1 4194560 10 20 0 0 11 22 7 8 20 0 1 0 600 0 500 0",
+		"1 (x) S 18446744073709551615 101 102 0 -1 4194560 10 20 0 0 11 22 7 8 20 0 1 0 600 0 500 0",
+		"1 (x) S 7 101 -2 0 -1 4194560 10 20 0 0 11 22 7 8 20 0 1 0 600 0 500 0",
+		"1 (x) S 7 101 102 0 -1 4194560 10 20 0 0 11 22 7 8 20 0 2147483648 0 600 0 500 0",
+	} {
+		_, ok := procfs.ParseStat([]byte(content))
+		require.False(t, ok, content)
+	}
+}
+
 func TestParsingAStatAllocatesNothing(t *testing.T) {
 	content := []byte("101 (x)" + tail)
 	require.Zero(t, testing.AllocsPerRun(100, func() { procfs.ParseStat(content) }))
