@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -39,23 +38,27 @@ func (e *MetricError) Unwrap() error { return e.Err }
 
 // Validate says why the metric cannot be sent; nil where it can.
 func (m Metric) Validate() error {
-	return normaliser{}.normalise(&m) // which changes no tags where it has none to add
+	n := normaliser{}
+	return n.normalise(&m, n.tagSet(m.Tags)) // which changes no tags where it has none to add
 }
 
 // normaliser brings metrics into the form in which an Output gets them.
 type normaliser struct {
-	prefix string            // of the measurements' names
-	tags   map[string]string // for metrics that have none of the same key
-	now    int64             // Unix seconds
+	prefix string // of the measurements' names
+	tags   []tag  // for metrics that have none of the same key
+	now    int64  // Unix seconds
 }
+
+type tag struct{ key, value string }
 
 // normaliser returns the normaliser for metrics that the agent takes now.
 func (a *Agent) normaliser(prefix string) normaliser {
-	tags := maps.Clone(a.config.tags)
-	if tags == nil {
-		tags = make(map[string]string, 1)
+	tags := []tag{{hostTag, a.hostname()}}
+	for key, value := range a.config.tags {
+		if key != hostTag {
+			tags = append(tags, tag{key, value})
+		}
 	}
-	tags[hostTag] = a.hostname()
 	return normaliser{prefix: prefix, tags: tags, now: time.Now().Unix()}
 }
 
@@ -63,9 +66,13 @@ func (a *Agent) normaliser(prefix string) normaliser {
 // ones, in the memory of metrics, and an error for each bad one.
 func (n normaliser) list(metrics []Metric) (good []Metric, bad []*MetricError) {
 	good = metrics[:0]
+	var before tagSet
 	for i := range metrics {
 		m := metrics[i]
-		if err := n.normalise(&m); err != nil {
+		if !before.isOf(m.Tags) {
+			before = n.tagSet(m.Tags)
+		}
+		if err := n.normalise(&m, before); err != nil {
 			bad = append(bad, &MetricError{Index: i, Name: metrics[i].Name, Err: err})
 			continue
 		}
@@ -74,7 +81,61 @@ func (n normaliser) list(metrics []Metric) (good []Metric, bad []*MetricError) {
 	return good, bad
 }
 
-func (n normaliser) normalise(m *Metric) error {
+// tagSet is the normalised form of a metric's tags. Metrics that follow each
+// other often share theirs.
+type tagSet struct {
+	from map[string]string // what it was made of
+	tags map[string]string
+	size int // in a series, in bytes
+	err  error
+}
+
+// isOf tells whether the set was made of these tags.
+func (s *tagSet) isOf(tags map[string]string) bool {
+	return s.from != nil && reflect.ValueOf(s.from).Pointer() == reflect.ValueOf(tags).Pointer()
+}
+
+// tagSet normalises tags and adds those that they lack. It changes tags where
+// that is enough.
+func (n normaliser) tagSet(tags map[string]string) tagSet {
+	s := tagSet{from: tags, tags: tags}
+	if !s.judge() {
+		s.tags = cleanTags(tags)
+		s.judge()
+	}
+	for _, t := range n.tags {
+		if s.tags[t.key] != "" {
+			continue // not written again: another goroutine may be reading the map
+		}
+		if s.tags == nil {
+			s.tags = make(map[string]string, len(n.tags))
+		}
+		s.tags[t.key] = t.value
+		s.size += tagSize(t.key, t.value)
+	}
+	return s
+}
+
+// judge sets the size and the error of clean tags. It tells whether they are.
+func (s *tagSet) judge() (clean bool) {
+	s.size = 0
+	for key, value := range s.tags {
+		if !isCleanTag(key) || !isCleanTag(value) {
+			return false
+		}
+		if isReservedTag(key) {
+			s.err = fmt.Errorf("the tag %q has a meaning of its own in InfluxDB: give it another name", key)
+		}
+		s.size += tagSize(key, value)
+	}
+	return true
+}
+
+// tagSize returns what a tag takes in a series, in bytes.
+func tagSize(key, value string) int { return len(key) + len(value) + 2 }
+
+// normalise normalises a metric that has these tags.
+func (n normaliser) normalise(m *Metric, tags tagSet) error {
 	if err := checkName(m.Name); err != nil {
 		return err
 	}
@@ -86,15 +147,11 @@ func (n normaliser) normalise(m *Metric) error {
 	if n.prefix != "" {
 		m.Name = n.prefix + m.Name
 	}
-	m.Tags = n.addTags(m.Tags)
-	size := len(m.Name)
-	for key, value := range m.Tags {
-		if isReservedTag(key) {
-			return fmt.Errorf("the tag %q has a meaning of its own in InfluxDB: give it another name", key)
-		}
-		size += len(key) + len(value) + 2
+	if tags.err != nil {
+		return tags.err
 	}
-	if size > maxSeriesBytes {
+	m.Tags = tags.tags
+	if size := len(m.Name) + tags.size; size > maxSeriesBytes {
 		return fmt.Errorf("name and tags take %d bytes; %d is the most that InfluxDB stores", size, maxSeriesBytes)
 	}
 	if !isSeconds(m.Timestamp) {
@@ -177,27 +234,6 @@ func isReservedTag(key string) bool {
 		return true
 	}
 	return false
-}
-
-// addTags returns t with clean keys and values and the tags that it lacks. It
-// changes t where that is enough.
-func (n normaliser) addTags(t map[string]string) map[string]string {
-	for key, value := range t {
-		if !isCleanTag(key) || !isCleanTag(value) {
-			t = cleanTags(t)
-			break
-		}
-	}
-	for key, value := range n.tags {
-		if t[key] != "" {
-			continue // not written again: another goroutine may be reading t
-		}
-		if t == nil {
-			t = make(map[string]string, len(n.tags))
-		}
-		t[key] = value
-	}
-	return t
 }
 
 func cleanTags(t map[string]string) map[string]string {

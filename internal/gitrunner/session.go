@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/lodastack/agent/internal/filelock"
 )
 
 // session is a directory for what is not, or no longer, installed. It lies
@@ -12,7 +14,7 @@ import (
 // while its runner lives: a later one removes what nobody holds.
 type session struct {
 	dir  string
-	lock *os.File
+	lock *filelock.Lock
 }
 
 const sessionsName = ".agent-clones"
@@ -36,7 +38,7 @@ func openSession(pluginsDir string) (*session, error) {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
 	}
-	lock, err := takeLock(filepath.Join(dir, "lock"))
+	lock, err := filelock.Take(filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), os.RemoveAll(dir))
 	}
@@ -53,12 +55,12 @@ func removeDeadSessions(parent string) error {
 	var errs []error
 	for _, e := range entries {
 		dir := filepath.Join(parent, e.Name())
-		lock, err := takeLock(filepath.Join(dir, "lock"))
+		lock, err := filelock.Take(filepath.Join(dir, "lock"))
 		if err != nil {
 			continue
 		}
 		errs = append(errs, os.RemoveAll(dir))
-		lock.Close()
+		errs = append(errs, lock.Release())
 	}
 	return errors.Join(errs...)
 }
@@ -74,11 +76,7 @@ func (s *session) tempDir() (string, error) {
 
 // close may be called more than once.
 func (s *session) close() error {
-	err := s.lock.Close()
-	if errors.Is(err, os.ErrClosed) {
-		return nil
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(s.lock.Release(), os.RemoveAll(s.dir))
 }
 
 // makeDir makes a directory that others may enter, whatever the umask.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // Damage is a file of the spool that could not be read, or only in parts.
@@ -87,12 +89,16 @@ func (s *Spool) found(points map[string]int64) {
 // where there is an error.
 func foundSegment(path string) (*segment, error) {
 	g := &segment{path: path, next: 1, read: 1, points: map[string]int64{}}
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	if err != nil {
 		return g, err
 	}
-	g.size, g.oldest, g.newest = info.Size(), info.ModTime(), info.ModTime()
 	s, ok := loadSummary(path)
+	if !info.Mode().IsRegular() {
+		g.points = s.Points
+		return g, &safefile.NotRegularError{Path: path, Mode: info.Mode()}
+	}
+	g.size, g.oldest, g.newest = info.Size(), info.ModTime(), info.ModTime()
 	if ok && !s.Open {
 		g.last, g.next, g.read, g.oldest, g.newest = s.Last, s.Next, s.Next, s.Oldest, s.Newest
 		if s.Points != nil {

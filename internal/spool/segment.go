@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/filelock"
+	"github.com/lodastack/agent/internal/safefile"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -188,7 +189,7 @@ func (g *segment) stat() {
 
 func (g *segment) openFile(options *bolt.Options) error {
 	options.OpenFile = func(name string, flag int, mode os.FileMode) (file *os.File, err error) {
-		g.file, err = os.OpenFile(name, flag, mode)
+		g.file, err = safefile.Open(name, flag, mode)
 		return g.file, err
 	}
 	err := guarded(func() (err error) {

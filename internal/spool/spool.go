@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/filelock"
 )
 
 // Config of a spool. Only Dir must be set.
@@ -94,7 +95,7 @@ type Spool struct {
 	maxAge      time.Duration
 	segmentSize int64
 	log         *slog.Logger
-	lock        *os.File
+	lock        *filelock.Lock
 
 	waiting  map[string]int64 // when it was opened
 	segments []*segment       // oldest first
@@ -148,7 +149,7 @@ func Open(c Config) (*Spool, error) {
 		return nil, err
 	}
 	if err := s.load(); err != nil {
-		return nil, errors.Join(err, s.lock.Close())
+		return nil, errors.Join(err, s.lock.Release())
 	}
 	s.describe()
 	return s, nil
@@ -277,7 +278,7 @@ func (s *Spool) close() error {
 			s.summarize(g)
 		}
 	}
-	return errors.Join(append(wrong, s.lock.Close())...)
+	return errors.Join(append(wrong, s.lock.Release())...)
 }
 
 // use makes the caller the only one, until it calls done.

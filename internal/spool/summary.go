@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/lodastack/agent/internal/safefile"
 )
 
 // summary is what a small file beside a sealed segment tells about it, so
@@ -27,6 +29,10 @@ type summary struct {
 
 const summarySuffix = ".sum"
 
+// maxSummarySize bounds what is read of a summary, in bytes. It has room for as
+// many namespaces as a segment has records.
+const maxSummarySize = 16 << 20
+
 func summaryPath(segmentPath string) string {
 	return strings.TrimSuffix(segmentPath, segmentSuffix) + summarySuffix
 }
@@ -41,7 +47,12 @@ func saveSummary(segmentPath string, s summary) error {
 	path := summaryPath(segmentPath)
 	temporary := path + ".new"
 	data = append(summaryHead(data), data...)
-	if err := os.WriteFile(temporary, data, fileMode); err != nil {
+	file, err := safefile.Open(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Close()); err != nil {
 		return errors.Join(err, removeFile(temporary))
 	}
 	return os.Rename(temporary, path)
@@ -56,7 +67,7 @@ func countOpen(segmentPath string, points map[string]int64) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(summaryPath(segmentPath), os.O_WRONLY|os.O_CREATE, fileMode)
+	file, err := safefile.Open(summaryPath(segmentPath), os.O_WRONLY|os.O_CREATE, fileMode)
 	if err != nil {
 		return err
 	}
@@ -68,7 +79,7 @@ func summaryHead(data []byte) []byte { return fmt.Appendf(nil, "%08x\n", checksu
 
 // loadSummary tells by ok whether there is one that can be trusted.
 func loadSummary(segmentPath string) (s summary, ok bool) {
-	data, err := os.ReadFile(summaryPath(segmentPath))
+	data, err := safefile.Read(summaryPath(segmentPath), maxSummarySize)
 	if err != nil {
 		return s, false
 	}

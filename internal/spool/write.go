@@ -217,12 +217,12 @@ func (s *Spool) restore() error {
 	s.log.Error("files of the spool were removed by somebody else: their points are lost, and the directory is made anew",
 		"directory", s.dir, "points_lost", total(gone))
 	s.addDamage(Damage{Reason: "somebody else removed files of the spool directory " + s.dir, Points: total(gone), Time: time.Now()})
-	if isLockOf(s.lock, s.dir) {
+	if s.lock.Named() {
 		return nil
 	}
 	lost := s.lock
 	if err := s.own(); err != nil {
 		return err
 	}
-	return lost.Close()
+	return lost.Release()
 }

@@ -15,14 +15,18 @@ import (
 	"time"
 )
 
-// agentProcess is the agent under load.
-type agentProcess struct {
+// target is a process that takes posts: an agent, or an HTTP server to compare
+// it with.
+type target struct {
 	address      string
 	command      *exec.Cmd
 	acknowledged int64 // metrics, in all loads
 }
 
-func startAgent(binary, dir, nsqd string) (*agentProcess, error) {
+func startAgent(binary, dir, nsqd string) (*target, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
 	registry := filepath.Join(dir, "registry.toml")
 	if err := os.WriteFile(registry, []byte("[[namespace]]\nname = \"load\"\n"), 0o600); err != nil {
 		return nil, err
@@ -43,7 +47,7 @@ time.servers = [ "127.0.0.1" ]
 `, address, registry, dir, dir, nsqd, dir), 0o600); err != nil {
 		return nil, err
 	}
-	a := &agentProcess{address: address, command: exec.Command(binary, "start", "-f", config)}
+	a := &target{address: address, command: exec.Command(binary, "start", "-f", config)}
 	a.command.Stderr = os.Stderr
 	if err := a.command.Start(); err != nil {
 		return nil, err
@@ -60,7 +64,7 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-func (a *agentProcess) awaitReady() error {
+func (a *target) awaitReady() error {
 	var err error
 	for range 100 {
 		var response *http.Response
@@ -76,15 +80,15 @@ func (a *agentProcess) awaitReady() error {
 	return err
 }
 
-func (a *agentProcess) stop() error { return stopProcess(a.command) }
+func (a *target) stop() error { return stopProcess(a.command) }
 
 // resetPeak makes the kernel forget the largest memory so far (proc(5)).
-func (a *agentProcess) resetPeak() error {
+func (a *target) resetPeak() error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", a.command.Process.Pid), []byte("5"), 0)
 }
 
 // peak returns the largest resident memory, in bytes.
-func (a *agentProcess) peak() (int64, error) {
+func (a *target) peak() (int64, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.command.Process.Pid))
 	if err != nil {
 		return 0, err
@@ -97,7 +101,7 @@ func (a *agentProcess) peak() (int64, error) {
 
 // cpu returns the CPU time that the process has used, in hundredths of a
 // second (proc(5)).
-func (a *agentProcess) cpu() (time.Duration, error) {
+func (a *target) cpu() (time.Duration, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.command.Process.Pid))
 	if err != nil {
 		return 0, err

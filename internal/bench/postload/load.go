@@ -19,15 +19,29 @@ import (
 // metricsPerPost is how many metrics each body has.
 const metricsPerPost = 100
 
-// makeBodies returns bodies of metrics with two tags each.
-func makeBodies() []string {
+// bodyKind is a kind of bodies that are posted.
+type bodyKind struct {
+	name   string
+	bodies []string
+}
+
+// bodyKinds returns bodies of metrics with two tags each.
+func bodyKinds() []bodyKind {
+	return []bodyKind{
+		{"tags different", makeBodies(func(n int) string { return fmt.Sprint("/api/v1/item", n) })},
+		{"tags alike", makeBodies(func(int) string { return "/api/v1/items" })},
+	}
+}
+
+// makeBodies returns bodies in which metric n has the path path(n).
+func makeBodies(path func(n int) string) []string {
 	bodies := make([]string, 64)
 	now := time.Now().Unix()
 	for b := range bodies {
 		metrics := make([]string, metricsPerPost)
 		for i := range metrics {
-			metrics[i] = fmt.Sprintf(`{"name":"http.requests.count","timestamp":%d,"tags":{"path":"/api/v1/item%d","code":"200"},"value":%d.25}`,
-				now, b*metricsPerPost+i, i*b)
+			metrics[i] = fmt.Sprintf(`{"name":"http.requests.count","timestamp":%d,"tags":{"path":%q,"code":"200"},"value":%d.25}`,
+				now, path(b*metricsPerPost+i), i*b)
 		}
 		bodies[b] = "[" + strings.Join(metrics, ",") + "]"
 	}
@@ -58,7 +72,7 @@ func makeLargeBody() string {
 }
 
 // loadLarge posts large bodies at once.
-func (a *agentProcess) loadLarge() (result, error) {
+func (a *target) loadLarge() (result, error) {
 	body := makeLargeBody()
 	if err := a.resetPeak(); err != nil {
 		return result{}, err
@@ -125,7 +139,7 @@ func (r result) quantile(q float64) time.Duration {
 }
 
 // load puts a load on the agent.
-func (a *agentProcess) load(l load) (result, error) {
+func (a *target) load(l load) (result, error) {
 	if err := a.resetPeak(); err != nil {
 		return result{}, err
 	}
@@ -157,7 +171,7 @@ func (a *agentProcess) load(l load) (result, error) {
 }
 
 // send posts over one connection, whichever post is the next.
-func (a *agentProcess) send(l load, began time.Time, next *atomic.Int64) (r result, err error) {
+func (a *target) send(l load, began time.Time, next *atomic.Int64) (r result, err error) {
 	conn, err := net.Dial("tcp", a.address)
 	if err != nil {
 		return r, err
