@@ -8,9 +8,9 @@ func openBlock(Config) (block, limiter, error) { return groupBlock{}, nil, nil }
 // spawner starts processes from whichever thread.
 type spawner struct{}
 
-func newSpawner(Config) (*spawner, error)      { return &spawner{}, nil }
-func (s *spawner) do(start func() error) error { return start() }
-func (s *spawner) close()                      {}
+func newSpawner(Config) (*spawner, error) { return &spawner{}, nil }
+func (s *spawner) do(start func())        { start() }
+func (s *spawner) close()                 {}
 
 func (groupBlock) limits() Limits      { return Limits{} }
 func (groupBlock) open() (cell, error) { return &group{}, nil }
@@ -19,12 +19,10 @@ func (groupBlock) close() error        { return nil }
 // group is a cell.
 type group struct{ leader int }
 
-func (g *group) start(l launch) (*process, error) {
-	p, err := startProcess(l)
-	if err == nil {
-		g.leader = p.pid
-	}
-	return p, err
+func (g *group) start(l launch, p *process) error {
+	err := p.start(l)
+	g.leader = p.pid
+	return err
 }
 
 func (g *group) usage(*Usage)  {}

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -85,7 +84,8 @@ type Warden struct {
 	limiter limiter // nil where the block limits, or nothing does
 	spawner *spawner
 	reaper  *reaper // nil where no orphans come to this program
-	null    *os.File
+	watches watches
+	null    descriptor
 
 	mu     sync.Mutex
 	closed bool           // guarded by mu
@@ -105,8 +105,8 @@ type block interface {
 
 // cell holds the processes of one run.
 type cell interface {
-	// start starts the leader as a member.
-	start(l launch) (*process, error)
+	// start starts the leader, p, as a member.
+	start(l launch, p *process) error
 	// members returns the living processes but for the leader.
 	members() ([]int, error)
 	// signal sends a signal to all members; it may reach the leader, too.
@@ -149,16 +149,16 @@ func Open(config Config) (*Warden, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	null, err := os.Open(os.DevNull)
+	null, err := openNull()
 	if err != nil {
 		return nil, fmt.Errorf("opening the commands' standard input: %w", err)
 	}
 	block, limiter, err := openBlock(config)
 	if err != nil {
-		null.Close()
+		null.close()
 		return nil, err
 	}
-	w := &Warden{config: config, block: block, limiter: limiter, null: null}
+	w := &Warden{config: config, block: block, limiter: limiter, watches: watches{none: !hasPidfds()}, null: null}
 	if w.spawner, err = newSpawner(config); err != nil {
 		return nil, errors.Join(err, w.release())
 	}
@@ -209,7 +209,9 @@ func (w *Warden) release() error {
 	if w.limiter != nil {
 		w.limiter.close()
 	}
-	return errors.Join(w.block.close(), w.null.Close())
+	w.watches.close()
+	w.null.close()
+	return w.block.close()
 }
 
 // begin counts a run in, unless the warden is closed.

@@ -82,7 +82,9 @@ func (b *cgroupBlock) try() error {
 	if err != nil {
 		return err
 	}
-	p, err := c.start(launch{path: b.dir.path + "/no such program", sys: &syscall.SysProcAttr{}})
+	p := newProcess(nil)
+	err = c.start(launch{path: b.dir.path + "/no such program", sys: &syscall.SysProcAttr{}}, p)
+	p.launched(err)
 	if err == nil {
 		p.kill()
 		err = errors.New("processes do not come to life in cgroups here")

@@ -74,7 +74,7 @@ func TestProgramMovesBelowACgroupThatWasDelegatedToItAlone(t *testing.T) {
 	defer unix.Close(fd)
 	p, err := startProcess(launch{
 		path: os.Args[0], argv: []string{os.Args[0], "-test.run=^" + t.Name() + "$"},
-		env: append(os.Environ(), "CELL_TEST_DELEGATE="+unit), files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		env: append(os.Environ(), "CELL_TEST_DELEGATE="+unit), files: []descriptor{0, 1, 2},
 		sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: fd},
 	})
 	require.NoError(t, err)

@@ -65,12 +65,10 @@ type family struct {
 	seen   map[int]bool // members that were found before
 }
 
-func (f *family) start(l launch) (*process, error) {
-	p, err := startProcess(l)
-	if err == nil {
-		f.leader = p.pid
-	}
-	return p, err
+func (f *family) start(l launch, p *process) error {
+	err := p.start(l)
+	f.leader = p.pid
+	return err
 }
 
 // members looks again until it has waited for all the dead: while it looks, a

@@ -20,13 +20,23 @@ func TestWithoutASubreaperRunsAreHeldByTheirSession(t *testing.T) {
 	require.Equal(t, "process group", b.kind())
 	c, err := b.open()
 	require.NoError(t, err)
-	p, err := c.start(launch{path: "/bin/sh", argv: []string{"sh", "-c", "sleep 1000 & sleep 1000 & wait"}, sys: sysProcAttr(Config{})})
+	p := newProcess(nil)
+	err = c.start(launch{path: "/bin/sh", argv: []string{"sh", "-c", "sleep 1000 & sleep 1000 & wait"}, sys: sysProcAttr(Config{})}, p)
+	p.launched(err)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { pids, err := c.members(); return err == nil && len(pids) == 2 }, 10*time.Second, time.Millisecond)
 	p.kill()
 	require.False(t, c.vacated())
 	require.NoError(t, c.signal(syscall.SIGKILL))
 	require.Eventually(t, c.vacated, 10*time.Second, time.Millisecond)
+}
+
+// startProcess starts a process that is waited for in the background.
+func startProcess(l launch) (*process, error) {
+	p := newProcess(nil)
+	err := p.start(l)
+	p.launched(err)
+	return p, err
 }
 
 // orphan starts a shell that leaves an orphan to this program, in a session

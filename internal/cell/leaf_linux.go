@@ -28,8 +28,9 @@ type leaf struct {
 	cpu, cpuBefore     time.Duration
 	kills, killsBefore int64 // by the memory limit
 
-	fd, events, stat int // of dir, cgroup.events and cpu.stat; -1: not open
-	peak, oom        int // of memory.peak and memory.events; -1: not open
+	fd, events, stat int        // of dir, cgroup.events and cpu.stat; -1: not open
+	peak, oom        int        // of memory.peak and memory.events; -1: not open
+	text             [2048]byte // of the file read last
 }
 
 func openLeaf(b *cgroupBlock, dir string) (l *leaf, err error) {
@@ -92,20 +93,19 @@ func (l *leaf) closeFiles() {
 }
 
 // start returns [errGone] where the cgroup is not there any more.
-func (l *leaf) start(what launch) (*process, error) {
+func (l *leaf) start(what launch, p *process) error {
 	what.sys.UseCgroupFD = true
 	what.sys.CgroupFD = l.fd
-	p, err := startProcess(what)
-	if err != nil {
-		if _, gone := readAgain(l.events); errors.Is(gone, unix.ENODEV) {
+	if err := p.start(what); err != nil {
+		if _, gone := l.read(l.events); errors.Is(gone, unix.ENODEV) {
 			l.killed = true // not to be kept
 			l.block.forget()
-			return nil, errGone
+			return errGone
 		}
-		return nil, err
+		return err
 	}
 	l.leader = p.pid
-	return p, nil
+	return nil
 }
 
 func (l *leaf) members() ([]int, error) {
@@ -131,7 +131,7 @@ func (l *leaf) signal(sig syscall.Signal) error {
 
 // populated says whether living processes are in the leaf or in cgroups within.
 func (l *leaf) populated() (bool, error) {
-	events, err := readAgain(l.events)
+	events, err := l.read(l.events)
 	if errors.Is(err, unix.ENODEV) {
 		return false, nil // an empty cgroup was removed by another program
 	}
@@ -143,20 +143,20 @@ func (l *leaf) populated() (bool, error) {
 }
 
 func (l *leaf) usage(u *Usage) {
-	if stat, err := readAgain(l.stat); err == nil {
+	if stat, err := l.read(l.stat); err == nil {
 		if micros, ok := statField(stat, "usage_usec"); ok {
 			l.cpu = time.Duration(micros) * time.Microsecond
 			u.CPU = l.cpu - l.cpuBefore
 		}
 	}
 	if l.oom >= 0 {
-		if events, err := readAgain(l.oom); err == nil {
+		if events, err := l.read(l.oom); err == nil {
 			l.kills, _ = statField(events, "oom_kill")
 			u.OutOfMemory = l.kills > l.killsBefore
 		}
 	}
 	if l.peak >= 0 {
-		if text, err := readAgain(l.peak); err == nil {
+		if text, err := l.read(l.peak); err == nil {
 			if n, ok := procfs.ParseNumber(bytes.TrimSpace(text)); ok {
 				u.PeakMemory = int64(n)
 			}
@@ -206,15 +206,8 @@ func (l *leaf) openFile(name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// readAgain reads a short file from its beginning.
-func readAgain(fd int) ([]byte, error) {
-	var buf [2048]byte
-	n, err := unix.Pread(fd, buf[:], 0)
-	if err != nil {
-		return nil, err
-	}
-	return buf[:n], nil
-}
+// read reads one of the cgroup's files. The text is valid until the next read.
+func (l *leaf) read(fd int) ([]byte, error) { return readAgain(fd, l.text[:]) }
 
 // statField returns a value of a file of lines "name value".
 func statField(stat []byte, name string) (int64, bool) {

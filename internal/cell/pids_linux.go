@@ -178,7 +178,8 @@ func (g *pidsGroup) enter() error {
 // where occupied, and so can be used for a run. Zombies count as well: they
 // would take from the run's limit.
 func (g *pidsGroup) ready(occupied bool) (bool, error) {
-	text, err := readAgain(g.current)
+	var buf [32]byte
+	text, err := readAgain(g.current, buf[:])
 	if err != nil {
 		return false, fmt.Errorf("counting the processes in a cgroup: %w", err)
 	}

@@ -32,10 +32,10 @@ type sink interface {
 }
 
 // newPipe returns a pipe and the command's end of it.
-func newPipe(s sink) (*pipe, *os.File, error) {
+func newPipe(s sink) (*pipe, descriptor, error) {
 	r, w, err := makePipe()
 	if err != nil {
-		return nil, nil, fmt.Errorf("making a pipe for the output: %w", err)
+		return nil, w, fmt.Errorf("making a pipe for the output: %w", err)
 	}
 	return &pipe{source: r, sink: s}, w, nil
 }

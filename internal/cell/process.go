@@ -1,7 +1,6 @@
 package cell
 
 import (
-	"os"
 	"syscall"
 	"time"
 )
@@ -12,7 +11,7 @@ type launch struct {
 	argv  []string
 	dir   string
 	env   []string
-	files []*os.File // its descriptors from 0 on
+	files []descriptor // its descriptors from 0 on
 	sys   *syscall.SysProcAttr
 }
 

@@ -3,7 +3,6 @@ package cell
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,112 +13,143 @@ import (
 // process is the leader of a run. Unlike an [os.Process] it is waited for
 // without occupying a thread or a goroutine, so that hundreds of plugins may
 // run at a time and a short run costs one wake-up.
+//
+// It is made and waited for by the run, and started by the spawner: nothing
+// tells the run that its process has started, only that it has ended.
 type process struct {
-	pid         int
-	end         *os.File        // its pidfd; nil before Linux 5.4
-	conn        syscall.RawConn // of end
+	watch       *watch // nil before Linux 5.4: background is used instead
+	watches     *watches
+	started     atomic.Bool // there is a process
 	interrupted atomic.Bool
-	background  *background // in place of end
+
+	ready      chan struct{} // closed when the fields below are valid
+	err        error         // why the process could not be started
+	pid        int
+	pidfd      int // -1: none
+	background *background
 }
 
-func startProcess(l launch) (*process, error) {
+// newProcess returns a process to be started. With nil it waits in the
+// background.
+func newProcess(from *watches) *process {
+	return &process{watches: from, watch: from.take(), pidfd: -1, ready: make(chan struct{})}
+}
+
+// start starts the process. launched must follow.
+func (p *process) start(l launch) (err error) {
 	files := make([]uintptr, len(l.files))
 	for i, f := range l.files {
-		files[i] = f.Fd()
+		files[i] = uintptr(f)
 	}
-	pidfd := -1
-	l.sys.PidFD = &pidfd
+	l.sys.PidFD = &p.pidfd
 	leaders.Lock()
 	defer leaders.Unlock()
-	pid, _, err := syscall.StartProcess(l.path, l.argv, &syscall.ProcAttr{Dir: l.dir, Env: l.env, Files: files, Sys: l.sys})
+	p.pid, _, err = syscall.StartProcess(l.path, l.argv, &syscall.ProcAttr{Dir: l.dir, Env: l.env, Files: files, Sys: l.sys})
 	if err != nil {
-		return nil, fmt.Errorf("executing %s: %w", l.path, err)
+		return fmt.Errorf("executing %s: %w", l.path, err)
 	}
-	leaders.add(pid)
-	p := &process{pid: pid}
-	if pidfd >= 0 {
-		p.watch(pidfd)
-	}
-	if p.end == nil {
+	leaders.add(p.pid)
+	p.started.Store(true)
+	if p.watch == nil {
 		p.background = waitInBackground(p.waitLong)
+		return nil
 	}
-	return p, nil
+	if err := p.watch.add(p.pidfd); err != nil {
+		syscall.Kill(p.pid, syscall.SIGKILL) // await reaps it
+		return fmt.Errorf("waiting for a process: %w", err)
+	}
+	return nil
 }
 
-// watch makes the Go runtime wait for the pidfd.
-func (p *process) watch(pidfd int) {
-	if _, err := unix.FcntlInt(uintptr(pidfd), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
-		unix.Close(pidfd)
-		return
-	}
-	end := os.NewFile(uintptr(pidfd), "pidfd")
-	conn, err := end.SyscallConn()
-	if err == nil {
-		err = end.SetReadDeadline(time.Time{}) // fails where the runtime cannot wait for it
-	}
+// launched says that start has returned err, or was not called because of it.
+func (p *process) launched(err error) {
+	p.err = err
+	close(p.ready)
 	if err != nil {
-		end.Close()
-		return
+		p.interrupt()
 	}
-	p.end, p.conn = end, conn
 }
 
 // await returns the process's exit once it has ended. It returns false at the
-// deadline (zero: never) and after an interrupt, and may do so earlier. It is
-// not called again once it has returned true.
+// deadline (zero: never) and after an interrupt, and may do so earlier, but
+// not before the process has been started; where that failed it returns true,
+// and err is set. It is not called again once it has returned true.
 func (p *process) await(deadline time.Time) (e exit, ended bool) {
-	if p.background != nil {
+	if p.watch == nil {
+		<-p.ready
+		if p.background == nil {
+			return exit{code: -1}, true
+		}
 		return p.background.await(deadline)
 	}
-	p.end.SetReadDeadline(deadline)
-	if p.interrupted.Swap(false) {
-		return p.reap()
-	}
-	// The error says that the deadline is over, which what is returned says too.
-	p.conn.Read(func(uintptr) bool {
+	p.watch.wait(deadline, func() bool {
 		e, ended = p.reap()
-		return ended
+		return ended || p.interrupted.Swap(false)
 	})
-	if ended {
-		p.end.Close()
+	<-p.ready
+	if p.err != nil && p.started.Load() && !ended {
+		e = p.waitLong()
 	}
-	return e, ended
+	if ended || p.err != nil {
+		p.release()
+		return e, true
+	}
+	return e, false
+}
+
+// release gives back what the process was waited for with.
+func (p *process) release() {
+	if p.pidfd >= 0 {
+		p.watch.remove(p.pidfd)
+		closeNow(p.pidfd)
+	}
+	p.watches.give(p.watch)
 }
 
 // interrupt makes await return, the present one or else the next.
 func (p *process) interrupt() {
-	if p.background != nil {
-		p.background.interrupt()
+	p.interrupted.Store(true)
+	if p.watch != nil {
+		p.watch.wake()
 		return
 	}
-	p.interrupted.Store(true)
-	p.end.SetReadDeadline(time.Unix(1, 0))
+	<-p.ready
+	if p.background != nil {
+		p.background.interrupt()
+	}
 }
 
 // reap waits for the process if it has ended.
-func (p *process) reap() (exit, bool) { return p.wait(unix.WNOHANG) }
-
-func (p *process) waitLong() exit {
-	e, _ := p.wait(0)
-	return e
+func (p *process) reap() (exit, bool) {
+	if !p.started.Load() {
+		return exit{}, false
+	}
+	var usage unix.Rusage
+	pid, status, err := waitNow(p.pid, &usage)
+	if err == nil && pid == 0 {
+		return exit{}, false
+	}
+	return p.reaped(status, usage, err), true
 }
 
-func (p *process) wait(flags int) (exit, bool) {
-	var status syscall.WaitStatus
-	var usage syscall.Rusage
+// waitLong occupies a thread until the process has ended.
+func (p *process) waitLong() exit {
+	var status unix.WaitStatus
+	var usage unix.Rusage
 	for {
-		pid, err := syscall.Wait4(p.pid, &status, flags, &usage)
-		switch {
-		case err == nil && pid == 0:
-			return exit{}, false
-		case err == nil:
-			leaders.remove(p.pid)
-			return exitOf(status, usage), true
-		case !errors.Is(err, syscall.EINTR):
-			leaders.remove(p.pid)
-			return exit{code: -1}, true // the program around waits for whatever child
+		_, err := unix.Wait4(p.pid, &status, 0, &usage)
+		if !errors.Is(err, unix.EINTR) {
+			return p.reaped(status, usage, err)
 		}
 	}
+}
+
+func (p *process) reaped(status unix.WaitStatus, usage unix.Rusage, err error) exit {
+	leaders.remove(p.pid)
+	if err != nil {
+		return exit{code: -1} // the program around waits for whatever child
+	}
+	return exitOf(status, usage)
 }
 
 // kill ends a process of which nothing is to be known.
@@ -131,51 +161,15 @@ func (p *process) kill() {
 // exitOf takes the usage of the leader and the children that it waited for. A
 // new process counts the peak of the program that started it as its own (it
 // survives execve), so that only a larger one is known to be the command's.
-func exitOf(status syscall.WaitStatus, theirs syscall.Rusage) exit {
+func exitOf(status unix.WaitStatus, theirs unix.Rusage) exit {
 	e := exit{code: status.ExitStatus()}
 	if status.Signaled() {
 		e.signal = status.Signal()
 	}
 	e.usage.CPU = time.Duration(theirs.Utime.Nano() + theirs.Stime.Nano())
-	var ours syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ours); err == nil && theirs.Maxrss > ours.Maxrss {
+	var ours unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &ours); err == nil && theirs.Maxrss > ours.Maxrss {
 		e.usage.PeakMemory = int64(theirs.Maxrss) * 1024
 	}
 	return e
 }
-
-// quick is how long a run may take to be a short one: its output stays in the
-// pipes until its end, which so is the only thing that is waited for.
-const quick = 50 * time.Millisecond
-
-// source is the reading end of a pipe.
-type source int
-
-// makePipe returns a reading end that does not block, and one for the command
-// that does, as commands expect it.
-func makePipe() (source, *os.File, error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return -1, nil, err
-	}
-	if _, err := unix.FcntlInt(uintptr(fds[0]), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
-		return -1, nil, errors.Join(err, unix.Close(fds[0]), unix.Close(fds[1]))
-	}
-	return source(fds[0]), os.NewFile(uintptr(fds[1]), "|1"), nil
-}
-
-// readNow reads what is there. It returns 0 where that is nothing.
-func (s source) readNow(p []byte) int {
-	for {
-		n, err := unix.Read(int(s), p)
-		if err == nil || !errors.Is(err, unix.EINTR) {
-			return max(n, 0)
-		}
-	}
-}
-
-func (s source) close() { unix.Close(int(s)) }
-
-// file makes the source one that the Go runtime waits for, and is called in
-// place of close.
-func (s source) file() *os.File { return os.NewFile(uintptr(s), "|0") }

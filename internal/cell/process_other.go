@@ -10,16 +10,35 @@ import (
 // process is the leader of a run.
 type process struct {
 	pid        int
+	err        error // why it could not be started
 	background *background
 }
 
-func startProcess(l launch) (*process, error) {
-	p, err := os.StartProcess(l.path, l.argv, &os.ProcAttr{Dir: l.dir, Env: l.env, Files: l.files, Sys: l.sys})
-	if err != nil {
-		return nil, err
+// watches are not needed here: each process is waited for in the background.
+type watches struct{ none bool }
+
+func (*watches) close() {}
+
+func hasPidfds() bool { return false }
+
+func newProcess(*watches) *process { return &process{} }
+
+func (p *process) start(l launch) error {
+	files := make([]*os.File, len(l.files))
+	for i, f := range l.files {
+		files[i] = f.File
 	}
-	return &process{p.Pid, waitInBackground(func() exit { return waitFor(p) })}, nil
+	started, err := os.StartProcess(l.path, l.argv, &os.ProcAttr{Dir: l.dir, Env: l.env, Files: files, Sys: l.sys})
+	if err != nil {
+		return err
+	}
+	p.pid = started.Pid
+	p.background = waitInBackground(func() exit { return waitFor(started) })
+	return nil
 }
+
+// launched says that start has returned err, or was not called because of it.
+func (p *process) launched(err error) { p.err = err }
 
 func waitFor(p *os.Process) exit {
 	state, err := p.Wait()
@@ -30,21 +49,41 @@ func waitFor(p *os.Process) exit {
 }
 
 // await returns the process's exit once it has ended. It returns false at the
-// deadline (zero: never) and after an interrupt.
-func (p *process) await(deadline time.Time) (exit, bool) { return p.background.await(deadline) }
+// deadline (zero: never) and after an interrupt. Where the process could not be
+// started it returns true, and err is set.
+func (p *process) await(deadline time.Time) (exit, bool) {
+	if p.err != nil {
+		return exit{code: -1}, true
+	}
+	return p.background.await(deadline)
+}
 
 // interrupt makes await return, the present one or else the next.
-func (p *process) interrupt() { p.background.interrupt() }
+func (p *process) interrupt() {
+	if p.background != nil {
+		p.background.interrupt()
+	}
+}
 
 // quick is 0: output is read from the start, in the background.
 const quick = 0
 
+// descriptor is what a command gets as one of its own.
+type descriptor struct{ *os.File }
+
+func openNull() (descriptor, error) {
+	file, err := os.Open(os.DevNull)
+	return descriptor{file}, err
+}
+
+func (d descriptor) close() { d.Close() }
+
 // source is the reading end of a pipe.
 type source struct{ *os.File }
 
-func makePipe() (source, *os.File, error) {
+func makePipe() (source, descriptor, error) {
 	r, w, err := os.Pipe()
-	return source{r}, w, err
+	return source{r}, descriptor{w}, err
 }
 
 // readNow is for short runs, which there are none of here.

@@ -2,7 +2,6 @@ package cell
 
 import (
 	"fmt"
-	"math"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -20,8 +19,11 @@ type spawner struct {
 	done  chan struct{}
 }
 
+// maxQueued is the number of starts that wait without their callers.
+const maxQueued = 64
+
 func newSpawner(config Config) (*spawner, error) {
-	s := &spawner{calls: make(chan func()), done: make(chan struct{})}
+	s := &spawner{calls: make(chan func(), maxQueued), done: make(chan struct{})}
 	ready := make(chan error, 1)
 	onOwnThread(func() { s.serve(config, ready) })
 	if err := <-ready; err != nil {
@@ -84,7 +86,7 @@ func changeThread(config Config) error {
 // nothing.
 func closeOnExec() {
 	const first = 3
-	if unix.CloseRange(first, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+	if closeOnExecNow(first) == nil {
 		return
 	}
 	fds, _ := filepath.Glob("/proc/self/fd/*") // before Linux 5.11
@@ -95,14 +97,10 @@ func closeOnExec() {
 	}
 }
 
-// do calls start on the thread.
-func (s *spawner) do(start func() error) error {
-	answer := make(chan error, 1)
-	s.calls <- func() { answer <- start() }
-	return <-answer
-}
+// do has start called on the thread, some time soon.
+func (s *spawner) do(start func()) { s.calls <- start }
 
-// close ends the thread. No do may be under way.
+// close ends the thread. No start may be under way.
 func (s *spawner) close() {
 	close(s.calls)
 	<-s.done

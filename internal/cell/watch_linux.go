@@ -1,0 +1,117 @@
+package cell
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// watch waits for the end of one process at a time. It is an epoll instance
+// that holds the process's pidfd, and that the Go runtime polls. The runtime
+// learns of it once and not of each process, which costs a run about ten
+// system calls less.
+type watch struct {
+	epoll int
+	file  *os.File
+	conn  syscall.RawConn // of file
+}
+
+func newWatch() (*watch, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("making an epoll instance: %w", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // else os.NewFile would not have it polled
+		unix.Close(fd)
+		return nil, fmt.Errorf("making an epoll instance: %w", err)
+	}
+	w := &watch{epoll: fd, file: os.NewFile(uintptr(fd), "epoll")}
+	if w.conn, err = w.file.SyscallConn(); err == nil {
+		err = w.file.SetReadDeadline(time.Time{}) // fails where the runtime does not poll it
+	}
+	if err != nil {
+		w.file.Close()
+		return nil, fmt.Errorf("polling an epoll instance: %w", err)
+	}
+	return w, nil
+}
+
+func (w *watch) add(pidfd int) error { return epollNow(w.epoll, unix.EPOLL_CTL_ADD, pidfd) }
+
+func (w *watch) remove(pidfd int) { epollNow(w.epoll, unix.EPOLL_CTL_DEL, pidfd) }
+
+// wait calls over until it returns true: at once, and when a process in the
+// watch has ended. It gives up at the deadline (zero: never) and when it is
+// woken.
+func (w *watch) wait(deadline time.Time, over func() bool) {
+	w.file.SetReadDeadline(deadline)
+	// The error says that the deadline has passed, which the caller can see.
+	w.conn.Read(func(uintptr) bool { return over() })
+}
+
+// wake makes the present wait return.
+func (w *watch) wake() { w.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// hasPidfds says whether the kernel knows descriptors of processes that can be
+// polled (Linux 5.3).
+func hasPidfds() bool {
+	fd, err := unix.PidfdOpen(unix.Getpid(), 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err == nil
+}
+
+// maxIdleWatches is the number of watches that are kept for another run.
+const maxIdleWatches = maxIdle
+
+// watches are those that wait to be used again. The zero value is usable.
+type watches struct {
+	none bool // the kernel has no pidfd
+
+	mu   sync.Mutex
+	idle []*watch // guarded by mu
+}
+
+// take returns nil where a process has to be waited for otherwise. It may be
+// called on nil.
+func (s *watches) take() *watch {
+	if s == nil || s.none {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.idle); n > 0 {
+		w := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		return w
+	}
+	w, err := newWatch()
+	if err != nil {
+		return nil
+	}
+	return w
+}
+
+func (s *watches) give(w *watch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) >= maxIdleWatches {
+		w.file.Close()
+		return
+	}
+	s.idle = append(s.idle, w)
+}
+
+func (s *watches) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.idle {
+		w.file.Close()
+	}
+	s.idle = nil
+}
