@@ -32,6 +32,9 @@ type Agent struct {
 
 	ran atomic.Bool
 
+	inForce sync.Once // closes ready
+	ready   chan struct{}
+
 	mu       sync.Mutex
 	schedule *schedule.Schedule // guarded by mu; nil unless the agent runs
 }
@@ -57,7 +60,7 @@ func New(opts ...Option) (*Agent, error) {
 		return nil, fmt.Errorf("make an agent: %w", err)
 	}
 
-	a := &Agent{config: config, started: time.Now(), delivery: newDelivery(config)}
+	a := &Agent{config: config, started: time.Now(), delivery: newDelivery(config), ready: make(chan struct{})}
 	a.updater = &updater{
 		registry: config.registry,
 		interval: config.updateInterval,
@@ -94,6 +97,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	return a.stop(context.WithoutCancel(ctx), r)
 }
 
+// Ready returns a channel that is closed once assignments are in force, be they
+// from the registry or remembered from an earlier run: [Agent.Namespaces] and
+// [Agent.Plugins] then tell what they are, and collectors run. Where the registry
+// never answers, it is never closed.
+func (a *Agent) Ready() <-chan struct{} { return a.ready }
+
 // Update asks the registry now and returns when its answer is in force, or
 // the reason why it is not. When ctx ends, the registry is asked still.
 func (a *Agent) Update(ctx context.Context) error { return a.updater.update(ctx) }
@@ -119,8 +128,9 @@ func (a *Agent) apply(assignments []Assignment) {
 		}
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.schedule.Set(jobs)
+	a.mu.Unlock()
+	a.inForce.Do(func() { close(a.ready) })
 }
 
 // state returns where the agent remembers things.

@@ -56,7 +56,7 @@ func collector(t *testing.T, kinds []hostmetrics.Kind, kind string) agent.Collec
 func assigned(tb testing.TB, kinds []hostmetrics.Kind, kind string) agent.AssignmentCollector {
 	for _, k := range kinds {
 		if k.Name == kind {
-			return k.Collector.(agent.AssignmentCollector)
+			return k.Assigned
 		}
 	}
 	require.FailNow(tb, "no such kind", kind)
