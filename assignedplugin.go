@@ -201,10 +201,7 @@ func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) error {
 	if err != nil {
 		return &RunError{Result: RunOutput, Err: err}
 	}
-	for i := range metrics {
-		metrics[i].Name = plugin.Name + "." + metrics[i].Name
-	}
-	bad = append(bad, p.set.send(plugin.Namespace, metrics)...)
+	bad = append(bad, p.set.send(plugin.Namespace, plugin.Name+".", metrics)...)
 	if len(bad) == 0 {
 		return nil
 	}
@@ -247,7 +244,7 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 			result.Result, result.ExitCode = cmp.Or(failed.Result, RunStart), failed.ExitCode
 		}
 	}
-	p.set.send(plugin.Namespace, []Metric{{
+	p.set.send(plugin.Namespace, "", []Metric{{
 		Name:  "plugin." + strings.TrimPrefix(plugin.Name, "PLUGIN."),
 		Tags:  map[string]string{"type": kind, "result": string(result.Result)},
 		Value: value,

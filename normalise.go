@@ -13,10 +13,18 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of InfluxDB: a measurement with its tags, and a string field.
 const (
+	// maxSeriesBytes and maxStringBytes are limits of InfluxDB: of a measurement
+	// with its tags, escaped as in line protocol, and of a string field.
 	maxSeriesBytes = 65535
 	maxStringBytes = 65535
+	// addedBytes of a series are kept for what the agent adds: a prefix of the
+	// name, the tag host and the tags of WithTags. What a metric brings along may
+	// take the rest, so that whether it can be sent depends on nothing else.
+	addedBytes    = 4096
+	maxOwnBytes   = maxSeriesBytes - addedBytes
+	maxAddedTags  = 3072
+	maxPluginName = 255 // without PLUGIN.
 )
 
 // hostTag is the tag that tells which host a point is from.
@@ -37,10 +45,9 @@ func (e *MetricError) Error() string {
 // Unwrap returns the reason.
 func (e *MetricError) Unwrap() error { return e.Err }
 
-// Validate says why the metric cannot be sent; nil where it can.
-func (m Metric) Validate() error {
-	return normaliser{}.normalise(&m) // which changes no tags where it has none to add
-}
+// Validate says why the metric cannot be sent; nil where it can. The agent drops
+// or refuses exactly what is not valid, whoever made it.
+func (m Metric) Validate() error { return m.clean() }
 
 // normaliser brings metrics into the form in which an Output gets them.
 type normaliser struct {
@@ -75,6 +82,23 @@ func (n normaliser) list(metrics []Metric) (good []Metric, bad []*MetricError) {
 }
 
 func (n normaliser) normalise(m *Metric) error {
+	if err := m.clean(); err != nil {
+		return err
+	}
+	if n.prefix != "" {
+		m.Name = n.prefix + m.Name
+	}
+	m.Tags = n.addTags(m.Tags)
+	if !isSeconds(m.Timestamp) {
+		m.Timestamp = n.now
+	}
+	return nil
+}
+
+// clean brings the value and the tags into the form in which they are sent, or
+// says why the metric cannot be. It is the one judge of metrics. It does not
+// write to the map of the tags, which others may be reading.
+func (m *Metric) clean() error {
 	if err := checkName(m.Name); err != nil {
 		return err
 	}
@@ -83,10 +107,12 @@ func (n normaliser) normalise(m *Metric) error {
 		return err
 	}
 	m.Value = value
-	if n.prefix != "" {
-		m.Name = n.prefix + m.Name
+	for key, value := range m.Tags {
+		if !isCleanTag(key) || !isCleanTag(value) {
+			m.Tags = cleanTags(m.Tags)
+			break
+		}
 	}
-	m.Tags = n.addTags(m.Tags)
 	size := len(m.Name)
 	for key, value := range m.Tags {
 		if isReservedTag(key) {
@@ -94,13 +120,24 @@ func (n normaliser) normalise(m *Metric) error {
 		}
 		size += len(key) + len(value) + 2
 	}
-	if size > maxSeriesBytes {
-		return fmt.Errorf("name and tags take %d bytes; %d is the most that InfluxDB stores", size, maxSeriesBytes)
+	if size > maxOwnBytes/2 { // since escaping may double what a tag takes
+		size = len(m.Name) + tagBytes(m.Tags)
 	}
-	if !isSeconds(m.Timestamp) {
-		m.Timestamp = n.now
+	if size > maxOwnBytes {
+		return fmt.Errorf("name and tags take %d bytes; %d is the most that can be sent", size, maxOwnBytes)
 	}
 	return nil
+}
+
+// tagBytes returns how many bytes tags take in line protocol.
+func tagBytes(tags map[string]string) (bytes int) {
+	for key, value := range tags {
+		bytes += len(key) + len(value) + 2
+		for _, escaped := range []string{",", "="} {
+			bytes += strings.Count(key, escaped) + strings.Count(value, escaped)
+		}
+	}
+	return bytes
 }
 
 // isSeconds tells whether t can be Unix seconds: ten digits, from 2001 to
@@ -132,10 +169,13 @@ func normaliseValue(value any) (any, error) {
 	case bool:
 		return value, nil
 	case string:
+		if !utf8.ValidString(v) {
+			return normaliseValue(strings.ToValidUTF8(v, string(utf8.RuneError)))
+		}
 		if len(v) > maxStringBytes {
 			return nil, fmt.Errorf("a value of %d bytes is too long; %d is the most that InfluxDB stores", len(v), maxStringBytes)
 		}
-		return strings.ToValidUTF8(v, string(utf8.RuneError)), nil
+		return value, nil
 	case json.Number:
 		f, err := v.Float64()
 		if err != nil {
@@ -179,15 +219,8 @@ func isReservedTag(key string) bool {
 	return false
 }
 
-// addTags returns t with clean keys and values and the tags that it lacks. It
-// changes t where that is enough.
+// addTags returns t with the tags that it lacks. It changes t where there is one.
 func (n normaliser) addTags(t map[string]string) map[string]string {
-	for key, value := range t {
-		if !isCleanTag(key) || !isCleanTag(value) {
-			t = cleanTags(t)
-			break
-		}
-	}
 	for key, value := range n.tags {
 		if t[key] != "" {
 			continue // not written again: another goroutine may be reading t

@@ -204,7 +204,8 @@ func WithWarnings(sentences ...string) Option {
 
 // WithTags adds tags to every point that has none of the same key, a data
 // centre for example. Keys and values have no spaces or control characters, and
-// no key is host (see [WithHostname]), time, _field or _measurement.
+// no key is host (see [WithHostname]), time, _field or _measurement. Together they
+// take 3 KiB at most.
 func WithTags(tags map[string]string) Option {
 	return func(c *config) error {
 		var wrong []error
@@ -220,6 +221,9 @@ func WithTags(tags map[string]string) Option {
 			c.tags = make(map[string]string, len(tags))
 		}
 		maps.Copy(c.tags, tags)
+		if size := tagBytes(c.tags); size > maxAddedTags {
+			return fmt.Errorf("WithTags: the tags take %d bytes; %d is the most", size, maxAddedTags)
+		}
 		return nil
 	}
 }

@@ -44,7 +44,7 @@ type pluginSet struct {
 	runner PluginRunner
 	state  stateDir
 	logger *slog.Logger
-	send   func(namespace string, metrics []Metric) (bad []*MetricError) // into the buffer
+	send   func(namespace, prefix string, metrics []Metric) (bad []*MetricError) // into the buffer
 
 	installs, runs schedule.Slots
 	active         sync.WaitGroup // installs, and calls from outside
@@ -58,7 +58,7 @@ type pluginSet struct {
 	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
 }
 
-func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send func(string, []Metric) []*MetricError) *pluginSet {
+func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
 	return &pluginSet{
 		runner: runner, state: state, logger: logger, send: send,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
