@@ -41,7 +41,8 @@ type updater struct {
 	ctx         context.Context // guarded by mu; nil while the agent does not run
 	stopped     bool            // guarded by mu
 	current     *update         // guarded by mu; the conversation under way
-	known       []Assignment    // guarded by mu; sorted by namespace
+	known       []Assignment    // guarded by mu; judged, sorted by namespace
+	problems    []string        // guarded by mu; of the last answer as a whole
 	accepted    *Host           // guarded by mu; of the last accepted report
 	status      RegistryStatus  // guarded by mu
 	unaddressed string          // guarded by mu; why the host's addresses are not known
@@ -64,8 +65,9 @@ func (u *updater) remember() {
 	if err := u.state.load(hostFile, &accepted); err != nil {
 		u.logger.Warn("starting without the last accepted report", "error", err)
 	}
+	known, problems := judge(known) // an earlier version may have saved it
 	u.mu.Lock()
-	u.known, u.accepted = known, accepted
+	u.known, u.accepted, u.problems = known, accepted, problems
 	u.status.InForce = len(known) > 0
 	u.mu.Unlock()
 	if len(known) > 0 {
@@ -233,7 +235,9 @@ func (u *updater) take(answer []Assignment, err error) error {
 	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
 		return nil
 	}
+	answer, problems := judge(answer)
 	u.mu.Lock()
+	u.problems = problems
 	next := u.combine(answer, err, partial)
 	if doubt := u.doubt(next); doubt != nil {
 		u.mu.Unlock()
@@ -260,16 +264,15 @@ func (u *updater) combine(answer []Assignment, err error, partial *PartialError)
 	for _, assignment := range answer {
 		answered[assignment.Namespace] = true
 	}
-	// A namespace without a name can be neither stored nor told from others.
-	next := slices.DeleteFunc(slices.Clone(answer), func(a Assignment) bool { return a.Namespace == "" })
+	next := slices.Clone(answer)
 	for _, old := range u.known {
 		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
 		if missing && !answered[old.Namespace] {
 			next = append(next, old)
 		}
 	}
-	slices.SortStableFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
-	return slices.CompactFunc(next, func(a, b Assignment) bool { return a.Namespace == b.Namespace })
+	slices.SortFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
+	return next
 }
 
 // report tells the registry about the host.
@@ -327,6 +330,7 @@ func (u *updater) currentStatus() RegistryStatus {
 	if u.doubted != nil {
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}
+	status.Problems = append(status.Problems, u.problems...)
 	for _, assignment := range u.known {
 		for _, problem := range assignment.Problems {
 			status.Problems = append(status.Problems, fmt.Sprintf("namespace %s: %s", assignment.Namespace, problem))
