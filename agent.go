@@ -88,8 +88,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.schedule = r.schedule
 	a.mu.Unlock()
 	a.plugins.start(ctx)
+	a.updater.remember() // before anybody can ask: a good answer must not be replaced by an old one
 	a.updater.start(ctx)
-	a.updater.remember()
 	r.updates.Go(func() { a.updater.loop(ctx) })
 	a.config.logger.Info("the agent runs", "host", a.hostname(), "version", a.config.build.Version)
 

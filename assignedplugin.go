@@ -120,12 +120,13 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 	defer p.set.installs.Give()
 	err := recovered(func() error { return get(ctx, p.assigned()) })
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err != nil && (p.installError == nil || p.installError.Error() != err.Error()) && ctx.Err() == nil {
-		p.set.logger.Error("a plugin could not be fetched", "plugin", p.key.String(), "repo", p.plugin.Repo, "error", err)
-	}
+	before, repo := p.installError, p.plugin.Repo
 	p.installError = err
 	p.installed = p.installed || err == nil
+	p.mu.Unlock()
+	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
+		p.set.logger.Error("a plugin could not be fetched", "plugin", p.key.String(), "repo", repo, "error", err)
+	}
 	return err
 }
 
@@ -249,28 +250,35 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 		Tags:  map[string]string{"type": kind, "result": string(result.Result)},
 		Value: value,
 	}})
+	failedBefore := p.note(&result)
+	switch {
+	case err != nil && !failedBefore:
+		p.set.logger.Warn("a plugin failed", "plugin", p.key.String(), "result", string(result.Result), "error", err,
+			"stderr", p.details(plugin).Stderr)
+	case err == nil && failedBefore:
+		p.set.logger.Info("a plugin works again", "plugin", p.key.String())
+	}
+	return result
+}
+
+// note counts a run that has ended, and tells whether the one before it failed.
+func (p *assignedPlugin) note(result *PluginResult) (failedBefore bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running = false
 	p.runs++
-	failedBefore := p.last != nil && p.last.Result != RunOK
-	if err != nil {
+	if result.Result != RunOK {
 		p.failures++
 	}
-	switch {
-	case err != nil && !failedBefore:
-		p.set.logger.Warn("a plugin failed", "plugin", p.key.String(), "result", string(result.Result), "error", err,
-			"stderr", p.details().Stderr)
-	case err == nil && failedBefore:
-		p.set.logger.Info("a plugin works again", "plugin", p.key.String())
-	}
-	p.last = &result
-	return result
+	failedBefore = p.last != nil && p.last.Result != RunOK
+	p.last = result
+	return failedBefore
 }
 
 // status returns how the plugin fares.
 func (p *assignedPlugin) status() PluginStatus {
 	enabled := p.set.isEnabled(p.key)
+	details := p.details(p.assigned())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := PluginStatus{
@@ -282,15 +290,14 @@ func (p *assignedPlugin) status() PluginStatus {
 	if p.installError != nil {
 		s.InstallError = p.installError.Error()
 	}
-	s.PluginDetails = p.details()
+	s.PluginDetails = details
 	return s
 }
 
-// details returns what the runner knows of the plugin. The caller holds mu.
-func (p *assignedPlugin) details() PluginDetails {
-	inspector, ok := p.set.runner.(PluginInspector)
-	if !ok {
-		return PluginDetails{}
+// details returns what the runner knows of the plugin: nothing where it panics.
+func (p *assignedPlugin) details(plugin Plugin) (details PluginDetails) {
+	if inspector, ok := p.set.runner.(PluginInspector); ok {
+		_ = recovered(func() error { details = inspector.InspectPlugin(plugin); return nil })
 	}
-	return inspector.InspectPlugin(p.plugin)
+	return details
 }

@@ -25,7 +25,7 @@ const maxProblems = 100
 func judge(answer []Assignment) (good []Assignment, problems []string) {
 	for _, assignment := range answer {
 		if err := topic.CheckNamespace("", assignment.Namespace); err != nil {
-			problems = append(problems, fmt.Sprintf("an assignment of the registry is ignored: %v", err))
+			problems = append(problems, fmt.Sprintf("ignored: %v", err))
 			continue
 		}
 		good = append(good, judgeItems(assignment))
@@ -35,7 +35,7 @@ func judge(answer []Assignment) (good []Assignment, problems []string) {
 		if a.Namespace != b.Namespace {
 			return false
 		}
-		problems = append(problems, fmt.Sprintf("namespace %s is assigned twice: only the first assignment counts", a.Namespace))
+		problems = append(problems, fmt.Sprintf("namespace %s is in the answer twice: the second one is ignored", a.Namespace))
 		return true
 	})
 	return good, bounded(problems)

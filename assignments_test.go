@@ -22,10 +22,10 @@ func TestWhatARegistryGetsWrongIsAProblemAndReachesNothing(t *testing.T) {
 		wrong   agent.Assignment
 		problem string
 	}{
-		"empty namespace":       {agent.Assignment{}, "an assignment of the registry is ignored: the namespace is empty"},
-		"namespace of a path":   {agent.Assignment{Namespace: "../../etc/passwd"}, `an assignment of the registry is ignored: namespace "../../etc/passwd" contains '/'`},
+		"empty namespace":       {agent.Assignment{}, "ignored: the namespace is empty"},
+		"namespace of a path":   {agent.Assignment{Namespace: "../../etc/passwd"}, `ignored: namespace "../../etc/passwd" contains '/'`},
 		"long namespace":        {agent.Assignment{Namespace: strings.Repeat("n", 65)}, "has 65 characters"},
-		"double namespace":      {agent.Assignment{Namespace: "db"}, "namespace db is assigned twice: only the first assignment counts"},
+		"double namespace":      {agent.Assignment{Namespace: "db"}, "namespace db is in the answer twice: the second one is ignored"},
 		"negative interval":     {agent.Assignment{Namespace: "web", Intervals: map[string]time.Duration{"M": -time.Second}}, `namespace web: the interval of "M" is ignored: an interval of -1s is too short`},
 		"plugin without name":   {plugin(func(p *agent.Plugin) { p.Name = "" }), `namespace web: plugin "" is ignored: its name does not begin with PLUGIN.`},
 		"plugin without PLUGIN": {plugin(func(p *agent.Plugin) { p.Name = "mysql" }), `plugin "mysql" is ignored: its name does not begin with PLUGIN.`},

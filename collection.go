@@ -106,25 +106,25 @@ func (c *collection) begin(interval time.Duration) bool {
 
 // end notes how a run went; the log hears of it when that changes.
 func (c *collection) end(points int, bad []*MetricError, err error, logger *slog.Logger) {
+	now := ""
+	if err != nil {
+		now = err.Error()
+	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	firstBad, was := c.status.Invalid == 0, c.status.Error
 	c.status.Running = false
 	c.status.Duration = time.Since(c.status.LastRun).Seconds()
-	c.status.Points = points
-	if len(bad) > 0 {
-		if c.status.Invalid == 0 {
-			logger.Warn("a collector returned metrics that cannot be sent: they are left out", "kind", c.kind, "error", bad[0])
-		}
-		c.status.Invalid += int64(len(bad))
-	}
-	was := c.status.Error
-	c.status.Error = ""
+	c.status.Points, c.status.Error = points, now
+	c.status.Invalid += int64(len(bad))
 	if err != nil {
-		c.status.Error = err.Error()
 		c.status.Failures++
 	}
+	c.mu.Unlock()
+	if len(bad) > 0 && firstBad {
+		logger.Warn("a collector returned metrics that cannot be sent: they are left out", "kind", c.kind, "error", bad[0])
+	}
 	switch {
-	case c.status.Error == was:
+	case now == was:
 	case err != nil:
 		logger.Error("a collector failed", append([]any{"kind", c.kind, "error", err}, stackOf(err)...)...)
 	default:

@@ -5,14 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 )
 
 // DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
 // returns the metrics that can be sent, and why each of the others cannot.
-// What is no list at all is an error. Unknown keys are ignored.
+// What is no list at all is an error. Unknown keys are ignored, and so is a byte
+// order mark. NaN and Infinity, which Python prints, make a metric bad.
 func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, err error) {
+	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
 	var elements []json.RawMessage
-	if err := json.Unmarshal(stdout, &elements); err != nil {
+	err = json.Unmarshal(stdout, &elements)
+	if err != nil && json.Unmarshal(replaceNonFinite(stdout), &elements) == nil {
+		err = nil
+	}
+	if err != nil { // of what was printed: its position is shown
 		return nil, nil, notAList(stdout, err)
 	}
 	if elements == nil {
@@ -32,6 +39,21 @@ func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, er
 		metrics = append(metrics, m)
 	}
 	return metrics, bad, nil
+}
+
+// nonFinite finds strings, to leave them alone, and the words for numbers that
+// JSON does not know.
+var nonFinite = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\bNaN\b|\bInfinity\b`)
+
+// replaceNonFinite puts a number that no float64 holds in the place of NaN and
+// Infinity: only the metric that has it cannot be decoded then.
+func replaceNonFinite(stdout []byte) []byte {
+	return nonFinite.ReplaceAllFunc(stdout, func(found []byte) []byte {
+		if found[0] == '"' {
+			return found
+		}
+		return []byte("1e999")
+	})
 }
 
 // shownAround is how many bytes are shown around what is no JSON.
@@ -64,6 +86,8 @@ func wrongField(err error) error {
 	switch kind.Field {
 	case "":
 		return fmt.Errorf(`a %s is no metric: write {"name": "…", "value": 1}`, kind.Value)
+	case "value":
+		return errors.New("the value is no finite number: leave the metric out where there is nothing to measure")
 	case "timestamp":
 		return fmt.Errorf("the timestamp is a %s: write whole seconds without a fraction or quotes, or leave it out", kind.Value)
 	case "name":

@@ -107,6 +107,21 @@ func TestBadMetricOfAPluginIsDroppedAndTheOthersAreSent(t *testing.T) {
 	})
 }
 
+func TestWhatPythonAndWindowsPrintCostsAtMostAMetric(t *testing.T) {
+	good, bad, err := agent.DecodePluginOutput([]byte("\xef\xbb\xbf" +
+		`[{"name":"a","value":1}, {"name":"b","value":NaN}, {"name":"c","value":-Infinity}, {"name":"d","value":Infinity}, {"name":"e","value":"is \"NaN, Infinity"}]`))
+	require.NoError(t, err)
+	require.Equal(t, []agent.Metric{{Name: "a", Value: 1.0}, {Name: "e", Value: `is "NaN, Infinity`}}, good)
+	require.Len(t, bad, 3)
+	for i, name := range []string{"b", "c", "d"} {
+		require.Equal(t, i+1, bad[i].Index)
+		require.Equal(t, name, bad[i].Name)
+		require.ErrorContains(t, bad[i], "no finite number")
+	}
+	_, _, err = agent.DecodePluginOutput([]byte(`[NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,`))
+	require.ErrorContains(t, err, "at byte 2")
+}
+
 func TestPluginNeverOverlapsItselfAndIsEndedBeforeItsNextStart(t *testing.T) {
 	withPlugin(t, agenttest.Program{Hang: true}, func(t *testing.T, w *world) {
 		w.pass(10 * time.Minute)

@@ -69,13 +69,14 @@ func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send
 // start lets plugins be installed until ctx ends, and remembers which are
 // disabled.
 func (s *pluginSet) start(ctx context.Context) {
+	disabled := make(map[string]time.Time)
+	if err := s.state.load(disabledFile, &disabled); err != nil {
+		s.logger.Warn("all plugins start enabled", "error", err)
+		disabled = make(map[string]time.Time)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ctx = ctx
-	if err := s.state.load(disabledFile, &s.disabled); err != nil {
-		s.logger.Warn("all plugins start enabled", "error", err)
-		s.disabled = make(map[string]time.Time)
-	}
+	s.ctx, s.disabled = ctx, disabled
 }
 
 // assign makes the plugins of the assignments the whole set. Of two with one

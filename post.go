@@ -12,12 +12,13 @@ import (
 const postPrefix = "RUN."
 
 // Send sends metrics under their own names to a namespace, which need not be one
-// of the host's own. Nil means that they are safe: acknowledged by the output, or
-// in the store.
+// of the host's own, but must make an NSQ topic: 1 to 64 of the characters
+// a-z A-Z 0-9 . _ -. Nil means that the metrics are safe: acknowledged by the
+// output, or in the store.
 //
 // All metrics are taken or none. A metric that cannot be sent makes the error a
-// [*MetricError] that names the first such one; a namespace that makes no topic
-// makes it an [*InputError]. Only where the output refuses some of the metrics
+// [*MetricError] that names the first such one, a bad namespace makes it an
+// [*InputError]. Only where the output refuses some of the metrics
 // for good and has taken the others, the error is a [*PartlyRefusedError].
 //
 // metrics are not changed. Send may be called before [Agent.Run]; after it the

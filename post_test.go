@@ -47,7 +47,9 @@ func TestPostTakesAllMetricsOrNone(t *testing.T) {
 		require.Zero(t, w.account("web"))
 
 		var input *agent.InputError
-		require.ErrorAs(t, w.Post(t.Context(), "", metrics(1)), &input)
+		for _, namespace := range []string{"", "../../etc/passwd", "a b", strings.Repeat("n", 65)} {
+			require.ErrorAs(t, w.Post(t.Context(), namespace, metrics(1)), &input, namespace)
+		}
 		require.NoError(t, w.Post(t.Context(), "web", nil))
 		require.Empty(t, w.output.Attempts())
 	})

@@ -42,6 +42,21 @@ func TestRegistryThatIsEmptyForAMomentTakesNothingAway(t *testing.T) {
 	})
 }
 
+func TestAnotherDoubtfulAnswerConfirmsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Assign(assign("a", "b", "c")...)
+		w.run()
+		w.registry.Assign(assign("a")...)
+		require.Error(t, w.Update(t.Context()))
+		w.pass(50 * time.Second)
+		w.registry.Assign(assign("b")...)
+		require.Error(t, w.Update(t.Context()))
+		w.pass(50 * time.Second)
+		require.Error(t, w.Update(t.Context()), "the first answer, 100 s ago, said something else")
+		require.Len(t, w.Namespaces(), 3)
+	})
+}
+
 func TestAgentItselfAsksAgainAMinuteAfterADoubtfulAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.registry.Assign(assign("a", "b", "c")...)

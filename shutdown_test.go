@@ -187,3 +187,22 @@ func TestAnOutputThatHealsDuringTheStopGetsWhatWaits(t *testing.T) {
 		require.Empty(t, w.account("web").Dropped)
 	}, every(10*time.Second, "m"), agent.WithShutdownTimeout(4*time.Second))
 }
+
+func TestRegistryThatAnswersAfterTheStopChangesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		release := make(chan struct{})
+		w.registry.Answer(func(context.Context, agent.Host) ([]agent.Assignment, error) {
+			<-release
+			return assign("late", "web"), nil
+		})
+		go func() { _ = w.Update(t.Context()) }()
+		synctest.Wait()
+		began := time.Now()
+		require.ErrorContains(t, w.stopDirty(), "the registry did not return")
+		require.LessOrEqual(t, time.Since(began), 10*time.Second)
+		close(release)
+		synctest.Wait()
+		require.Equal(t, []string{"web"}, w.Namespaces())
+	})
+}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,10 +40,11 @@ type updater struct {
 	stopped     bool            // guarded by mu
 	current     *update         // guarded by mu; the conversation under way
 	known       []Assignment    // guarded by mu; judged, sorted by namespace
-	problems    []string        // guarded by mu; of the last answer as a whole
 	accepted    *Host           // guarded by mu; of the last accepted report
 	status      RegistryStatus  // guarded by mu
 	unaddressed string          // guarded by mu; why the host's addresses are not known
+	disowned    string          // guarded by mu; that the registry does not know the host's old name
+	problems    []string        // guarded by mu; of the last answer as a whole
 	doubted     *doubted        // guarded by mu; nil unless an answer waits to be confirmed
 }
 
@@ -165,15 +164,16 @@ func (u *updater) ask(ctx context.Context) error {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return ErrStopped
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	was := u.status.Error
-	u.status.Asked, u.status.Error = time.Now(), ""
+	now := ""
 	if err != nil {
-		u.status.Error = err.Error()
+		now = err.Error()
 	}
+	u.mu.Lock()
+	was := u.status.Error
+	u.status.Asked, u.status.Error = time.Now(), now
+	u.mu.Unlock()
 	switch {
-	case u.status.Error == was:
+	case now == was:
 	case err != nil:
 		u.logger.Error("the registry's answer is not complete: what was known goes on", "error", err)
 	default:
@@ -191,7 +191,12 @@ func (u *updater) converse(ctx context.Context) error {
 	reporter, reports := u.registry.(Reporter)
 	renamed := reports && u.previousHost(host).Hostname != host.Hostname
 	if renamed {
-		if err := u.report(ctx, reporter, host); err != nil {
+		err := u.report(ctx, reporter, host)
+		switch {
+		case errors.Is(err, ErrHostUnknown):
+			u.startOver(host)
+			renamed = false
+		case err != nil:
 			return err
 		}
 	}
@@ -210,7 +215,11 @@ func (u *updater) converse(ctx context.Context) error {
 		err = fmt.Errorf("ask the registry for assignments: %w", err)
 	}
 	if reports && !renamed {
-		err = errors.Join(err, u.report(ctx, reporter, host))
+		reported := u.report(ctx, reporter, host)
+		if errors.Is(reported, ErrHostUnknown) && u.startOver(host) {
+			reported = u.report(ctx, reporter, host)
+		}
+		err = errors.Join(err, reported)
 	}
 	return err
 }
@@ -220,96 +229,13 @@ func (u *updater) converse(ctx context.Context) error {
 func (u *updater) noteAddresses(host *Host, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.unaddressed = ""
+	u.unaddressed, u.disowned = "", ""
 	if errors.Is(err, errNoAddresses) {
 		u.unaddressed = err.Error()
 		if u.accepted != nil {
 			host.Addresses = u.accepted.Addresses
 		}
 	}
-}
-
-// take puts the answer in force, unless it is to be doubted.
-func (u *updater) take(answer []Assignment, err error) error {
-	var partial *PartialError
-	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
-		return nil
-	}
-	answer, problems := judge(answer)
-	u.mu.Lock()
-	u.problems = problems
-	next := u.combine(answer, err, partial)
-	if doubt := u.doubt(next); doubt != nil {
-		u.mu.Unlock()
-		return doubt
-	}
-	u.known = next
-	if err == nil {
-		u.status.Answered = time.Now()
-	}
-	u.status.InForce = true
-	u.mu.Unlock()
-
-	if err := u.state.save(assignmentsFile, next); err != nil {
-		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
-	}
-	u.apply(next)
-	return nil
-}
-
-// combine returns the answer with what is known of the namespaces that it does
-// not speak of. The caller holds mu.
-func (u *updater) combine(answer []Assignment, err error, partial *PartialError) []Assignment {
-	answered := make(map[string]bool, len(answer))
-	for _, assignment := range answer {
-		answered[assignment.Namespace] = true
-	}
-	next := slices.Clone(answer)
-	for _, old := range u.known {
-		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
-		if missing && !answered[old.Namespace] {
-			next = append(next, old)
-		}
-	}
-	slices.SortFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
-	return next
-}
-
-// report tells the registry about the host.
-func (u *updater) report(ctx context.Context, reporter Reporter, host Host) error {
-	previous := u.previousHost(host)
-	report := Report{
-		Host:     host,
-		Previous: previous,
-		Changed:  host.Hostname != previous.Hostname || !slices.Equal(host.Addresses, previous.Addresses),
-		Build:    u.build,
-		Time:     time.Now(),
-	}
-	for _, assignment := range u.assignments() {
-		report.Namespaces = append(report.Namespaces, assignment.Namespace)
-		report.IDs = append(report.IDs, assignment.ID)
-	}
-	if err := recovered(func() error { return reporter.Report(ctx, report) }); err != nil {
-		return fmt.Errorf("report to the registry: %w", err)
-	}
-	u.mu.Lock()
-	u.accepted = &host
-	u.mu.Unlock()
-	if err := u.state.save(hostFile, host); err != nil {
-		u.logger.Warn("a restart will not know what the registry accepted", "error", err)
-	}
-	return nil
-}
-
-// previousHost returns the host of the last accepted report; where there was
-// none, the host as it is.
-func (u *updater) previousHost(now Host) Host {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.accepted == nil {
-		return now
-	}
-	return *u.accepted
 }
 
 // assignments returns what is known. The caller must not change it.
@@ -327,10 +253,13 @@ func (u *updater) currentStatus() RegistryStatus {
 	if u.unaddressed != "" {
 		status.Problems = append(status.Problems, u.unaddressed)
 	}
+	if u.disowned != "" {
+		status.Problems = append(status.Problems, u.disowned)
+	}
+	status.Problems = append(status.Problems, u.problems...)
 	if u.doubted != nil {
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}
-	status.Problems = append(status.Problems, u.problems...)
 	for _, assignment := range u.known {
 		for _, problem := range assignment.Problems {
 			status.Problems = append(status.Problems, fmt.Sprintf("namespace %s: %s", assignment.Namespace, problem))

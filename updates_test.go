@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -121,11 +122,18 @@ func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
 			agent.Assignment{Namespace: "", ID: "nameless"},
 			agent.Assignment{Namespace: "web", ID: "first", Problems: []string{"port 99999 is no port"}},
 			agent.Assignment{Namespace: "web", ID: "second"},
+			agent.Assignment{Namespace: "../../etc"},
 			agent.Assignment{Namespace: "db", Intervals: map[string]time.Duration{"m": -time.Second, "unknown": 1}},
 		)
 		w.run()
 		require.Equal(t, []string{"db", "web"}, w.Namespaces())
-		require.Contains(t, w.Status().Registry.Problems, "namespace web: port 99999 is no port")
+		require.ElementsMatch(t, []string{
+			"namespace web: port 99999 is no port",
+			"namespace web is in the answer twice: the second one is ignored",
+			"ignored: the namespace is empty",
+			`namespace db: the interval of "m" is ignored: an interval of -1s is too short`,
+			`ignored: namespace "../../etc" contains '/'; namespaces consist of a-z A-Z 0-9 . _ -`,
+		}, w.Status().Registry.Problems)
 		w.pass(time.Second)
 		require.Len(t, w.output.Points(), 2)
 	}, every(10*time.Second, "m"))
@@ -241,6 +249,28 @@ func TestRenamedHostAsksForNothingUntilItsReportIsAccepted(t *testing.T) {
 		require.NoError(t, after.Update(t.Context()))
 		reports := after.registry.Reports()
 		require.False(t, reports[len(reports)-1].Changed, "accepted is accepted")
+		after.stop()
+	})
+}
+
+func TestHostWhoseOldNameTheRegistryDoesNotKnowIsReportedAsANewOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		state := t.TempDir()
+		before := newWorld(t, agent.WithStateDir(state))
+		before.run()
+		before.stop()
+
+		after := newWorld(t, agent.WithStateDir(state), agent.WithHostname("h2"))
+		after.registry.Reporting.FailTimes(1, fmt.Errorf("500 machine not found: %w", agent.ErrHostUnknown))
+		after.run()
+		require.Equal(t, "h2", after.registry.Hosts()[0].Hostname, "asked under the new name")
+		reports := after.registry.Reports()
+		require.Len(t, reports, 1)
+		require.False(t, reports[0].Changed, "a first report")
+		require.Equal(t, "h2", reports[0].Previous.Hostname)
+		require.Contains(t, after.Status().Registry.Problems[0], "does not know this host's old name h1")
+		require.NoError(t, after.Update(t.Context()))
+		require.Empty(t, after.Status().Registry.Problems, "settled")
 		after.stop()
 	})
 }

@@ -54,16 +54,16 @@ func newWorld(t *testing.T, options ...agent.Option) *world {
 		runner:   agenttest.NewPluginRunner(),
 		log:      new(logLines),
 	}
-	own := []agent.Option{
-		agent.WithPluginRunner(w.runner),
-		agent.WithHostname("h1"), agent.WithLogger(slog.New(slog.NewTextHandler(w.log, nil))),
-	}
+	own := []agent.Option{agent.WithHostname("h1"), agent.WithLogger(slog.New(slog.NewTextHandler(w.log, nil)))}
 	others := agent.PartsOf(options...)
 	if others.Registry == nil {
 		own = append(own, agent.WithRegistry(w.registry))
 	}
 	if others.Output == nil {
 		own = append(own, agent.WithOutput(w.output))
+	}
+	if others.PluginRunner == nil {
+		own = append(own, agent.WithPluginRunner(w.runner))
 	}
 	a, err := agent.New(append(own, options...)...)
 	require.NoError(t, err)

@@ -98,7 +98,7 @@ func TestFakeStoreDropsTheOldestThatNobodyHasTaken(t *testing.T) {
 	for _, name := range []string{"second", "third"} {
 		require.NoError(t, s.Put(t.Context(), batch(name)))
 	}
-	require.Equal(t, []agent.Loss{{Namespace: "ns", Reason: "store_full", Points: 1}}, s.Losses())
+	require.Equal(t, []agent.Loss{{Namespace: "ns", Reason: "spool_full", Points: 1}}, s.Losses())
 	require.Empty(t, s.Losses(), "each is told once")
 	require.NoError(t, s.Done(t.Context(), nil))
 	require.Error(t, s.Done(t.Context(), nil))

@@ -45,7 +45,7 @@ func NewStore(batches ...agent.Batch) *Store {
 func (s *Store) Reopen() *Store { return NewStore(s.Batches()...) }
 
 // Limit bounds the points that the store keeps: Put drops the oldest batches for
-// the reason store_full. Zero takes the bound away.
+// the reason spool_full. Zero takes the bound away.
 func (s *Store) Limit(points int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *Store) append(batches []agent.Batch) {
 	for s.limit > 0 && pointsIn(s.kept) > s.limit && s.given < len(s.kept) {
 		b := s.kept[s.given]
 		s.kept = slices.Delete(s.kept, s.given, s.given+1)
-		s.losses = append(s.losses, agent.Loss{Namespace: b.Namespace, Reason: "store_full", Points: len(b.Metrics)})
+		s.losses = append(s.losses, agent.Loss{Namespace: b.Namespace, Reason: "spool_full", Points: len(b.Metrics)})
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -26,31 +25,25 @@ const (
 // logins reports each login once: the successful ones of wtmp and the failed
 // ones of btmp.
 type logins struct {
-	log    *slog.Logger
-	dir    string
-	layout utmpLayout
-	state  stateFile
-	loaded bool
-	marks  map[string]mark // by the file's name
-	buf    []byte
-}
-
-// mark is how far a file has been read. A file that was rotated is another
-// file, with another inode.
-type mark struct {
-	Inode  uint64 `json:"inode"`
-	Offset int64  `json:"offset"`
+	log     *slog.Logger
+	root    string
+	layouts []utmpLayout // this architecture's first
+	state   stateFile
+	loaded  bool
+	marks   map[string]mark // by the file's name
+	buf     []byte
+	taken   takenSeconds
 }
 
 func newLogins(c Config) agent.Collector {
-	layout := systemUtmp()
 	return &logins{
-		log:    c.Logger,
-		dir:    filepath.Join(c.Root, "var/log"),
-		layout: layout,
-		state:  newStateFile(c.StateDir, "logins.json"),
-		marks:  make(map[string]mark),
-		buf:    make([]byte, recordsAtOnce*layout.size),
+		log:     c.Logger,
+		root:    c.Root,
+		layouts: utmpLayouts(),
+		state:   newStateFile(c.StateDir, "logins.json"),
+		marks:   make(map[string]mark),
+		buf:     make([]byte, recordsAtOnce*longestUtmp),
+		taken:   make(takenSeconds),
 	}
 }
 
@@ -63,93 +56,86 @@ func (l *logins) Collect(context.Context) ([]agent.Metric, error) {
 		}
 		l.loaded = true
 	}
-	var p points
+	l.taken.forgetBefore(time.Now().Add(-2 * mostApart * time.Second).Unix())
+	p := loginPoints{taken: l.taken, users: l.users, success: true}
 	before := maps.Clone(l.marks)
-	err := errors.Join(l.collect(&p, "wtmp", true), l.collect(&p, "btmp", false))
+	err := l.collect(&p, "wtmp")
+	p.success = false
+	err = errors.Join(err, l.collect(&p, "btmp"), p.err)
 	if !maps.Equal(before, l.marks) {
 		err = errors.Join(err, l.state.save(l.marks))
 	}
-	return p, err
+	return p.points, err
 }
 
-// collect reports what a file, and before it the one that was rotated away
-// from its place, has got since the last collection. A host without the file
+// collect reports what a file, and before it those that were rotated away
+// from its place, have got since the last collection. A host without the file
 // has no such logins.
-func (l *logins) collect(p *points, name string, success bool) error {
-	path := filepath.Join(l.dir, name)
-	file, inode, err := openLog(path)
+func (l *logins) collect(p *loginPoints, name string) error {
+	path := filepath.Join(l.root, "var/log", name)
+	current, err := openLog(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading logins: %w", err)
 	}
-	defer file.Close()
+	defer current.Close()
 	m, known := l.marks[name]
+	p.since, p.limit = time.Time{}, len(p.points)+loginsAtOnce
 	if !known {
-		m = mark{inode, l.recent(file)}
+		p.since = time.Now().Add(-firstLook)
+		m = current.markAt(l.recent(current))
 	}
-	if m.Inode != inode {
-		if done, err := l.finishRotated(p, path+".1", name, success); !done || err != nil {
-			return err
+	logs := []*logFile{current}
+	if !current.holds(m) {
+		rotated := rotatedLogs(path)
+		defer closeLogs(rotated)
+		logs, m.Offset = unread(rotated, current, m)
+	}
+	for offset := m.Offset; len(logs) > 0; logs, offset = logs[1:], 0 {
+		end, err := l.read(p, logs[0], offset)
+		l.marks[name] = logs[0].markAt(end)
+		if err != nil {
+			return fmt.Errorf("reading logins: %w", err)
 		}
-		m = mark{inode, 0}
-	}
-	m.Offset, err = l.read(p, file, m.Offset, success)
-	l.marks[name] = m
-	if err != nil {
-		return fmt.Errorf("reading logins: %w", err)
+		if len(p.points) >= p.limit {
+			break
+		}
 	}
 	return nil
 }
 
-// finishRotated reads the rest of the file that was rotated to path, if it is
-// still there. It returns false while some is left for the next collection.
-func (l *logins) finishRotated(p *points, path, name string, success bool) (done bool, err error) {
-	file, inode, err := openLog(path)
-	if err != nil {
-		return true, nil
-	}
-	defer file.Close()
-	m := l.marks[name]
-	if inode != m.Inode {
-		return true, nil
-	}
-	before := len(*p)
-	m.Offset, err = l.read(p, file, m.Offset, success)
-	l.marks[name] = m
-	if err != nil {
-		return false, fmt.Errorf("reading logins: %w", err)
-	}
-	return len(*p)-before < loginsAtOnce, nil
-}
-
-// openLog does not wait for a writer where somebody has put a pipe.
-func openLog(path string) (*os.File, uint64, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
-		return nil, 0, errors.Join(&os.PathError{Op: "stat", Path: path, Err: err}, file.Close())
-	}
-	return file, st.Ino, nil
-}
-
-// read reports the logins from offset on and returns where it stopped. A file
-// that has become shorter was emptied, and is read from its beginning.
-func (l *logins) read(p *points, file io.ReaderAt, offset int64, success bool) (int64, error) {
-	if n, _ := file.ReadAt(l.buf[:1], max(offset-1, 0)); n == 0 {
-		offset = 0
-	}
-	for enough := len(*p) + loginsAtOnce; len(*p) < enough; {
-		n, err := file.ReadAt(l.buf, offset)
-		whole := n - n%l.layout.size // the last record may still be being written
-		for at := 0; at < whole; at += l.layout.size {
-			l.report(p, l.layout.parse(l.buf[at:at+l.layout.size]), success)
+// unread returns the logs that were not read, the oldest first, and how much
+// was read of that. Where the log with the mark is gone, only the present one
+// is left.
+func unread(rotated []*logFile, current *logFile, m mark) (logs []*logFile, offset int64) {
+	for i, log := range rotated {
+		if log.holds(m) {
+			return append(rotated[i:len(rotated):len(rotated)], current), m.Offset
 		}
-		offset += int64(whole)
+	}
+	return []*logFile{current}, 0
+}
+
+// recent returns where the first look at a file begins.
+func (l *logins) recent(file *logFile) int64 {
+	size := int64(l.layouts[0].size)
+	return max(0, file.size/size-loginsAtOnce) * size
+}
+
+// read reports the logins from offset on and returns where it stopped.
+func (l *logins) read(p *loginPoints, file *logFile, offset int64) (int64, error) {
+	damaged := 0
+	defer func() {
+		if damaged > 0 {
+			l.log.Warn("a login record is damaged: bytes were ignored", "file", file.Name(), "bytes", damaged)
+		}
+	}()
+	for len(p.points) < p.limit {
+		n, err := file.ReadAt(l.buf, offset)
+		used, ignored := l.parse(p, l.buf[:n])
+		offset, damaged = offset+int64(used), damaged+ignored
 		if errors.Is(err, io.EOF) {
 			return offset, nil
 		}
@@ -160,45 +146,26 @@ func (l *logins) read(p *points, file io.ReaderAt, offset int64, success bool) (
 	return offset, nil
 }
 
-// report leaves out records of wtmp that are no logins: boots, ends of
-// sessions, terminals that wait for somebody.
-func (l *logins) report(p *points, r login, success bool) {
-	failed := !success && (r.kind == utmpUserProcess || r.kind == utmpLoginProcess)
-	if !failed && !(success && r.kind == utmpUserProcess && r.user != "") {
-		return
-	}
-	m := agent.Metric{
-		Name:      "kernel.user.login",
-		Timestamp: r.time.Unix(),
-		Tags:      map[string]string{"user": r.user, "remote": r.remote, "device": r.line, "success": "false"},
-		Value:     0.0,
-	}
-	if success {
-		m.Tags["success"], m.Value = "true", 1.0
-	}
-	*p = append(*p, m)
-}
-
-// recent returns the offset of the first of the last records that is not
-// older than firstLook.
-func (l *logins) recent(file io.ReadSeeker) int64 {
-	size := int64(l.layout.size)
-	end, err := file.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0
-	}
-	offset := end - end%size
-	for range loginsAtOnce {
-		if offset == 0 {
-			break
+// parse reports the logins in b, and returns how many bytes it has used. A
+// record that is cut off at the end of b is left for the next read. Where a
+// crash cut a write off, the records behind it are shifted; bytes that belong
+// to no record are ignored.
+func (l *logins) parse(p *loginPoints, b []byte) (used, ignored int) {
+	own := l.layouts[0].size
+	for len(b)-used >= own {
+		rest := b[used:]
+		switch record, size := parseUtmp(l.layouts, rest); {
+		case size > 0:
+			p.addLogin(record)
+			used += size
+		case isZero(rest[:own]):
+			used += own
+		case len(rest) < longestUtmp:
+			return used, ignored // perhaps a record of a longer layout
+		default:
+			used++
+			ignored++
 		}
-		if _, err := file.Seek(offset-size, io.SeekStart); err != nil {
-			break
-		}
-		if _, err := io.ReadFull(file, l.buf[:size]); err != nil || time.Since(l.layout.parse(l.buf).time) > firstLook {
-			break
-		}
-		offset -= size
 	}
-	return offset
+	return used, ignored
 }

@@ -31,17 +31,24 @@ type record struct {
 	time             time.Time
 }
 
-func (r record) bytes() []byte {
-	size, timeAt, addressAt := 384, 340, 348
-	if runtime.GOARCH == "arm64" {
-		size, timeAt, addressAt = 400, 344, 360
+func (r record) bytes() []byte { return r.as(binary.NativeEndian, runtime.GOARCH == "arm64") }
+
+// as returns the record as an architecture writes it, with a time of 32 or of
+// 64 bits.
+func (r record) as(order binary.ByteOrder, longTime bool) []byte {
+	b := make([]byte, 384)
+	timeAt, addressAt := 340, 348
+	if longTime {
+		b = make([]byte, 400)
+		timeAt, addressAt = 344, 360
+		order.PutUint64(b[timeAt:], uint64(r.time.Unix()))
+	} else {
+		order.PutUint32(b[timeAt:], uint32(r.time.Unix()))
 	}
-	b := make([]byte, size)
-	binary.NativeEndian.PutUint16(b, uint16(r.kind))
+	order.PutUint16(b, uint16(r.kind))
 	copy(b[8:40], r.line)
 	copy(b[44:76], r.user)
 	copy(b[76:332], r.host)
-	binary.NativeEndian.PutUint32(b[timeAt:], uint32(r.time.Unix()))
 	copy(b[addressAt:], r.address[:])
 	return b
 }
@@ -66,6 +73,7 @@ type loginHost struct {
 
 func newLoginHost(t *testing.T) *loginHost {
 	h := &loginHost{t: t, root: t.TempDir(), state: t.TempDir()}
+	write(t, filepath.Join(h.root, "etc/passwd"), "root:x:0:0::/root:/bin/sh\nadmin:x:1000:1000::/home/admin:/bin/sh\n")
 	h.restart()
 	return h
 }
@@ -163,7 +171,7 @@ func TestAHugeRecordOfLoginsIsReadInPiecesFromItsEnd(t *testing.T) {
 
 	many := make([]record, 12_000)
 	for i := range many {
-		many[i] = record{kind: loginProcess, user: fmt.Sprint(i), line: "ssh:notty", time: now}
+		many[i] = record{kind: loginProcess, user: "root", host: fmt.Sprint(i), line: "ssh:notty", time: now}
 	}
 	appendRecords(t, path, many...)
 	seen := make(map[string]bool)

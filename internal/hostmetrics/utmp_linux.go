@@ -11,18 +11,36 @@ import (
 // utmpLayout is how struct utmp (utmp(5)) lies in wtmp and btmp. Type, line,
 // user and host are at the same place on every architecture.
 type utmpLayout struct {
-	size, timeAt, addressAt int
-	longTime                bool
+	order                             binary.ByteOrder
+	size, timeAt, addressAt, unusedAt int
+	longTime                          bool
 }
 
-// systemUtmp returns the layout of this architecture: most keep the 32-bit
-// time of old (__WORDSIZE_TIME64_COMPAT32 of the GNU C library), some do not.
-func systemUtmp() utmpLayout {
+const (
+	unusedLength = 20  // length of the reserved field at the end
+	longestUtmp  = 400 // size of the longest layout
+)
+
+// utmpLayouts returns the layouts there are, this architecture's first: most
+// keep the 32-bit time of old (__WORDSIZE_TIME64_COMPAT32 of the GNU C
+// library), some do not. A file may come from another machine.
+func utmpLayouts() []utmpLayout {
+	short := utmpLayout{binary.LittleEndian, 384, 340, 348, 364, false}
+	long := utmpLayout{binary.LittleEndian, 400, 344, 360, 376, true}
+	layouts := []utmpLayout{short, long}
+	for _, l := range layouts {
+		l.order = binary.BigEndian
+		layouts = append(layouts, l)
+	}
+	own := 0
 	switch runtime.GOARCH {
 	case "arm64", "loong64":
-		return utmpLayout{size: 400, timeAt: 344, addressAt: 360, longTime: true}
+		own = 1
+	case "s390x", "ppc64", "mips", "mips64":
+		own = 2
 	}
-	return utmpLayout{size: 384, timeAt: 340, addressAt: 348}
+	layouts[0], layouts[own] = layouts[own], layouts[0]
+	return layouts
 }
 
 // Values of ut_type.
@@ -38,14 +56,46 @@ type login struct {
 	time               time.Time
 }
 
+// parseUtmp returns the record that b begins with, and its size; 0 where there
+// is none.
+func parseUtmp(layouts []utmpLayout, b []byte) (login, int) {
+	for _, layout := range layouts {
+		if len(b) >= layout.size && layout.fits(b[:layout.size]) {
+			return layout.parse(b[:layout.size]), layout.size
+		}
+	}
+	return login{}, 0
+}
+
+// Bounds of what a record may hold.
+const (
+	utmpRunLevel   = 1 // least ut_type of a record that is used
+	utmpAccounting = 9 // greatest ut_type
+	// earliestLogin is in 2001. What is taken for a time in shifted or foreign
+	// records is mostly 0.
+	earliestLogin = 1_000_000_000
+)
+
+// fits reports whether a record can be one of this layout.
+func (layout utmpLayout) fits(record []byte) bool {
+	kind := layout.order.Uint16(record)
+	if kind < utmpRunLevel || kind > utmpAccounting {
+		return false
+	}
+	seconds, micros := layout.time(record)
+	return seconds >= earliestLogin && seconds <= time.Now().Unix()+24*60*60 && micros < 1_000_000 &&
+		isZero(record[layout.unusedAt:layout.unusedAt+unusedLength])
+}
+
 // parse reads a record of layout.size bytes.
 func (layout utmpLayout) parse(record []byte) login {
+	seconds, _ := layout.time(record)
 	l := login{
-		kind:   int16(binary.NativeEndian.Uint16(record)),
+		kind:   int16(layout.order.Uint16(record)),
 		line:   zeroEnded(record[8:40]),
 		user:   zeroEnded(record[44:76]),
 		remote: zeroEnded(record[76:332]),
-		time:   layout.time(record),
+		time:   time.Unix(seconds, 0),
 	}
 	if l.remote == "" {
 		l.remote = remoteAddress(record[layout.addressAt : layout.addressAt+16])
@@ -54,12 +104,16 @@ func (layout utmpLayout) parse(record []byte) login {
 }
 
 // time is unsigned where it has 32 bits, as the GNU C library reads it, too.
-func (layout utmpLayout) time(record []byte) time.Time {
+func (layout utmpLayout) time(record []byte) (seconds int64, micros uint64) {
+	at := record[layout.timeAt:]
 	if layout.longTime {
-		return time.Unix(int64(binary.NativeEndian.Uint64(record[layout.timeAt:])), 0)
+		return int64(layout.order.Uint64(at)), layout.order.Uint64(at[8:])
 	}
-	return time.Unix(int64(binary.NativeEndian.Uint32(record[layout.timeAt:])), 0)
+	return int64(layout.order.Uint32(at)), uint64(layout.order.Uint32(at[4:]))
 }
+
+// isZero reports whether b has nothing but zeros.
+func isZero(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 
 // remoteAddress is empty for a login at the host itself. An IPv4 address uses
 // the first four bytes.
