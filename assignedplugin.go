@@ -40,6 +40,9 @@ type PluginStatus struct {
 	Runs     int64 `json:"runs"`
 	Failures int64 `json:"failures"`
 	Invalid  int64 `json:"invalid"`
+	// InvalidError names a metric of the last regular run that could not be sent,
+	// by its index in the list and its name, and says why. Empty: all were sent.
+	InvalidError string `json:"invalid_error,omitempty"`
 	PluginDetails
 }
 
@@ -73,6 +76,7 @@ type assignedPlugin struct {
 	runs         int64
 	failures     int64
 	invalid      int64
+	badMetric    *MetricError // the first of the last output; nil: there is none
 }
 
 // reassign takes over new settings, and tells whether that was possible: a
@@ -203,16 +207,24 @@ func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) error {
 		return &RunError{Result: RunOutput, Err: err}
 	}
 	bad = append(bad, p.set.send(plugin.Namespace, plugin.Name+".", metrics)...)
-	if len(bad) == 0 {
-		return nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.invalid == 0 {
+	if p.noteBad(bad) {
 		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", "plugin", p.key.String(), "count", len(bad), "error", bad[0])
 	}
-	p.invalid += int64(len(bad))
 	return nil
+}
+
+// noteBad counts the bad metrics of one output, and tells whether they are the
+// first.
+func (p *assignedPlugin) noteBad(bad []*MetricError) (first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.badMetric = nil
+	if len(bad) > 0 {
+		p.badMetric = bad[0]
+	}
+	first = p.invalid == 0 && len(bad) > 0
+	p.invalid += int64(len(bad))
+	return first
 }
 
 // begin claims the plugin for one run; false where it is running.
@@ -286,6 +298,9 @@ func (p *assignedPlugin) status() PluginStatus {
 		Enabled: enabled, Interval: p.plugin.Interval.Seconds(),
 		Installed: p.installed, Running: p.running, LastRun: p.last,
 		Runs: p.runs, Failures: p.failures, Invalid: p.invalid,
+	}
+	if p.badMetric != nil {
+		s.InvalidError = p.badMetric.Error()
 	}
 	if p.installError != nil {
 		s.InstallError = p.installError.Error()

@@ -72,6 +72,7 @@ func TestRootPackageLinksNoPart(t *testing.T) {
 		"./internal/delivery",
 		"./internal/httpapi",
 		"./internal/lineproto",
+		"./internal/nonfinite",
 		"./internal/pluginargs",
 		"./internal/postbody",
 		"./internal/procfs",

@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
+
+	"github.com/lodastack/agent/internal/nonfinite"
 )
 
 // DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
@@ -16,7 +17,7 @@ func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, er
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
 	var elements []json.RawMessage
 	err = json.Unmarshal(stdout, &elements)
-	if err != nil && json.Unmarshal(replaceNonFinite(stdout), &elements) == nil {
+	if err != nil && json.Unmarshal(nonfinite.Replace(stdout, tooLarge), &elements) == nil {
 		err = nil
 	}
 	if err != nil { // of what was printed: its position is shown
@@ -41,20 +42,9 @@ func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, er
 	return metrics, bad, nil
 }
 
-// nonFinite finds strings, to leave them alone, and the words for numbers that
-// JSON does not know.
-var nonFinite = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\bNaN\b|\bInfinity\b`)
-
-// replaceNonFinite puts a number that no float64 holds in the place of NaN and
-// Infinity: only the metric that has it cannot be decoded then.
-func replaceNonFinite(stdout []byte) []byte {
-	return nonFinite.ReplaceAllFunc(stdout, func(found []byte) []byte {
-		if found[0] == '"' {
-			return found
-		}
-		return []byte("1e999")
-	})
-}
+// tooLarge is a number that no float64 holds: a metric whose value it is cannot
+// be decoded, and all others can.
+const tooLarge = "1e999"
 
 // shownAround is how many bytes are shown around what is no JSON.
 const shownAround = 30
