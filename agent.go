@@ -91,7 +91,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.updater.remember() // before anybody can ask: a good answer must not be replaced by an old one
 	a.updater.start(ctx)
 	r.updates.Go(func() { a.updater.loop(ctx) })
-	a.config.logger.Info("the agent runs", "host", a.hostname(), "version", a.config.build.Version)
+	a.config.logger.Info("the agent runs", event(EventStarted), "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
 	return a.stop(context.WithoutCancel(ctx), r)

@@ -56,3 +56,16 @@ func (u *updater) combine(answer []Assignment, err error, partial *PartialError)
 	slices.SortFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
 	return next
 }
+
+// logAnswer logs what the registry answered, and how long that took.
+func (u *updater) logAnswer(answer []Assignment, took time.Duration, err error) {
+	plugins := 0
+	for _, assignment := range answer {
+		plugins += len(assignment.Plugins)
+	}
+	attrs := []any{event(EventRegistryAsked), "took", took, "namespaces", len(answer), "plugins", plugins}
+	if err != nil {
+		attrs = append(attrs, "error", err)
+	}
+	u.logger.Debug("the registry was asked", attrs...)
+}

@@ -121,14 +121,14 @@ func (c *collection) end(points int, bad []*MetricError, err error, logger *slog
 	}
 	c.mu.Unlock()
 	if len(bad) > 0 && firstBad {
-		logger.Warn("a collector returned metrics that cannot be sent: they are left out", "kind", c.kind, "error", bad[0])
+		logger.Warn("a collector returned metrics that cannot be sent: they are left out", event(EventMetricsInvalid), "kind", c.kind, "count", len(bad), "error", bad[0])
 	}
 	switch {
 	case now == was:
 	case err != nil:
-		logger.Error("a collector failed", append([]any{"kind", c.kind, "error", err}, stackOf(err)...)...)
+		logger.Error("a collector failed", append([]any{event(EventCollectorFailed), "kind", c.kind, "error", err}, stackOf(err)...)...)
 	default:
-		logger.Info("a collector works again", "kind", c.kind)
+		logger.Info("a collector works again", event(EventCollectorRecovered), "kind", c.kind)
 	}
 }
 

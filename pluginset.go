@@ -213,7 +213,7 @@ func (s *pluginSet) isEnabled(key pluginKey) bool {
 	if age := time.Since(since); age >= 0 && age < disabledFor {
 		return false
 	}
-	s.logger.Info("a plugin that was disabled for a day is enabled again", "plugin", key.String())
+	s.logger.Info("a plugin that was disabled for a day is enabled again", event(EventPluginEnabled), "plugin", key.String())
 	if err := s.enable(key); err != nil {
 		s.logger.Warn("that a plugin is enabled again is not remembered", "plugin", key.String(), "error", err)
 	}

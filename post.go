@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/topic"
@@ -47,7 +49,11 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	if len(good) == 0 {
 		return nil
 	}
+	began := time.Now()
 	err := a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good})
+	if logger := a.config.logger; err == nil && logger.Enabled(ctx, slog.LevelDebug) {
+		logger.Debug("a post was taken", event(EventPostTaken), "namespace", namespace, "metrics", len(good), "took", time.Since(began))
+	}
 	if err = asPostError(err, len(good)); err != nil {
 		return fmt.Errorf("send %d metrics to namespace %s: %w", len(good), namespace, err)
 	}

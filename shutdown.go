@@ -24,7 +24,7 @@ type running struct {
 // stop ends everything: what produces points first, then what takes them
 // away. It returns what could not be ended or delivered in time.
 func (a *Agent) stop(ctx context.Context, r *running) error {
-	a.config.logger.Info("the agent stops")
+	a.config.logger.Info("the agent stops", event(EventStopping))
 	var wrong *multierror.Error
 	failed := func(what string, err error) {
 		if err != nil {

@@ -175,9 +175,9 @@ func (u *updater) ask(ctx context.Context) error {
 	switch {
 	case now == was:
 	case err != nil:
-		u.logger.Error("the registry's answer is not complete: what was known goes on", "error", err)
+		u.logger.Error("the registry's answer is not complete: what was known goes on", event(EventRegistryFailed), "error", err)
 	default:
-		u.logger.Info("the registry answers again")
+		u.logger.Info("the registry answers again", event(EventRegistryRecovered))
 	}
 	return err
 }
@@ -201,10 +201,12 @@ func (u *updater) converse(ctx context.Context) error {
 		}
 	}
 	var answer []Assignment
+	began := time.Now()
 	err = recovered(func() (err error) {
 		answer, err = u.registry.Assignments(ctx, host)
 		return err
 	})
+	u.logAnswer(answer, time.Since(began), err)
 	if ctx.Err() != nil && err == nil {
 		err = ctx.Err()
 	}
