@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +39,8 @@ type Agent struct {
 }
 
 // New makes an agent. It does no I/O and starts nothing. Its error names
-// everything that is missing or wrong.
+// everything that is missing or wrong: in one line, and with the verb %+v in a
+// line for each fault. [errors.As] finds them all in a *multierror.Error.
 func New(opts ...Option) (*Agent, error) {
 	config := defaultConfig()
 	var wrong *multierror.Error
@@ -56,8 +56,8 @@ func New(opts ...Option) (*Agent, error) {
 	if config.output == nil {
 		wrong = multierror.Append(wrong, errors.New("no output takes the points: use WithOutput"))
 	}
-	if err := wrong.ErrorOrNil(); err != nil {
-		return nil, fmt.Errorf("make an agent: %w", err)
+	if wrong.ErrorOrNil() != nil {
+		return nil, &newError{wrong}
 	}
 
 	a := &Agent{config: config, started: time.Now(), delivery: newDelivery(config), ready: make(chan struct{})}

@@ -2,10 +2,13 @@ package agent_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent"
@@ -45,6 +48,24 @@ func TestNewNamesEverythingThatIsMissingOrWrong(t *testing.T) {
 	require.ErrorContains(t, err, "WithStore: the store is nil")
 	require.ErrorContains(t, err, "WithRegistry: the registry is nil")
 	require.ErrorContains(t, err, "WithOutput: the output is nil")
+}
+
+func TestFaultsOfOptionsAreOneLineOrAList(t *testing.T) {
+	_, err := agent.New(agent.WithOutput(agenttest.NewOutput()), agent.WithBufferSize(0), agent.WithTags(map[string]string{"": "x", "time": "y"}))
+	require.EqualError(t, err, "make an agent: WithBufferSize: 0 points are too few; "+
+		`WithTags: the tag "": the key is empty or has spaces or control characters, or a backslash at its end; `+
+		`WithTags: the tag "time": it has a meaning of its own in InfluxDB: give it another name; `+
+		"no registry says what to collect: use WithRegistry")
+	require.Equal(t, err.Error(), fmt.Sprint(err))
+	require.Equal(t, fmt.Sprintf("%q", err.Error()), fmt.Sprintf("%q", err))
+	require.Equal(t, "make an agent:\n  - "+strings.ReplaceAll(strings.TrimPrefix(err.Error(), "make an agent: "), "; ", "\n  - "), fmt.Sprintf("%+v", err))
+
+	var faults *multierror.Error
+	require.ErrorAs(t, err, &faults)
+	require.Len(t, faults.Errors, 3)
+
+	_, err = agent.New(agent.WithOutput(agenttest.NewOutput()))
+	require.Equal(t, "make an agent: no registry says what to collect: use WithRegistry", fmt.Sprintf("%+v", err))
 }
 
 func TestASecondPartOfOneKindIsRefused(t *testing.T) {
