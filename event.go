@@ -29,6 +29,7 @@ const (
 	EventOutputDown         = "output_down"         // error
 	EventOutputUp           = "output_up"           // waiting: points that are still to be delivered
 	EventPointsRefused      = "points_refused"      // namespace, points, reason, error; once an hour for each
+	EventPointsLost         = "points_lost"         // points, reason; at the start, where a killed agent had them
 	EventBufferFull         = "buffer_full"         // limit; once, until there is room again
 )
 

@@ -119,6 +119,9 @@ func collectOnce(c *call, cfg stock.Config, kinds []stock.HostKind, registry age
 	if err := a.Run(ctx); err != nil {
 		return false, err
 	}
+	for _, problem := range a.Status().Registry.Problems {
+		fmt.Fprintf(c.stderr, "agent collect: %s\n", problem)
+	}
 	complete = true
 	for i, kind := range kinds {
 		if err := onces[i].failure(); err != nil {
@@ -150,6 +153,9 @@ func (r *itemRegistry) Assignments(ctx context.Context, host agent.Host) ([]agen
 			fmt.Fprintf(r.stderr, "agent collect: ports and processes: %v\n", err)
 		}
 		for _, assignment := range assignments {
+			for _, problem := range assignment.Problems {
+				fmt.Fprintf(r.stderr, "agent collect: namespace %s: %s\n", assignment.Namespace, problem)
+			}
 			all.Ports = append(all.Ports, assignment.Ports...)
 			all.Processes = append(all.Processes, assignment.Processes...)
 		}
