@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,12 +31,16 @@ type Agent struct {
 
 	ran atomic.Bool
 
+	inForce sync.Once // closes ready
+	ready   chan struct{}
+
 	mu       sync.Mutex
 	schedule *schedule.Schedule // guarded by mu; nil unless the agent runs
 }
 
 // New makes an agent. It does no I/O and starts nothing. Its error names
-// everything that is missing or wrong.
+// everything that is missing or wrong: in one line, and with the verb %+v in a
+// line for each fault. [errors.As] finds them all in a *multierror.Error.
 func New(opts ...Option) (*Agent, error) {
 	config := defaultConfig()
 	var wrong *multierror.Error
@@ -53,11 +56,11 @@ func New(opts ...Option) (*Agent, error) {
 	if config.output == nil {
 		wrong = multierror.Append(wrong, errors.New("no output takes the points: use WithOutput"))
 	}
-	if err := wrong.ErrorOrNil(); err != nil {
-		return nil, fmt.Errorf("make an agent: %w", err)
+	if wrong.ErrorOrNil() != nil {
+		return nil, &newError{wrong}
 	}
 
-	a := &Agent{config: config, started: time.Now(), delivery: newDelivery(config)}
+	a := &Agent{config: config, started: time.Now(), delivery: newDelivery(config), ready: make(chan struct{})}
 	a.updater = &updater{
 		registry: config.registry,
 		interval: config.updateInterval,
@@ -88,11 +91,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.updater.remember() // before anybody can ask: a good answer must not be replaced by an old one
 	a.updater.start(ctx)
 	r.updates.Go(func() { a.updater.loop(ctx) })
-	a.config.logger.Info("the agent runs", "host", a.hostname(), "version", a.config.build.Version)
+	a.config.logger.Info("the agent runs", event(EventStarted), "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
 	return a.stop(context.WithoutCancel(ctx), r)
 }
+
+// Ready returns a channel that is closed once assignments are in force, be they
+// from the registry or remembered from an earlier run: [Agent.Namespaces] and
+// [Agent.Plugins] then tell what they are, and collectors run. Where the registry
+// never answers, it is never closed.
+func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // Update asks the registry now and returns when its answer is in force, or
 // the reason why it is not. When ctx ends, the registry is asked still.
@@ -119,8 +128,9 @@ func (a *Agent) apply(assignments []Assignment) {
 		}
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.schedule.Set(jobs)
+	a.mu.Unlock()
+	a.inForce.Do(func() { close(a.ready) })
 }
 
 // state returns where the agent remembers things.

@@ -1,10 +1,14 @@
 package agent_test
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent"
@@ -25,6 +29,8 @@ func TestNewNamesEverythingThatIsMissingOrWrong(t *testing.T) {
 		agent.WithCollector("X", -1, one("m")),
 		agent.WithCollector("X", time.Second, one("m")),
 		agent.WithCollector("X", time.Second, one("m")),
+		agent.WithAssignmentCollector("Y", time.Second, nil),
+		agent.WithAssignmentCollector("X", time.Second, assigned(perNamespace)),
 		nil,
 	)
 	for _, want := range []string{
@@ -34,12 +40,118 @@ func TestNewNamesEverythingThatIsMissingOrWrong(t *testing.T) {
 		"WithPluginRunner: the runner is nil",
 		"WithCollector: the kind is empty", "WithCollector X: the collector is nil",
 		"WithCollector X: an interval of -1ns is negative", "WithCollector X: there is a collector of this kind already",
+		"WithAssignmentCollector Y: the collector is nil", "WithAssignmentCollector X: there is a collector of this kind already",
 	} {
 		require.ErrorContains(t, err, want)
 	}
-	_, err = agent.New(agent.WithRegistry(nil), agent.WithOutput(nil))
+	_, err = agent.New(agent.WithRegistry(nil), agent.WithOutput(nil), agent.WithStore(nil))
+	require.ErrorContains(t, err, "WithStore: the store is nil")
 	require.ErrorContains(t, err, "WithRegistry: the registry is nil")
 	require.ErrorContains(t, err, "WithOutput: the output is nil")
+}
+
+func TestFaultsOfOptionsAreOneLineOrAList(t *testing.T) {
+	_, err := agent.New(agent.WithOutput(agenttest.NewOutput()), agent.WithBufferSize(0), agent.WithTags(map[string]string{"": "x", "time": "y"}))
+	require.EqualError(t, err, "make an agent: WithBufferSize: 0 points are too few; "+
+		`WithTags: the tag "": the key is empty or has spaces or control characters, or a backslash at its end; `+
+		`WithTags: the tag "time": it has a meaning of its own in InfluxDB: give it another name; `+
+		"no registry says what to collect: use WithRegistry")
+	require.Equal(t, err.Error(), fmt.Sprint(err))
+	require.Equal(t, fmt.Sprintf("%q", err.Error()), fmt.Sprintf("%q", err))
+	require.Equal(t, "make an agent:\n  - "+strings.ReplaceAll(strings.TrimPrefix(err.Error(), "make an agent: "), "; ", "\n  - "), fmt.Sprintf("%+v", err))
+
+	var faults *multierror.Error
+	require.ErrorAs(t, err, &faults)
+	require.Len(t, faults.Errors, 3)
+
+	_, err = agent.New(agent.WithOutput(agenttest.NewOutput()))
+	require.Equal(t, "make an agent: no registry says what to collect: use WithRegistry", fmt.Sprintf("%+v", err))
+}
+
+func TestASecondPartOfOneKindIsRefused(t *testing.T) {
+	registry, output := agenttest.NewRegistry(), agenttest.NewOutput()
+	_, err := agent.New(
+		agent.WithRegistry(registry), agent.WithRegistry(registry),
+		agent.WithOutput(output), agent.WithOutput(output),
+		agent.WithPluginRunner(agenttest.NewPluginRunner()), agent.WithPluginRunner(agenttest.NewPluginRunner()),
+		agent.WithStore(agenttest.NewStore()), agent.WithStore(agenttest.NewStore()),
+	)
+	for _, want := range []string{
+		"WithRegistry: there is a registry already", "WithOutput: there is an output already",
+		"WithPluginRunner: there is a plugin runner already", "WithStore: there is a store already",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestPartsThatOptionsNameAreTold(t *testing.T) {
+	registry, output := agenttest.NewRegistry(), agenttest.NewOutput()
+	store, runner := agenttest.NewStore(), agenttest.NewPluginRunner()
+	require.Equal(t, agent.Parts{Registry: registry, Output: output, Store: store, PluginRunner: runner}, agent.PartsOf(
+		agent.WithRegistry(registry), agent.WithOutput(output), agent.WithStore(store), agent.WithPluginRunner(runner)))
+	require.Equal(t, agent.Parts{}, agent.PartsOf(agent.WithOutput(nil), agent.WithBufferSize(0), nil))
+}
+
+func TestReadyOnceAssignmentsAreInForce(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Fail(errAway)
+		w.run()
+		w.pass(time.Minute)
+		requireOpen(t, w.Ready())
+		w.registry.Fail(nil)
+		<-w.Ready()
+		require.Equal(t, []string{"web"}, w.Namespaces())
+		require.NoError(t, w.Update(t.Context()), "and stays so")
+		<-w.Ready()
+	})
+}
+
+func TestReadyWithoutAnyNamespace(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Assign()
+		requireOpen(t, w.Ready())
+		w.run()
+		<-w.Ready()
+	})
+}
+
+func requireOpen(t *testing.T, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+		require.FailNow(t, "the channel is closed")
+	default:
+	}
+}
+
+func TestFunctionsServeAsRegistryAndOutput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, written := make(chan agent.Host, 1), make(chan agent.Batch, 1)
+		a, err := agent.New(
+			agent.WithRegistry(agent.RegistryFunc(func(_ context.Context, host agent.Host) ([]agent.Assignment, error) {
+				asked <- host
+				return []agent.Assignment{{Namespace: "web"}}, nil
+			})),
+			agent.WithOutput(agent.OutputFunc(func(_ context.Context, b agent.Batch) error { written <- b; return nil })),
+			agent.WithHostname("h1"), every(time.Hour, "m"))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- a.Run(ctx) }()
+		require.Equal(t, "h1", (<-asked).Hostname)
+		require.Equal(t, "web", (<-written).Namespace)
+		cancel()
+		require.NoError(t, <-ended)
+	})
+}
+
+func TestStaticRegistryAssignsItsNamespacesToEveryHost(t *testing.T) {
+	names := []string{"web", "db"}
+	registry := agent.StaticRegistry(names...)
+	names[0] = "changed"
+	assignments, err := registry.Assignments(t.Context(), agent.Host{})
+	require.NoError(t, err)
+	require.Equal(t, []agent.Assignment{{Namespace: "web"}, {Namespace: "db"}}, assignments)
 }
 
 func TestAgentCollectsAndDelivers(t *testing.T) {

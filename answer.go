@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/lodastack/agent/internal/topic"
 )
 
 // take puts the answer in force, unless it is to be doubted.
@@ -15,11 +13,13 @@ func (u *updater) take(answer []Assignment, err error) error {
 	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
 		return nil
 	}
+	answer, problems := judge(answer)
 	u.mu.Lock()
 	if u.stopped {
 		u.mu.Unlock()
 		return ErrStopped
 	}
+	u.problems = problems
 	next := u.combine(answer, err, partial)
 	if doubt := u.doubt(next); doubt != nil {
 		u.mu.Unlock()
@@ -46,7 +46,7 @@ func (u *updater) combine(answer []Assignment, err error, partial *PartialError)
 	for _, assignment := range answer {
 		answered[assignment.Namespace] = true
 	}
-	next := u.usable(answer)
+	next := slices.Clone(answer)
 	for _, old := range u.known {
 		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
 		if missing && !answered[old.Namespace] {
@@ -57,23 +57,15 @@ func (u *updater) combine(answer []Assignment, err error, partial *PartialError)
 	return next
 }
 
-// usable returns the answer without the namespaces whose points could not be
-// published and those that are there twice, and notes them for the status. The
-// caller holds mu.
-func (u *updater) usable(answer []Assignment) (good []Assignment) {
-	u.rubbish = nil
-	seen := make(map[string]bool, len(answer))
+// logAnswer logs what the registry answered, and how long that took.
+func (u *updater) logAnswer(answer []Assignment, took time.Duration, err error) {
+	plugins := 0
 	for _, assignment := range answer {
-		err := topic.CheckNamespace("", assignment.Namespace)
-		switch {
-		case err != nil:
-			u.rubbish = append(u.rubbish, "ignored: "+err.Error())
-		case seen[assignment.Namespace]:
-			u.rubbish = append(u.rubbish, "namespace "+assignment.Namespace+" is in the answer twice: the second one is ignored")
-		default:
-			seen[assignment.Namespace] = true
-			good = append(good, assignment)
-		}
+		plugins += len(assignment.Plugins)
 	}
-	return good
+	attrs := []any{event(EventRegistryAsked), "took", took, "namespaces", len(answer), "plugins", plugins}
+	if err != nil {
+		attrs = append(attrs, "error", err)
+	}
+	u.logger.Debug("the registry was asked", attrs...)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +41,9 @@ type PluginStatus struct {
 	Runs     int64 `json:"runs"`
 	Failures int64 `json:"failures"`
 	Invalid  int64 `json:"invalid"`
+	// InvalidError names a metric of the last regular run that could not be sent,
+	// by its index in the list and its name, and says why. Empty: all were sent.
+	InvalidError string `json:"invalid_error,omitempty"`
 	PluginDetails
 }
 
@@ -73,6 +77,7 @@ type assignedPlugin struct {
 	runs         int64
 	failures     int64
 	invalid      int64
+	badMetric    *MetricError // the first of the last output; nil: there is none
 }
 
 // reassign takes over new settings, and tells whether that was possible: a
@@ -125,7 +130,7 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 	p.installed = p.installed || err == nil
 	p.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
-		p.set.logger.Error("a plugin could not be fetched", "plugin", p.key.String(), "repo", repo, "error", err)
+		p.set.logger.Error("a plugin could not be fetched", event(EventPluginNotFetched), "plugin", p.key.String(), "repo", repo, "error", err)
 	}
 	return err
 }
@@ -148,14 +153,15 @@ func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration
 	plugin := p.assigned()
 	began := time.Now()
 	stdout, err := p.exec(limited, plugin, plugin.Args)
+	sent := 0
 	if err == nil {
-		err = p.sendOutput(plugin, stdout)
+		sent, err = p.sendOutput(plugin, stdout)
 	}
 	if ctx.Err() != nil && err != nil {
 		p.cancel() // the agent stops, or the plugin goes: no fault of the plugin
 		return
 	}
-	p.end(began, "regular", plugin, err)
+	p.logRun("regular", p.end(began, "regular", plugin, err), sent)
 }
 
 // runOnDemand is one called run. Its output goes to the caller.
@@ -167,8 +173,18 @@ func (p *assignedPlugin) runOnDemand(ctx context.Context, args []string) (Plugin
 	began := time.Now()
 	stdout, err := p.exec(ctx, plugin, args)
 	result := p.end(began, "call", plugin, err)
+	p.logRun("call", result, 0)
 	result.Stdout = stdout
 	return result, err
+}
+
+// logRun logs a run, at DEBUG.
+func (p *assignedPlugin) logRun(kind string, result PluginResult, metrics int) {
+	if !p.set.logger.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	p.set.logger.Debug("a plugin ran", event(EventPluginRan), "plugin", p.key.String(), "type", kind, "result", string(result.Result),
+		"took", time.Duration(result.Duration*float64(time.Second)), "metrics", metrics)
 }
 
 // exec runs the plugin once there is a slot. A plugin that is not installed
@@ -195,27 +211,32 @@ func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string)
 	return stdout, err
 }
 
-// sendOutput sends what the plugin measured. Bad metrics are left out and
-// counted.
-func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) error {
+// sendOutput sends what the plugin measured, and returns how many metrics. Bad
+// ones are dropped and counted.
+func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) (sent int, err error) {
 	metrics, bad, err := DecodePluginOutput(stdout)
 	if err != nil {
-		return &RunError{Result: RunOutput, Err: err}
+		return 0, &RunError{Result: RunOutput, Err: err}
 	}
-	for i := range metrics {
-		metrics[i].Name = plugin.Name + "." + metrics[i].Name
+	bad = append(bad, p.set.send(plugin.Namespace, plugin.Name+".", metrics)...)
+	if p.noteBad(bad) {
+		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event(EventMetricsInvalid), "plugin", p.key.String(), "count", len(bad), "error", bad[0])
 	}
-	bad = append(bad, p.set.send(plugin.Namespace, metrics)...)
-	if len(bad) == 0 {
-		return nil
-	}
+	return len(metrics), nil
+}
+
+// noteBad counts the bad metrics of one output, and tells whether they are the
+// first.
+func (p *assignedPlugin) noteBad(bad []*MetricError) (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.invalid == 0 {
-		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", "plugin", p.key.String(), "count", len(bad), "error", bad[0])
+	p.badMetric = nil
+	if len(bad) > 0 {
+		p.badMetric = bad[0]
 	}
+	first = p.invalid == 0 && len(bad) > 0
 	p.invalid += int64(len(bad))
-	return nil
+	return first
 }
 
 // begin claims the plugin for one run; false where it is running.
@@ -248,7 +269,7 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 			result.Result, result.ExitCode = cmp.Or(failed.Result, RunStart), failed.ExitCode
 		}
 	}
-	p.set.send(plugin.Namespace, []Metric{{
+	p.set.send(plugin.Namespace, "", []Metric{{
 		Name:  "plugin." + strings.TrimPrefix(plugin.Name, "PLUGIN."),
 		Tags:  map[string]string{"type": kind, "result": string(result.Result)},
 		Value: value,
@@ -256,10 +277,10 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 	failedBefore := p.note(&result)
 	switch {
 	case err != nil && !failedBefore:
-		p.set.logger.Warn("a plugin failed", "plugin", p.key.String(), "result", string(result.Result), "error", err,
+		p.set.logger.Warn("a plugin failed", event(EventPluginFailed), "plugin", p.key.String(), "result", string(result.Result), "error", err,
 			"stderr", p.details(plugin).Stderr)
 	case err == nil && failedBefore:
-		p.set.logger.Info("a plugin works again", "plugin", p.key.String())
+		p.set.logger.Info("a plugin works again", event(EventPluginRecovered), "plugin", p.key.String())
 	}
 	return result
 }
@@ -289,6 +310,9 @@ func (p *assignedPlugin) status() PluginStatus {
 		Enabled: enabled, Interval: p.plugin.Interval.Seconds(),
 		Installed: p.installed, Running: p.running, LastRun: p.last,
 		Runs: p.runs, Failures: p.failures, Invalid: p.invalid,
+	}
+	if p.badMetric != nil {
+		s.InvalidError = p.badMetric.Error()
 	}
 	if p.installError != nil {
 		s.InstallError = p.installError.Error()

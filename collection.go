@@ -2,9 +2,7 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,9 +14,9 @@ const shortestInterval = 10 * time.Millisecond
 
 // collection is a collector of the agent and how it fares.
 type collection struct {
-	kind      string
-	every     time.Duration // default interval; 0: none
-	collector Collector
+	kind   string
+	every  time.Duration // default interval; 0: none
+	source collectFunc
 
 	mu     sync.Mutex
 	status CollectorStatus // guarded by mu
@@ -82,22 +80,10 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	c.end(points, bad, err, a.config.logger)
 }
 
-// everyNamespace stands in a Batch for all namespaces of the host.
-const everyNamespace = ""
-
 // measure calls the collector.
 func (c *collection) measure(ctx context.Context, assignments []Assignment) (batches []Batch, err error) {
 	err = recovered(func() (err error) {
-		if collector, ok := c.collector.(AssignmentCollector); ok {
-			batches, err = collector.CollectAssigned(ctx, assignments)
-			if slices.ContainsFunc(batches, func(b Batch) bool { return b.Namespace == everyNamespace }) {
-				batches = slices.DeleteFunc(batches, func(b Batch) bool { return b.Namespace == everyNamespace })
-				err = errors.Join(err, errors.New("CollectAssigned returned a batch without a namespace: it is left out"))
-			}
-			return err
-		}
-		metrics, err := c.collector.Collect(ctx)
-		batches = []Batch{{Namespace: everyNamespace, Metrics: metrics}}
+		batches, err = c.source(ctx, assignments)
 		return err
 	})
 	return batches, err
@@ -135,14 +121,14 @@ func (c *collection) end(points int, bad []*MetricError, err error, logger *slog
 	}
 	c.mu.Unlock()
 	if len(bad) > 0 && firstBad {
-		logger.Warn("a collector returned metrics that cannot be sent: they are left out", "kind", c.kind, "error", bad[0])
+		logger.Warn("a collector returned metrics that cannot be sent: they are left out", event(EventMetricsInvalid), "kind", c.kind, "count", len(bad), "error", bad[0])
 	}
 	switch {
 	case now == was:
 	case err != nil:
-		logger.Error("a collector failed", append([]any{"kind", c.kind, "error", err}, stackOf(err)...)...)
+		logger.Error("a collector failed", append([]any{event(EventCollectorFailed), "kind", c.kind, "error", err}, stackOf(err)...)...)
 	default:
-		logger.Info("a collector works again", "kind", c.kind)
+		logger.Info("a collector works again", event(EventCollectorRecovered), "kind", c.kind)
 	}
 }
 

@@ -1,6 +1,10 @@
 package agent
 
-import "context"
+import (
+	"context"
+	"errors"
+	"slices"
+)
 
 // Collector measures something of the host. See [WithCollector].
 //
@@ -19,13 +23,39 @@ type CollectorFunc func(ctx context.Context) ([]Metric, error)
 // Collect calls f.
 func (f CollectorFunc) Collect(ctx context.Context) ([]Metric, error) { return f(ctx) }
 
-// AssignmentCollector is a [Collector] whose subject the registry names item
-// by item, such as the processes and ports of a namespace. It sees the
-// assignments of all namespaces at once, so that one look at the host serves
-// them all. Where a collector is one, CollectAssigned is called in place of
-// Collect and under the same rules. Batches go to the namespace they name; one
-// that names none is left out and makes the run a failed one.
+// AssignmentCollector measures what the registry names item by item, such as
+// the ports and processes of a namespace. See [WithAssignmentCollector].
+//
+// CollectAssigned sees the assignments of all namespaces at once, so that one
+// look at the host serves them all, and must not change them. Each batch goes
+// to the namespace that it names; a batch that names none is dropped and makes
+// the run a failed one. Otherwise the rules are those of [Collector].
 type AssignmentCollector interface {
-	Collector
 	CollectAssigned(ctx context.Context, assignments []Assignment) ([]Batch, error)
+}
+
+// collectFunc is a collector of either kind as the agent calls it.
+type collectFunc func(ctx context.Context, assignments []Assignment) ([]Batch, error)
+
+// everyNamespace stands in a Batch for all namespaces of the host.
+const everyNamespace = ""
+
+// collectHost returns a Collector as the agent calls it.
+func collectHost(c Collector) collectFunc {
+	return func(ctx context.Context, _ []Assignment) ([]Batch, error) {
+		metrics, err := c.Collect(ctx)
+		return []Batch{{Namespace: everyNamespace, Metrics: metrics}}, err
+	}
+}
+
+// collectAssigned returns an AssignmentCollector as the agent calls it.
+func collectAssigned(c AssignmentCollector) collectFunc {
+	return func(ctx context.Context, assignments []Assignment) ([]Batch, error) {
+		batches, err := c.CollectAssigned(ctx, assignments)
+		named := slices.DeleteFunc(batches, func(b Batch) bool { return b.Namespace == everyNamespace })
+		if len(named) < len(batches) {
+			err = errors.Join(err, errors.New("CollectAssigned returned a batch without a namespace: it is dropped"))
+		}
+		return named, err
+	}
 }

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
 )
@@ -26,7 +28,7 @@ type Account struct {
 // newDelivery makes the engine that takes the points to the output.
 func newDelivery(c config) *delivery.Engine[Metric] {
 	d := delivery.Config[Metric]{
-		Output:     outputPart(c.output),
+		Output:     logged(outputPart(c.output), c.logger),
 		BufferSize: c.bufferSize,
 		Dir:        c.stateDir,
 		Logger:     c.logger,
@@ -55,6 +57,21 @@ func outputPart(output Output) func(context.Context, delivery.Batch[Metric]) err
 		err := recovered(func() error { return output.Write(ctx, Batch{b.Namespace, b.Points}) })
 		if permanent := asPermanent(err); permanent != nil {
 			return &delivery.Refusal{Reason: permanent.Reason, Points: permanent.Points, Indexes: permanent.Indexes, Err: err}
+		}
+		return err
+	}
+}
+
+// logged logs what write delivers, at DEBUG; it costs nothing where that is off.
+func logged(write func(context.Context, delivery.Batch[Metric]) error, logger *slog.Logger) func(context.Context, delivery.Batch[Metric]) error {
+	return func(ctx context.Context, b delivery.Batch[Metric]) error {
+		if !logger.Enabled(ctx, slog.LevelDebug) {
+			return write(ctx, b)
+		}
+		began := time.Now()
+		err := write(ctx, b)
+		if err == nil {
+			logger.Debug("a batch was delivered", event(EventBatchDelivered), "namespace", b.Namespace, "points", len(b.Points), "took", time.Since(began))
 		}
 		return err
 	}

@@ -124,7 +124,7 @@ func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Poi
 		return httpapi.Posted{}, err
 	}
 	n := len(metrics)
-	err := a.post(ctx, namespace, metrics)
+	err := a.send(ctx, namespace, postPrefix, metrics)
 	var partly *PartlyRefusedError
 	if errors.As(err, &partly) {
 		return httpapi.Posted{Accepted: n, Refused: &httpapi.Refused{

@@ -11,10 +11,12 @@ type Metric struct {
 	// Tags may be nil. Keys and values are trimmed and their inner spaces become
 	// '-'; a tag without a value is left out. A metric that has no tag host gets
 	// the agent's. A tag named time, _field or _measurement makes the metric a
-	// bad one: InfluxDB has its own use for these names.
+	// bad one: InfluxDB has its own use for these names. So do name and tags that
+	// take more than 61,439 bytes in line protocol.
 	Tags map[string]string `json:"tags"`
 	// Value is a number of any Go type (sent as a float), a bool or a
-	// string. NaN and the infinities cannot be stored and are refused.
+	// string of at most 65,535 bytes. NaN and the infinities cannot be stored and
+	// are refused.
 	Value any `json:"value"`
 }
 

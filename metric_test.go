@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/agenttest"
 )
 
 // normalised returns what becomes of a posted metric.
@@ -153,8 +154,70 @@ func TestTagsAreCleaned(t *testing.T) {
 }
 
 func TestTagsThatTakeTooMuchRoomAreRefused(t *testing.T) {
-	_, err := normalised(t, agent.Metric{Name: "m", Value: 1, Tags: map[string]string{"a": strings.Repeat("x", 65536)}})
-	require.ErrorContains(t, err, "65535 is the most")
+	const most = 61439 - len("m") - len(",a=")
+	for name, test := range map[string]struct {
+		value string
+		good  bool
+	}{
+		"longest":           {strings.Repeat("x", most), true},
+		"too long":          {strings.Repeat("x", most+1), false},
+		"70 KB":             {strings.Repeat("x", 70_000), false},
+		"longest to escape": {strings.Repeat(",", most/2), true},
+		"escaped too long":  {strings.Repeat("=", most/2+1), false},
+		"broken encoding":   {strings.Repeat("a\xff", most/4), true},
+		"grows when mended": {strings.Repeat("a\xff", most/4+1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := agent.Metric{Name: "m", Value: 1, Tags: map[string]string{"a": test.value}}
+			_, err := normalised(t, m)
+			require.Equal(t, test.good, err == nil, "%v", err)
+			require.Equal(t, test.good, m.Validate() == nil, "Validate says the same")
+		})
+	}
+}
+
+func TestWhatTheAgentAddsMakesNoValidMetricABadOne(t *testing.T) {
+	longest := agent.Metric{Name: "m", Value: 1, Tags: map[string]string{"a": strings.Repeat("x", 61439-len("m,a="))}}
+	require.NoError(t, longest.Validate())
+	tags := agent.WithTags(map[string]string{"t": strings.Repeat("=", (3072-len(",t="))/2)})
+	host := strings.Repeat("=", 255)
+	inBubble(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.Post(t.Context(), "web", []agent.Metric{longest}))
+
+		plugin := agent.Plugin{Name: "PLUGIN." + strings.Repeat("n", 255), Repo: "org/p", Interval: time.Minute}
+		w.runner.Publish(plugin.Repo, agenttest.Program{Print: printed(t, longest)})
+		w.registry.Assign(agent.Assignment{Namespace: "web", Plugins: []agent.Plugin{plugin}})
+		w.run()
+		w.pass(2 * time.Minute)
+		require.Zero(t, w.Plugins()[0].Invalid)
+		p := w.output.Named(plugin.Name + ".m")[0]
+		series := len(p.Name)
+		for key, value := range p.Tags {
+			series += len(key) + len(value) + 2 + strings.Count(value, "=")
+		}
+		require.LessOrEqual(t, series, 65535, "InfluxDB stores it")
+	}, tags, agent.WithHostname(host))
+
+	_, err := agent.New(tags, agent.WithTags(map[string]string{"u": "v"}))
+	require.ErrorContains(t, err, "WithTags: the tags take 3075 bytes; 3072 is the most")
+}
+
+// printed returns what a plugin prints to send a metric.
+func printed(t *testing.T, m agent.Metric) string {
+	list, err := json.Marshal([]agent.Metric{m})
+	require.NoError(t, err)
+	return string(list)
+}
+
+func TestStringsAreMeasuredAsTheyAreSent(t *testing.T) {
+	for value, good := range map[string]bool{
+		strings.Repeat("a\xff", 65535/4): true, strings.Repeat("a\xff", 65535/4+1): false, // four bytes each, once mended
+	} {
+		m := agent.Metric{Name: "m", Value: value}
+		_, err := normalised(t, m)
+		require.Equal(t, good, err == nil)
+		require.Equal(t, good, m.Validate() == nil)
+	}
 }
 
 func TestTimestampsThatAreNoSecondsBecomeNow(t *testing.T) {

@@ -8,14 +8,21 @@ import (
 	"reflect"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
-// Limits of InfluxDB: a measurement with its tags, and a string field.
 const (
+	// maxSeriesBytes and maxStringBytes are limits of InfluxDB: of a measurement
+	// with its tags, escaped as in line protocol, and of a string field.
 	maxSeriesBytes = 65535
 	maxStringBytes = 65535
+	// addedBytes of a series are kept for what the agent adds: a prefix of the
+	// name, the tag host and the tags of WithTags. What a metric brings along may
+	// take the rest, so that whether it can be sent depends on nothing else.
+	addedBytes    = 4096
+	maxOwnBytes   = maxSeriesBytes - addedBytes
+	maxAddedTags  = 3072
+	maxPluginName = 255 // without PLUGIN.
 )
 
 // hostTag is the tag that tells which host a point is from.
@@ -36,11 +43,9 @@ func (e *MetricError) Error() string {
 // Unwrap returns the reason.
 func (e *MetricError) Unwrap() error { return e.Err }
 
-// Validate says why the metric cannot be sent; nil where it can.
-func (m Metric) Validate() error {
-	n := normaliser{}
-	return n.normalise(&m, n.tagSet(m.Tags)) // which changes no tags where it has none to add
-}
+// Validate says why the metric cannot be sent; nil where it can. The agent drops
+// or refuses exactly what is not valid, whoever made it.
+func (m Metric) Validate() error { return m.clean(normaliseTags(m.Tags)) }
 
 // normaliser brings metrics into the form in which an Output gets them.
 type normaliser struct {
@@ -70,9 +75,9 @@ func (n normaliser) list(metrics []Metric) (good []Metric, bad []*MetricError) {
 	for i := range metrics {
 		m := metrics[i]
 		if !before.isOf(m.Tags) {
-			before = n.tagSet(m.Tags)
+			before = normaliseTags(m.Tags)
 		}
-		if err := n.normalise(&m, before); err != nil {
+		if err := n.normalise(&m, &before); err != nil {
 			bad = append(bad, &MetricError{Index: i, Name: metrics[i].Name, Err: err})
 			continue
 		}
@@ -81,61 +86,25 @@ func (n normaliser) list(metrics []Metric) (good []Metric, bad []*MetricError) {
 	return good, bad
 }
 
-// tagSet is the normalised form of a metric's tags. Metrics that follow each
-// other often share theirs.
-type tagSet struct {
-	from map[string]string // what it was made of
-	tags map[string]string
-	size int // in a series, in bytes
-	err  error
-}
-
-// isOf tells whether the set was made of these tags.
-func (s *tagSet) isOf(tags map[string]string) bool {
-	return s.from != nil && reflect.ValueOf(s.from).Pointer() == reflect.ValueOf(tags).Pointer()
-}
-
-// tagSet normalises tags and adds those that they lack. It changes tags where
-// that is enough.
-func (n normaliser) tagSet(tags map[string]string) tagSet {
-	s := tagSet{from: tags, tags: tags}
-	if !s.judge() {
-		s.tags = cleanTags(tags)
-		s.judge()
-	}
-	for _, t := range n.tags {
-		if s.tags[t.key] != "" {
-			continue // not written again: another goroutine may be reading the map
-		}
-		if s.tags == nil {
-			s.tags = make(map[string]string, len(n.tags))
-		}
-		s.tags[t.key] = t.value
-		s.size += tagSize(t.key, t.value)
-	}
-	return s
-}
-
-// judge sets the size and the error of clean tags. It tells whether they are.
-func (s *tagSet) judge() (clean bool) {
-	s.size = 0
-	for key, value := range s.tags {
-		if !isCleanTag(key) || !isCleanTag(value) {
-			return false
-		}
-		if isReservedTag(key) {
-			s.err = fmt.Errorf("the tag %q has a meaning of its own in InfluxDB: give it another name", key)
-		}
-		s.size += tagSize(key, value)
-	}
-	return true
-}
-
-// tagSize returns what a tag takes in a series, in bytes.
-func tagSize(key, value string) int { return len(key) + len(value) + 2 }
-
 // normalise normalises a metric that has these tags.
-func (n normaliser) normalise(m *Metric, tags tagSet) error {
+func (n normaliser) normalise(m *Metric, tags *tagSet) error {
+	if err := m.clean(*tags); err != nil {
+		return err
+	}
+	if n.prefix != "" {
+		m.Name = n.prefix + m.Name
+	}
+	tags.add(n.tags)
+	m.Tags = tags.tags
+	if !isSeconds(m.Timestamp) {
+		m.Timestamp = n.now
+	}
+	return nil
+}
+
+// clean brings the value and the tags into the form in which they are sent, or
+// says why the metric cannot be. It is the one judge of metrics.
+func (m *Metric) clean(tags tagSet) error {
 	if err := checkName(m.Name); err != nil {
 		return err
 	}
@@ -143,20 +112,13 @@ func (n normaliser) normalise(m *Metric, tags tagSet) error {
 	if err != nil {
 		return err
 	}
-	m.Value = value
-	if n.prefix != "" {
-		m.Name = n.prefix + m.Name
-	}
 	if tags.err != nil {
 		return tags.err
 	}
-	m.Tags = tags.tags
-	if size := len(m.Name) + tags.size; size > maxSeriesBytes {
-		return fmt.Errorf("name and tags take %d bytes; %d is the most that InfluxDB stores", size, maxSeriesBytes)
+	if size := len(m.Name) + tags.size; size > maxOwnBytes {
+		return fmt.Errorf("name and tags take %d bytes; %d is the most that can be sent", size, maxOwnBytes)
 	}
-	if !isSeconds(m.Timestamp) {
-		m.Timestamp = n.now
-	}
+	m.Value, m.Tags = value, tags.tags
 	return nil
 }
 
@@ -189,10 +151,13 @@ func normaliseValue(value any) (any, error) {
 	case bool:
 		return value, nil
 	case string:
+		if !utf8.ValidString(v) {
+			return normaliseValue(strings.ToValidUTF8(v, string(utf8.RuneError)))
+		}
 		if len(v) > maxStringBytes {
 			return nil, fmt.Errorf("a value of %d bytes is too long; %d is the most that InfluxDB stores", len(v), maxStringBytes)
 		}
-		return strings.ToValidUTF8(v, string(utf8.RuneError)), nil
+		return value, nil
 	case json.Number:
 		f, err := v.Float64()
 		if err != nil {
@@ -223,51 +188,6 @@ func finite(f float64) (any, error) {
 		return nil, fmt.Errorf("the value %v cannot be stored", f)
 	}
 	return f, nil
-}
-
-// isReservedTag tells whether InfluxDB refuses a tag of this name, or mistakes
-// it for its own.
-// https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/#naming-restrictions
-func isReservedTag(key string) bool {
-	switch key {
-	case "time", "_field", "_measurement":
-		return true
-	}
-	return false
-}
-
-func cleanTags(t map[string]string) map[string]string {
-	clean := make(map[string]string, len(t)+1)
-	for key, value := range t {
-		key, value = cleanTag(key), cleanTag(value)
-		if key != "" && value != "" {
-			clean[key] = value
-		}
-	}
-	return clean
-}
-
-// isCleanTag is a quick look: false means only that cleanTag has to decide.
-func isCleanTag(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return s != "" && s[len(s)-1] != '\\'
-}
-
-// cleanTag makes s fit for line protocol, which has no form for control
-// characters and for a backslash at the end.
-func cleanTag(s string) string {
-	s = strings.ToValidUTF8(s, string(utf8.RuneError))
-	s = strings.TrimRight(strings.TrimSpace(s), `\`)
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.IsControl(r) {
-			return '-'
-		}
-		return r
-	}, s)
 }
 
 // cloneMetrics copies metrics with their tags, for normalising what belongs to

@@ -46,11 +46,35 @@ func defaultConfig() config {
 	}
 }
 
+// Parts are the parts that options name, nil where they name none. See [PartsOf].
+type Parts struct {
+	Registry     Registry
+	Output       Output
+	Store        Store
+	PluginRunner PluginRunner
+}
+
+// PartsOf returns the parts that opts name: a program that adds its own parts to
+// the options of somebody else makes only those that are missing, since two of
+// one kind are an error. What is wrong with opts is for [New] to say.
+func PartsOf(opts ...Option) Parts {
+	c := defaultConfig()
+	for _, option := range opts {
+		if option != nil {
+			_ = option(&c)
+		}
+	}
+	return Parts{Registry: c.registry, Output: c.output, Store: c.store, PluginRunner: c.runner}
+}
+
 // WithRegistry names the [Registry] that says what to collect. Required.
 func WithRegistry(r Registry) Option {
 	return func(c *config) error {
 		if r == nil {
 			return errors.New("WithRegistry: the registry is nil")
+		}
+		if c.registry != nil {
+			return errors.New("WithRegistry: there is a registry already")
 		}
 		c.registry = r
 		return nil
@@ -63,6 +87,9 @@ func WithOutput(o Output) Option {
 	return func(c *config) error {
 		if o == nil {
 			return errors.New("WithOutput: the output is nil")
+		}
+		if c.output != nil {
+			return errors.New("WithOutput: there is an output already")
 		}
 		c.output = o
 		return nil
@@ -92,6 +119,9 @@ func WithPluginRunner(r PluginRunner) Option {
 		if r == nil {
 			return errors.New("WithPluginRunner: the runner is nil")
 		}
+		if c.runner != nil {
+			return errors.New("WithPluginRunner: there is a plugin runner already")
+		}
 		c.runner = r
 		return nil
 	}
@@ -101,28 +131,43 @@ func WithPluginRunner(r PluginRunner) Option {
 // known, and from then on at the smallest interval that a namespace gives for
 // kind, or every so often where none does. Where every is 0, it runs only
 // where a namespace gives kind an interval. What it measures goes to every
-// namespace, unless it is an [AssignmentCollector].
+// namespace.
 //
 // kind names the collector in the registry, in the status and in the log. Two
 // collectors cannot be of one kind.
 func WithCollector(kind string, every time.Duration, collector Collector) Option {
 	return func(c *config) error {
-		switch {
-		case kind == "":
-			return errors.New("WithCollector: the kind is empty")
-		case collector == nil:
+		if collector == nil {
 			return fmt.Errorf("WithCollector %s: the collector is nil", kind)
-		case every < 0:
-			return fmt.Errorf("WithCollector %s: an interval of %s is negative", kind, every)
 		}
-		for _, other := range c.collectors {
-			if other.kind == kind {
-				return fmt.Errorf("WithCollector %s: there is a collector of this kind already", kind)
-			}
-		}
-		c.collectors = append(c.collectors, &collection{kind: kind, every: every, collector: collector})
-		return nil
+		return c.addCollection("WithCollector", &collection{kind: kind, every: every, source: collectHost(collector)})
 	}
+}
+
+// WithAssignmentCollector adds an [AssignmentCollector]. It runs when a
+// [Collector] of [WithCollector] would. What it measures goes to the namespaces
+// that it names.
+func WithAssignmentCollector(kind string, every time.Duration, collector AssignmentCollector) Option {
+	return func(c *config) error {
+		if collector == nil {
+			return fmt.Errorf("WithAssignmentCollector %s: the collector is nil", kind)
+		}
+		return c.addCollection("WithAssignmentCollector", &collection{kind: kind, every: every, source: collectAssigned(collector)})
+	}
+}
+
+// addCollection adds the collection of an option.
+func (c *config) addCollection(option string, added *collection) error {
+	switch {
+	case added.kind == "":
+		return fmt.Errorf("%s: the kind is empty", option)
+	case added.every < 0:
+		return fmt.Errorf("%s %s: an interval of %s is negative", option, added.kind, added.every)
+	case slices.ContainsFunc(c.collectors, func(other *collection) bool { return other.kind == added.kind }):
+		return fmt.Errorf("%s %s: there is a collector of this kind already", option, added.kind)
+	}
+	c.collectors = append(c.collectors, added)
+	return nil
 }
 
 // WithLogger makes the agent log to l. By default it does not log.
@@ -159,7 +204,8 @@ func WithWarnings(sentences ...string) Option {
 
 // WithTags adds tags to every point that has none of the same key, a data
 // centre for example. Keys and values have no spaces or control characters, and
-// no key is host (see [WithHostname]), time, _field or _measurement.
+// no key is host (see [WithHostname]), time, _field or _measurement. Together they
+// take 3 KiB at most.
 func WithTags(tags map[string]string) Option {
 	return func(c *config) error {
 		var wrong []error
@@ -175,6 +221,9 @@ func WithTags(tags map[string]string) Option {
 			c.tags = make(map[string]string, len(tags))
 		}
 		maps.Copy(c.tags, tags)
+		if size := normaliseTags(c.tags).size; size > maxAddedTags {
+			return fmt.Errorf("WithTags: the tags take %d bytes; %d is the most", size, maxAddedTags)
+		}
 		return nil
 	}
 }

@@ -21,6 +21,15 @@ type Output interface {
 	Close(ctx context.Context) error
 }
 
+// OutputFunc makes a function an [Output] that holds nothing.
+type OutputFunc func(ctx context.Context, b Batch) error
+
+// Write calls f.
+func (f OutputFunc) Write(ctx context.Context, b Batch) error { return f(ctx, b) }
+
+// Close does nothing.
+func (f OutputFunc) Close(context.Context) error { return nil }
+
 // OutputInspector is what an [Output] implements, besides, when it can tell
 // how it fares. An output around another one tells about both.
 type OutputInspector interface {

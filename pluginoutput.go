@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/lodastack/agent/internal/nonfinite"
 )
 
 // DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
@@ -15,7 +17,7 @@ func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, er
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
 	var elements []json.RawMessage
 	err = json.Unmarshal(stdout, &elements)
-	if err != nil && json.Unmarshal(replaceNonFinite(stdout), &elements) == nil {
+	if err != nil && json.Unmarshal(nonfinite.Replace(stdout, tooLarge), &elements) == nil {
 		err = nil
 	}
 	if err != nil { // of what was printed: its position is shown
@@ -40,32 +42,9 @@ func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, er
 	return metrics, bad, nil
 }
 
-// replaceNonFinite puts a number that no float64 holds in the place of NaN and
-// Infinity outside of strings: only the metric that has it cannot be decoded
-// then.
-func replaceNonFinite(stdout []byte) (replaced []byte) {
-	inString := false
-	for i := 0; i < len(stdout); i++ {
-		rest := stdout[i:]
-		switch {
-		case inString && rest[0] == '\\' && len(rest) > 1:
-			replaced = append(replaced, rest[0])
-			i++
-		case rest[0] == '"':
-			inString = !inString
-		case !inString && bytes.HasPrefix(rest, []byte("NaN")):
-			replaced = append(replaced, "1e999"...)
-			i += len("NaN") - 1
-			continue
-		case !inString && bytes.HasPrefix(rest, []byte("Infinity")):
-			replaced = append(replaced, "1e999"...)
-			i += len("Infinity") - 1
-			continue
-		}
-		replaced = append(replaced, stdout[i])
-	}
-	return replaced
-}
+// tooLarge is a number that no float64 holds: a metric whose value it is cannot
+// be decoded, and all others can.
+const tooLarge = "1e999"
 
 // shownAround is how many bytes are shown around what is no JSON.
 const shownAround = 30

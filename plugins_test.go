@@ -104,6 +104,22 @@ func TestBadMetricOfAPluginIsDroppedAndTheOthersAreSent(t *testing.T) {
 		require.Equal(t, []string{"PLUGIN.mysql.a", "PLUGIN.mysql.f", "plugin.mysql"}, names)
 		require.EqualValues(t, 7, w.Plugins()[0].Invalid)
 		require.Equal(t, agent.RunOK, w.Plugins()[0].LastRun.Result)
+		require.Contains(t, w.Plugins()[0].InvalidError, `metric 1 ("b b"): a name has only`)
+	})
+}
+
+func TestNaNInAPluginsOutputIsNamedAndFailsNoRun(t *testing.T) {
+	withPlugin(t, agenttest.Program{Print: "\ufeff" + `[{"name":"a","value":1}, {"name":"b","value":-Infinity, "unknown":NaN}, {"name":"c","value":2,"unknown":NaN}]`}, func(t *testing.T, w *world) {
+		w.pass(time.Minute)
+		require.Equal(t, agent.RunOK, w.Plugins()[0].LastRun.Result)
+		require.Contains(t, w.Plugins()[0].InvalidError, `metric 1 ("b"): the value is no finite number`)
+		require.Len(t, w.output.Named("PLUGIN.mysql.a"), 1)
+		require.Len(t, w.output.Named("PLUGIN.mysql.c"), 1)
+
+		w.runner.Publish("org/mysql", agenttest.Program{Print: `[{"name":"a","value":1}]`})
+		require.NoError(t, w.UpdatePlugin(t.Context(), "web", "org/mysql"))
+		w.pass(time.Minute)
+		require.Empty(t, w.Plugins()[0].InvalidError, "the last output was good")
 	})
 }
 

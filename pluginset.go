@@ -44,7 +44,7 @@ type pluginSet struct {
 	runner PluginRunner
 	state  stateDir
 	logger *slog.Logger
-	send   func(namespace string, metrics []Metric) (bad []*MetricError) // into the buffer
+	send   func(namespace, prefix string, metrics []Metric) (bad []*MetricError) // into the buffer
 
 	installs, runs schedule.Slots
 	active         sync.WaitGroup // installs, and calls from outside
@@ -58,7 +58,7 @@ type pluginSet struct {
 	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
 }
 
-func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send func(string, []Metric) []*MetricError) *pluginSet {
+func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
 	return &pluginSet{
 		runner: runner, state: state, logger: logger, send: send,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
@@ -213,7 +213,7 @@ func (s *pluginSet) isEnabled(key pluginKey) bool {
 	if age := time.Since(since); age >= 0 && age < disabledFor {
 		return false
 	}
-	s.logger.Info("a plugin that was disabled for a day is enabled again", "plugin", key.String())
+	s.logger.Info("a plugin that was disabled for a day is enabled again", event(EventPluginEnabled), "plugin", key.String())
 	if err := s.enable(key); err != nil {
 		s.logger.Warn("that a plugin is enabled again is not remembered", "plugin", key.String(), "error", err)
 	}

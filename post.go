@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/topic"
@@ -11,26 +13,35 @@ import (
 // postPrefix begins the names of posted metrics.
 const postPrefix = "RUN."
 
-// Post sends metrics to a namespace, which need not be one of the host's own,
-// but must make an NSQ topic: 1 to 64 of the characters a-z A-Z 0-9 . _ -.
-// Their names become RUN.<name>. Nil means that they are safe: acknowledged by
-// the output, or in the store. All are taken or none: a metric that cannot be
-// sent makes the error a [*MetricError] that names the first such one. Only
-// where the output refuses a part of them for good, and has taken the others,
-// the error is a [*PartlyRefusedError].
+// Send sends metrics under their own names to a namespace, which need not be one
+// of the host's own, but must make an NSQ topic: 1 to 64 of the characters
+// a-z A-Z 0-9 . _ -. Nil means that the metrics are safe: acknowledged by the
+// output, or in the store.
 //
-// metrics are not changed. Post may be called before [Agent.Run]; after it
-// the error is [ErrStopped].
-func (a *Agent) Post(ctx context.Context, namespace string, metrics []Metric) error {
-	return a.post(ctx, namespace, cloneMetrics(metrics))
+// All metrics are taken or none. A metric that cannot be sent makes the error a
+// [*MetricError] that names the first such one, a bad namespace makes it an
+// [*InputError]. Only where the output refuses some of the metrics
+// for good and has taken the others, the error is a [*PartlyRefusedError].
+//
+// metrics are not changed. Send may be called before [Agent.Run]; after it the
+// error is [ErrStopped].
+func (a *Agent) Send(ctx context.Context, namespace string, metrics []Metric) error {
+	return a.send(ctx, namespace, "", cloneMetrics(metrics))
 }
 
-// post is Post for metrics that belong to the agent.
-func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) error {
+// Post does what /post of [Agent.Handler] does: it is [Agent.Send] for metrics
+// of other programs, whose names become RUN.<name>, so that they cannot be
+// mistaken for what the agent measures.
+func (a *Agent) Post(ctx context.Context, namespace string, metrics []Metric) error {
+	return a.send(ctx, namespace, postPrefix, cloneMetrics(metrics))
+}
+
+// send sends metrics that belong to the agent, with prefix before their names.
+func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Metric) error {
 	if err := topic.CheckNamespace("", namespace); err != nil {
 		return &InputError{Err: err}
 	}
-	normalise := a.normaliser(postPrefix)
+	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
 	if len(bad) > 0 {
 		return bad[0]
@@ -38,17 +49,21 @@ func (a *Agent) post(ctx context.Context, namespace string, metrics []Metric) er
 	if len(good) == 0 {
 		return nil
 	}
+	began := time.Now()
 	err := a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good})
+	if logger := a.config.logger; err == nil && logger.Enabled(ctx, slog.LevelDebug) {
+		logger.Debug("a post was taken", event(EventPostTaken), "namespace", namespace, "metrics", len(good), "took", time.Since(began))
+	}
 	if err = asPostError(err, len(good)); err != nil {
-		return fmt.Errorf("post %d metrics to namespace %.100q: %w", len(good), namespace, err)
+		return fmt.Errorf("send %d metrics to namespace %s: %w", len(good), namespace, err)
 	}
 	return nil
 }
 
-// sendOwn puts metrics of the agent's own producers into the buffer, and
-// returns those that cannot be sent.
-func (a *Agent) sendOwn(namespace string, metrics []Metric) []*MetricError {
-	normalise := a.normaliser("")
+// sendOwn puts metrics of the agent's own producers into the buffer, with prefix
+// before their names, and returns those that cannot be sent.
+func (a *Agent) sendOwn(namespace, prefix string, metrics []Metric) []*MetricError {
+	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
 	a.deliver(namespace, good)
 	return bad

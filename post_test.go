@@ -55,6 +55,32 @@ func TestPostTakesAllMetricsOrNone(t *testing.T) {
 	})
 }
 
+func TestSendLeavesNamesAsTheyAre(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		mine := []agent.Metric{{Name: "shop.orders", Value: 3}}
+		require.NoError(t, w.Send(t.Context(), "web", mine))
+		require.Equal(t, "shop.orders", w.output.Points()[0].Name)
+		require.Equal(t, []agent.Metric{{Name: "shop.orders", Value: 3}}, mine)
+		w.output.FailTimes(1, errAway)
+		require.ErrorIs(t, w.Send(t.Context(), "web", mine), errAway)
+	})
+}
+
+func TestNamespacesThatMakeNoTopicAreRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		for _, namespace := range []string{"", "../../etc/passwd", "a b", "a/b", "ä", strings.Repeat("n", 65)} {
+			for _, send := range []func(context.Context, string, []agent.Metric) error{w.Post, w.Send} {
+				var input *agent.InputError
+				require.ErrorAs(t, send(t.Context(), namespace, metrics(1)), &input, "%q", namespace)
+				require.ErrorAs(t, send(t.Context(), namespace, nil), &input, "%q", namespace)
+			}
+		}
+		require.Empty(t, w.output.Attempts())
+	})
+}
+
 func TestPostTellsThatTheOutputFailed(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.run()

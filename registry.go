@@ -26,6 +26,24 @@ type Registry interface {
 	Assignments(ctx context.Context, host Host) ([]Assignment, error)
 }
 
+// RegistryFunc makes a function a [Registry].
+type RegistryFunc func(ctx context.Context, host Host) ([]Assignment, error)
+
+// Assignments calls f.
+func (f RegistryFunc) Assignments(ctx context.Context, host Host) ([]Assignment, error) {
+	return f(ctx, host)
+}
+
+// StaticRegistry returns a [Registry] that always puts the host into the same
+// namespaces. Each gets what the collectors measure, at their default intervals.
+func StaticRegistry(namespaces ...string) Registry {
+	assignments := make([]Assignment, len(namespaces))
+	for i, namespace := range namespaces {
+		assignments[i].Namespace = namespace
+	}
+	return RegistryFunc(func(context.Context, Host) ([]Assignment, error) { return slices.Clone(assignments), nil })
+}
+
 // Reporter is a [Registry] that also wants to be told about the host: at the
 // start and at every update. An error that wraps [ErrHostUnknown] says that the
 // registry does not know the host of [Report.Previous].

@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"context"
-	"errors"
 	"math"
 	"sync/atomic"
 	"testing"
@@ -230,10 +229,6 @@ func TestMetricsThatCannotBeSentAreLeftOutAndCounted(t *testing.T) {
 // assigned is a collector of what is assigned.
 type assigned func(assignments []agent.Assignment) []agent.Batch
 
-func (c assigned) Collect(context.Context) ([]agent.Metric, error) {
-	return nil, errors.New("Collect was called in place of CollectAssigned")
-}
-
 func (c assigned) CollectAssigned(_ context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
 	return c(assignments), nil
 }
@@ -255,7 +250,7 @@ func TestAssignmentCollectorSeesAllNamespacesAtOnce(t *testing.T) {
 			require.Equal(t, p.Namespace == "web", p.Value == 1.0)
 		}
 		require.Empty(t, w.Status().Collectors[0].Error)
-	}, agent.WithCollector("PORT", time.Minute, assigned(perNamespace)))
+	}, agent.WithAssignmentCollector("PORT", time.Minute, assigned(perNamespace)))
 }
 
 func TestStatusNamesCollectorsThatHaveNotRunYet(t *testing.T) {
@@ -275,5 +270,5 @@ func TestWhatIsCollectedForANamespaceGoesThereOnly(t *testing.T) {
 		require.Len(t, w.output.Points(), 1)
 		require.Equal(t, "db", w.output.Points()[0].Namespace)
 		require.Contains(t, w.Status().Collectors[0].Error, "without a namespace")
-	}, agent.WithCollector("X", time.Hour, collect))
+	}, agent.WithAssignmentCollector("X", time.Hour, collect))
 }

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/lodastack/agent/internal/schedule"
 )
 
@@ -24,11 +22,11 @@ type running struct {
 // stop ends everything: what produces points first, then what takes them
 // away. It returns what could not be ended or delivered in time.
 func (a *Agent) stop(ctx context.Context, r *running) error {
-	a.config.logger.Info("the agent stops")
-	var wrong *multierror.Error
+	a.config.logger.Info("the agent stops", event(EventStopping))
+	var wrong []error
 	failed := func(what string, err error) {
 		if err != nil {
-			wrong = multierror.Append(wrong, fmt.Errorf("stop the agent: %s: %w", what, err))
+			wrong = append(wrong, fmt.Errorf("stop the agent: %s: %w", what, err))
 		}
 	}
 	stopping, cancel := context.WithTimeout(ctx, a.config.shutdownTimeout)
@@ -48,7 +46,7 @@ func (a *Agent) stop(ctx context.Context, r *running) error {
 	if runner, ok := a.config.runner.(interface{ Close(context.Context) error }); ok {
 		failed("close the plugin runner", closeWithin(closing, runner.Close))
 	}
-	return wrong.ErrorOrNil()
+	return errors.Join(wrong...)
 }
 
 // closeWithin calls the close of a part and waits for it no longer than ctx lasts.

@@ -87,13 +87,6 @@ func TestStatusTellsThatPointsWaitInTheStore(t *testing.T) {
 	}, agent.WithStore(&keepingStore{}))
 }
 
-func TestASecondStoreIsAnError(t *testing.T) {
-	_, err := agent.New(agent.WithStore(&keepingStore{}), agent.WithStore(&keepingStore{}))
-	require.ErrorContains(t, err, "there is a store already")
-	_, err = agent.New(agent.WithStore(nil))
-	require.ErrorContains(t, err, "the store is nil")
-}
-
 func TestPostOfWhichAllIsRefusedIsNotAccepted(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.run()

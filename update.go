@@ -39,12 +39,12 @@ type updater struct {
 	ctx         context.Context // guarded by mu; nil while the agent does not run
 	stopped     bool            // guarded by mu
 	current     *update         // guarded by mu; the conversation under way
-	known       []Assignment    // guarded by mu; sorted by namespace
+	known       []Assignment    // guarded by mu; judged, sorted by namespace
 	accepted    *Host           // guarded by mu; of the last accepted report
 	status      RegistryStatus  // guarded by mu
 	unaddressed string          // guarded by mu; why the host's addresses are not known
 	disowned    string          // guarded by mu; that the registry does not know the host's old name
-	rubbish     []string        // guarded by mu; namespaces of the last answer that were left out
+	problems    []string        // guarded by mu; of the last answer as a whole
 	doubted     *doubted        // guarded by mu; nil unless an answer waits to be confirmed
 }
 
@@ -64,8 +64,9 @@ func (u *updater) remember() {
 	if err := u.state.load(hostFile, &accepted); err != nil {
 		u.logger.Warn("starting without the last accepted report", "error", err)
 	}
+	known, problems := judge(known) // an earlier version may have saved it
 	u.mu.Lock()
-	u.known, u.accepted = known, accepted
+	u.known, u.accepted, u.problems = known, accepted, problems
 	u.status.InForce = len(known) > 0
 	u.mu.Unlock()
 	if len(known) > 0 {
@@ -174,9 +175,9 @@ func (u *updater) ask(ctx context.Context) error {
 	switch {
 	case now == was:
 	case err != nil:
-		u.logger.Error("the registry's answer is not complete: what was known goes on", "error", err)
+		u.logger.Error("the registry's answer is not complete: what was known goes on", event(EventRegistryFailed), "error", err)
 	default:
-		u.logger.Info("the registry answers again")
+		u.logger.Info("the registry answers again", event(EventRegistryRecovered))
 	}
 	return err
 }
@@ -203,10 +204,12 @@ func (u *updater) converse(ctx context.Context) error {
 		}
 	}
 	var answer []Assignment
+	began := time.Now()
 	err = recovered(func() (err error) {
 		answer, err = u.registry.Assignments(ctx, host)
 		return err
 	})
+	u.logAnswer(answer, time.Since(began), err)
 	if ctx.Err() != nil && err == nil {
 		err = ctx.Err()
 	}
@@ -258,7 +261,7 @@ func (u *updater) currentStatus() RegistryStatus {
 	if u.disowned != "" {
 		status.Problems = append(status.Problems, u.disowned)
 	}
-	status.Problems = append(status.Problems, u.rubbish...)
+	status.Problems = append(status.Problems, u.problems...)
 	if u.doubted != nil {
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}

@@ -132,6 +132,7 @@ func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
 			"namespace web: port 99999 is no port",
 			"namespace web is in the answer twice: the second one is ignored",
 			"ignored: the namespace is empty",
+			`namespace db: the interval of "m" is ignored: an interval of -1s is too short`,
 			`ignored: namespace "../../etc" contains '/'; namespaces consist of a-z A-Z 0-9 . _ -`,
 		}, w.Status().Registry.Problems)
 		w.pass(time.Second)

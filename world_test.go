@@ -54,10 +54,18 @@ func newWorld(t *testing.T, options ...agent.Option) *world {
 		runner:   agenttest.NewPluginRunner(),
 		log:      new(logLines),
 	}
-	a, err := agent.New(append([]agent.Option{
-		agent.WithRegistry(w.registry), agent.WithOutput(w.output), agent.WithPluginRunner(w.runner),
-		agent.WithHostname("h1"), agent.WithLogger(slog.New(slog.NewTextHandler(w.log, nil))),
-	}, options...)...)
+	own := []agent.Option{agent.WithHostname("h1"), agent.WithLogger(slog.New(slog.NewTextHandler(w.log, nil)))}
+	others := agent.PartsOf(options...)
+	if others.Registry == nil {
+		own = append(own, agent.WithRegistry(w.registry))
+	}
+	if others.Output == nil {
+		own = append(own, agent.WithOutput(w.output))
+	}
+	if others.PluginRunner == nil {
+		own = append(own, agent.WithPluginRunner(w.runner))
+	}
+	a, err := agent.New(append(own, options...)...)
 	require.NoError(t, err)
 	w.Agent = a
 	t.Cleanup(func() {

@@ -73,6 +73,70 @@ func TestFakePluginRunnerKeepsTheContract(t *testing.T) {
 	})
 }
 
+func TestFakeStoreKeepsTheContract(t *testing.T) {
+	disk := make(map[string]*agenttest.Store)
+	agenttest.TestStore(t, func(t *testing.T, dir string) agent.Store {
+		s := agenttest.NewStore()
+		if before := disk[dir]; before != nil {
+			s = before.Reopen()
+		}
+		disk[dir] = s
+		t.Cleanup(func() { require.Empty(t, s.Violations()) })
+		return s
+	})
+}
+
+func TestFakeStoreDropsTheOldestThatNobodyHasTaken(t *testing.T) {
+	s := agenttest.NewStore()
+	s.Limit(2)
+	batch := func(name string) []agent.Batch {
+		return []agent.Batch{{Namespace: "ns", Metrics: []agent.Metric{{Name: name, Value: 1.0}}}}
+	}
+	require.NoError(t, s.Put(t.Context(), batch("first")))
+	_, err := s.Next(t.Context())
+	require.NoError(t, err)
+	for _, name := range []string{"second", "third"} {
+		require.NoError(t, s.Put(t.Context(), batch(name)))
+	}
+	require.Equal(t, []agent.Loss{{Namespace: "ns", Reason: "spool_full", Points: 1}}, s.Losses())
+	require.Empty(t, s.Losses(), "each is told once")
+	require.NoError(t, s.Done(t.Context(), nil))
+	require.Error(t, s.Done(t.Context(), nil))
+	require.Equal(t, batch("third"), s.Batches())
+	require.Equal(t, []string{"Done was called without a Next before it"}, s.Violations())
+}
+
+func TestFakeCollectorKeepsTheContract(t *testing.T) {
+	agenttest.TestCollector(t, func(t *testing.T) agenttest.CollectorSubject {
+		c := agenttest.NewCollector(agent.Metric{Name: "m", Value: 1, Tags: map[string]string{"a": "b"}})
+		t.Cleanup(func() { require.Empty(t, c.Violations()) })
+		return agenttest.CollectorSubject{Collector: c, Hang: c.Hang, Mend: c.Heal}
+	})
+}
+
+// byPort measures each assigned port.
+type byPort struct{}
+
+func (byPort) CollectAssigned(_ context.Context, assignments []agent.Assignment) (batches []agent.Batch, err error) {
+	for _, a := range assignments {
+		b := agent.Batch{Namespace: a.Namespace}
+		for _, p := range a.Ports {
+			b.Metrics = append(b.Metrics, agent.Metric{Name: p.Name, Value: 1})
+		}
+		batches = append(batches, b)
+	}
+	return batches, nil
+}
+
+func TestSuiteOfCollectorsTakesThoseOfAssignments(t *testing.T) {
+	agenttest.TestCollector(t, func(*testing.T) agenttest.CollectorSubject {
+		return agenttest.CollectorSubject{
+			Assigned:    byPort{},
+			Assignments: []agent.Assignment{{Namespace: "web", Ports: []agent.Port{{Name: "PORT.http", Port: 80}}}},
+		}
+	})
+}
+
 // file is a writer that can be broken.
 type file struct {
 	mu      sync.Mutex

@@ -13,8 +13,9 @@
 //	points := output.WaitForNamed(t, "queue.depth", 1)
 //
 // And it has a contract suite for each interface, for whoever implements one:
-// [TestRegistry], [TestOutput] and [TestPluginRunner] check what the
-// interface's comments promise. The stock parts and the fakes pass them.
+// [TestRegistry], [TestOutput], [TestStore], [TestPluginRunner] and
+// [TestCollector] check what the interface's comments promise. The stock parts
+// and the fakes pass them.
 //
 // The fakes work inside the bubbles of testing/synctest, where hours pass in
 // no time; make them inside the bubble. They are safe for concurrent use.

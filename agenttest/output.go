@@ -184,7 +184,8 @@ func faults(b agent.Batch) (faults []string) {
 		fault("a batch for %s is empty", b.Namespace)
 	}
 	for _, m := range b.Metrics {
-		if err := m.Validate(); err != nil {
+		// Without its tags: those that the agent adds count for no metric's size.
+		if err := (agent.Metric{Name: m.Name, Value: m.Value}).Validate(); err != nil {
 			fault("metric %q cannot be sent: %v", m.Name, err)
 		}
 		switch m.Value.(type) {

@@ -40,7 +40,11 @@ func start(t *testing.T, name string, args ...string) *program {
 	binary := filepath.Join(t.TempDir(), name)
 	output, err := exec.CommandContext(building, "go", "build", "-o", binary, "./"+name).CombinedOutput()
 	require.NoError(t, err, "%s", output)
+	return run(t, binary, args...)
+}
 
+// run runs a program that is built.
+func run(t *testing.T, binary string, args ...string) *program {
 	running, cancel := context.WithTimeout(t.Context(), runLimit)
 	t.Cleanup(cancel)
 	p := &program{t: t, cmd: exec.CommandContext(running, binary, args...), temp: t.TempDir()}

@@ -1,6 +1,10 @@
 package examples_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/printer"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,10 +27,33 @@ func readmeBlock(t *testing.T, language string) string {
 	return block
 }
 
-func TestProgramOfTheReadmeBuilds(t *testing.T) {
-	source := write(t, "main.go", readmeBlock(t, "go"))
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "program"), source).CombinedOutput()
+// body returns the source of a function's body.
+func body(t *testing.T, file string, source any, function string) string {
+	files := token.NewFileSet()
+	parsed, err := parser.ParseFile(files, file, source, parser.ParseComments)
+	require.NoError(t, err)
+	for _, declared := range parsed.Decls {
+		if f, ok := declared.(*ast.FuncDecl); ok && f.Name.Name == function {
+			var text strings.Builder
+			require.NoError(t, printer.Fprint(&text, files, &printer.CommentedNode{Node: f.Body, Comments: parsed.Comments}))
+			return text.String()
+		}
+	}
+	require.FailNow(t, "no such function", function)
+	return ""
+}
+
+func TestProgramOfTheReadmeIsTheExampleOfThePackage(t *testing.T) {
+	require.Equal(t, body(t, "../example_test.go", nil, "Example"), body(t, "main.go", readmeBlock(t, "go"), "main"))
+}
+
+func TestProgramOfTheReadmeMeasuresItsQueue(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "program")
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, write(t, "main.go", readmeBlock(t, "go"))).CombinedOutput()
 	require.NoError(t, err, "%s", output)
+	p := run(t, binary)
+	waitFor(t, p.stdout, `^jobs\.waiting,host=\S+ value=1 \d+$`)
+	p.interrupt()
 }
 
 func TestConfigOfTheReadmeIsGood(t *testing.T) {

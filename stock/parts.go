@@ -77,6 +77,10 @@ func HostKinds(cfg HostConfig) []HostKind { return hostmetrics.Kinds(cfg) }
 func HostCollectors(cfg HostConfig) []agent.Option {
 	var options []agent.Option
 	for _, kind := range HostKinds(cfg) {
+		if kind.Assigned != nil {
+			options = append(options, agent.WithAssignmentCollector(kind.Name, kind.Every, kind.Assigned))
+			continue
+		}
 		options = append(options, agent.WithCollector(kind.Name, kind.Every, kind.Collector))
 	}
 	return options

@@ -80,10 +80,7 @@ func wantedKinds(config string, cfg stock.Config, names []string) ([]stock.HostK
 }
 
 // needsItems tells whether the registry says what of the kind to measure.
-func needsItems(kind stock.HostKind) bool {
-	_, needs := kind.Collector.(agent.AssignmentCollector)
-	return needs
-}
+func needsItems(kind stock.HostKind) bool { return kind.Assigned != nil }
 
 // collectOnce runs an agent until each of the kinds has been collected once,
 // so that what is printed is what an agent would send. It tells on standard
@@ -108,12 +105,8 @@ func collectOnce(c *call, cfg stock.Config, kinds []stock.HostKind, registry age
 	rest.Store(int64(len(kinds)))
 	onces := make([]*once, len(kinds))
 	for i, kind := range kinds {
-		onces[i] = &once{Collector: kind.Collector, done: done}
-		var collector agent.Collector = onces[i]
-		if needsItems(kind) {
-			collector = onceAssigned{onces[i]}
-		}
-		options = append(options, agent.WithCollector(kind.Name, time.Minute, collector))
+		onces[i] = &once{done: done}
+		options = append(options, onces[i].option(kind))
 	}
 	a, err := agent.New(options...)
 	if err != nil {
@@ -121,6 +114,9 @@ func collectOnce(c *call, cfg stock.Config, kinds []stock.HostKind, registry age
 	}
 	if err := a.Run(ctx); err != nil {
 		return false, err
+	}
+	for _, problem := range a.Status().Registry.Problems {
+		fmt.Fprintf(c.stderr, "agent collect: %s\n", problem)
 	}
 	complete = true
 	for i, kind := range kinds {
@@ -153,6 +149,9 @@ func (r *itemRegistry) Assignments(ctx context.Context, host agent.Host) ([]agen
 			fmt.Fprintf(r.stderr, "agent collect: ports and processes: %v\n", err)
 		}
 		for _, assignment := range assignments {
+			for _, problem := range assignment.Problems {
+				fmt.Fprintf(r.stderr, "agent collect: namespace %s: %s\n", assignment.Namespace, problem)
+			}
 			all.Ports = append(all.Ports, assignment.Ports...)
 			all.Processes = append(all.Processes, assignment.Processes...)
 		}
@@ -160,9 +159,8 @@ func (r *itemRegistry) Assignments(ctx context.Context, host agent.Host) ([]agen
 	return []agent.Assignment{all}, nil
 }
 
-// once is a collector that collects only once.
+// once lets a collector collect only once.
 type once struct {
-	agent.Collector
 	done func() // called after the first collection
 
 	mu  sync.Mutex
@@ -195,20 +193,29 @@ func (o *once) failure() error {
 	return o.err
 }
 
-func (o *once) Collect(ctx context.Context) (metrics []agent.Metric, err error) {
-	o.do(func() error {
-		metrics, err = o.Collector.Collect(ctx)
-		return err
-	})
-	return metrics, err
+// option returns the option for the kind's collector.
+func (o *once) option(kind stock.HostKind) agent.Option {
+	if needsItems(kind) {
+		return agent.WithAssignmentCollector(kind.Name, time.Minute, onceAssigned{o, kind.Assigned})
+	}
+	return agent.WithCollector(kind.Name, time.Minute, agent.CollectorFunc(func(ctx context.Context) (metrics []agent.Metric, err error) {
+		o.do(func() error {
+			metrics, err = kind.Collector.Collect(ctx)
+			return err
+		})
+		return metrics, err
+	}))
 }
 
-// onceAssigned is once for a collector whose items the registry names.
-type onceAssigned struct{ *once }
+// onceAssigned is a collector whose items the registry names, once.
+type onceAssigned struct {
+	once      *once
+	collector agent.AssignmentCollector
+}
 
 func (o onceAssigned) CollectAssigned(ctx context.Context, assignments []agent.Assignment) (batches []agent.Batch, err error) {
-	o.do(func() error {
-		batches, err = o.Collector.(agent.AssignmentCollector).CollectAssigned(ctx, assignments)
+	o.once.do(func() error {
+		batches, err = o.collector.CollectAssigned(ctx, assignments)
 		return err
 	})
 	return batches, err

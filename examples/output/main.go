@@ -36,7 +36,7 @@ func run(ctx context.Context, address, namespace string) error {
 		return errors.New("the namespace is empty: give one with -ns")
 	}
 	options := append(stock.HostCollectors(stock.HostConfig{}),
-		agent.WithRegistry(static{{Namespace: namespace}}),
+		agent.WithRegistry(agent.StaticRegistry(namespace)),
 		agent.WithOutput(&influx{url: address}),
 		agent.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))),
 	)
@@ -46,8 +46,3 @@ func run(ctx context.Context, address, namespace string) error {
 	}
 	return a.Run(ctx)
 }
-
-// static is a registry that always answers the same.
-type static []agent.Assignment
-
-func (s static) Assignments(context.Context, agent.Host) ([]agent.Assignment, error) { return s, nil }

@@ -122,7 +122,7 @@ func (d *drainer[T]) attempt(group []Batch[T]) (points int, err error) {
 		s.reason = refusal.Reason
 		d.said.add(whole.Namespace, refusal, dropped)
 	}
-	d.kept.Add(-int64(n))
+	d.removed(n)
 	d.ledger.book(whole.Namespace, s)
 	return n, nil
 }

@@ -85,7 +85,7 @@ func (e *Engine[T]) Add(b Batch[T]) {
 	e.mu.Unlock()
 	e.bookLosses(dropped)
 	if say {
-		e.log.Warn("the buffer is full: the oldest points are dropped until the output takes points again", "limit", e.limit)
+		e.log.Warn("the buffer is full: the oldest points are dropped until the output takes points again", "event", "buffer_full", "limit", e.limit)
 	}
 }
 

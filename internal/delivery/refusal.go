@@ -71,7 +71,7 @@ type refusalLog struct {
 func (l *refusalLog) add(namespace string, refusal *Refusal, points int) {
 	if l.isNew(namespace+" "+refusal.Reason, time.Now()) {
 		l.log.Error("the output refused points: they are dropped, and so are others like them",
-			"namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
+			"event", "points_refused", "namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
 	}
 }
 

@@ -233,9 +233,23 @@ func (s *storage[T]) stored(p *putting[T]) {
 			points += len(n.points)
 		}
 	}
-	s.kept.Add(int64(points))
+	s.added(points)
 	if p.waited {
 		s.ledger.book(p.namespace, step{accepted: points})
+	}
+}
+
+// added counts points that the store keeps, and removed those that it does not
+// keep any more. The log tells when it is in use.
+func (s *storage[T]) added(points int) {
+	if kept := s.kept.Add(int64(points)); points > 0 && kept == int64(points) {
+		s.log.Debug("points go to the store", "event", "store_used", "points", points)
+	}
+}
+
+func (s *storage[T]) removed(points int) {
+	if kept := s.kept.Add(-int64(points)); points > 0 && kept == 0 {
+		s.log.Debug("the store is empty", "event", "store_emptied")
 	}
 }
 
@@ -269,7 +283,7 @@ func (s *storage[T]) result(rewind bool, rest []Batch[T]) error {
 func (s *storage[T]) bookLosses() {
 	losses := s.store.Losses()
 	for _, loss := range losses {
-		s.kept.Add(-int64(loss.Points))
+		s.removed(loss.Points)
 	}
 	s.Engine.bookLosses(losses)
 }

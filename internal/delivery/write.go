@@ -136,7 +136,7 @@ func (e *Engine[T]) up(started time.Time) {
 	if !e.breaker.succeeded(started) {
 		return
 	}
-	e.log.Info("the output takes points again", "waiting", e.ledger.waiting())
+	e.log.Info("the output takes points again", "event", "output_up", "waiting", e.ledger.waiting())
 	if e.storage != nil {
 		e.storage.wake()
 	}
@@ -151,7 +151,7 @@ func (e *Engine[T]) down(started time.Time, err error) {
 	if e.storage != nil {
 		where = "on disk"
 	}
-	e.log.Warn("the output takes no points: they wait "+where, "error", err)
+	e.log.Warn("the output takes no points: they wait "+where, "event", "output_down", "error", err)
 }
 
 // forgetPoints takes entries out of the buffer's figure.

@@ -29,10 +29,10 @@ func FakeFileSystems(kinds []Kind, probe func(path string, write bool) (space Sp
 // SkipFirstGap makes the first Collect of the kinds take one reading.
 func SkipFirstGap(kinds []Kind) {
 	for _, k := range kinds {
-		switch c := k.Collector.(type) {
-		case *rates:
+		if c, ok := k.Collector.(*rates); ok {
 			c.ready = true
-		case *processes:
+		}
+		if c, ok := k.Assigned.(*processes); ok {
 			c.ready = true
 		}
 	}

@@ -58,7 +58,7 @@ func FuzzKernelFiles(f *testing.F) {
 		hostmetrics.SkipFirstGap(kinds)
 		for _, content := range []string{before, after} {
 			write(t, filepath.Join(root, file), content)
-			for _, m := range measure(t, kinds, kind) {
+			for _, m := range measure(t, find(t, kinds, kind)) {
 				requirePossible(t, m)
 			}
 		}
@@ -66,14 +66,14 @@ func FuzzKernelFiles(f *testing.F) {
 }
 
 // measure collects one kind. Errors belong to contents that are none.
-func measure(t *testing.T, kinds []hostmetrics.Kind, kind string) []agent.Metric {
-	c := collector(t, kinds, kind)
-	metrics, _ := c.Collect(t.Context())
-	if c, ok := c.(agent.AssignmentCollector); ok {
-		batches, _ := c.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{processItem("nginx", "/usr/sbin/nginx")}}})
-		for _, b := range batches {
-			metrics = append(metrics, b.Metrics...)
-		}
+func measure(t *testing.T, k hostmetrics.Kind) (metrics []agent.Metric) {
+	if k.Collector != nil {
+		metrics, _ = k.Collector.Collect(t.Context())
+		return metrics
+	}
+	batches, _ := k.Assigned.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{processItem("nginx", "/usr/sbin/nginx")}}})
+	for _, b := range batches {
+		metrics = append(metrics, b.Metrics...)
 	}
 	return metrics
 }

@@ -53,8 +53,10 @@ type Kind struct {
 	Name string
 	// Every is the default interval.
 	Every time.Duration
-	// Collector of PORT and PROC is an [agent.AssignmentCollector].
+	// Collector measures the kind; nil where Assigned does.
 	Collector agent.Collector
+	// Assigned measures what the registry names item by item, for PORT and PROC.
+	Assigned agent.AssignmentCollector
 }
 
 // KindNames returns the names of all kinds, also of those that this system does

@@ -43,24 +43,18 @@ func lines(metrics []agent.Metric) []string {
 	return l
 }
 
+func find(tb testing.TB, kinds []hostmetrics.Kind, kind string) hostmetrics.Kind {
+	i := slices.IndexFunc(kinds, func(k hostmetrics.Kind) bool { return k.Name == kind })
+	require.GreaterOrEqual(tb, i, 0, "there is no kind %s", kind)
+	return kinds[i]
+}
+
 func collector(t *testing.T, kinds []hostmetrics.Kind, kind string) agent.Collector {
-	for _, k := range kinds {
-		if k.Name == kind {
-			return k.Collector
-		}
-	}
-	require.FailNow(t, "no such kind", kind)
-	return nil
+	return find(t, kinds, kind).Collector
 }
 
 func assigned(tb testing.TB, kinds []hostmetrics.Kind, kind string) agent.AssignmentCollector {
-	for _, k := range kinds {
-		if k.Name == kind {
-			return k.Collector.(agent.AssignmentCollector)
-		}
-	}
-	require.FailNow(tb, "no such kind", kind)
-	return nil
+	return find(tb, kinds, kind).Assigned
 }
 
 func write(t *testing.T, path, content string) {

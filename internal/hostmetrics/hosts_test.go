@@ -61,8 +61,8 @@ func compareWithGolden(t *testing.T, host string) {
 	})
 	var got strings.Builder
 	for _, k := range kinds {
-		if k.Name == "TIME" {
-			continue // asks the network
+		if k.Name == "TIME" || k.Collector == nil {
+			continue // asks the network, or is told what to measure
 		}
 		w.show("before")
 		_, firstErr := k.Collector.Collect(context.Background())

@@ -4,16 +4,16 @@ import "time"
 
 func systemKinds(c Config) []Kind {
 	return []Kind{
-		{"CPU", 10 * time.Second, newCPU(c.Root)},
-		{"MEM", 10 * time.Second, newMem(c.Root)},
-		{"DISK", 10 * time.Second, newDisk(c.Root)},
-		{"NET", 10 * time.Second, newNetwork(c.Root, c.InterfacePrefixes)},
-		{"FS", 300 * time.Second, newFilesystems(c)},
-		{"KERNEL", 300 * time.Second, newLogins(c)},
-		{"TIME", 300 * time.Second, newClock(c)},
-		{"DEV", 300 * time.Second, newHardware(c.Root)},
-		{"COREDUMP", 60 * time.Second, newCoredumps(c)},
-		{"PROC", 60 * time.Second, newProcesses(c.Root)},
-		{"PORT", 60 * time.Second, ports{}},
+		{Name: "CPU", Every: 10 * time.Second, Collector: newCPU(c.Root)},
+		{Name: "MEM", Every: 10 * time.Second, Collector: newMem(c.Root)},
+		{Name: "DISK", Every: 10 * time.Second, Collector: newDisk(c.Root)},
+		{Name: "NET", Every: 10 * time.Second, Collector: newNetwork(c.Root, c.InterfacePrefixes)},
+		{Name: "FS", Every: 300 * time.Second, Collector: newFilesystems(c)},
+		{Name: "KERNEL", Every: 300 * time.Second, Collector: newLogins(c)},
+		{Name: "TIME", Every: 300 * time.Second, Collector: newClock(c)},
+		{Name: "DEV", Every: 300 * time.Second, Collector: newHardware(c.Root)},
+		{Name: "COREDUMP", Every: 60 * time.Second, Collector: newCoredumps(c)},
+		{Name: "PROC", Every: 60 * time.Second, Assigned: newProcesses(c.Root)},
+		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{}},
 	}
 }

@@ -13,10 +13,10 @@ import (
 // be measured right is absent: of CPU, everything but the sign of life.
 func systemKinds(c Config) []Kind {
 	return []Kind{
-		{"CPU", 10 * time.Second, agent.CollectorFunc(alive)},
-		{"TIME", 300 * time.Second, newClock(c)},
-		{"COREDUMP", 60 * time.Second, newCoredumps(c)},
-		{"PORT", 60 * time.Second, ports{}},
+		{Name: "CPU", Every: 10 * time.Second, Collector: agent.CollectorFunc(alive)},
+		{Name: "TIME", Every: 300 * time.Second, Collector: newClock(c)},
+		{Name: "COREDUMP", Every: 60 * time.Second, Collector: newCoredumps(c)},
+		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{}},
 	}
 }
 

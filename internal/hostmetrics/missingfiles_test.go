@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/hostmetrics"
 	"github.com/stretchr/testify/require"
 )
@@ -121,14 +120,7 @@ func measureMoments(t *testing.T, dir string) (got map[string][]string) {
 func collectEach(t *testing.T, kinds []hostmetrics.Kind) map[string][]string {
 	byName := make(map[string][]string)
 	for _, k := range kinds {
-		metrics, _ := k.Collector.Collect(t.Context())
-		if c, ok := k.Collector.(agent.AssignmentCollector); ok {
-			batches, _ := c.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{processItem("nginx", "/usr/sbin/nginx")}}})
-			for _, b := range batches {
-				metrics = append(metrics, b.Metrics...)
-			}
-		}
-		for _, m := range metrics {
+		for _, m := range measure(t, k) {
 			name := strings.Replace(m.Name, "PROC.nginx", "NAME", 1)
 			byName[name] = append(byName[name], line(m))
 		}

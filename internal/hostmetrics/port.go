@@ -22,9 +22,6 @@ type ports struct{}
 
 var _ agent.AssignmentCollector = ports{}
 
-// Collect returns nothing: without assignments there is nothing to try.
-func (ports) Collect(context.Context) ([]agent.Metric, error) { return nil, nil }
-
 // attempt is one connection, for all items that want the same.
 type attempt struct {
 	port    int

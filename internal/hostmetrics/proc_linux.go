@@ -52,9 +52,6 @@ func newProcesses(root string) *processes {
 	}
 }
 
-// Collect returns nothing: without assignments there is nothing to look for.
-func (*processes) Collect(context.Context) ([]agent.Metric, error) { return nil, nil }
-
 // CollectAssigned measures the programs of all assignments.
 func (c *processes) CollectAssigned(ctx context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
 	wanted := c.programs(assignments)

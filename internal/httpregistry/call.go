@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/lodastack/agent/internal/nonfinite"
 )
 
 // Bounds of what an answer may cost.
@@ -127,7 +129,11 @@ func messageOf(answer []byte) string {
 // open takes the data out of its envelope.
 func open(answer []byte) (json.RawMessage, error) {
 	var e envelope
-	if err := json.Unmarshal(answer, &e); err != nil {
+	err := json.Unmarshal(answer, &e)
+	if err != nil && json.Unmarshal(nonfinite.Replace(answer, `"NaN"`), &e) == nil {
+		err = nil // one bad number must cost one item, not all of them
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the answer is no registry's: it begins with %s: %w", beginning(answer), err)
 	}
 	if e.Status == nil {

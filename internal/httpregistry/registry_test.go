@@ -446,6 +446,27 @@ func TestByteOrderMarkBeforeAnAnswerIsSkipped(t *testing.T) {
 	require.Equal(t, []string{"web"}, namespaces(assignments))
 }
 
+func TestNaNInAnAnswerCostsOneItem(t *testing.T) {
+	server, registry := start(t, nil)
+	server.SetNamespace("web", "id")
+	server.SetFault(func(good http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("ns") == "" {
+				good.ServeHTTP(w, r)
+				return
+			}
+			_, _ = io.WriteString(w, `{"httpstatus":200,"data":[
+				{"measurement_type":"CPU","interval":NaN},{"measurement_type":"MEM","interval":-Infinity},
+				{"measurement_type":"NET","interval":"20"}],"msg":""}`)
+		})
+	})
+	assignments, err := registry.Assignments(t.Context(), host())
+	require.NoError(t, err)
+	require.Equal(t, map[string]time.Duration{"NET": 20 * time.Second}, assignments[0].Intervals)
+	require.Len(t, assignments[0].Problems, 2)
+	require.Contains(t, assignments[0].Problems[0], `item 1, CPU "": its interval "NaN" is not a whole number`)
+}
+
 // bodyOnly is an answer whose status has been written already.
 type bodyOnly struct{ http.ResponseWriter }
 

@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/repopath"
+	"github.com/lodastack/agent/internal/topic"
+)
+
+// pluginPrefix begins the name of every plugin.
+const pluginPrefix = "PLUGIN."
+
+// maxProblems bounds the problems of one assignment, and those of one answer.
+const maxProblems = 100
+
+// judge returns what of a registry's answer makes sense, sorted by namespace. A
+// bad item becomes a problem of its namespace, a bad namespace one of the answer.
+func judge(answer []Assignment) (good []Assignment, problems []string) {
+	for _, assignment := range answer {
+		if err := topic.CheckNamespace("", assignment.Namespace); err != nil {
+			problems = append(problems, fmt.Sprintf("ignored: %v", err))
+			continue
+		}
+		good = append(good, judgeItems(assignment))
+	}
+	slices.SortStableFunc(good, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
+	good = slices.CompactFunc(good, func(a, b Assignment) bool {
+		if a.Namespace != b.Namespace {
+			return false
+		}
+		problems = append(problems, fmt.Sprintf("namespace %s is in the answer twice: the second one is ignored", a.Namespace))
+		return true
+	})
+	return good, bounded(problems)
+}
+
+// judgeItems returns the assignment without the items that make no sense. It
+// changes nothing that belongs to the registry.
+func judgeItems(a Assignment) Assignment {
+	var problems []string
+	bad := func(what, name string, err error) bool {
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("%s %.100q is ignored: %v", what, name, err))
+		}
+		return err != nil
+	}
+	a.Intervals = maps.Clone(a.Intervals)
+	for _, kind := range slices.Sorted(maps.Keys(a.Intervals)) {
+		if bad("the interval of", kind, checkInterval(a.Intervals[kind], 1)) {
+			delete(a.Intervals, kind)
+		}
+	}
+	a.Plugins = slices.DeleteFunc(slices.Clone(a.Plugins), func(p Plugin) bool {
+		return bad("plugin", p.Name, checkPlugin(a.Namespace, p))
+	})
+	for i := range a.Plugins {
+		a.Plugins[i].Namespace = a.Namespace
+	}
+	a.Ports = slices.DeleteFunc(slices.Clone(a.Ports), func(p Port) bool { return bad("port", p.Name, checkPort(p)) })
+	a.Processes = slices.DeleteFunc(slices.Clone(a.Processes), func(p Process) bool {
+		return bad("process", p.Name, checkProcess(p))
+	})
+	a.Problems = slices.Concat(a.Problems, bounded(problems))
+	return a
+}
+
+// bounded returns problems, or the first of many and how many more there are.
+func bounded(problems []string) []string {
+	if len(problems) <= maxProblems {
+		return problems
+	}
+	return append(problems[:maxProblems:maxProblems], fmt.Sprintf("and %d more problems", len(problems)-maxProblems))
+}
+
+func checkPlugin(namespace string, p Plugin) error {
+	name, prefixed := strings.CutPrefix(p.Name, pluginPrefix)
+	if !prefixed {
+		return errors.New("its name does not begin with " + pluginPrefix)
+	}
+	if !repopath.ValidName(namespace) {
+		return errors.New("its namespace cannot be the name of a directory")
+	}
+	if p.Namespace != "" && p.Namespace != namespace {
+		return fmt.Errorf("it is assigned to namespace %s and says that it is of %.100q", namespace, p.Namespace)
+	}
+	if len(name) > maxPluginName {
+		return fmt.Errorf("its name has %d characters; %d is the most", len(name), maxPluginName)
+	}
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := repopath.Check(p.Repo); err != nil {
+		return fmt.Errorf("its repository %.100q: %w", p.Repo, err)
+	}
+	if err := pluginargs.Check(p.Args); err != nil {
+		return err
+	}
+	return checkInterval(p.Interval, 0)
+}
+
+func checkPort(p Port) error {
+	if p.Port < 1 || p.Port > 65535 {
+		return fmt.Errorf("port %d is not between 1 and 65535", p.Port)
+	}
+	if p.Timeout < 0 {
+		return fmt.Errorf("its timeout of %s is negative", p.Timeout)
+	}
+	return checkName(p.Name)
+}
+
+func checkProcess(p Process) error {
+	if !path.IsAbs(p.Path) {
+		return fmt.Errorf("its executable %.100q is no absolute path", p.Path)
+	}
+	return checkName(p.Name)
+}
+
+func checkInterval(interval, least time.Duration) error {
+	if interval < least {
+		return fmt.Errorf("an interval of %s is too short", interval)
+	}
+	return nil
+}

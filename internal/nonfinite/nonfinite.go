@@ -1,0 +1,20 @@
+// Package nonfinite replaces the words NaN, Infinity and -Infinity in what is
+// JSON but for them. Python and others print them for numbers that JSON cannot
+// write, and readers of JSON refuse the whole text for one of them.
+package nonfinite
+
+import "regexp"
+
+// words finds strings, to leave them alone, and the words.
+var words = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b`)
+
+// Replace returns text with by, which is JSON, in the place of each of the words
+// outside of strings.
+func Replace(text []byte, by string) []byte {
+	return words.ReplaceAllFunc(text, func(found []byte) []byte {
+		if found[0] == '"' {
+			return found
+		}
+		return []byte(by)
+	})
+}
