@@ -1,0 +1,260 @@
+package delivery_test
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/delivery"
+)
+
+func TestAnOutageIsLoggedOnceAndSoIsItsEnd(t *testing.T) {
+	for where, s := range map[string]*store{"in memory": nil, "on disk": {}} {
+		t.Run(where, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, s)
+				e.Add(batch{"ns", []int{0}})
+				e.settle()
+				require.Zero(t, e.log.count("event=output_up"), "it was never away")
+				e.output.set(away)
+				for i := range 10 {
+					e.Add(batch{"ns", []int{i}})
+					time.Sleep(10 * time.Second)
+				}
+				require.Equal(t, 1, e.log.count("event=output_down"))
+				require.Equal(t, 1, e.log.count("they wait "+where))
+				e.output.set(nil)
+				e.settle()
+				require.Equal(t, 1, e.log.count("event=output_up"))
+				e.close()
+			})
+		})
+	}
+}
+
+func TestStateTellsSinceWhenAndWhyTheOutputIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		_, cause := e.State()
+		require.NoError(t, cause)
+		time.Sleep(time.Hour)
+		e.output.set(away)
+		began := time.Now()
+		require.NoError(t, e.write(1))
+		time.Sleep(time.Hour)
+		since, cause := e.State()
+		require.Equal(t, errAway, cause)
+		require.Equal(t, began, since)
+
+		e.output.set(nil)
+		back := time.Now()
+		e.settle()
+		since, cause = e.State()
+		require.NoError(t, cause)
+		require.WithinDuration(t, back, since, time.Second)
+		e.close()
+	})
+}
+
+func TestAWriteThatFailsAfterLaterOnesSucceededSpeaksOnlyForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(func(_ context.Context, b batch) error {
+			if b.Namespace != "slow" {
+				return nil
+			}
+			time.Sleep(500 * time.Millisecond)
+			return errAway
+		})
+		var slow sync.WaitGroup
+		slow.Go(func() { _ = e.Write(context.Background(), batch{"slow", []int{1}}) })
+		time.Sleep(100 * time.Millisecond)
+		require.NoError(t, e.write(2))
+		slow.Wait()
+		_, cause := e.State()
+		require.NoError(t, cause)
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestARefusalDoesNotSayThatTheOutputIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		require.NoError(t, e.write(7))
+		e.output.set(refuse(7))
+		e.settle()
+		require.Equal(t, map[string]int64{"bad": 1}, e.account().Dropped)
+		_, cause := e.State()
+		require.Equal(t, errAway, cause)
+		require.NoError(t, e.write(1))
+		_, cause = e.State()
+		require.NoError(t, cause)
+		e.close()
+	})
+}
+
+func TestNewPointsDoNotEachTryAnOutputThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		for i := range 1000 {
+			require.NoError(t, e.write(i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.LessOrEqual(t, e.output.count(), 10*(1+2)+10, "in 10 s: one of them a second, and the drainer's")
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestANewPointFindsOutThatTheOutputIsBackWhileTheDrainerHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		require.NoError(t, e.Write(t.Context(), batch{"hung", []int{1}}))
+		e.output.set(func(ctx context.Context, b batch) error {
+			if b.Namespace == "hung" {
+				return hung(ctx, b)
+			}
+			return nil
+		})
+		began := time.Now()
+		for !slices.Contains(e.output.points(), 2) {
+			require.Less(t, time.Since(began), 2*time.Second)
+			require.NoError(t, e.write(2))
+			time.Sleep(50 * time.Millisecond)
+		}
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestWhoWaitsOnlyForAShortTimeHasHalfOfItLeftForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(hung)
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		require.NoError(t, e.Write(ctx, batch{"ns", []int{1}}))
+		require.Equal(t, 200*time.Millisecond, time.Since(began))
+		require.Equal(t, 1, e.store.kept())
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestWritersOfManyNamespacesShareTheWritesOfTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{slow: 10 * time.Millisecond})
+		e.output.set(away)
+		require.NoError(t, e.write(0))
+		before := e.store.puts
+		var writers sync.WaitGroup
+		for i := range 50 {
+			writers.Go(func() { _ = e.Write(context.Background(), batch{strconv.Itoa(i), []int{i}}) })
+		}
+		writers.Wait()
+		require.Equal(t, 51, e.store.kept())
+		require.LessOrEqual(t, e.store.puts-before, 3)
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestAttemptsAreSoonAgainInANewOutage(t *testing.T) {
+	for name, s := range map[string]*store{"of the lane": nil, "of the drainer": {}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, s)
+				for range 2 {
+					e.output.set(away)
+					e.Add(batch{"ns", []int{1}})
+					before := e.output.count()
+					time.Sleep(700 * time.Millisecond)
+					require.GreaterOrEqual(t, e.output.count()-before, 3)
+					e.settle()
+					e.output.set(nil)
+					e.settle()
+					require.Zero(t, e.account().Waiting)
+				}
+				e.close()
+			})
+		})
+	}
+}
+
+func TestPointsThatAreStoredOrDeliveredLeaveRoomInTheBuffer(t *testing.T) {
+	for name, answer := range map[string]answer{"stored": away, "delivered": nil, "refused": refuse(1)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, &store{})
+				e.output.set(answer)
+				for range 5 {
+					e.Add(batch{"ns", slices.Repeat([]int{1}, 600)}) // the buffer takes 1000
+					time.Sleep(time.Second)
+				}
+				require.Zero(t, e.account().Dropped[delivery.DroppedBufferFull])
+				e.output.set(nil)
+				e.settle()
+				e.close()
+			})
+		})
+	}
+}
+
+func TestAFullBufferIsLoggedOnceUntilThereWasRoomAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		for outage := 1; outage <= 2; outage++ {
+			e.output.set(away)
+			for i := range 5 {
+				e.Add(batch{"ns", slices.Repeat([]int{i}, 400)})
+				time.Sleep(10 * time.Second)
+			}
+			require.Equal(t, outage, e.log.count("event=buffer_full"))
+			require.Equal(t, int64(outage*3*400), e.account().Dropped[delivery.DroppedBufferFull])
+			e.output.set(nil)
+			e.settle()
+			e.Add(batch{"ns", []int{1}})
+			e.settle()
+		}
+		require.Equal(t, slices.Concat([]int{1, 1}, slices.Repeat([]int{3}, 800), slices.Repeat([]int{4}, 800)), e.output.points(), "the oldest were dropped")
+		e.close()
+	})
+}
+
+func TestOldestTellsSinceWhenTheOldestBatchWaitsInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		require.Zero(t, e.Oldest())
+		e.output.set(hung)
+		e.Add(batch{"a", []int{1}})
+		e.Add(batch{"b", []int{1}})
+		synctest.Wait()
+		require.Zero(t, e.Oldest(), "both are being written")
+		time.Sleep(time.Second)
+		oldest := time.Now()
+		e.Add(batch{"b", []int{2}})
+		time.Sleep(time.Second)
+		e.Add(batch{"a", []int{2}})
+		require.Equal(t, oldest, e.Oldest())
+		e.output.set(nil)
+		e.settle()
+		require.Zero(t, e.Oldest())
+		e.close()
+	})
+}
