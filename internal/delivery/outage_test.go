@@ -110,7 +110,7 @@ func TestNewPointsDoNotEachTryAnOutputThatIsDown(t *testing.T) {
 			require.NoError(t, e.write(i))
 			time.Sleep(10 * time.Millisecond)
 		}
-		require.LessOrEqual(t, e.output.count(), 10*(1+2)+10, "in 10 s: one of them a second, and the drainer's")
+		require.LessOrEqual(t, e.output.count(), 50, "in 10 s: one of them a second, and the drainer's two to four")
 		e.output.set(nil)
 		e.settle()
 		e.close()
