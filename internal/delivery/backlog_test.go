@@ -199,6 +199,30 @@ func TestStoreThatCannotRemoveWhatIsDeliveredIsAskedAgainAndNothingIsWrittenTwic
 	})
 }
 
+func TestBatchesOfTheStoreAreNotChanged(t *testing.T) {
+	backlog := []batch{{"ns", make([]int, 2500)}} // is written in three parts
+	require.Len(t, backlogOf(t, backlog...), 3)
+	require.Len(t, backlog[0].Points, 2500)
+}
+
+func TestStoreThatCannotBeReadIsLeftAloneForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		e.store.setFailing("Next", errors.New("too many open files"))
+		for i := range 100 {
+			require.NoError(t, e.write(i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		_, nexts := e.store.calls()
+		require.LessOrEqual(t, nexts, 5, "in a second")
+		e.store.setFailing("", nil)
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
 func TestAReadErrorThatComesBackIsLoggedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, &store{})

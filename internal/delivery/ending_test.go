@@ -130,7 +130,9 @@ func earlierRun(t *testing.T) (dir string) {
 func TestAccountsOfEarlierRunsAreKeptByAnEngineThatNeverStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := earlierRun(t)
-		newEngine(t, nil, dir).close()
+		e := newEngine(t, nil, dir)
+		e.close()
+		require.Zero(t, e.log.count("level=WARN"))
 		require.Equal(t, delivery.Account{Accepted: 1, Delivered: 1}, newEngine(t, nil, dir).account())
 	})
 }

@@ -57,8 +57,8 @@ func (o *output) write(ctx context.Context, b batch) error {
 	o.attempts++
 	answer := o.answer
 	o.mu.Unlock()
-	var err error
-	if answer != nil {
+	err := ctx.Err()
+	if err == nil && answer != nil {
 		err = answer(ctx, b)
 	}
 	o.mu.Lock()
@@ -100,7 +100,7 @@ type store struct {
 	losses  []delivery.Loss
 	fail    map[string]error // by method; guarded by mu
 	puts    int
-	dones   int
+	nexts   int
 }
 
 func (s *store) failing(method string) error {
@@ -136,6 +136,9 @@ func (s *store) Put(_ context.Context, batches []batch) error {
 }
 
 func (s *store) Next(context.Context) ([]batch, error) {
+	s.mu.Lock()
+	s.nexts++
+	s.mu.Unlock()
 	if err := s.failing("Next"); err != nil {
 		return nil, err
 	}
@@ -145,9 +148,9 @@ func (s *store) Next(context.Context) ([]batch, error) {
 	if len(next) == 0 {
 		return nil, nil
 	}
-	piece := slices.Clone(next[:min(len(next), max(s.atOnce, 1))])
-	s.pieces = append(s.pieces, len(piece))
-	return piece, nil
+	n := min(len(next), max(s.atOnce, 1))
+	s.pieces = append(s.pieces, n)
+	return next[:n:n], nil
 }
 
 // read returns how many batches Next has returned. The lock is held.
@@ -164,7 +167,6 @@ func (s *store) Done(_ context.Context, rest []batch) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dones++
 	s.batches = append(slices.Clone(s.batches[s.pieces[0]:]), rest...)
 	s.pieces = s.pieces[1:]
 	return nil
@@ -185,6 +187,13 @@ func (s *store) Losses() []delivery.Loss {
 }
 
 func (s *store) Close(context.Context) error { return nil }
+
+// calls returns how often Put and Next were called.
+func (s *store) calls() (puts, nexts int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.puts, s.nexts
+}
 
 func (s *store) kept() int {
 	s.mu.Lock()

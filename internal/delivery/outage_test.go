@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -91,13 +92,15 @@ func TestARefusalDoesNotSayThatTheOutputIsBack(t *testing.T) {
 		e.output.set(away)
 		require.NoError(t, e.write(7))
 		e.output.set(refuse(7))
-		e.settle()
+		time.Sleep(200 * time.Millisecond)
 		require.Equal(t, map[string]int64{"bad": 1}, e.account().Dropped)
 		_, cause := e.State()
 		require.Equal(t, errAway, cause)
 		require.NoError(t, e.write(1))
 		_, cause = e.State()
 		require.NoError(t, cause)
+		puts, _ := e.store.calls()
+		require.Equal(t, 1, puts, "nothing was stored: the new point was tried")
 		e.close()
 	})
 }
@@ -161,17 +164,55 @@ func TestWritersOfManyNamespacesShareTheWritesOfTheStore(t *testing.T) {
 		e := start(t, &store{slow: 10 * time.Millisecond})
 		e.output.set(away)
 		require.NoError(t, e.write(0))
-		before := e.store.puts
+		before, _ := e.store.calls()
 		var writers sync.WaitGroup
 		for i := range 50 {
 			writers.Go(func() { _ = e.Write(context.Background(), batch{strconv.Itoa(i), []int{i}}) })
 		}
 		writers.Wait()
 		require.Equal(t, 51, e.store.kept())
-		require.LessOrEqual(t, e.store.puts-before, 3)
+		after, _ := e.store.calls()
+		require.LessOrEqual(t, after-before, 3)
 		e.output.set(nil)
 		e.settle()
 		e.close()
+	})
+}
+
+func TestWhatIsStoredGoesOnAtOnceWhenTheOutputTakesANewPoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		require.NoError(t, e.write(1))
+		e.settle()
+		e.output.set(nil)
+		require.NoError(t, e.write(2))
+		synctest.Wait() // no time passes
+		require.Equal(t, []int{1, 2}, e.output.points())
+		e.close()
+	})
+}
+
+func TestAttemptsAreSoonAgainAfterOneThatSucceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &output{answer: away}
+		e := delivery.New(delivery.Config[int]{Output: o.write, BufferSize: 5000, Logger: new(logText).logger()})
+		for range 3 {
+			e.Add(batch{"ns", make([]int, 800)}) // each is a write of its own
+		}
+		time.Sleep(time.Minute)
+		taken := make(chan bool)
+		o.set(func(context.Context, batch) error {
+			o.set(away)
+			close(taken)
+			return nil
+		})
+		<-taken
+		before := o.count()
+		time.Sleep(700 * time.Millisecond)
+		require.GreaterOrEqual(t, o.count()-before, 3)
+		o.set(nil)
+		require.NoError(t, e.Close(t.Context()))
 	})
 }
 
@@ -207,8 +248,15 @@ func TestPointsThatAreStoredOrDeliveredLeaveRoomInTheBuffer(t *testing.T) {
 					e.Add(batch{"ns", slices.Repeat([]int{1}, 600)}) // the buffer takes 1000
 					time.Sleep(time.Second)
 				}
+				e.output.set(away)
+				e.store.setFailing("Put", errors.New("no space left"))
+				for range 2 {
+					e.Add(batch{"ns", make([]int, 500)})
+					time.Sleep(time.Second)
+				}
 				require.Zero(t, e.account().Dropped[delivery.DroppedBufferFull])
 				e.output.set(nil)
+				e.store.setFailing("", nil)
 				e.settle()
 				e.close()
 			})
