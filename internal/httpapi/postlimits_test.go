@@ -208,8 +208,7 @@ func (l pipeListener) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-func (l pipeListener) Close() error { return nil }
-
+func (l pipeListener) Close() error   { return nil }
 func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 func TestSlowBodiesAreGivenUp(t *testing.T) {
