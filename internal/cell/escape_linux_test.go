@@ -74,7 +74,7 @@ func TestNothingIsStartedInPlaceOfAProcessThatIsKilled(t *testing.T) {
 			}()
 			res, err := w.Run(ctx, c)
 			require.ErrorIs(t, err, cell.ErrEnded)
-			require.Empty(t, res.Survivors)
+			<-res.Gone
 			require.NoFileExists(t, filepath.Join(c.Dir, "replaced"))
 		}
 	})
