@@ -99,12 +99,7 @@ func TestABacklogIsWrittenInSmallerPartsToAnOutputThatIsSlow(t *testing.T) {
 		e.output.set(away)
 		require.NoError(t, e.write(make([]int, 500)...))
 		e.output.set(func(ctx context.Context, b batch) error {
-			select {
-			case <-time.After(time.Duration(len(b.Points)) * 50 * time.Millisecond): // 1 s is for 20
-				return nil
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+			return slowly(time.Duration(len(b.Points))*50*time.Millisecond)(ctx, b) // 1 s is for 20
 		})
 		time.Sleep(3 * time.Minute)
 		require.Equal(t, int64(500), e.account().Delivered)
@@ -119,40 +114,62 @@ func TestAStoredPointThatTakesTheOutputSecondsIsWrittenAtLast(t *testing.T) {
 		e := start(t, &store{})
 		e.output.set(away)
 		require.NoError(t, e.write(1))
-		e.output.set(func(ctx context.Context, b batch) error {
-			select {
-			case <-time.After(7 * time.Second):
-				return nil
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		})
+		e.output.set(slowly(7 * time.Second))
 		e.settle()
 		require.Equal(t, []int{1}, e.output.points())
 		e.close()
 	})
 }
 
-func TestPartOfARefusedPieceThatFailsIsWrittenAgainAndTheRestIsNot(t *testing.T) {
+func TestAnOutageDoesNotWriteTheBacklogToTheStoreAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newEngine(t, &store{atOnce: 10, batches: []batch{
-			{"ns", []int{0, 1}}, {"ns", []int{2, 3}}, {"ns", []int{4, 5}}, {"ns", []int{6, 7}}, {"ns", []int{8, 9}},
-		}}, "")
-		failures := 0
-		e.output.set(func(ctx context.Context, b batch) error {
-			if !slices.Contains(b.Points, 3) && slices.Contains(b.Points, 6) && failures < 5 {
-				failures++
-				return errAway
-			}
-			return refuse(3)(ctx, b)
-		})
-		e.Start()
+		e := start(t, &store{})
+		e.output.set(away)
+		require.NoError(t, e.write(1))
 		e.settle()
-		require.Equal(t, 5, failures)
-		require.Equal(t, []int{0, 1, 4, 5, 6, 7, 8, 9}, e.output.points(), "each once")
-		require.Equal(t, delivery.Account{Accepted: 10, Delivered: 8, Dropped: map[string]int64{"bad": 2}}, e.account())
+		puts, _, dones := e.store.calls()
+		require.Equal(t, 1, puts)
+		require.Zero(t, dones)
+		e.output.set(nil)
+		e.settle()
 		e.close()
 	})
+}
+
+func TestLossesThatReadingTheStoreFindsAreCountedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{losses: []delivery.Loss{{Namespace: "ns", Reason: "damaged", Points: 2}}})
+		synctest.Wait()
+		require.Equal(t, delivery.Account{Accepted: 2, Dropped: map[string]int64{"damaged": 2}}, e.account())
+		e.close()
+	})
+}
+
+func TestPartOfARefusedPieceThatFailsIsWrittenAgainAndTheRestIsNot(t *testing.T) {
+	for name, failing := range map[string]int{"before the refused one": 0, "after it": 6} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEngine(t, &store{atOnce: 10, batches: []batch{
+					{"ns", []int{0, 1}}, {"ns", []int{2, 3}}, {"ns", []int{4, 5}}, {"ns", []int{6, 7}}, {"ns", []int{8, 9}},
+				}}, "")
+				var failures []time.Time
+				e.output.set(func(ctx context.Context, b batch) error {
+					if !slices.Contains(b.Points, 3) && slices.Contains(b.Points, failing) && len(failures) < 5 {
+						failures = append(failures, time.Now())
+						return errAway
+					}
+					return refuse(3)(ctx, b)
+				})
+				e.Start()
+				e.settle()
+				require.Len(t, failures, 5)
+				require.Len(t, slices.Compact(failures), 5, "there is a pause between attempts")
+				require.Equal(t, []int{0, 1, 4, 5, 6, 7, 8, 9}, e.output.points(), "each once")
+				require.Equal(t, delivery.Account{Accepted: 10, Delivered: 8, Dropped: map[string]int64{"bad": 2}}, e.account())
+				e.close()
+			})
+		})
+	}
 }
 
 // An output that takes everything but one namespace's batches is not down.
@@ -214,7 +231,7 @@ func TestStoreThatCannotBeReadIsLeftAloneForAWhile(t *testing.T) {
 			require.NoError(t, e.write(i))
 			time.Sleep(10 * time.Millisecond)
 		}
-		_, nexts := e.store.calls()
+		_, nexts, _ := e.store.calls()
 		require.LessOrEqual(t, nexts, 5, "in a second")
 		e.store.setFailing("", nil)
 		e.output.set(nil)

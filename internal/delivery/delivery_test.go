@@ -67,7 +67,7 @@ func TestCallerWhoLeftIsNotStored(t *testing.T) {
 		require.ErrorIs(t, e.Write(ctx, batch{"ns", []int{1}}), context.Canceled)
 		e.settle()
 		require.Zero(t, e.store.kept())
-		puts, _ := e.store.calls()
+		puts, _, _ := e.store.calls()
 		require.Zero(t, puts)
 		require.Zero(t, e.account())
 		e.close()

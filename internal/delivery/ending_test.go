@@ -13,11 +13,6 @@ import (
 	"github.com/lodastack/agent/internal/delivery"
 )
 
-// slowly answers nil after a time, whatever the context says.
-func slowly(d time.Duration) answer {
-	return func(context.Context, batch) error { time.Sleep(d); return nil }
-}
-
 func TestStopWritesWaitsForThoseUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, nil)
@@ -83,11 +78,27 @@ func TestPointsThatWaitForTheNextAttemptAreTriedAgainAtTheEnd(t *testing.T) {
 		e.output.set(away)
 		e.Add(batch{"ns", []int{1}})
 		e.settle() // attempts are seconds apart now
+		for attempts := e.output.count(); e.output.count() == attempts; {
+			time.Sleep(10 * time.Millisecond)
+		}
 		e.output.set(nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		require.NoError(t, e.Close(ctx))
 		require.Equal(t, delivery.Account{Accepted: 1, Delivered: 1}, e.account())
+	})
+}
+
+func TestPointsThatTheOutputDoesNotTakeByTheEndAreLostAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		e.output.set(away)
+		e.Add(batch{"ns", []int{1, 2}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorContains(t, e.Close(ctx), "did not take 2 points in time")
+		require.LessOrEqual(t, e.output.count(), 20, "there is a pause between attempts")
+		require.Equal(t, map[string]int64{delivery.DroppedShutdown: 2}, e.account().Dropped)
 	})
 }
 
@@ -128,11 +139,12 @@ func earlierRun(t *testing.T) (dir string) {
 }
 
 func TestAccountsOfEarlierRunsAreKeptByAnEngineThatNeverStarted(t *testing.T) {
+	t.Chdir(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
 		dir := earlierRun(t)
 		e := newEngine(t, nil, dir)
 		e.close()
-		require.Zero(t, e.log.count("level=WARN"))
+		requireEmpty(t, ".")
 		require.Equal(t, delivery.Account{Accepted: 1, Delivered: 1}, newEngine(t, nil, dir).account())
 	})
 }
@@ -155,7 +167,12 @@ func TestWithoutADirectoryNothingIsSaved(t *testing.T) {
 		e.settle()
 		e.close()
 	})
-	entries, err := os.ReadDir(".")
+	requireEmpty(t, ".")
+}
+
+func requireEmpty(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
 }

@@ -34,6 +34,18 @@ func hung(ctx context.Context, _ batch) error {
 	return context.Cause(ctx)
 }
 
+// slowly takes everything after a time.
+func slowly(d time.Duration) answer {
+	return func(ctx context.Context, _ batch) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // refuse refuses every batch that has the point, as a whole.
 func refuse(point int) answer {
 	return func(_ context.Context, b batch) error {
@@ -101,6 +113,7 @@ type store struct {
 	fail    map[string]error // by method; guarded by mu
 	puts    int
 	nexts   int
+	dones   int
 }
 
 func (s *store) failing(method string) error {
@@ -167,6 +180,7 @@ func (s *store) Done(_ context.Context, rest []batch) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.dones++
 	s.batches = append(slices.Clone(s.batches[s.pieces[0]:]), rest...)
 	s.pieces = s.pieces[1:]
 	return nil
@@ -188,11 +202,11 @@ func (s *store) Losses() []delivery.Loss {
 
 func (s *store) Close(context.Context) error { return nil }
 
-// calls returns how often Put and Next were called.
-func (s *store) calls() (puts, nexts int) {
+// calls returns how often Put, Next and Done were called.
+func (s *store) calls() (puts, nexts, dones int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.puts, s.nexts
+	return s.puts, s.nexts, s.dones
 }
 
 func (s *store) kept() int {

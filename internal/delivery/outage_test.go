@@ -67,19 +67,24 @@ func TestAWriteThatFailsAfterLaterOnesSucceededSpeaksOnlyForItself(t *testing.T)
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, &store{})
 		e.output.set(func(_ context.Context, b batch) error {
-			if b.Namespace != "slow" {
-				return nil
+			switch b.Namespace {
+			case "slow":
+				time.Sleep(500 * time.Millisecond)
+			case "slow and bad":
+				time.Sleep(500 * time.Millisecond)
+				return errAway
 			}
-			time.Sleep(500 * time.Millisecond)
-			return errAway
+			return nil
 		})
 		var slow sync.WaitGroup
-		slow.Go(func() { _ = e.Write(context.Background(), batch{"slow", []int{1}}) })
-		time.Sleep(100 * time.Millisecond)
-		require.NoError(t, e.write(2))
+		for _, namespace := range []string{"slow", "slow and bad", "quick"} {
+			slow.Go(func() { _ = e.Write(context.Background(), batch{namespace, []int{1}}) })
+			time.Sleep(100 * time.Millisecond)
+		}
 		slow.Wait()
 		_, cause := e.State()
 		require.NoError(t, cause)
+		require.Zero(t, e.log.count("event=output_down"))
 		e.output.set(nil)
 		e.settle()
 		e.close()
@@ -99,7 +104,7 @@ func TestARefusalDoesNotSayThatTheOutputIsBack(t *testing.T) {
 		require.NoError(t, e.write(1))
 		_, cause = e.State()
 		require.NoError(t, cause)
-		puts, _ := e.store.calls()
+		puts, _, _ := e.store.calls()
 		require.Equal(t, 1, puts, "nothing was stored: the new point was tried")
 		e.close()
 	})
@@ -159,19 +164,30 @@ func TestWhoWaitsOnlyForAShortTimeHasHalfOfItLeftForTheStore(t *testing.T) {
 	})
 }
 
+func TestWithoutAStoreWhoWaitsGivesTheOutputAllOfTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		e.output.set(slowly(300 * time.Millisecond))
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+		defer cancel()
+		require.NoError(t, e.Write(ctx, batch{"ns", []int{1}}))
+		e.close()
+	})
+}
+
 func TestWritersOfManyNamespacesShareTheWritesOfTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, &store{slow: 10 * time.Millisecond})
 		e.output.set(away)
 		require.NoError(t, e.write(0))
-		before, _ := e.store.calls()
+		before, _, _ := e.store.calls()
 		var writers sync.WaitGroup
 		for i := range 50 {
 			writers.Go(func() { _ = e.Write(context.Background(), batch{strconv.Itoa(i), []int{i}}) })
 		}
 		writers.Wait()
 		require.Equal(t, 51, e.store.kept())
-		after, _ := e.store.calls()
+		after, _, _ := e.store.calls()
 		require.LessOrEqual(t, after-before, 3)
 		e.output.set(nil)
 		e.settle()
@@ -217,16 +233,19 @@ func TestAttemptsAreSoonAgainAfterOneThatSucceeded(t *testing.T) {
 }
 
 func TestAttemptsAreSoonAgainInANewOutage(t *testing.T) {
-	for name, s := range map[string]*store{"of the lane": nil, "of the drainer": {}} {
+	for name, c := range map[string]struct {
+		store    *store
+		attempts int
+	}{"of the lane": {nil, 3}, "of the drainer": {&store{}, 5}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := start(t, s)
+				e := start(t, c.store)
 				for range 2 {
 					e.output.set(away)
 					e.Add(batch{"ns", []int{1}})
 					before := e.output.count()
 					time.Sleep(700 * time.Millisecond)
-					require.GreaterOrEqual(t, e.output.count()-before, 3)
+					require.GreaterOrEqual(t, e.output.count()-before, c.attempts)
 					e.settle()
 					e.output.set(nil)
 					e.settle()
@@ -262,6 +281,52 @@ func TestPointsThatAreStoredOrDeliveredLeaveRoomInTheBuffer(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheOldestBatchOfAllNamespacesMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		e.output.set(hung)
+		namespaces := []string{"a", "b", "c", "d", "e", "f"}
+		for _, points := range []int{1, 100, 100} { // the first is being written
+			for _, namespace := range namespaces {
+				e.Add(batch{namespace, make([]int, points)})
+				synctest.Wait()
+			}
+		}
+		accounts, _ := e.Accounts()
+		for _, namespace := range namespaces {
+			want := int64(0)
+			if namespace < "d" { // 1206 points are 206 too many
+				want = 100
+			}
+			require.Equal(t, want, accounts[namespace].Dropped[delivery.DroppedBufferFull], namespace)
+		}
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestPointsThatSomebodyWaitsForDoNotMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		release := make(chan struct{})
+		e.output.set(func(context.Context, batch) error { <-release; return nil })
+		var writers sync.WaitGroup
+		for i := range 2 {
+			writers.Go(func() { require.NoError(t, e.write(i)) })
+			synctest.Wait() // the first is being written
+		}
+		e.Add(batch{"ns", make([]int, 600)})
+		synctest.Wait()
+		e.Add(batch{"ns", make([]int, 600)})
+		close(release)
+		writers.Wait()
+		e.settle()
+		require.Equal(t, delivery.Account{Accepted: 1202, Delivered: 1202}, e.account())
+		e.close()
+	})
 }
 
 func TestAFullBufferIsLoggedOnceUntilThereWasRoomAgain(t *testing.T) {
