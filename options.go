@@ -40,7 +40,7 @@ func defaultConfig() config {
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,
-		shutdownTimeout: 8 * time.Second,
+		shutdownTimeout: 10 * time.Second,
 		build:           ReadBuild(),
 		api:             httpapi.DefaultConfig(),
 	}
@@ -282,8 +282,10 @@ func WithUpdateInterval(d time.Duration) Option {
 	}
 }
 
-// WithShutdownTimeout bounds how long [Agent.Run] takes to end what runs and
-// to deliver what waits. The default is 8 seconds.
+// WithShutdownTimeout bounds how long [Agent.Run] takes to return once its context
+// has ended. What runs gets half of the time to end, what waits is delivered until
+// three seconds (at most three eighths) of it are left, and the rest is for parts
+// that hang. The default is 10 seconds.
 func WithShutdownTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
