@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/influxdb"
 )
 
 // Option configures an [Agent]; see [New].
@@ -221,7 +222,8 @@ func WithTags(tags map[string]string) Option {
 			c.tags = make(map[string]string, len(tags))
 		}
 		maps.Copy(c.tags, tags)
-		if size := normaliseTags(c.tags).size; size > maxAddedTags {
+		own := influxdb.NewTags(c.tags)
+		if size := own.Size(); size > maxAddedTags {
 			return fmt.Errorf("WithTags: the tags take %d bytes; %d is the most", size, maxAddedTags)
 		}
 		return nil
@@ -231,13 +233,13 @@ func WithTags(tags map[string]string) Option {
 // checkOwnTag says why the agent may not add a tag to its points.
 func checkOwnTag(key, value string) error {
 	switch {
-	case key == "" || cleanTag(key) != key:
+	case key == "" || influxdb.CleanTag(key) != key:
 		return errors.New("the key is empty or has spaces or control characters, or a backslash at its end")
-	case value == "" || cleanTag(value) != value:
+	case value == "" || influxdb.CleanTag(value) != value:
 		return fmt.Errorf("the value %.100q is empty or has spaces or control characters, or a backslash at its end", value)
 	case key == hostTag:
 		return errors.New("WithHostname sets it")
-	case isReservedTag(key):
+	case influxdb.IsReservedTag(key):
 		return errors.New("it has a meaning of its own in InfluxDB: give it another name")
 	}
 	return nil
