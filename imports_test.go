@@ -83,7 +83,7 @@ var roles = map[string]role{
 	"./internal/logfile": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole,
 	"./internal/postbody": workRole, "./internal/procfs": workRole, "./internal/repopath": workRole, "./internal/safedir": workRole,
 	"./internal/safefile": workRole, "./internal/schedule": workRole, "./internal/statefile": workRole, "./internal/systemca": workRole,
-	"./internal/terminal": workRole, "./internal/topic": workRole,
+	"./internal/terminal": workRole, "./internal/topic": workRole, "./internal/waitgroup": workRole,
 
 	"./internal/lodastack": nounsRole,
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 // Errors of the calls that name a plugin.
@@ -269,5 +270,5 @@ func (s *pluginSet) wait(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
 	s.mu.Unlock()
-	return schedule.Wait(ctx, &s.active)
+	return waitgroup.Wait(ctx, &s.active)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 // running is what Run has started.
@@ -37,7 +38,7 @@ func (a *Agent) stop(ctx context.Context, r *running) error {
 	// What produces gets half of the time, so that what waits can be delivered.
 	producing, cancel := context.WithTimeout(stopping, timeout/2)
 	defer cancel()
-	failed("the registry did not return", errors.Join(schedule.Wait(producing, &r.updates), a.updater.wait(producing)))
+	failed("the registry did not return", errors.Join(waitgroup.Wait(producing, &r.updates), a.updater.wait(producing)))
 	failed("a collector or plugin did not return", r.schedule.Wait(producing))
 	failed("installing a plugin did not end", a.plugins.wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
-	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 // updateTimeout bounds one conversation with the registry.
@@ -153,7 +153,7 @@ func (u *updater) wait(ctx context.Context) error {
 	u.mu.Lock()
 	u.stopped = true
 	u.mu.Unlock()
-	return schedule.Wait(ctx, &u.asking)
+	return waitgroup.Wait(ctx, &u.asking)
 }
 
 // ask reports and asks, in the order that the host's name requires: while the

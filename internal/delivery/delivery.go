@@ -43,6 +43,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 const (
@@ -220,13 +222,13 @@ func (e *Engine[T]) StopWrites(ctx context.Context) error {
 	e.refuses = true
 	e.mu.Unlock()
 	defer e.giveUp()
-	if waitFor(ctx, &e.writers[1]) == nil {
+	if waitgroup.Wait(ctx, &e.writers[1]) == nil {
 		return nil
 	}
 	e.giveUp()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.returns)
 	defer cancel()
-	return waitFor(ending, &e.writers[1])
+	return waitgroup.Wait(ending, &e.writers[1])
 }
 
 // Close delivers or stores what waits in memory, stops the drainer and closes
@@ -247,7 +249,7 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	close(e.closing)
 	close(e.stop)
 	var wrong []error
-	if waitFor(ctx, &e.writers[0]) != nil {
+	if waitgroup.Wait(ctx, &e.writers[0]) != nil {
 		e.cancel()
 	}
 	if e.storage != nil {
@@ -255,12 +257,12 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.returns)
 	defer cancel()
-	err := errors.Join(waitFor(ending, &e.writers[0]), waitFor(ending, &e.writers[1]))
+	err := errors.Join(waitgroup.Wait(ending, &e.writers[0]), waitgroup.Wait(ending, &e.writers[1]))
 	if err != nil {
 		e.dropQueued()
 	}
 	if e.storage != nil {
-		err = errors.Join(err, waitFor(ending, &e.storage.drainer))
+		err = errors.Join(err, waitgroup.Wait(ending, &e.storage.drainer))
 		wrong = append(wrong, e.storage.close())
 	}
 	if err != nil {
@@ -273,21 +275,4 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	e.saver.Wait()
 	e.files.save(e.ledger)
 	return errors.Join(wrong...)
-}
-
-// waitFor waits until the group is done or ctx ends.
-func waitFor(ctx context.Context, group *sync.WaitGroup) error {
-	done := make(chan struct{})
-	go func() { group.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		select {
-		case <-done:
-			return nil
-		default:
-			return ctx.Err()
-		}
-	}
 }
