@@ -92,9 +92,10 @@ type PluginRun struct {
 	// that were ended.
 	Leftover int
 	// Survivors are the processes that were still there after SIGKILL; nearly
-	// always none. Gone is closed when they have ended.
+	// always none.
 	Survivors []int
-	Gone      <-chan struct{}
+	// Gone is closed when the Survivors have ended. Nil: there were none.
+	Gone <-chan struct{}
 }
 
 // GitRunner returns a runner of plugins that come out of git repositories and
