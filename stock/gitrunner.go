@@ -94,7 +94,7 @@ type PluginRun struct {
 	// Survivors are the processes that were still there after SIGKILL; nearly
 	// always none.
 	Survivors []int
-	// Gone is closed when the Survivors have ended. Nil: there were none.
+	// Gone is closed when the Survivors have ended.
 	Gone <-chan struct{}
 }
 

@@ -27,6 +27,7 @@ package stock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -136,7 +137,7 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.Option, err error) {
 	if given.Registry == nil {
 		if given.Registry, err = a.Config.Registry(logger); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("agent.registryaddr: %w", err)
 		}
 	}
 	options = append(options, agent.WithRegistry(given.Registry))
