@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/influxdb"
 )
 
 // Option configures an [Agent]; see [New].
@@ -40,7 +41,7 @@ func defaultConfig() config {
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,
-		shutdownTimeout: 8 * time.Second,
+		shutdownTimeout: 10 * time.Second,
 		build:           ReadBuild(),
 		api:             httpapi.DefaultConfig(),
 	}
@@ -234,7 +235,8 @@ func WithTags(tags map[string]string) Option {
 			c.tags = make(map[string]string, len(tags))
 		}
 		maps.Copy(c.tags, tags)
-		if size := normaliseTags(c.tags).size; size > maxAddedTags {
+		own := influxdb.NewTags(c.tags)
+		if size := own.Size(); size > maxAddedTags {
 			return fmt.Errorf("WithTags: the tags take %d bytes; %d is the most", size, maxAddedTags)
 		}
 		return nil
@@ -244,13 +246,13 @@ func WithTags(tags map[string]string) Option {
 // checkOwnTag says why the agent may not add a tag to its points.
 func checkOwnTag(key, value string) error {
 	switch {
-	case key == "" || cleanTag(key) != key:
+	case key == "" || influxdb.CleanTag(key) != key:
 		return errors.New("the key is empty or has spaces or control characters, or a backslash at its end")
-	case value == "" || cleanTag(value) != value:
+	case value == "" || influxdb.CleanTag(value) != value:
 		return fmt.Errorf("the value %.100q is empty or has spaces or control characters, or a backslash at its end", value)
 	case key == hostTag:
 		return errors.New("WithHostname sets it")
-	case isReservedTag(key):
+	case influxdb.IsReservedTag(key):
 		return errors.New("it has a meaning of its own in InfluxDB: give it another name")
 	}
 	return nil
@@ -295,8 +297,10 @@ func WithUpdateInterval(d time.Duration) Option {
 	}
 }
 
-// WithShutdownTimeout bounds how long [Agent.Run] takes to end what runs and
-// to deliver what waits. The default is 8 seconds.
+// WithShutdownTimeout bounds how long [Agent.Run] takes to return once its context
+// has ended. What runs gets half of the time to end, what waits is delivered until
+// three seconds (at most three eighths) of it are left, and the rest is for parts
+// that hang. The default is 10 seconds.
 func WithShutdownTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {

@@ -36,6 +36,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,8 +57,7 @@ const (
 	// storedWriteTimeout is the same where there is a store: what the output
 	// does not take by then is stored.
 	storedWriteTimeout = time.Second
-	// returnTimeout bounds how long a write takes to return once its context
-	// has ended.
+	// returnTimeout is the default of Config.ReturnTimeout.
 	returnTimeout = time.Second
 )
 
@@ -96,6 +96,10 @@ type Config[T any] struct {
 	// are not.
 	Dir    string
 	Logger *slog.Logger
+	// ReturnTimeout bounds how long Close waits for a write that does not return
+	// although its context has ended, and then for a store that does not. Zero
+	// stands for a second.
+	ReturnTimeout time.Duration
 }
 
 // Engine delivers batches. Its methods are safe for concurrent use.
@@ -103,6 +107,7 @@ type Engine[T any] struct {
 	output  func(ctx context.Context, b Batch[T]) error
 	limit   int
 	timeout time.Duration // of one write
+	returns time.Duration // bounds a hanging write, at the end
 	log     *slog.Logger
 	ledger  *ledger
 	files   ledgerFiles
@@ -139,6 +144,7 @@ func New[T any](c Config[T]) *Engine[T] {
 		output:  c.Output,
 		limit:   c.BufferSize,
 		timeout: writeTimeout,
+		returns: cmp.Or(c.ReturnTimeout, returnTimeout),
 		log:     c.Logger,
 		ledger:  newLedger(),
 		files:   ledgerFiles{dir: c.Dir, log: c.Logger},
@@ -218,7 +224,7 @@ func (e *Engine[T]) StopWrites(ctx context.Context) error {
 		return nil
 	}
 	e.giveUp()
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.returns)
 	defer cancel()
 	return waitFor(ending, &e.writers[1])
 }
@@ -226,8 +232,8 @@ func (e *Engine[T]) StopWrites(ctx context.Context) error {
 // Close delivers or stores what waits in memory, stops the drainer and closes
 // the store. When ctx ends, it gives up what is being written; what then is
 // neither delivered nor stored is dropped, which the error says. It takes no
-// more than two seconds longer than ctx, also where the output or the store
-// hangs. A second Close returns what the first did.
+// more than twice Config.ReturnTimeout longer than ctx, also where the output or
+// the store hangs. A second Close returns what the first did.
 func (e *Engine[T]) Close(ctx context.Context) error {
 	e.ended.Do(func() { e.closeErr = e.close(ctx) })
 	return e.closeErr
@@ -247,7 +253,7 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	if e.storage != nil {
 		e.storage.stopDraining(ctx)
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.returns)
 	defer cancel()
 	err := errors.Join(waitFor(ending, &e.writers[0]), waitFor(ending, &e.writers[1]))
 	if err != nil {

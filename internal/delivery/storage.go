@@ -298,9 +298,9 @@ func (s *storage[T]) stopDraining(ctx context.Context) {
 	s.stopWrite()
 }
 
-// close ends the goroutine and closes the store. It takes a second at most.
+// close ends the goroutine and closes the store. It takes Config.ReturnTimeout at most.
 func (s *storage[T]) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), returnTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.returns)
 	defer cancel()
 	close(s.quit)
 	if err := waitFor(ctx, &s.running); err != nil {
