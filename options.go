@@ -55,17 +55,30 @@ type Parts struct {
 	PluginRunner PluginRunner
 }
 
-// PartsOf returns the parts that opts name: a program that adds its own parts to
-// the options of somebody else makes only those that are missing, since two of
-// one kind are an error. What is wrong with opts is for [New] to say.
-func PartsOf(opts ...Option) Parts {
-	c := defaultConfig()
-	for _, option := range opts {
-		if option != nil {
-			_ = option(&c)
+// PartsOf returns the parts that opts name, and an option for everything else
+// that opts say. A program that runs an agent with somebody else's options makes
+// only the parts that are missing there, since two of one kind are an error, and
+// can put something of its own around the others. What is wrong with opts is an
+// error of the option.
+func PartsOf(opts ...Option) (Parts, Option) {
+	named := defaultConfig()
+	apply := func(c *config) error {
+		c.registry, c.output, c.store, c.runner = nil, nil, nil, nil
+		var wrong []error
+		for _, option := range opts {
+			if option != nil {
+				wrong = append(wrong, option(c))
+			}
 		}
+		return errors.Join(wrong...)
 	}
-	return Parts{Registry: c.registry, Output: c.output, Store: c.store, PluginRunner: c.runner}
+	_ = apply(&named) // the option says it
+	return Parts{Registry: named.registry, Output: named.output, Store: named.store, PluginRunner: named.runner}, func(c *config) error {
+		was := *c
+		err := apply(c)
+		c.registry, c.output, c.store, c.runner = was.registry, was.output, was.store, was.runner
+		return err
+	}
 }
 
 // WithRegistry names the [Registry] that says what to collect. Required.
