@@ -138,3 +138,20 @@ func TestAClockThatWasSetBackDoesNotDisableForLonger(t *testing.T) {
 		require.Len(t, w.runner.Runs(), 1)
 	}, agent.WithStateDir(dir))
 }
+
+func TestCallOfAPluginThatIsBeingInstalledWaitsForThat(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		assignPlugins(w, plugin("mysql", time.Minute))
+		w.runner.Publish("org/mysql", agenttest.Program{Print: "[]"})
+		w.runner.Installing.Slow(20 * time.Second)
+		w.run()
+		early, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := w.RunPlugin(early, "web", "org/mysql", nil)
+		require.ErrorContains(t, err, "it is still being installed", "within its own time limit")
+		result, err := w.RunPlugin(t.Context(), "web", "org/mysql", nil)
+		require.NoError(t, err)
+		require.Equal(t, agent.RunOK, result.Result)
+		require.Less(t, result.Duration, 1.0, "waiting is not running")
+	})
+}
