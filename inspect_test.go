@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,20 +67,20 @@ func TestPluginsAreNotCalledAfterTheEnd(t *testing.T) {
 }
 
 func TestACollectorThatWorksAgainIsSaidOnce(t *testing.T) {
-	fails := true
+	var works atomic.Bool
 	inBubble(t, func(t *testing.T, w *world) {
 		w.run()
 		w.pass(time.Minute)
-		fails = false
+		works.Store(true)
 		w.pass(time.Minute)
 		require.Equal(t, 1, w.log.count("a collector failed"))
 		require.Equal(t, 1, w.log.count("a collector works again"))
 		require.Empty(t, w.Status().Collectors[0].Error)
 	}, agent.WithCollector("X", 10*time.Second, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) {
-		if fails {
-			return nil, errAway
+		if works.Load() {
+			return nil, nil
 		}
-		return nil, nil
+		return nil, errAway
 	})))
 }
 
