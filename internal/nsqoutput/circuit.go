@@ -140,11 +140,23 @@ func (c *circuit) excuse() error {
 	return errors.New("was not tried")
 }
 
-// settle draws the conclusion from what became of a request or a probe, and
+// settle notes how a request or a probe went, logs a change of the state, and
 // ends the claim if there was one. good is the state if all is well.
 func (c *circuit) settle(err error, took time.Duration, claimed bool, good string) {
+	switch was, is := c.note(err, took, claimed, good); {
+	case was == is:
+	case is == Down && was != Trial:
+		c.log.Warn("nsqd is down", slog.String("server", c.addr), slog.Any("error", err))
+	case is == Up && was != Unused:
+		c.log.Info("nsqd is up again", slog.String("server", c.addr))
+	}
+}
+
+// note is settle without the log: a handler may ask for the status.
+func (c *circuit) note(err error, took time.Duration, claimed bool, good string) (was, is string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	was = c.state
 	if claimed {
 		c.claimed = false
 	}
@@ -160,6 +172,7 @@ func (c *circuit) settle(err error, took time.Duration, claimed bool, good strin
 		c.rested = time.Now().Add(c.retry.Next())
 		c.becomeLocked(Down)
 	}
+	return was, c.state
 }
 
 func (c *circuit) becomeLocked(state string) {
@@ -168,12 +181,6 @@ func (c *circuit) becomeLocked(state string) {
 	}
 	if c.state == state {
 		return
-	}
-	switch {
-	case state == Down && c.state != Trial:
-		c.log.Warn("nsqd is down", slog.String("server", c.addr), slog.Any("error", c.err))
-	case state == Up && c.state != Unused:
-		c.log.Info("nsqd is up again", slog.String("server", c.addr))
 	}
 	c.state, c.since = state, time.Now()
 }
