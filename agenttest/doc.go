@@ -17,6 +17,13 @@
 // [TestCollector] check what the interface's comments promise. The stock parts
 // and the fakes pass them.
 //
+//	registry.go output.go store.go collector.go pluginrunner.go   the fakes
+//	program.go                                                    what a fake plugin does
+//	knobs.go notes.go                                             how fakes misbehave; what they saw
+//	testregistry.go testoutput.go teststore.go testcollector.go
+//	testpluginrunner.go suite.go                                  the contract suites
+//	lines.go                                                      line protocol, read back
+//
 // The fakes work inside the bubbles of testing/synctest, where hours pass in
 // no time; make them inside the bubble. They are safe for concurrent use.
 package agenttest

@@ -11,6 +11,12 @@
 //	              │  (cgroup, or subreaper, or group)  │
 //	              └────────────────────────────────────┘
 //
+//	cell, run, ending, command, pipe       a run, its end, what it is given, what it writes
+//	block, cgroup, leaf, family, group     the kinds of cells; cgroupbase, cgroupfs, blockdir: files of cgroups
+//	pids                                   the limit of processes through cgroup v1
+//	spawner, process, watch, leaders, attr starting a process, waiting for it
+//	reaper, orphans                        orphans that come to this program
+//
 // On Linux the cell is a leaf in a cgroup v2 where the program may make one.
 // Elsewhere the program becomes a subreaper, so that orphans come to it. On
 // other systems the cell is a process group (on Windows the process alone),

@@ -8,6 +8,19 @@
 //	└── .agent-clones      where clones are made and old versions wait for
 //	                       the end of their last run
 //
+//	Install, Update ──► remote ──► fetch ──► checkout ──► startable? ──► publish (slot)
+//	                       └── git in a cell, as git's user, bounded ──┘        │ rename
+//	Run ──► slot: what is installed now ──► cell ──► RunResult                  ▼
+//	                                                                       NS/PROJECT
+//
+//	runner, slot, session         the runner, an installed plugin, where clones are made
+//	install, fetch, remote        installing and updating; release: the record of a version
+//	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
+//	limits, takeover              bounds of what git fetches; making it the agent's own
+//	executable, startable         can the version start? elf, binfmt, noexec
+//	run, credentials              running plugins, and the user they run as
+//	exchange                      two directories change places
+//
 // Installing needs the git program (2.20 or newer). Users' ssh keys, credential
 // helpers and protocols work as they do for the user that the agent runs as,
 // except that nothing is ever asked.

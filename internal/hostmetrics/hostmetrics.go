@@ -3,8 +3,18 @@
 //
 // There is one collector for each kind of measurement. A kind reads its files
 // below a root directory, so that the host's own tree can be mounted into a
-// container and a test can bring a tree of its own. What a system does not have
-// is absent from the result, never zero.
+// container and a test can bring its own. What a system does not have is absent
+// from the result, never zero.
+//
+//	kinds_linux.go, kinds_other.go   the kinds that this system has
+//	measurements.go                  what each measurement means; docs/measurements.md is made of it
+//	cpu, mem, ps, disk, net, sockets the kinds CPU, MEM, DISK and NET; blockdevice: which disks
+//	fs, mounts, mounttree, rw        FS: file systems, which mounts show them, the trial of writing
+//	logins, logfiles, utmp           KERNEL: logins; loginpoints, takenseconds: a point for each
+//	ntp, dev, coredump               TIME, DEV and COREDUMP
+//	proc, program, process, home     PROC: programs, their processes, which of those are the host's
+//	port                             PORT
+//	points, rates, distinct, state   points, rates, tags that must differ, marks that outlive a run
 //
 // Rates are per second over the time that truly passed between two readings
 // (by the monotonic clock). A collector of rates takes its first two readings
