@@ -52,7 +52,7 @@ type Config struct {
 	// MaxMemory that a command may use, with all its processes, in bytes,
 	// where a cgroup can enforce it. Zero: no limit.
 	MaxMemory int64
-	// Grace is the time between SIGTERM and SIGKILL. Zero stands for 2 s.
+	// Grace is the time between SIGTERM and SIGKILL. Zero means 2 s.
 	Grace time.Duration
 	// NoCgroup makes the warden do without cgroups.
 	NoCgroup bool

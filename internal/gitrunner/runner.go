@@ -57,31 +57,31 @@ type Config struct {
 	// stands for [DefaultGitUser] where that user exists and Git needs no ssh
 	// keys, local directories or git configuration of root's; else for root.
 	GitUser string
-	// User that plugins run as. Empty stands for nobody. Where the agent is
+	// User that plugins run as. Empty means nobody. Where the agent is
 	// not root, plugins run as the agent's own user instead.
 	User string
 	// Branch that is installed, where a repository has it; else the
-	// repository's default branch is. Empty stands for release.
+	// repository's default branch is. Empty means release.
 	Branch string
 	// Hostname is told to plugins as AGENT_HOSTNAME.
 	Hostname string
 	// MaxConcurrentInstalls is the number of plugins that are fetched at a
-	// time. Zero stands for 4.
+	// time. Zero means 4.
 	MaxConcurrentInstalls int
 	// GitTimeout is how long git may take to install or update one plugin.
-	// Zero stands for 2 minutes.
+	// Zero means 2 minutes.
 	GitTimeout time.Duration
 	// MaxSize bounds in bytes what is transferred for a plugin, and its files
-	// on disk. Zero stands for 256 MiB.
+	// on disk. Zero means 256 MiB.
 	MaxSize int64
 	// MaxFiles bounds the number of a plugin's files and directories. Zero
 	// stands for 20,000.
 	MaxFiles int
 	// MaxProcesses that one run may have at a time, where a cgroup can
-	// enforce it. Zero stands for 512.
+	// enforce it. Zero means 512.
 	MaxProcesses int
 	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
-	// Zero stands for 256 MiB.
+	// Zero means 256 MiB.
 	MaxMemory int64
 	// NoCgroup makes runs do without cgroups.
 	NoCgroup bool

@@ -33,17 +33,17 @@ import (
 // Config says where and what to measure. Its zero value measures this host.
 type Config struct {
 	// Root is the directory below which the host's /proc, /sys, /var/log and
-	// file systems are found. Empty stands for "/".
+	// file systems are found. Empty means "/".
 	Root string
 	// InterfacePrefixes are the beginnings of the names of the network
 	// interfaces to measure. Without any, all but loopback and virtual ones
 	// are measured; where all are virtual (in a container), all but loopback.
 	InterfacePrefixes []string
-	// CoredumpDir is where core dumps appear, below Root. Empty stands for
+	// CoredumpDir is where core dumps appear, below Root. Empty means
 	// /home/coresave.
 	CoredumpDir string
 	// NTPServers are asked in turn until one answers, HOST or HOST:PORT.
-	// Empty stands for pool.ntp.org; since nobody chose that server, a host
+	// Empty means pool.ntp.org; since nobody chose that server, a host
 	// that it does not answer has no offset, which is no error.
 	NTPServers []string
 	// Disable names kinds that are not measured at all, as in [KindNames].

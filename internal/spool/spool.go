@@ -45,11 +45,11 @@ type Config struct {
 	// is not there.
 	Dir string
 	// MaxSize bounds the files of undelivered points, in bytes; the oldest
-	// are dropped first. Zero stands for 1 GiB; less than 1 MiB is raised to
+	// are dropped first. Zero means 1 GiB; less than 1 MiB is raised to
 	// that. Up to three damaged files come on top.
 	MaxSize int64
 	// MaxAge bounds how long points wait. They are dropped when they are
-	// between 1 and 9/8 of it old. Zero stands for 7 days.
+	// between 1 and 9/8 of it old. Zero means 7 days.
 	MaxAge time.Duration
 	// Logger is told what goes wrong with the files. Nil: nobody is.
 	Logger *slog.Logger
