@@ -2,9 +2,9 @@
 //
 // A command runs in a cell: whatever it starts, however it hides (setsid,
 // double forks, an emptied environment, a descriptor held open), belongs to
-// the cell. The run is over when the command itself has exited, when its
-// context ends, or when it wrote more than it may. Then the cell is emptied:
-// SIGTERM to everybody, SIGKILL after a grace period.
+// the cell. A run ends when the command exits, when its context ends, or when
+// it writes more than it may. Then the cell is emptied: SIGTERM to all
+// processes, SIGKILL after a grace period.
 //
 //	              ┌────────────── Warden ──────────────┐
 //	Run(ctx) ───► │ cell ◄── spawner ──► leader ─► …   │ ───► Result
@@ -172,8 +172,8 @@ func Open(config Config) (*Warden, error) {
 	return w, nil
 }
 
-// Kind says what the cells are: "cgroup", "subreaper", "process group" or
-// "process".
+// Kind returns the kind of the cells: "cgroup", "subreaper", "process group"
+// or "process".
 func (w *Warden) Kind() string { return w.block.kind() }
 
 // Limits returns the limits that hold for each command.

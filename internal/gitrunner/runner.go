@@ -21,9 +21,9 @@
 //	run, credentials              running plugins, and the user they run as
 //	exchange                      two directories change places
 //
-// Installing needs the git program (2.20 or newer). Users' ssh keys, credential
-// helpers and protocols work as they do for the user that the agent runs as,
-// except that nothing is ever asked.
+// Installing needs the git program (2.20 or newer). ssh keys, credential
+// helpers and protocols work as they do for git's user, except that git never
+// asks for input.
 package gitrunner
 
 import (
@@ -203,8 +203,8 @@ func (r *Runner) open() (err error) {
 	return nil
 }
 
-// Close waits until what is under way has ended, or ctx has. It may be called
-// more than once.
+// Close waits until runs and installs have ended, or ctx ends. It may be
+// called more than once.
 func (r *Runner) Close(ctx context.Context) error {
 	var errs []error
 	for _, w := range []*cell.Warden{r.cells, r.tools} {
@@ -218,7 +218,7 @@ func (r *Runner) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// owner is who plugins run as.
+// owner is the user that plugins run as.
 type owner struct {
 	user    *cell.User // nil: as the agent
 	home    string

@@ -13,38 +13,37 @@ import (
 )
 
 const (
-	// A server that failed is left alone for a time that doubles from one to
-	// the other. Even after the longest a recovery is seen within 2 s.
+	// A server that failed is not used for a time that doubles from shortestRest
+	// to longestRest. Even after the longest a recovery is noticed within 2 s.
 	shortestRest = 100 * time.Millisecond
 	longestRest  = time.Second
-	// hurry is how long a server must have been silent before it is to blame
-	// for a request whose time was shorter than Timeout.
+	// hurry is how long a server must be silent before a request with less time
+	// than Timeout counts as its failure.
 	hurry = 250 * time.Millisecond
 )
 
 // The states of a server, as [agent.ServerDetails] has them.
 const (
-	// Unused: nothing has been asked of it yet.
+	// Unused: no request has been sent to it yet.
 	Unused = "unused"
-	// Up: it did what it was last asked for.
+	// Up: its last request succeeded.
 	Up = "up"
-	// Down: it failed. It is left alone for a short time, then tried.
+	// Down: it failed. It is retried after a pause.
 	Down = "down"
 	// Trial: it failed and answers again. One request at a time goes to it
 	// until one succeeds.
 	Trial = "trial"
 )
 
-// circuit is what is known of a server's health, and decides who may ask
-// something of it.
+// circuit tracks a server's health and decides which requests may go to it.
 //
 //	unused ──► up ◄───────── trial
 //	   │       │ ▲            │ ▲
 //	   └──────►▼ │ a request  ▼ │ a probe
 //	          down ─────────────┘
 //
-// Who tries a server that is not up claims it, so that it delays one request
-// at a time only.
+// A request to a server that is not up claims it first, so that the server
+// delays one request at a time.
 type circuit struct {
 	addr    string
 	timeout time.Duration
@@ -69,8 +68,7 @@ func (c *circuit) status() agent.ServerDetails {
 	return status
 }
 
-// working tells whether the server is believed to take any number of
-// requests.
+// working tells whether any number of requests may go to the server.
 func (c *circuit) working() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,7 +164,7 @@ func (c *circuit) note(err error, took time.Duration, claimed bool, good string)
 		c.becomeLocked(good)
 	case errors.Is(err, context.Canceled), errors.Is(err, errBusy),
 		errors.Is(err, errNoAnswer) && took < min(c.timeout, hurry):
-		// That says nothing of the server.
+		// That says nothing about the server.
 	case claimed || c.state != Down:
 		c.err = err
 		c.rested = time.Now().Add(c.retry.Next())
