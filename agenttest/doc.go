@@ -1,7 +1,7 @@
 // Package agenttest helps to test what is built with package agent.
 //
-// It has a fake of each part. A fake does what its interface promises,
-// remembers everything, and misbehaves on request (see [Knobs]):
+// It has a fake of each part. A fake keeps the promises of its interface,
+// records every call, and fails on request (see [Knobs]):
 //
 //	registry := agenttest.NewRegistry(agent.Assignment{Namespace: "web"})
 //	output := agenttest.NewOutput()
@@ -12,7 +12,7 @@
 //	output.Heal()
 //	points := output.WaitForNamed(t, "queue.depth", 1)
 //
-// And it has a contract suite for each interface, for whoever implements one:
+// It also has a contract suite for each interface, for your own parts:
 // [TestRegistry], [TestOutput], [TestStore], [TestPluginRunner] and
 // [TestCollector] check what the interface's comments promise. The stock parts
 // and the fakes pass them.

@@ -30,7 +30,7 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Config says where and what to measure. Its zero value measures this host.
+// Config is where and what to measure. Its zero value measures this host.
 type Config struct {
 	// Root is the directory below which the host's /proc, /sys, /var/log and
 	// file systems are found. Empty means "/".
@@ -52,8 +52,7 @@ type Config struct {
 	// records have been read. Two agents must not share one. Empty: what was
 	// reported is forgotten with the process.
 	StateDir string
-	// Logger receives what is not an error of one collection. Nil: nothing
-	// is logged.
+	// Logger logs what is not an error of one collection. Nil: no log.
 	Logger *slog.Logger
 }
 

@@ -104,7 +104,7 @@ func TestBadItemIsLeftOutAloneAndNamed(t *testing.T) {
 		`{"measurement_type":"PORT","name":"x","port":"0"}`:                                                   "port 0 is not between",
 		`{"measurement_type":"PORT","name":"x","port":"65536"}`:                                               "port 65536 is not between",
 		`{"measurement_type":"PORT","name":"x","port":"ssh"}`:                                                 `its port "ssh" is not a whole number`,
-		`{"measurement_type":"PORT","name":"a b","port":"1"}`:                                                 `its name "a b" has something else`,
+		`{"measurement_type":"PORT","name":"a b","port":"1"}`:                                                 `its name "a b" has characters other than`,
 		`{"measurement_type":"PORT","name":"PORT.","port":"1"}`:                                               `its name "PORT." is empty`,
 		`{"measurement_type":"PROC","name":"x","bin_path":"nginx"}`:                                           `its executable "nginx" is not an absolute path`,
 		`{"measurement_type":"PROC","name":"x"}`:                                                              `not an absolute path`,
