@@ -50,7 +50,7 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 	s.begin()
 	res, err := r.runUnlessStuck(ctx, s, p, args)
 	if err := s.end(); err != nil {
-		r.config.Logger.Warn("removing an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
+		r.config.Logger.Warn("cannot remove an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
 	}
 	return res.Stdout, err
 }
