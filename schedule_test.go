@@ -266,15 +266,40 @@ func TestStatusNamesCollectorsThatHaveNotRunYet(t *testing.T) {
 }
 
 func TestWhatIsCollectedForANamespaceGoesThereOnly(t *testing.T) {
-	collect := assigned(func(assignments []agent.Assignment) []agent.Batch {
-		return []agent.Batch{{Namespace: assignments[0].Namespace, Metrics: metrics(1)}, {Metrics: metrics(1)}}
-	})
+	for wrong, problem := range map[string]string{
+		"":                 "the namespace is empty",
+		"../../etc/passwd": "contains '/'",
+	} {
+		collect := assigned(func(assignments []agent.Assignment) []agent.Batch {
+			return []agent.Batch{{Namespace: assignments[0].Namespace, Metrics: metrics(1)}, {Namespace: wrong, Metrics: metrics(1)}}
+		})
+		inBubble(t, func(t *testing.T, w *world) {
+			w.registry.Assign(agent.Assignment{Namespace: "db"}, agent.Assignment{Namespace: "web"})
+			w.run()
+			w.pass(time.Second)
+			require.Len(t, w.output.Points(), 1)
+			require.Equal(t, "db", w.output.Points()[0].Namespace)
+			require.Contains(t, w.Status().Collectors[0].Error, problem)
+		}, agent.WithAssignmentCollector("X", time.Hour, collect))
+	}
+}
+
+func TestBatchesOfACollectorMayShareMetrics(t *testing.T) {
+	shared := func(assignments []agent.Assignment) (batches []agent.Batch) {
+		metrics := []agent.Metric{{Name: "b a d", Value: 1}, {Name: "a", Value: 1}, {Name: "b", Value: 1}}
+		for _, a := range assignments {
+			batches = append(batches, agent.Batch{Namespace: a.Namespace, Metrics: metrics})
+		}
+		return batches
+	}
 	inBubble(t, func(t *testing.T, w *world) {
 		w.registry.Assign(agent.Assignment{Namespace: "db"}, agent.Assignment{Namespace: "web"})
 		w.run()
 		w.pass(time.Second)
-		require.Len(t, w.output.Points(), 1)
-		require.Equal(t, "db", w.output.Points()[0].Namespace)
-		require.Contains(t, w.Status().Collectors[0].Error, "without a namespace")
-	}, agent.WithAssignmentCollector("X", time.Hour, collect))
+		var got []string
+		for _, p := range w.output.Points() {
+			got = append(got, p.Namespace+" "+p.Name)
+		}
+		require.ElementsMatch(t, []string{"db a", "db b", "web a", "web b"}, got)
+	}, agent.WithAssignmentCollector("X", time.Hour, assigned(shared)))
 }

@@ -129,7 +129,7 @@ func (l *ledger) restore(saved map[string]Account, found map[string]int64, log *
 	}
 	l.mu.Unlock()
 	if gone > 0 {
-		log.Warn("the agent was killed: points that waited then were not found again and are counted as dropped, although some may have been delivered",
+		log.Warn("the agent was killed: points that were waiting are lost and counted as dropped; some may have been delivered",
 			"event", "points_lost", "points", gone, "reason", DroppedUncleanStop)
 	}
 }

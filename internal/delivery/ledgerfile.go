@@ -104,7 +104,7 @@ func (f *ledgerFiles) write(accounts map[string]Account) bool {
 
 func (f *ledgerFiles) complain(err error) (ok bool) {
 	if err != nil {
-		f.log.Warn("could not save the accounts: a restart will not know them", "error", err)
+		f.log.Warn("cannot save the accounts: a restart loses them", "error", err)
 	}
 	return err == nil
 }
