@@ -47,6 +47,8 @@ type OutputStatus struct {
 	Error string `json:"error,omitempty"`
 	// Total is the sum of all namespaces' accounts.
 	Total Account `json:"total"`
+	// Dropping has the namespaces that lose points now, sorted.
+	Dropping []Dropping `json:"dropping,omitempty"`
 	OutputDetails
 }
 
@@ -86,6 +88,7 @@ func (a *Agent) Status() Status {
 	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)
 	s.Accounts, s.Output.Total = a.accounts()
 	s.Output.OutputDetails = a.outputDetails()
+	s.Output.Dropping = a.dropping()
 	if _, err := a.delivery.State(); err != nil {
 		s.Output.Error = err.Error()
 	}

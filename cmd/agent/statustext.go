@@ -73,6 +73,9 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 	for _, problem := range s.Output.Problems {
 		say("output: %s", problem)
 	}
+	for _, d := range s.Output.Dropping {
+		say("%s", droppingText(d, now))
+	}
 	for _, collector := range s.Collectors {
 		if collector.Error != "" {
 			say("collector %s: %s", collector.Kind, collector.Error)
@@ -95,6 +98,19 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		}
 	}
 	return wrong
+}
+
+// droppingText says which points are dropped now, why, and what to do.
+func droppingText(d agent.Dropping, now time.Time) string {
+	text := fmt.Sprintf("namespace %s drops points (%s): %d in the last %s, the last one %s ago",
+		d.Namespace, d.Reason, d.Points, age(now.Sub(d.Since)), age(now.Sub(d.Last)))
+	if d.Error != "" {
+		text += ": " + d.Error
+	}
+	if d.Advice != "" {
+		text += "; " + d.Advice
+	}
+	return text
 }
 
 // lastWords returns the end of what a failed plugin wrote to its standard error.

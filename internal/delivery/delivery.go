@@ -190,6 +190,11 @@ func (e *Engine[T]) Accounts() (byNamespace map[string]Account, total Account) {
 	return e.ledger.snapshot()
 }
 
+// Drops returns what is dropped now, sorted by namespace and reason: points that
+// were dropped in the last minutes, or longer ago where nothing of their
+// namespace was delivered since.
+func (e *Engine[T]) Drops() []Drop { return e.ledger.drops(time.Now()) }
+
 // Has tells whether the namespace has an account.
 func (e *Engine[T]) Has(namespace string) bool {
 	e.begin()
