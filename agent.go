@@ -29,7 +29,8 @@ type Agent struct {
 	updater  *updater
 	plugins  *pluginSet
 
-	ran atomic.Bool
+	claim func() error // claims the state directory, once, before it is read
+	ran   atomic.Bool
 
 	inForce sync.Once // closes ready
 	ready   chan struct{}
@@ -60,7 +61,9 @@ func New(opts ...Option) (*Agent, error) {
 		return nil, &newError{wrong}
 	}
 
-	a := &Agent{config: config, started: time.Now(), delivery: newDelivery(config), ready: make(chan struct{})}
+	a := &Agent{config: config, started: time.Now(), ready: make(chan struct{})}
+	a.claim = sync.OnceValue(a.claimState)
+	a.delivery = newDelivery(config, func() { _ = a.claim() }) // Run logs the error
 	a.updater = &updater{
 		registry: config.registry,
 		interval: config.updateInterval,
@@ -81,6 +84,9 @@ func New(opts ...Option) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	if !a.ran.CompareAndSwap(false, true) {
 		return ErrAlreadyRun
+	}
+	if err := a.claim(); err != nil {
+		a.config.logger.Warn("the state directory", "dir", a.config.stateDir, "error", err)
 	}
 	r := &running{schedule: schedule.New(ctx)}
 	a.delivery.Start()

@@ -25,12 +25,14 @@ type Account struct {
 	Dropped map[string]int64 `json:"dropped,omitempty"`
 }
 
-// newDelivery makes the engine that takes the points to the output.
-func newDelivery(c config) *delivery.Engine[Metric] {
+// newDelivery makes the engine that takes the points to the output. It calls
+// claim before it reads the saved accounts.
+func newDelivery(c config, claim func()) *delivery.Engine[Metric] {
 	d := delivery.Config[Metric]{
 		Output:     logged(outputPart(c.output), c.logger),
 		BufferSize: c.bufferSize,
 		Dir:        c.stateDir,
+		Before:     claim,
 		Logger:     c.logger,
 	}
 	if c.store != nil {

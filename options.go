@@ -24,6 +24,7 @@ type config struct {
 	logger          *slog.Logger
 	hostname        string
 	addresses       func() ([]string, error)
+	machine         func() machine
 	tags            map[string]string
 	warnings        []string
 	stateDir        string
@@ -37,6 +38,7 @@ type config struct {
 func defaultConfig() config {
 	return config{
 		addresses:       readAddresses,
+		machine:         readMachine,
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,

@@ -94,7 +94,9 @@ type Config[T any] struct {
 	BufferSize int
 	// Dir is where the accounts are kept from one run to the next. Empty: they
 	// are not.
-	Dir    string
+	Dir string
+	// Before is called once before the accounts are read. Nil: nothing is.
+	Before func()
 	Logger *slog.Logger
 }
 
@@ -105,6 +107,7 @@ type Engine[T any] struct {
 	timeout time.Duration // of one write
 	log     *slog.Logger
 	ledger  *ledger
+	before  func() // Config.Before
 	files   ledgerFiles
 	breaker breaker
 	said    refusalLog
@@ -141,6 +144,7 @@ func New[T any](c Config[T]) *Engine[T] {
 		timeout: writeTimeout,
 		log:     c.Logger,
 		ledger:  newLedger(),
+		before:  c.Before,
 		files:   ledgerFiles{dir: c.Dir, log: c.Logger},
 		said:    refusalLog{log: c.Logger, last: make(map[string]time.Time)},
 		stop:    make(chan struct{}),
@@ -166,6 +170,9 @@ func (e *Engine[T]) Start() {
 // begin loads the accounts and starts to drain, once.
 func (e *Engine[T]) begin() {
 	e.started.Do(func() {
+		if e.before != nil {
+			e.before()
+		}
 		e.load()
 		if e.storage != nil {
 			e.storage.start()
