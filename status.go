@@ -121,8 +121,5 @@ func (a *Agent) outputDetails() (details OutputDetails) {
 		details.Problems = append(details.Problems, stored.Problems...)
 		return nil
 	})
-	if _, err := a.delivery.State(); err != nil {
-		details.Problems = append(details.Problems, "the output takes no points, which wait on disk: "+err.Error())
-	}
 	return details
 }

@@ -59,8 +59,8 @@ func statusTime(s agent.Status) time.Time { return s.Started.Add(seconds(s.Uptim
 func whatIsWrong(s agent.Status, now time.Time) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	if s.Registry.Error != "" {
-		say("registry: %s", s.Registry.Error)
+	for _, line := range lines(s.Registry.Error) {
+		say("registry: %s", line)
 	}
 	if !s.Registry.InForce {
 		say("registry: nothing is collected yet, because no namespaces are known")
@@ -68,7 +68,11 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		say("registry: nothing is collected, because this host (%s) is in no namespace", s.Hostname)
 	}
 	if s.Output.Error != "" {
-		say("output: %s", s.Output.Error)
+		where := "in memory"
+		if s.Output.Disk != nil {
+			where = "on disk"
+		}
+		say("output: it takes no points, which wait %s: %s", where, strings.Join(lines(s.Output.Error), "; "))
 	}
 	for _, problem := range s.Output.Problems {
 		say("output: %s", problem)
@@ -77,8 +81,8 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		say("%s", droppingText(d, now))
 	}
 	for _, collector := range s.Collectors {
-		if collector.Error != "" {
-			say("collector %s: %s", collector.Kind, collector.Error)
+		for _, line := range lines(collector.Error) {
+			say("collector %s: %s", collector.Kind, line)
 		}
 		if collector.Running && now.Sub(collector.LastRun) > max(2*seconds(collector.Interval), time.Minute) {
 			say("collector %s: hangs since %s", collector.Kind, age(now.Sub(collector.LastRun)))
@@ -98,6 +102,11 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		}
 	}
 	return wrong
+}
+
+// lines returns the errors of a joined one; none of an empty text.
+func lines(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return c == '\n' })
 }
 
 // droppingText says which points are dropped now, why, and what to do.

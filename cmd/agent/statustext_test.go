@@ -61,7 +61,7 @@ func TestWarningsStandApartFromWhatIsWrong(t *testing.T) {
 
 func TestWhatIsWrongComesFirst(t *testing.T) {
 	s := healthy()
-	s.Registry.Error = "ask the registry for assignments: no route to host"
+	s.Registry.Error = "ask the registry for assignments: no route to host\nreport to the registry: no route to host"
 	s.Registry.Problems = []string{"namespace web.shop: PORT \"x\": no port\x1b[2J"}
 	s.Output.Error = "write 5 points: nsqd is down"
 	s.Output.Total = agent.Account{Accepted: 100, Delivered: 60, Waiting: 30, Dropped: map[string]int64{"spool_full": 3, "bad_topic": 7}}

@@ -133,7 +133,6 @@ func TestDirectoryThatIsRemovedIsMadeAnewAndItsPointsAreCounted(t *testing.T) {
 			for i := range 10 {
 				write(t, s, batch("b", i*10, 10))
 			}
-			require.Contains(t, strings.Join(s.spool.Inspect().Problems, "\n"), "points on disk")
 			_, err := spool.Open(spool.Config{Dir: dir})
 			require.ErrorContains(t, err, "is in use by process", "the new directory has its owner")
 
@@ -144,7 +143,11 @@ func TestDirectoryThatIsRemovedIsMadeAnewAndItsPointsAreCounted(t *testing.T) {
 			require.Equal(t, delivery.Account{Accepted: 100, Delivered: 100}, accounts["b"], "what was answered after it is not lost")
 			require.EqualValues(t, 100, accounts["a"].Accepted)
 			require.EqualValues(t, inner.points("a"), accounts["a"].Delivered)
-			require.Equal(t, 100-accounts["a"].Delivered, accounts["a"].Dropped[spool.DroppedDamaged])
+			lost := accounts["a"].Dropped[spool.DroppedDamaged]
+			require.Equal(t, 100-accounts["a"].Delivered, lost)
+			if lost > 0 { // an open file that the drainer was reading loses nothing
+				require.Contains(t, strings.Join(s.spool.Inspect().Problems, "\n"), "points on disk")
+			}
 		})
 	}
 }
