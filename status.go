@@ -31,6 +31,9 @@ type RegistryStatus struct {
 	// last a good one.
 	Asked    time.Time `json:"asked,omitzero"`
 	Answered time.Time `json:"answered,omitzero"`
+	// Doubted is when it first gave the answer that is not believed yet, because
+	// that would take away most of what runs here; zero where there is none.
+	Doubted time.Time `json:"doubted,omitzero"`
 	// InForce is true once assignments are in force, be they from the
 	// registry or remembered from an earlier run.
 	InForce bool `json:"in_force"`

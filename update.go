@@ -267,6 +267,7 @@ func (u *updater) currentStatus() RegistryStatus {
 	}
 	status.Problems = append(status.Problems, u.problems...)
 	if u.doubted != nil {
+		status.Doubted = u.doubted.since
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}
 	for _, assignment := range u.known {

@@ -82,6 +82,19 @@ func TestWhatIsWrongComesFirst(t *testing.T) {
 	golden(t, "testdata/wrong.txt", statusText(s))
 }
 
+func TestAnAnswerThatIsNotBelievedIsNoMissingOne(t *testing.T) {
+	s := healthy()
+	for want, registry := range map[string]agent.RegistryStatus{
+		"registry    answered 5m ago\n":                                                              s.Registry,
+		"registry    has not answered yet\n":                                                         {},
+		"registry    has not answered since the start; what it said before is in force\n":            {InForce: true},
+		"registry    answered, and is not believed yet, since 5m; what it said before is in force\n": {InForce: true, Doubted: now().Add(-5 * time.Minute)},
+	} {
+		s.Registry = registry
+		require.Contains(t, string(statusText(s)), want)
+	}
+}
+
 func TestWhatWasLostOnceIsNotWrongForEver(t *testing.T) {
 	s := healthy()
 	s.Output.Total = agent.Account{Accepted: 100, Delivered: 90, Dropped: map[string]int64{"spool_full": 3, "bad_topic": 7, "killed": 0}}
