@@ -15,17 +15,17 @@ type renewal struct {
 
 // look makes what is missing and locks it again, before another agent takes it.
 func (r *renewal) look(s *Service) {
-	dirs, err := s.current.parts.owned.Renew()
+	dirs, err := s.current.agent.owned.Renew()
 	logDirs, logErr := s.log.owned.Renew()
 	for _, dir := range append(dirs, logDirs...) {
-		s.log.Logger.Error("somebody has removed a directory of the agent, or its lock: it is made and locked anew", "dir", dir)
+		s.log.logger.Error("somebody has removed a directory of the agent, or its lock: it is made and locked anew", "dir", dir)
 	}
 	if err = errors.Join(err, logErr); err == nil {
 		r.said = ""
 		return
 	}
 	if text := err.Error(); text != r.said {
-		s.log.Logger.Error("a directory of the agent has been removed and cannot be made and locked anew", "error", err)
+		s.log.logger.Error("a directory of the agent has been removed and cannot be made and locked anew", "error", err)
 		r.said = text
 	}
 }

@@ -36,12 +36,15 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 const (
@@ -56,8 +59,7 @@ const (
 	// storedWriteTimeout is the same where there is a store: what the output
 	// does not take by then is stored.
 	storedWriteTimeout = time.Second
-	// returnTimeout bounds how long a write takes to return once its context
-	// has ended.
+	// returnTimeout is the default of Config.ReturnTimeout.
 	returnTimeout = time.Second
 )
 
@@ -98,6 +100,10 @@ type Config[T any] struct {
 	// Before is called once before the accounts are read. Nil: nothing is.
 	Before func()
 	Logger *slog.Logger
+	// ReturnTimeout bounds how long Close waits for a write that does not return
+	// although its context has ended, and then for a store that does not. Zero
+	// stands for a second.
+	ReturnTimeout time.Duration
 }
 
 // Engine delivers batches. Its methods are safe for concurrent use.
@@ -105,6 +111,7 @@ type Engine[T any] struct {
 	output  func(ctx context.Context, b Batch[T]) error
 	limit   int
 	timeout time.Duration // of one write
+	returns time.Duration // bounds a hanging write, at the end
 	log     *slog.Logger
 	ledger  *ledger
 	before  func() // Config.Before
@@ -142,6 +149,7 @@ func New[T any](c Config[T]) *Engine[T] {
 		output:  c.Output,
 		limit:   c.BufferSize,
 		timeout: writeTimeout,
+		returns: cmp.Or(c.ReturnTimeout, returnTimeout),
 		log:     c.Logger,
 		ledger:  newLedger(),
 		before:  c.Before,
@@ -226,20 +234,20 @@ func (e *Engine[T]) StopWrites(ctx context.Context) error {
 	e.refuses = true
 	e.mu.Unlock()
 	defer e.giveUp()
-	if waitFor(ctx, &e.writers[1]) == nil {
+	if waitgroup.Wait(ctx, &e.writers[1]) == nil {
 		return nil
 	}
 	e.giveUp()
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.returns)
 	defer cancel()
-	return waitFor(ending, &e.writers[1])
+	return waitgroup.Wait(ending, &e.writers[1])
 }
 
 // Close delivers or stores what waits in memory, stops the drainer and closes
 // the store. When ctx ends, it gives up what is being written; what then is
 // neither delivered nor stored is dropped, which the error says. It takes no
-// more than two seconds longer than ctx, also where the output or the store
-// hangs. A second Close returns what the first did.
+// more than twice Config.ReturnTimeout longer than ctx, also where the output or
+// the store hangs. A second Close returns what the first did.
 func (e *Engine[T]) Close(ctx context.Context) error {
 	e.ended.Do(func() { e.closeErr = e.close(ctx) })
 	return e.closeErr
@@ -253,20 +261,20 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	close(e.closing)
 	close(e.stop)
 	var wrong []error
-	if waitFor(ctx, &e.writers[0]) != nil {
+	if waitgroup.Wait(ctx, &e.writers[0]) != nil {
 		e.cancel()
 	}
 	if e.storage != nil {
 		e.storage.stopDraining(ctx)
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.returns)
 	defer cancel()
-	err := errors.Join(waitFor(ending, &e.writers[0]), waitFor(ending, &e.writers[1]))
+	err := errors.Join(waitgroup.Wait(ending, &e.writers[0]), waitgroup.Wait(ending, &e.writers[1]))
 	if err != nil {
 		e.dropQueued()
 	}
 	if e.storage != nil {
-		err = errors.Join(err, waitFor(ending, &e.storage.drainer))
+		err = errors.Join(err, waitgroup.Wait(ending, &e.storage.drainer))
 		wrong = append(wrong, e.storage.close())
 	}
 	if err != nil {
@@ -279,21 +287,4 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	e.saver.Wait()
 	e.files.save(e.ledger)
 	return errors.Join(wrong...)
-}
-
-// waitFor waits until the group is done or ctx ends.
-func waitFor(ctx context.Context, group *sync.WaitGroup) error {
-	done := make(chan struct{})
-	go func() { group.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		select {
-		case <-done:
-			return nil
-		default:
-			return ctx.Err()
-		}
-	}
 }

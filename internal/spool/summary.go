@@ -58,7 +58,7 @@ func saveSummary(segmentPath string, s summary) error {
 	return os.Rename(temporary, path)
 }
 
-// countOpen notes how many points a segment that is being written holds, so
+// countOpen notes how many points a segment will hold after the next write, so
 // that they can be counted if a kill and damage follow. It is written in place,
 // which is quick and needs no room: the figures, and with them the file, only
 // grow.
