@@ -24,6 +24,9 @@ var (
 // one with [New]. Its methods are safe for concurrent use.
 type Agent struct {
 	config   config
+	output   *outputPart
+	store    *storePart  // nil: there is none
+	runner   *runnerPart // nil: there is none
 	started  time.Time
 	delivery *delivery.Engine[Metric]
 	updater  *updater
@@ -34,8 +37,9 @@ type Agent struct {
 	inForce sync.Once // closes ready
 	ready   chan struct{}
 
-	mu       sync.Mutex
-	schedule *schedule.Schedule // guarded by mu; nil unless the agent runs
+	mu          sync.Mutex
+	schedule    *schedule.Schedule // guarded by mu; nil unless the agent runs
+	assignments []Assignment       // guarded by mu; in force
 }
 
 // New makes an agent. It does no I/O and starts nothing. Its error names
@@ -60,9 +64,18 @@ func New(opts ...Option) (*Agent, error) {
 		return nil, &newError{wrong}
 	}
 
-	a := &Agent{config: config, started: time.Now(), delivery: newDelivery(config), ready: make(chan struct{})}
+	config.logger = newLogger(config.logger)
+	a := &Agent{
+		config:  config,
+		output:  newOutputPart(config.output, config.logger),
+		store:   newStorePart(config.store),
+		runner:  newRunnerPart(config.runner),
+		started: time.Now(),
+		ready:   make(chan struct{}),
+	}
+	a.delivery = newDelivery(config, a.output, a.store)
 	a.updater = &updater{
-		registry: config.registry,
+		registry: newRegistryPart(config.registry),
 		interval: config.updateInterval,
 		build:    config.build,
 		state:    a.state(),
@@ -70,7 +83,7 @@ func New(opts ...Option) (*Agent, error) {
 		readHost: a.readHost,
 		apply:    a.apply,
 	}
-	a.plugins = newPluginSet(config.runner, a.state(), config.logger, a.sendOwn)
+	a.plugins = newPluginSet(a.runner, a.state(), config.logger, a.sendOwn)
 	return a, nil
 }
 
@@ -111,13 +124,17 @@ func (a *Agent) Update(ctx context.Context) error { return a.updater.update(ctx)
 // kept after its last point.
 const forgetAfter = time.Hour
 
-// apply puts what the registry said in force.
+// apply puts what the registry said in force, in one moment: whoever sees a
+// namespace finds its plugins.
 func (a *Agent) apply(assignments []Assignment) {
 	current := make([]string, len(assignments))
 	for i, assignment := range assignments {
 		current[i] = assignment.Namespace
 	}
 	a.delivery.Forget(current, forgetAfter)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.assignments = assignments
 	a.plugins.assign(assignments)
 	jobs := a.plugins.jobs(a.hostname())
 	if len(assignments) > 0 {
@@ -127,10 +144,25 @@ func (a *Agent) apply(assignments []Assignment) {
 			}
 		}
 	}
-	a.mu.Lock()
 	a.schedule.Set(jobs)
-	a.mu.Unlock()
 	a.inForce.Do(func() { close(a.ready) })
+}
+
+// assigned returns the assignments in force. The caller must not change them.
+func (a *Agent) assigned() []Assignment {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.assignments
+}
+
+// isReady tells whether assignments are in force.
+func (a *Agent) isReady() bool {
+	select {
+	case <-a.ready:
+		return true
+	default:
+		return false
+	}
 }
 
 // state returns where the agent remembers things.

@@ -84,12 +84,22 @@ func TestASecondPartOfOneKindIsRefused(t *testing.T) {
 	}
 }
 
-func TestPartsThatOptionsNameAreTold(t *testing.T) {
+func TestPartsAreTakenOutOfOptions(t *testing.T) {
 	registry, output := agenttest.NewRegistry(), agenttest.NewOutput()
 	store, runner := agenttest.NewStore(), agenttest.NewPluginRunner()
-	require.Equal(t, agent.Parts{Registry: registry, Output: output, Store: store, PluginRunner: runner}, agent.PartsOf(
-		agent.WithRegistry(registry), agent.WithOutput(output), agent.WithStore(store), agent.WithPluginRunner(runner)))
-	require.Equal(t, agent.Parts{}, agent.PartsOf(agent.WithOutput(nil), agent.WithBufferSize(0), nil))
+	parts, rest := agent.PartsOf(
+		agent.WithRegistry(registry), agent.WithOutput(output), agent.WithStore(store), agent.WithPluginRunner(runner), agent.WithHostname("h9"))
+	require.Equal(t, agent.Parts{Registry: registry, Output: output, Store: store, PluginRunner: runner}, parts)
+
+	others := agenttest.NewOutput()
+	a, err := agent.New(agent.WithRegistry(registry), agent.WithOutput(others), rest)
+	require.NoError(t, err, "none of them is in the rest")
+	require.Equal(t, "h9", a.Status().Hostname)
+
+	parts, rest = agent.PartsOf(agent.WithOutput(nil), agent.WithBufferSize(0), nil, agent.WithRegistry(registry), agent.WithRegistry(registry))
+	require.Equal(t, agent.Parts{Registry: registry}, parts)
+	_, err = agent.New(agent.WithRegistry(registry), agent.WithOutput(others), rest)
+	require.EqualError(t, err, "make an agent: WithOutput: the output is nil; WithBufferSize: 0 points are too few; WithRegistry: there is a registry already")
 }
 
 func TestReadyOnceAssignmentsAreInForce(t *testing.T) {

@@ -29,7 +29,6 @@ func (u *updater) take(answer []Assignment, err error) error {
 	if err == nil {
 		u.status.Answered = time.Now()
 	}
-	u.status.InForce = true
 	u.mu.Unlock()
 
 	if err := u.state.save(assignmentsFile, next); err != nil {

@@ -66,6 +66,8 @@ type assignedPlugin struct {
 	key  pluginKey
 	stop context.CancelFunc // ends installing
 
+	tried chan struct{} // closed after the first attempt to install it
+
 	fetching schedule.Slots // one, taken while Install or Update is under way
 
 	mu           sync.Mutex
@@ -102,13 +104,14 @@ func (p *assignedPlugin) assigned() Plugin {
 // install tries until the plugin is installed or ctx ends.
 func (p *assignedPlugin) install(ctx context.Context) {
 	if p.set.runner == nil {
+		close(p.tried)
 		return
 	}
 	retry := backoff.Backoff{First: 2 * time.Second, Most: 10 * time.Minute}
-	for {
-		if p.fetch(ctx, p.set.runner.Install) == nil || !backoff.Pause(ctx, retry.Next()) {
-			return
-		}
+	err := p.fetch(ctx, p.set.runner.install)
+	close(p.tried)
+	for err != nil && backoff.Pause(ctx, retry.Next()) {
+		err = p.fetch(ctx, p.set.runner.install)
 	}
 }
 
@@ -123,7 +126,7 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 		return ctx.Err()
 	}
 	defer p.set.installs.Give()
-	err := recovered(func() error { return get(ctx, p.assigned()) })
+	err := get(ctx, p.assigned())
 	p.mu.Lock()
 	before, repo := p.installError, p.plugin.Repo
 	p.installError = err
@@ -164,8 +167,13 @@ func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration
 	p.logRun("regular", p.end(began, "regular", plugin, err), sent)
 }
 
-// runOnDemand is one called run. Its output goes to the caller.
+// runOnDemand is one called run. Its output goes to the caller. It waits for the
+// first attempt to install the plugin, as long as ctx lasts.
 func (p *assignedPlugin) runOnDemand(ctx context.Context, args []string) (PluginResult, error) {
+	select {
+	case <-p.tried:
+	case <-ctx.Done():
+	}
 	if !p.begin() {
 		return PluginResult{}, fmt.Errorf("plugin %s: %w", p.key, ErrPluginRunning)
 	}
@@ -199,16 +207,12 @@ func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string)
 	case !installed && installError != nil:
 		return nil, &RunError{Result: RunStart, Err: fmt.Errorf("not installed: %w", installError)}
 	case !installed:
-		return nil, &RunError{Result: RunStart, Err: errors.New("not installed yet: try again in a few seconds")}
+		return nil, &RunError{Result: RunStart, Err: errors.New("it is still being installed: try again later")}
 	case !p.set.runs.Take(ctx):
 		return nil, &RunError{Result: RunTimeout, Err: fmt.Errorf("%d other plugins were running all the time: %w", runsAtOnce, ctx.Err())}
 	}
 	defer p.set.runs.Give()
-	err = recovered(func() (err error) {
-		stdout, err = p.set.runner.Run(ctx, plugin, args)
-		return err
-	})
-	return stdout, err
+	return p.set.runner.run(ctx, plugin, args)
 }
 
 // sendOutput sends what the plugin measured, and returns how many metrics. Bad
@@ -278,7 +282,7 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 	switch {
 	case err != nil && !failedBefore:
 		p.set.logger.Warn("a plugin failed", event(EventPluginFailed), "plugin", p.key.String(), "result", string(result.Result), "error", err,
-			"stderr", p.details(plugin).Stderr)
+			"stderr", p.set.runner.inspect(plugin).Stderr)
 	case err == nil && failedBefore:
 		p.set.logger.Info("a plugin works again", event(EventPluginRecovered), "plugin", p.key.String())
 	}
@@ -302,7 +306,7 @@ func (p *assignedPlugin) note(result *PluginResult) (failedBefore bool) {
 // status returns how the plugin fares.
 func (p *assignedPlugin) status() PluginStatus {
 	enabled := p.set.isEnabled(p.key)
-	details := p.details(p.assigned())
+	details := p.set.runner.inspect(p.assigned())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := PluginStatus{
@@ -319,12 +323,4 @@ func (p *assignedPlugin) status() PluginStatus {
 	}
 	s.PluginDetails = details
 	return s
-}
-
-// details returns what the runner knows of the plugin: nothing where it panics.
-func (p *assignedPlugin) details(plugin Plugin) (details PluginDetails) {
-	if inspector, ok := p.set.runner.(PluginInspector); ok {
-		_ = recovered(func() error { details = inspector.InspectPlugin(plugin); return nil })
-	}
-	return details
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/pluginargs"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/topic"
@@ -93,7 +94,7 @@ func checkPlugin(namespace string, p Plugin) error {
 	if len(name) > maxPluginName {
 		return fmt.Errorf("its name has %d characters; %d is the most", len(name), maxPluginName)
 	}
-	if err := checkName(name); err != nil {
+	if err := influxdb.CheckName(name); err != nil {
 		return err
 	}
 	if err := repopath.Check(p.Repo); err != nil {
@@ -112,14 +113,14 @@ func checkPort(p Port) error {
 	if p.Timeout < 0 {
 		return fmt.Errorf("its timeout of %s is negative", p.Timeout)
 	}
-	return checkName(p.Name)
+	return influxdb.CheckName(p.Name)
 }
 
 func checkProcess(p Process) error {
 	if !path.IsAbs(p.Path) {
 		return fmt.Errorf("its executable %.100q is no absolute path", p.Path)
 	}
-	return checkName(p.Name)
+	return influxdb.CheckName(p.Name)
 }
 
 func checkInterval(interval, least time.Duration) error {

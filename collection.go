@@ -49,7 +49,7 @@ func (a *Agent) collectionJob(c *collection, interval time.Duration) schedule.Jo
 
 // collect collects once and puts the points into the buffer.
 func (a *Agent) collect(ctx context.Context, c *collection, interval time.Duration) {
-	assignments := a.updater.assignments()
+	assignments := a.assigned()
 	if len(assignments) == 0 {
 		return
 	}
@@ -58,7 +58,7 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	}
 	ctx, cancel := context.WithTimeout(ctx, interval)
 	defer cancel()
-	batches, err := c.measure(ctx, assignments)
+	batches, err := c.source(ctx, assignments)
 	if ctx.Err() == context.Canceled {
 		err = nil // the agent stops, or the collector is scheduled anew
 	}
@@ -78,15 +78,6 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 		}
 	}
 	c.end(points, bad, err, a.config.logger)
-}
-
-// measure calls the collector.
-func (c *collection) measure(ctx context.Context, assignments []Assignment) (batches []Batch, err error) {
-	err = recovered(func() (err error) {
-		batches, err = c.source(ctx, assignments)
-		return err
-	})
-	return batches, err
 }
 
 // begin notes the beginning of a run; false where one is under way still, of a

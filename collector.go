@@ -43,7 +43,11 @@ const everyNamespace = ""
 // collectHost returns a Collector as the agent calls it.
 func collectHost(c Collector) collectFunc {
 	return func(ctx context.Context, _ []Assignment) ([]Batch, error) {
-		metrics, err := c.Collect(ctx)
+		var metrics []Metric
+		err := recovered(func() (err error) {
+			metrics, err = c.Collect(ctx)
+			return err
+		})
 		return []Batch{{Namespace: everyNamespace, Metrics: metrics}}, err
 	}
 }
@@ -51,7 +55,11 @@ func collectHost(c Collector) collectFunc {
 // collectAssigned returns an AssignmentCollector as the agent calls it.
 func collectAssigned(c AssignmentCollector) collectFunc {
 	return func(ctx context.Context, assignments []Assignment) ([]Batch, error) {
-		batches, err := c.CollectAssigned(ctx, assignments)
+		var batches []Batch
+		err := recovered(func() (err error) {
+			batches, err = c.CollectAssigned(ctx, assignments)
+			return err
+		})
 		named := slices.DeleteFunc(batches, func(b Batch) bool { return b.Namespace == everyNamespace })
 		if len(named) < len(batches) {
 			err = errors.Join(err, errors.New("CollectAssigned returned a batch without a namespace: it is dropped"))

@@ -1,10 +1,7 @@
 package agent
 
 import (
-	"context"
 	"errors"
-	"log/slog"
-	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
 )
@@ -26,15 +23,17 @@ type Account struct {
 }
 
 // newDelivery makes the engine that takes the points to the output.
-func newDelivery(c config) *delivery.Engine[Metric] {
+func newDelivery(c config, output *outputPart, store *storePart) *delivery.Engine[Metric] {
 	d := delivery.Config[Metric]{
-		Output:     logged(outputPart(c.output), c.logger),
+		Output:     output.write,
 		BufferSize: c.bufferSize,
 		Dir:        c.stateDir,
 		Logger:     c.logger,
+
+		ReturnTimeout: c.hangTimeout(),
 	}
-	if c.store != nil {
-		d.Store = &storePart{c.store}
+	if store != nil {
+		d.Store = store
 	}
 	return delivery.New(d)
 }
@@ -48,88 +47,6 @@ func (a *Agent) accounts() (byNamespace map[string]Account, total Account) {
 		byNamespace[namespace] = Account(account)
 	}
 	return byNamespace, Account(sum)
-}
-
-// outputPart returns the output as the engine calls it: a panic is an error,
-// and a permanent error is a refusal.
-func outputPart(output Output) func(context.Context, delivery.Batch[Metric]) error {
-	return func(ctx context.Context, b delivery.Batch[Metric]) error {
-		err := recovered(func() error { return output.Write(ctx, Batch{b.Namespace, b.Points}) })
-		if permanent := asPermanent(err); permanent != nil {
-			return &delivery.Refusal{Reason: permanent.Reason, Points: permanent.Points, Indexes: permanent.Indexes, Err: err}
-		}
-		return err
-	}
-}
-
-// logged logs what write delivers, at DEBUG; it costs nothing where that is off.
-func logged(write func(context.Context, delivery.Batch[Metric]) error, logger *slog.Logger) func(context.Context, delivery.Batch[Metric]) error {
-	return func(ctx context.Context, b delivery.Batch[Metric]) error {
-		if !logger.Enabled(ctx, slog.LevelDebug) {
-			return write(ctx, b)
-		}
-		began := time.Now()
-		err := write(ctx, b)
-		if err == nil {
-			logger.Debug("a batch was delivered", event(EventBatchDelivered), "namespace", b.Namespace, "points", len(b.Points), "took", time.Since(began))
-		}
-		return err
-	}
-}
-
-// storePart is a store as the engine calls it: a panic is an error.
-type storePart struct{ store Store }
-
-var _ delivery.Store[Metric] = (*storePart)(nil)
-
-func (p *storePart) Waiting() (points map[string]int64) {
-	_ = recovered(func() error { points = p.store.Waiting(); return nil })
-	return points
-}
-
-func (p *storePart) Put(ctx context.Context, batches []delivery.Batch[Metric]) error {
-	return recovered(func() error { return p.store.Put(ctx, toBatches(batches)) })
-}
-
-func (p *storePart) Next(ctx context.Context) (batches []delivery.Batch[Metric], err error) {
-	err = recovered(func() error {
-		list, err := p.store.Next(ctx)
-		for _, b := range list {
-			batches = append(batches, delivery.Batch[Metric]{Namespace: b.Namespace, Points: b.Metrics})
-		}
-		return err
-	})
-	return batches, err
-}
-
-func (p *storePart) Done(ctx context.Context, rest []delivery.Batch[Metric]) error {
-	return recovered(func() error { return p.store.Done(ctx, toBatches(rest)) })
-}
-
-func (p *storePart) Rewind() {
-	_ = recovered(func() error { p.store.Rewind(); return nil })
-}
-
-func (p *storePart) Losses() (losses []delivery.Loss) {
-	_ = recovered(func() error {
-		for _, loss := range p.store.Losses() {
-			losses = append(losses, delivery.Loss(loss))
-		}
-		return nil
-	})
-	return losses
-}
-
-func (p *storePart) Close(ctx context.Context) error {
-	return recovered(func() error { return p.store.Close(ctx) })
-}
-
-func toBatches(list []delivery.Batch[Metric]) []Batch {
-	batches := make([]Batch, len(list))
-	for i, b := range list {
-		batches[i] = Batch{b.Namespace, b.Points}
-	}
-	return batches
 }
 
 // PartlyRefusedError is the error of [Agent.Post] where the output has refused a part

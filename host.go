@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/lodastack/agent/internal/influxdb"
 )
 
 // errNoAddresses is why the agent goes on without knowing the host's addresses:
@@ -41,7 +43,7 @@ func CheckHostname(name string) error {
 	if name == "" || len(name) > maxHostname {
 		return fmt.Errorf("%.40q has %d bytes; a host name has 1 to %d", name, len(name), maxHostname)
 	}
-	if cleanTag(name) != name {
+	if influxdb.CleanTag(name) != name {
 		return fmt.Errorf("%q has blanks, control characters or a backslash at its end", name)
 	}
 	return nil
@@ -62,7 +64,7 @@ func (a *Agent) readHostname() (string, error) {
 		return a.config.hostname, nil
 	}
 	name, err := os.Hostname()
-	return cleanTag(name), err
+	return influxdb.CleanTag(name), err
 }
 
 // readAddresses returns the addresses under which others may know the host.

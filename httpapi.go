@@ -112,7 +112,7 @@ func WithMaxBody(bytes int64) Option {
 type apiAgent struct{ *Agent }
 
 func (a apiAgent) Hostname() string { return a.hostname() }
-func (a apiAgent) InForce() bool    { return a.updater.currentStatus().InForce }
+func (a apiAgent) InForce() bool    { return a.isReady() }
 func (a apiAgent) Status() any      { return a.Agent.Status() }
 func (a apiAgent) Plugins() any     { return a.Agent.Plugins() }
 

@@ -1,26 +1,18 @@
 package agent
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
-	"reflect"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/lodastack/agent/internal/influxdb"
 )
 
 const (
-	// maxSeriesBytes and maxStringBytes are limits of InfluxDB: of a measurement
-	// with its tags, escaped as in line protocol, and of a string field.
-	maxSeriesBytes = 65535
-	maxStringBytes = 65535
 	// addedBytes of a series are kept for what the agent adds: a prefix of the
 	// name, the tag host and the tags of WithTags. What a metric brings along may
 	// take the rest, so that whether it can be sent depends on nothing else.
 	addedBytes    = 4096
-	maxOwnBytes   = maxSeriesBytes - addedBytes
+	maxOwnBytes   = influxdb.MaxSeriesBytes - addedBytes
 	maxAddedTags  = 3072
 	maxPluginName = 255 // without PLUGIN.
 )
@@ -45,23 +37,21 @@ func (e *MetricError) Unwrap() error { return e.Err }
 
 // Validate says why the metric cannot be sent; nil where it can. The agent drops
 // or refuses exactly what is not valid, whoever made it.
-func (m Metric) Validate() error { return m.clean(normaliseTags(m.Tags)) }
+func (m Metric) Validate() error { return m.clean(influxdb.NewTags(m.Tags)) }
 
 // normaliser brings metrics into the form in which an Output gets them.
 type normaliser struct {
-	prefix string // of the measurements' names
-	tags   []tag  // for metrics that have none of the same key
-	now    int64  // Unix seconds
+	prefix string         // of the measurements' names
+	tags   []influxdb.Tag // for metrics that have none of the same key
+	now    int64          // Unix seconds
 }
-
-type tag struct{ key, value string }
 
 // normaliser returns the normaliser for metrics that the agent takes now.
 func (a *Agent) normaliser(prefix string) normaliser {
-	tags := []tag{{hostTag, a.hostname()}}
+	tags := []influxdb.Tag{{Key: hostTag, Value: a.hostname()}}
 	for key, value := range a.config.tags {
 		if key != hostTag {
-			tags = append(tags, tag{key, value})
+			tags = append(tags, influxdb.Tag{Key: key, Value: value})
 		}
 	}
 	return normaliser{prefix: prefix, tags: tags, now: time.Now().Unix()}
@@ -71,11 +61,11 @@ func (a *Agent) normaliser(prefix string) normaliser {
 // ones, in the memory of metrics, and an error for each bad one.
 func (n normaliser) list(metrics []Metric) (good []Metric, bad []*MetricError) {
 	good = metrics[:0]
-	var before tagSet
+	var before influxdb.Tags
 	for i := range metrics {
 		m := metrics[i]
-		if !before.isOf(m.Tags) {
-			before = normaliseTags(m.Tags)
+		if !before.Of(m.Tags) {
+			before = influxdb.NewTags(m.Tags)
 		}
 		if err := n.normalise(&m, &before); err != nil {
 			bad = append(bad, &MetricError{Index: i, Name: metrics[i].Name, Err: err})
@@ -87,16 +77,16 @@ func (n normaliser) list(metrics []Metric) (good []Metric, bad []*MetricError) {
 }
 
 // normalise normalises a metric that has these tags.
-func (n normaliser) normalise(m *Metric, tags *tagSet) error {
+func (n normaliser) normalise(m *Metric, tags *influxdb.Tags) error {
 	if err := m.clean(*tags); err != nil {
 		return err
 	}
 	if n.prefix != "" {
 		m.Name = n.prefix + m.Name
 	}
-	tags.add(n.tags)
-	m.Tags = tags.tags
-	if !isSeconds(m.Timestamp) {
+	tags.Add(n.tags)
+	m.Tags = tags.Map()
+	if !influxdb.IsSeconds(m.Timestamp) {
 		m.Timestamp = n.now
 	}
 	return nil
@@ -104,90 +94,22 @@ func (n normaliser) normalise(m *Metric, tags *tagSet) error {
 
 // clean brings the value and the tags into the form in which they are sent, or
 // says why the metric cannot be. It is the one judge of metrics.
-func (m *Metric) clean(tags tagSet) error {
-	if err := checkName(m.Name); err != nil {
+func (m *Metric) clean(tags influxdb.Tags) error {
+	if err := influxdb.CheckName(m.Name); err != nil {
 		return err
 	}
-	value, err := normaliseValue(m.Value)
+	value, err := influxdb.Value(m.Value)
 	if err != nil {
 		return err
 	}
-	if tags.err != nil {
-		return tags.err
+	if tags.Err() != nil {
+		return tags.Err()
 	}
-	if size := len(m.Name) + tags.size; size > maxOwnBytes {
+	if size := len(m.Name) + tags.Size(); size > maxOwnBytes {
 		return fmt.Errorf("name and tags take %d bytes; %d is the most that can be sent", size, maxOwnBytes)
 	}
-	m.Value, m.Tags = value, tags.tags
+	m.Value, m.Tags = value, tags.Map()
 	return nil
-}
-
-// isSeconds tells whether t can be Unix seconds: ten digits, from 2001 to
-// 2262, where the nanoseconds in which InfluxDB counts end. Milliseconds and
-// finer units have more digits.
-func isSeconds(t int64) bool { return t >= 1e9 && t <= math.MaxInt64/int64(time.Second) }
-
-func checkName(name string) error {
-	if name == "" {
-		return errors.New("the name is empty")
-	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return errors.New("a name has only the characters 0-9 A-Z a-z . _ -")
-		}
-	}
-	return nil
-}
-
-func normaliseValue(value any) (any, error) {
-	switch v := value.(type) {
-	case float64:
-		if _, err := finite(v); err != nil {
-			return nil, err
-		}
-		return value, nil // v would be allocated anew
-	case bool:
-		return value, nil
-	case string:
-		if !utf8.ValidString(v) {
-			return normaliseValue(strings.ToValidUTF8(v, string(utf8.RuneError)))
-		}
-		if len(v) > maxStringBytes {
-			return nil, fmt.Errorf("a value of %d bytes is too long; %d is the most that InfluxDB stores", len(v), maxStringBytes)
-		}
-		return value, nil
-	case json.Number:
-		f, err := v.Float64()
-		if err != nil {
-			return nil, fmt.Errorf("the value %.40q is no number that fits", v.String())
-		}
-		return finite(f)
-	case nil:
-		return nil, errors.New("the value is missing")
-	}
-	v := reflect.ValueOf(value)
-	switch {
-	case v.CanInt():
-		return float64(v.Int()), nil
-	case v.CanUint():
-		return float64(v.Uint()), nil
-	case v.CanFloat():
-		return finite(v.Float())
-	case v.Kind() == reflect.Bool:
-		return v.Bool(), nil
-	case v.Kind() == reflect.String:
-		return normaliseValue(v.String())
-	}
-	return nil, fmt.Errorf("a value of type %T is no number, bool or string", value)
-}
-
-func finite(f float64) (any, error) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("the value %v cannot be stored", f)
-	}
-	return f, nil
 }
 
 // cloneMetrics copies metrics with their tags, for normalising what belongs to

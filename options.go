@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/influxdb"
 )
 
 // Option configures an [Agent]; see [New].
@@ -40,7 +41,7 @@ func defaultConfig() config {
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,
-		shutdownTimeout: 8 * time.Second,
+		shutdownTimeout: 10 * time.Second,
 		build:           ReadBuild(),
 		api:             httpapi.DefaultConfig(),
 	}
@@ -54,17 +55,30 @@ type Parts struct {
 	PluginRunner PluginRunner
 }
 
-// PartsOf returns the parts that opts name: a program that adds its own parts to
-// the options of somebody else makes only those that are missing, since two of
-// one kind are an error. What is wrong with opts is for [New] to say.
-func PartsOf(opts ...Option) Parts {
-	c := defaultConfig()
-	for _, option := range opts {
-		if option != nil {
-			_ = option(&c)
+// PartsOf returns the parts that opts name, and an option for everything else
+// that opts say. A program that runs an agent with somebody else's options makes
+// only the parts that are missing there, since two of one kind are an error, and
+// can put something of its own around the others. What is wrong with opts is an
+// error of the option.
+func PartsOf(opts ...Option) (Parts, Option) {
+	named := defaultConfig()
+	apply := func(c *config) error {
+		c.registry, c.output, c.store, c.runner = nil, nil, nil, nil
+		var wrong []error
+		for _, option := range opts {
+			if option != nil {
+				wrong = append(wrong, option(c))
+			}
 		}
+		return errors.Join(wrong...)
 	}
-	return Parts{Registry: c.registry, Output: c.output, Store: c.store, PluginRunner: c.runner}
+	_ = apply(&named) // the option says it
+	return Parts{Registry: named.registry, Output: named.output, Store: named.store, PluginRunner: named.runner}, func(c *config) error {
+		was := *c
+		err := apply(c)
+		c.registry, c.output, c.store, c.runner = was.registry, was.output, was.store, was.runner
+		return err
+	}
 }
 
 // WithRegistry names the [Registry] that says what to collect. Required.
@@ -221,7 +235,8 @@ func WithTags(tags map[string]string) Option {
 			c.tags = make(map[string]string, len(tags))
 		}
 		maps.Copy(c.tags, tags)
-		if size := normaliseTags(c.tags).size; size > maxAddedTags {
+		own := influxdb.NewTags(c.tags)
+		if size := own.Size(); size > maxAddedTags {
 			return fmt.Errorf("WithTags: the tags take %d bytes; %d is the most", size, maxAddedTags)
 		}
 		return nil
@@ -231,13 +246,13 @@ func WithTags(tags map[string]string) Option {
 // checkOwnTag says why the agent may not add a tag to its points.
 func checkOwnTag(key, value string) error {
 	switch {
-	case key == "" || cleanTag(key) != key:
+	case key == "" || influxdb.CleanTag(key) != key:
 		return errors.New("the key is empty or has spaces or control characters, or a backslash at its end")
-	case value == "" || cleanTag(value) != value:
+	case value == "" || influxdb.CleanTag(value) != value:
 		return fmt.Errorf("the value %.100q is empty or has spaces or control characters, or a backslash at its end", value)
 	case key == hostTag:
 		return errors.New("WithHostname sets it")
-	case isReservedTag(key):
+	case influxdb.IsReservedTag(key):
 		return errors.New("it has a meaning of its own in InfluxDB: give it another name")
 	}
 	return nil
@@ -282,8 +297,10 @@ func WithUpdateInterval(d time.Duration) Option {
 	}
 }
 
-// WithShutdownTimeout bounds how long [Agent.Run] takes to end what runs and
-// to deliver what waits. The default is 8 seconds.
+// WithShutdownTimeout bounds how long [Agent.Run] takes to return once its context
+// has ended. What runs gets half of the time to end, what waits is delivered until
+// three seconds (at most three eighths) of it are left, and the rest is for parts
+// that hang. The default is 10 seconds.
 func WithShutdownTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {

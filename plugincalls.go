@@ -50,7 +50,7 @@ func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error 
 	if err != nil {
 		return err
 	}
-	if a.config.runner == nil {
+	if a.runner == nil {
 		return errors.New("this agent has no plugin runner")
 	}
 	ctx, done, err := a.plugins.within(ctx)
@@ -58,7 +58,7 @@ func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error 
 		return err
 	}
 	defer done()
-	if err := p.fetch(ctx, a.config.runner.Update); err != nil {
+	if err := p.fetch(ctx, a.runner.update); err != nil {
 		return fmt.Errorf("update plugin %s: %w", p.key, err)
 	}
 	return nil

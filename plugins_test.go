@@ -486,3 +486,46 @@ func TestAClockThatWasSetBackDoesNotDisableForLonger(t *testing.T) {
 		require.Len(t, w.runner.Runs(), 1)
 	}, agent.WithStateDir(dir))
 }
+
+func TestCallOfAPluginThatIsBeingInstalledWaitsForThat(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		assignPlugins(w, plugin("mysql", time.Minute))
+		w.runner.Publish("org/mysql", agenttest.Program{Print: "[]"})
+		w.runner.Installing.Slow(20 * time.Second)
+		w.run()
+		early, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := w.RunPlugin(early, "web", "org/mysql", nil)
+		require.ErrorContains(t, err, "it is still being installed", "within its own time limit")
+		result, err := w.RunPlugin(t.Context(), "web", "org/mysql", nil)
+		require.NoError(t, err)
+		require.Equal(t, agent.RunOK, result.Result)
+		require.Less(t, result.Duration, 1.0, "waiting is not running")
+	})
+}
+
+// TestNamespaceIsNeverSeenWithoutItsPlugins lets the agent save what it was told,
+// which takes a while, between one assignment and the next.
+func TestNamespaceIsNeverSeenWithoutItsPlugins(t *testing.T) {
+	registry := agenttest.NewRegistry(agent.Assignment{Namespace: "n0"})
+	a, err := agent.New(agent.WithRegistry(registry), agent.WithOutput(agenttest.NewOutput()),
+		agent.WithPluginRunner(agenttest.NewPluginRunner()), agent.WithStateDir(t.TempDir()))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	<-a.Ready()
+	require.NoError(t, a.Update(ctx)) // which ends the first conversation
+	for i := range 30 {
+		namespace := fmt.Sprintf("n%d", i+1)
+		registry.Assign(agent.Assignment{Namespace: namespace, Plugins: []agent.Plugin{{Name: "PLUGIN.a", Repo: "org/a"}}})
+		updated := make(chan error, 1)
+		go func() { updated <- a.Update(ctx) }()
+		require.Eventually(t, func() bool { return a.Namespaces()[0] == namespace }, 30*time.Second, 20*time.Microsecond)
+		require.Len(t, a.Plugins(), 1)
+		require.Equal(t, namespace, a.Plugins()[0].Namespace)
+		require.NoError(t, <-updated)
+	}
+	cancel()
+	require.NoError(t, <-ended)
+}

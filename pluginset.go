@@ -13,6 +13,7 @@ import (
 
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 // Errors of the calls that name a plugin.
@@ -41,7 +42,7 @@ func keyOf(p Plugin) pluginKey { return pluginKey{p.Namespace, path.Base(p.Repo)
 
 // pluginSet holds the assigned plugins.
 type pluginSet struct {
-	runner PluginRunner
+	runner *runnerPart // nil: this agent runs no plugins
 	state  stateDir
 	logger *slog.Logger
 	send   func(namespace, prefix string, metrics []Metric) (bad []*MetricError) // into the buffer
@@ -58,7 +59,7 @@ type pluginSet struct {
 	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
 }
 
-func newPluginSet(runner PluginRunner, state stateDir, logger *slog.Logger, send func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
+func newPluginSet(runner *runnerPart, state stateDir, logger *slog.Logger, send func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
 	return &pluginSet{
 		runner: runner, state: state, logger: logger, send: send,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
@@ -121,7 +122,7 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 	if s.fetching[key] == nil {
 		s.fetching[key] = make(schedule.Slots, 1)
 	}
-	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, fetching: s.fetching[key]}
+	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, tried: make(chan struct{}), fetching: s.fetching[key]}
 	s.active.Go(func() { added.install(ctx) })
 	return added
 }
@@ -129,8 +130,7 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 // remove deletes what was installed of a plugin that is not assigned any more,
 // unless it has been assigned again meanwhile.
 func (s *pluginSet) remove(ctx context.Context, gone *assignedPlugin) {
-	remover, ok := s.runner.(PluginRemover)
-	if !ok || !gone.fetching.Take(ctx) {
+	if s.runner == nil || !gone.fetching.Take(ctx) {
 		return
 	}
 	defer gone.fetching.Give()
@@ -140,7 +140,7 @@ func (s *pluginSet) remove(ctx context.Context, gone *assignedPlugin) {
 	if again {
 		return
 	}
-	if err := recovered(func() error { return remover.Remove(ctx, gone.assigned()) }); err != nil {
+	if err := s.runner.remove(ctx, gone.assigned()); err != nil {
 		s.logger.Warn("a plugin that is not assigned any more could not be removed", "plugin", gone.key.String(), "error", err)
 	}
 }
@@ -270,5 +270,5 @@ func (s *pluginSet) wait(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
 	s.mu.Unlock()
-	return schedule.Wait(ctx, &s.active)
+	return waitgroup.Wait(ctx, &s.active)
 }

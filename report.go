@@ -8,7 +8,7 @@ import (
 )
 
 // report tells the registry about the host.
-func (u *updater) report(ctx context.Context, reporter Reporter, host Host) error {
+func (u *updater) report(ctx context.Context, host Host) error {
 	previous := u.previousHost(host)
 	report := Report{
 		Host:     host,
@@ -21,7 +21,7 @@ func (u *updater) report(ctx context.Context, reporter Reporter, host Host) erro
 		report.Namespaces = append(report.Namespaces, assignment.Namespace)
 		report.IDs = append(report.IDs, assignment.ID)
 	}
-	if err := recovered(func() error { return reporter.Report(ctx, report) }); err != nil {
+	if err := u.registry.report(ctx, report); err != nil {
 		return fmt.Errorf("report to the registry: %w", err)
 	}
 	u.mu.Lock()

@@ -83,6 +83,7 @@ func (a *Agent) Status() Status {
 		Plugins:    a.Plugins(),
 		Warnings:   slices.Clone(a.config.warnings),
 	}
+	s.Registry.InForce = a.isReady()
 	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)
 	s.Accounts, s.Output.Total = a.accounts()
 	s.Output.OutputDetails = a.outputDetails()
@@ -98,7 +99,7 @@ func (a *Agent) Status() Status {
 // Namespaces returns the names of the namespaces of this host, sorted.
 func (a *Agent) Namespaces() []string {
 	namespaces := []string{}
-	for _, assignment := range a.updater.assignments() {
+	for _, assignment := range a.assigned() {
 		namespaces = append(namespaces, assignment.Namespace)
 	}
 	return namespaces
@@ -106,18 +107,11 @@ func (a *Agent) Namespaces() []string {
 
 // outputDetails returns what the output and the store tell.
 func (a *Agent) outputDetails() (details OutputDetails) {
-	if inspector, ok := a.config.output.(OutputInspector); ok {
-		_ = recovered(func() error { details = inspector.InspectOutput(); return nil })
-	}
-	if a.config.store == nil {
+	details = a.output.inspect()
+	if a.store == nil {
 		return details
 	}
-	_ = recovered(func() error {
-		stored := a.config.store.Inspect()
-		details.Disk = &stored.DiskDetails
-		details.Problems = append(details.Problems, stored.Problems...)
-		return nil
-	})
+	a.store.inspect(&details)
 	if _, err := a.delivery.State(); err != nil {
 		details.Problems = append(details.Problems, "the output takes no points, which wait on disk: "+err.Error())
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
-	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 // updateTimeout bounds one conversation with the registry.
@@ -25,7 +25,7 @@ const (
 // updater asks the registry and keeps what it said: a failed or partial answer
 // takes nothing away.
 type updater struct {
-	registry Registry
+	registry registryPart
 	interval time.Duration
 	build    Build
 	state    stateDir
@@ -67,7 +67,6 @@ func (u *updater) remember() {
 	known, problems := judge(known) // an earlier version may have saved it
 	u.mu.Lock()
 	u.known, u.accepted, u.problems = known, accepted, problems
-	u.status.InForce = len(known) > 0
 	u.mu.Unlock()
 	if len(known) > 0 {
 		u.apply(known)
@@ -154,7 +153,7 @@ func (u *updater) wait(ctx context.Context) error {
 	u.mu.Lock()
 	u.stopped = true
 	u.mu.Unlock()
-	return schedule.Wait(ctx, &u.asking)
+	return waitgroup.Wait(ctx, &u.asking)
 }
 
 // ask reports and asks, in the order that the host's name requires: while the
@@ -191,10 +190,10 @@ func (u *updater) converse(ctx context.Context) error {
 	u.mu.Lock()
 	u.disowned = ""
 	u.mu.Unlock()
-	reporter, reports := u.registry.(Reporter)
+	reports := u.registry.reporter != nil
 	renamed := reports && u.previousHost(host).Hostname != host.Hostname
 	if renamed {
-		err := u.report(ctx, reporter, host)
+		err := u.report(ctx, host)
 		switch {
 		case errors.Is(err, ErrHostUnknown):
 			u.startOver(host)
@@ -203,12 +202,8 @@ func (u *updater) converse(ctx context.Context) error {
 			return err
 		}
 	}
-	var answer []Assignment
 	began := time.Now()
-	err = recovered(func() (err error) {
-		answer, err = u.registry.Assignments(ctx, host)
-		return err
-	})
+	answer, err := u.registry.assignments(ctx, host)
 	u.logAnswer(answer, time.Since(began), err)
 	if ctx.Err() != nil && err == nil {
 		err = ctx.Err()
@@ -220,9 +215,9 @@ func (u *updater) converse(ctx context.Context) error {
 		err = fmt.Errorf("ask the registry for assignments: %w", err)
 	}
 	if reports && !renamed {
-		reported := u.report(ctx, reporter, host)
+		reported := u.report(ctx, host)
 		if errors.Is(reported, ErrHostUnknown) && u.startOver(host) {
-			reported = u.report(ctx, reporter, host)
+			reported = u.report(ctx, host)
 		}
 		err = errors.Join(err, reported)
 	}

@@ -85,19 +85,3 @@ func TestControlIsAuditedBesideTheLog(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	require.Contains(t, h.read(t, "log/audit.log"), fmt.Sprintf(`"who":"uid %d","from":"unix socket","what":"GET /plugins/run","result":"400 `, os.Getuid()))
 }
-
-func TestAuditLogIsRotatedAsTheLog(t *testing.T) {
-	dir := t.TempDir()
-	log, err := stock.OpenLog(stock.LogConfig{LogDir: dir, LogRotateSize: 1 << 20})
-	require.NoError(t, err)
-	require.NoError(t, log.Reopen(stock.LogConfig{LogDir: dir, LogRotateSize: 4 << 10, LogRotateNum: 1}))
-	line := `{"time":"` + strings.Repeat("x", 1000) + `"}` + "\n"
-	for range 10 {
-		_, err := fmt.Fprint(log.Audit, line)
-		require.NoError(t, err)
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "audit.log*"))
-	require.NoError(t, err)
-	require.Len(t, files, 2, "rotated as the log is")
-	require.NoError(t, log.Close())
-}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,20 +14,29 @@ import (
 	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/hostmetrics"
 	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/nsqoutput"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
 	"github.com/lodastack/agent/internal/topic"
 )
 
-// check calls fail for everything that is wrong beyond types and bounds.
-func (c Config) check(fail func(key, reason string)) {
+// check calls fail for everything that is wrong beyond types and bounds. What is
+// required for a part need not be there where that part is given.
+func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	failed := func(key string, err error) {
 		if err != nil {
 			fail(key, err.Error())
 		}
 	}
 	c.Agent.check(failed)
-	failed("agent.registryaddr", c.checkRegistry())
+	if c.Agent.RegistryAddr != "" || given.Registry == nil {
+		failed("agent.registryaddr", c.checkRegistry())
+	}
+	if len(c.Output.Servers) > 0 || c.Output.Name == outputNSQ && given.Output == nil {
+		for _, err := range nsqoutput.CheckServers(c.Output.Servers) {
+			failed("output.servers", err)
+		}
+	}
 	c.Output.check(failed)
 	c.API.check(failed)
 	failed("log.logdir", c.checkLogDir())
@@ -44,13 +51,13 @@ func (c Config) check(fail func(key, reason string)) {
 }
 
 func (a AgentConfig) check(failed func(key string, err error)) {
-	failed("agent.listen", checkAddress(a.Listen, 0, "127.0.0.1:1232"))
+	failed("agent.listen", checkListen(a.Listen))
 	for _, prefix := range a.IfacePrefix {
 		if prefix == "" || strings.ContainsFunc(prefix, unicode.IsSpace) {
 			failed("agent.ifaceprefix", fmt.Errorf(`%q begins no interface's name; write [ "eth" ], or leave the key out`, prefix))
 		}
 	}
-	failed("agent.pluginsuser", checkUser(a.PluginsUser))
+	failed("agent.pluginsuser", gitrunner.CheckUser(a.PluginsUser))
 	if a.Git != "" {
 		failed("agent.git", gitrunner.CheckGit(a.Git))
 	}
@@ -102,24 +109,10 @@ func (c Config) checkLogDir() error {
 }
 
 func (o OutputConfig) check(failed func(key string, err error)) {
-	switch o.Name {
-	case OutputNSQ:
-		if len(o.Servers) == 0 {
-			failed("output.servers", errors.New(`missing; name at least one nsqd, [ "127.0.0.1:4150" ]`))
-		}
-	case OutputStdout:
-	default:
+	if o.Name != outputNSQ && o.Name != outputStdout {
 		failed("output.name", fmt.Errorf("%q is no output; write nsq or stdout", o.Name))
 	}
-	for i, server := range o.Servers {
-		failed("output.servers", checkAddress(server, 1, "127.0.0.1:4150"))
-		if slices.Contains(o.Servers[:i], server) {
-			failed("output.servers", fmt.Errorf("%s is named twice", server))
-		}
-	}
-	if o.Format != "influx" && o.Format != "json" {
-		failed("output.format", fmt.Errorf("%q is no format; write influx or json", o.Format))
-	}
+	failed("output.format", nsqoutput.CheckFormat(o.Format))
 	failed("output.topicprefix", topic.CheckPrefix(o.TopicPrefix))
 	if o.SpoolSize > 0 && o.SpoolSize < 1<<20 {
 		failed("output.spoolsize", fmt.Errorf("%d bytes are too few; write 1 MiB (1048576) or more, or 0 for no spool", o.SpoolSize))
@@ -155,17 +148,15 @@ func (a APIConfig) check(failed func(key string, err error)) {
 	}
 }
 
-// checkAddress checks HOST:PORT, with a port from least.
-func checkAddress(address string, least int, example string) error {
+// checkListen checks HOST:PORT. The port 0 is a free one.
+func checkListen(address string) error {
+	const form = `write HOST:PORT, such as "127.0.0.1:1232"`
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("%q is no address; write HOST:PORT, such as %q", address, example)
+		return fmt.Errorf("%q is no address; %s", address, form)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < least || n > 65535 {
-		return fmt.Errorf("%q has no port from 1 to 65535; write HOST:PORT, such as %q", address, example)
-	}
-	if host == "" && least > 0 {
-		return fmt.Errorf("%q names no host; write HOST:PORT, such as %q", address, example)
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has no port from 1 to 65535; %s", address, form)
 	}
 	return checkHostName(host)
 }
@@ -207,16 +198,4 @@ func (c Config) checkRegistry() error {
 	}
 	_, err := c.Registry(nil)
 	return err
-}
-
-// checkUser wants a user of this system.
-func checkUser(name string) error {
-	_, err := user.Lookup(name)
-	if !errors.As(err, new(user.UnknownUserError)) {
-		return err
-	}
-	if name == DefaultConfig().Agent.PluginsUser && os.Geteuid() != 0 {
-		return nil // nobody asked for it, and plugins run as the agent's own user
-	}
-	return fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
 }

@@ -3,169 +3,207 @@ package stock
 import (
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/lodastack/agent/internal/nsqoutput"
 	"github.com/lodastack/agent/internal/safedir"
 )
 
-// Config is what a config file says; docs/configuration.md describes its keys,
-// of which the fields have the names. Begin with [DefaultConfig].
+// Config is what a config file says, with the defaults in place of what it does
+// not say; see [ReadConfig]. Its fields have the names of the keys, which
+// docs/configuration.md describes. Paths are absolute.
 type Config struct {
-	Agent    AgentConfig
-	Output   OutputConfig
-	API      APIConfig
-	Log      LogConfig
-	Time     TimeConfig
-	Coredump CoredumpConfig
-	Collect  CollectConfig
+	Agent  AgentConfig
+	Output OutputConfig
+	API    APIConfig
+	Log    LogConfig
+	Time   struct {
+		// Servers are NTP servers, HOST or HOST:PORT, asked in turn. The default
+		// is pool.ntp.org. Empty: the kind TIME is not collected.
+		Servers []string
+	}
+	Coredump struct {
+		// Dir is where core dumps appear. The default is /home/coresave.
+		Dir string
+	}
+	Collect struct {
+		// Disable names kinds of measurements that are never collected, in
+		// capitals: CPU, TIME, … Empty, the default: all are collected.
+		Disable []string
+	}
 
-	// Warnings are sentences, each with its line, about what in a file has no
-	// meaning any more or is not safe.
+	// Warnings are sentences, each with its line, about what in the file has no
+	// meaning any more or is not safe. Empty: there is no such thing.
 	Warnings []string
 }
 
 // AgentConfig is the section agent.
 type AgentConfig struct {
-	// Listen is the TCP address of the HTTP API.
+	// Listen is the TCP address of the HTTP API, HOST:PORT; the port 0 is a free
+	// one. The default is 127.0.0.1:1232.
 	Listen string
 	// IfacePrefix are the beginnings of the names of the network interfaces
-	// to measure. Empty: all but loopback and virtual ones.
+	// to measure. Empty, the default: all but loopback and virtual ones.
 	IfacePrefix []string
-	// RegistryAddr is http://…, https://… or file:///…. Required.
+	// RegistryAddr is http://…, https://… or file:///PATH. Required, unless
+	// there is a registry of your own; see [RegistryConfig].
 	RegistryAddr string
-	// PluginsDir holds the plugins, PLUGINSDIR/NS/PROJECT.
+	// PluginsDir holds the plugins, PLUGINSDIR/NS/PROJECT. The default is
+	// /usr/local/agent-plugins.
 	PluginsDir string
-	// PluginsUser is the user that plugins run as.
+	// PluginsUser is the user that plugins run as where the agent is root. It
+	// must exist. The default is nobody.
 	PluginsUser string
 	// Git is where plugins are cloned from, with one %s in it, or with one %o
-	// and one %p. Required once a plugin is assigned.
+	// and one %p; see [GitRunnerConfig]. Empty, the default: no plugin can be
+	// installed.
 	Git string
-	// GitUser is the user that git runs as where the agent is root. Empty:
-	// agent-git where that user exists and Git needs no keys or configuration
-	// of root's, else root.
+	// GitUser is the user that git runs as where the agent is root. Empty, the
+	// default: agent-git where that user exists and Git needs no keys or
+	// configuration of root's, else root.
 	GitUser string
-	// GitTimeout is how long git may take for one plugin, a second to a day.
+	// GitTimeout is how long git may take for one plugin, a second to a day. The
+	// default is 2 minutes.
 	GitTimeout time.Duration
 	// GitMaxSize bounds in bytes what is transferred for a plugin, and its
-	// files on disk, 1 MiB to 1 TiB. GitMaxFiles bounds their number, 1 to 10
-	// million.
-	GitMaxSize  int64
+	// files on disk, 1 MiB to 1 TiB. The default is 256 MiB.
+	GitMaxSize int64
+	// GitMaxFiles bounds the number of a plugin's files and directories, 1 to 10
+	// million. The default is 20,000.
 	GitMaxFiles int
-	// Branch of the plugins' releases.
+	// Branch of the plugins' releases; where a repository lacks it, its default
+	// branch is taken. The default is release.
 	Branch string
-	// DataDir holds what the agent remembers and points that are not yet
-	// delivered. Empty: PluginsDir/.agent.
+	// DataDir holds what the agent keeps from one run to the next, and points
+	// that are not yet delivered. Empty, the default: PluginsDir/.agent; see
+	// [Config.DataDir].
 	DataDir string
-	// PIDFile names and locks the running agent.
+	// PIDFile names and locks the running agent. The default is
+	// /var/run/agent.pid.
 	PIDFile string
-	// Hostname is the tag host. Empty: the system's host name.
+	// Hostname is the tag host. Empty, the default: the system's host name.
 	Hostname string
-	// UpdateInterval is how often the registry is asked, a second to a day.
+	// UpdateInterval is how often the registry is asked, a second to a day. The
+	// default is 10 minutes.
 	UpdateInterval time.Duration
 }
 
 // Names of outputs.
 const (
-	OutputNSQ    = "nsq"
-	OutputStdout = "stdout"
+	outputNSQ    = "nsq"
+	outputStdout = "stdout"
 )
 
 // OutputConfig is the section output.
 type OutputConfig struct {
-	// Name is OutputNSQ or OutputStdout.
+	// Name is nsq, or stdout for line protocol on standard output. The default
+	// is nsq.
 	Name string
-	// Servers are nsqd's TCP addresses, host:4150. Required for NSQ.
+	// Servers are nsqd's TCP addresses, HOST:PORT. At least one is required for
+	// nsq, unless there is an output of your own.
 	Servers []string
 	// BufferSize is the number of points that wait in memory, 1 to 10 million.
+	// The default is 1000.
 	BufferSize int
-	// Format of the messages, influx or json.
+	// Format of the messages to NSQ, influx or json. The default is influx.
 	Format string
-	// TopicPrefix stands before the namespace in a topic's name.
+	// TopicPrefix stands before the namespace in a topic's name. The default is
+	// "collect.". Empty: no prefix.
 	TopicPrefix string
-	// MaxMessageSize in bytes, 1 KiB to 64 MiB.
+	// MaxMessageSize is how large a message to NSQ may be, in bytes, 1 KiB to
+	// 64 MiB. The default is 1 MiB.
 	MaxMessageSize int64
 	// SpoolSize bounds in bytes what is kept on disk while the output takes
-	// nothing, from 1 MiB. Zero: nothing is kept on disk.
+	// nothing, 1 MiB to 1 PiB. The default is 1 GiB. Zero: nothing is kept on
+	// disk.
 	SpoolSize int64
-	// SpoolAge bounds how long points are kept on disk, from a minute.
+	// SpoolAge bounds how long points are kept on disk, a minute to 366 days.
+	// The default is 7 days.
 	SpoolAge time.Duration
-	// TLS makes connections to nsqd encrypted. TLSCA is a file of
-	// certificates to trust in place of the system's; TLSCert and TLSKey are
-	// files of a certificate to show; TLSServerName is the name that the
-	// servers' certificates must have in place of their address's.
-	TLS                    bool
-	TLSCA, TLSCert, TLSKey string
-	TLSServerName          string
-	// AuthSecretFile holds the secret for nsqd's AUTH.
+	// TLS encrypts the connections to nsqd. The default is false.
+	TLS bool
+	// TLSCA is a PEM file of certificates to trust. Empty, the default: those
+	// that the system trusts.
+	TLSCA string
+	// TLSCert and TLSKey are PEM files of a certificate to show and of its key.
+	// Empty, the default: none is shown.
+	TLSCert, TLSKey string
+	// TLSServerName is the name that the servers' certificates must have. Empty,
+	// the default: the host of their address.
+	TLSServerName string
+	// AuthSecretFile holds the secret for nsqd's AUTH. Empty, the default: there
+	// is none.
 	AuthSecretFile string
 }
 
 // APIConfig is the section api.
 type APIConfig struct {
 	// TokenFile holds the bearer token that allows control from elsewhere.
+	// Empty, the default: there is none.
 	TokenFile string
-	// TLSCert and TLSKey are files of the server's certificate and key.
+	// TLSCert and TLSKey are PEM files of the server's certificate and key.
+	// Empty, the default: no TLS.
 	TLSCert, TLSKey string
-	// ClientCA is a file of certificates; a client that shows one signed by
-	// them may control.
+	// ClientCA is a PEM file of certificates; a client that shows one signed by
+	// them may control. It needs TLSCert. Empty, the default: none may by its
+	// certificate.
 	ClientCA string
-	// Socket is the path of a unix socket to listen on besides.
+	// Socket is the path of a unix socket to listen on besides, of 107 bytes at
+	// most. Empty, the default: there is none.
 	Socket string
 	// Hosts are names, without port, under which the API may be addressed,
-	// besides localhost, the host's own name and IP addresses.
+	// besides localhost, the host's own name and IP addresses. Empty, the
+	// default: no others.
 	Hosts []string
 	// Namespaces are globs of namespaces that posts may go to, besides the
-	// host's own: "shop.*" for example.
+	// host's own: "shop.*" for example. Empty, the default: no others.
 	Namespaces []string
-	// MaxBody bounds the body of a request, in bytes, 1 KiB to 256 MiB.
+	// MaxBody bounds the body of a request, in bytes, 1 KiB to 256 MiB. The
+	// default is 16 MiB.
 	MaxBody int64
-	// Time limits for the header of a request, the whole of a request, its
-	// answer, and between two requests of a connection.
-	HeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout time.Duration
-	// MaxConnections at a time, to the address and to the socket each. Idle
-	// ones make room for new ones; where none is idle, new ones wait. One
-	// address holds at most three quarters.
+	// HeaderTimeout bounds how long a client takes to send the header of a
+	// request, a second to an hour. The default is 5 s.
+	HeaderTimeout time.Duration
+	// ReadTimeout bounds how long it takes to send the whole request, a second
+	// to a day. The default is 30 s.
+	ReadTimeout time.Duration
+	// WriteTimeout bounds a request from the end of its header to the end of its
+	// answer, a second to a day. The default is a minute.
+	WriteTimeout time.Duration
+	// IdleTimeout is how long a connection is kept between two requests, a second
+	// to a day. The default is 2 minutes.
+	IdleTimeout time.Duration
+	// MaxConnections at a time, to the address and to the socket each, 1 to
+	// 100,000. Idle ones make room for new ones; where none is idle, new ones
+	// wait. One client's address holds at most three quarters. The default is
+	// 1024.
 	MaxConnections int
 }
 
-// LevelFatal is the level FATAL of a config: only what ends the agent.
-const LevelFatal = slog.Level(12)
+// levelFatal is the level FATAL of a config: only what ends the agent.
+const levelFatal = slog.Level(12)
 
 // LogConfig is the section log.
 type LogConfig struct {
-	// LogDir holds the log files. Empty: the log goes to standard error.
+	// LogDir holds the log files. Empty, the default: the log goes to standard
+	// error.
 	LogDir string
-	Level  slog.Level
-	// LogRotateNum is how many full files are kept, LogRotateSize at how many
-	// bytes a file is full, from 4 KiB.
-	LogRotateNum  int
+	// Level is the least that is logged: that of DEBUG, INFO (zero, and the
+	// default), WARNING or ERROR, or 12 for FATAL.
+	Level slog.Level
+	// LogRotateNum is how many full files are kept, 0 to 10,000. The default is
+	// 5.
+	LogRotateNum int
+	// LogRotateSize is at how many bytes a file is full, 4 KiB to 1 PiB. The
+	// default is 100 MiB.
 	LogRotateSize int64
 }
 
-// CollectConfig is the section collect.
-type CollectConfig struct {
-	// Disable names kinds of measurements that are never collected.
-	Disable []string
-}
-
-// TimeConfig is the section time.
-type TimeConfig struct {
-	// Servers are NTP servers, HOST or HOST:PORT, asked in turn. Without any,
-	// the kind TIME is not collected.
-	Servers []string
-}
-
-// CoredumpConfig is the section coredump.
-type CoredumpConfig struct {
-	// Dir is where core dumps appear.
-	Dir string
-}
-
-// DefaultConfig returns what holds where a config file says nothing. It lacks
+// defaultConfig returns what holds where a config file says nothing. It lacks
 // what is required.
-func DefaultConfig() Config {
-	return Config{
+func defaultConfig() Config {
+	c := Config{
 		Agent: AgentConfig{
 			Listen:         "127.0.0.1:1232",
 			PluginsDir:     "/usr/local/agent-plugins",
@@ -178,9 +216,9 @@ func DefaultConfig() Config {
 			UpdateInterval: 10 * time.Minute,
 		},
 		Output: OutputConfig{
-			Name:           OutputNSQ,
+			Name:           outputNSQ,
 			BufferSize:     1000,
-			Format:         string(nsqoutput.Influx),
+			Format:         nsqoutput.Influx,
 			TopicPrefix:    nsqoutput.DefaultTopicPrefix,
 			MaxMessageSize: 1 << 20,
 			SpoolSize:      1 << 30,
@@ -194,13 +232,14 @@ func DefaultConfig() Config {
 			IdleTimeout:    2 * time.Minute,
 			MaxConnections: 1024,
 		},
-		Log:      LogConfig{Level: slog.LevelInfo, LogRotateNum: 5, LogRotateSize: 100 << 20},
-		Time:     TimeConfig{Servers: []string{"pool.ntp.org"}},
-		Coredump: CoredumpConfig{Dir: "/home/coresave"},
+		Log: LogConfig{Level: slog.LevelInfo, LogRotateNum: 5, LogRotateSize: 100 << 20},
 	}
+	c.Time.Servers = []string{"pool.ntp.org"}
+	c.Coredump.Dir = "/home/coresave"
+	return c
 }
 
-// DataDir returns the directory of what the agent remembers.
+// DataDir returns the directory of what the agent keeps from one run to the next.
 func (c Config) DataDir() string {
 	if c.Agent.DataDir != "" {
 		return c.Agent.DataDir
@@ -208,11 +247,13 @@ func (c Config) DataDir() string {
 	return filepath.Join(c.Agent.PluginsDir, ".agent")
 }
 
-// dirs are the directories that one agent has for itself. That of the log is
-// the log's.
-func (c Config) dirs() []safedir.Dir {
-	return []safedir.Dir{
-		{Path: c.Agent.PluginsDir, Key: "agent.pluginsdir", Perm: 0o755},
-		{Path: c.DataDir(), Key: "agent.datadir", Perm: 0o700},
+// dirs are the directories that one agent has for itself; without plugins from
+// git it needs none for them. That of the log is the log's.
+func (c Config) dirs(plugins bool) []safedir.Dir {
+	dirs := []safedir.Dir{{Path: c.DataDir(), Key: "agent.datadir", Perm: 0o700}}
+	if plugins {
+		// First, since the other one may be in it.
+		dirs = slices.Insert(dirs, 0, safedir.Dir{Path: c.Agent.PluginsDir, Key: "agent.pluginsdir", Perm: 0o755})
 	}
+	return dirs
 }

@@ -14,7 +14,7 @@ import (
 func TestTheDocumentationListsEachKeyOfTheConfig(t *testing.T) {
 	file, err := configfile.Parse("", nil)
 	require.NoError(t, err)
-	c := DefaultConfig()
+	c := defaultConfig()
 	c.read(file)
 
 	content, err := os.ReadFile("../docs/configuration.md")

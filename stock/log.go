@@ -21,14 +21,13 @@ const (
 	auditName = "audit.log"
 )
 
-// Log is where the agent logs, as its config says. It can be configured anew
-// while it is used. Reopen and Close are not safe for concurrent use.
-type Log struct {
-	// Logger writes to the log.
-	Logger *slog.Logger
-	// Audit takes the lines of the audit log: LogDir/audit.log, or the log
+// serviceLog is where the agent logs, as its config says. It can be configured
+// anew while it is used. reopen and Close are not safe for concurrent use.
+type serviceLog struct {
+	logger *slog.Logger
+	// audit takes the lines of the audit log: LogDir/audit.log, or the log
 	// itself where there is no LogDir.
-	Audit io.Writer
+	audit io.Writer
 
 	level     slog.LevelVar
 	sink      sink
@@ -37,22 +36,22 @@ type Log struct {
 	owned     *safedir.Owned // the directory
 }
 
-// OpenLog opens LogDir/agent.log and LogDir/audit.log, or standard error where
+// openLog opens LogDir/agent.log and LogDir/audit.log, or standard error where
 // there is no LogDir. A directory that another process owns is refused.
-func OpenLog(cfg LogConfig) (*Log, error) {
-	l := &Log{}
+func openLog(cfg LogConfig) (*serviceLog, error) {
+	l := &serviceLog{}
 	l.sink.otherwise = pipewriter.New(os.Stderr)
-	l.auditSink.otherwise, l.Audit = &l.sink, &l.auditSink
-	l.Logger = slog.New(slog.NewTextHandler(&l.sink, &slog.HandlerOptions{Level: &l.level}))
-	if err := l.Reopen(cfg); err != nil {
+	l.auditSink.otherwise, l.audit = &l.sink, &l.auditSink
+	l.logger = slog.New(slog.NewTextHandler(&l.sink, &slog.HandlerOptions{Level: &l.level}))
+	if err := l.reopen(cfg); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-// Reopen makes the log follow another config. Where it cannot be opened the
+// reopen makes the log follow another config. Where it cannot be opened the
 // log stays what it was.
-func (l *Log) Reopen(cfg LogConfig) error {
+func (l *serviceLog) reopen(cfg LogConfig) error {
 	owned := l.owned
 	if cfg.LogDir != l.dir {
 		var err error
@@ -108,7 +107,7 @@ func ownLogDir(dir string) (*safedir.Owned, error) {
 
 // Close closes the log files and gives up its directory. What is logged
 // afterwards goes to standard error.
-func (l *Log) Close() error {
+func (l *serviceLog) Close() error {
 	err := errors.Join(l.auditSink.change(nil), l.sink.change(nil), l.owned.Close())
 	l.dir, l.owned = "", nil
 	return err

@@ -7,7 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"time"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/nsqoutput"
@@ -16,16 +16,63 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
+// NSQConfig says which servers the points go to, and how.
+type NSQConfig struct {
+	// Servers are the TCP addresses (HOST:PORT) of the nsqds. The points go to
+	// any of them, never to several. At least one is required.
+	Servers []string
+	// TopicPrefix stands before the namespace in a topic's name: collect. in the
+	// stock agent. At most 63 characters of [.a-zA-Z0-9_-]. Empty: no prefix.
+	TopicPrefix string
+	// Format of the messages: influx for line protocol, a line a point, or json
+	// for what the lodastack router reads. Empty: influx.
+	Format string
+	// MaxMessageSize is how large a message may be, in bytes, from 1 KiB to
+	// 64 MiB. Where nsqd's --max-msg-size is smaller, the output sends smaller
+	// messages once nsqd has refused one. Zero: 1 MiB, nsqd's own default.
+	MaxMessageSize int
+	// Timeout of one attempt at one server, from connecting to the
+	// acknowledgement. An attempt gets less where the context of the Write
+	// would not leave the servers after it their share. It cannot be negative.
+	// Zero: 5 s.
+	Timeout time.Duration
+	// TLS makes every connection use TLS; a server that does not offer it is
+	// not written to. A ServerName that is empty is the server's host. Nil: no
+	// TLS.
+	TLS *tls.Config
+	// AuthSecret is sent to servers that ask for it (nsqd's
+	// --auth-http-address). Without TLS it crosses the network in the clear.
+	// Empty: such servers are not written to.
+	AuthSecret string
+	// UserAgent is shown in nsqd's statistics. Empty: lodastack-agent.
+	UserAgent string
+	// Hostname is shown in nsqd's statistics. Empty: the system's.
+	Hostname string
+	// Logger is told when a server goes down and comes back. Nil: nothing is
+	// logged.
+	Logger *slog.Logger
+}
+
+// NSQOutput returns an output that publishes to NSQ: to the first server that
+// is alive. It connects when it is first written to.
+func NSQOutput(cfg NSQConfig) (agent.Output, error) {
+	output, err := nsqoutput.New(nsqoutput.Config(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return output, nil
+}
+
 // outputOf makes the output that the config names.
 func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
-	if cfg.Output.Name == OutputStdout {
+	if cfg.Output.Name == outputStdout {
 		return agent.NewWriterOutput(stdout()), nil
 	}
 	o := cfg.Output
 	nsq := NSQConfig{
 		Servers:        o.Servers,
 		TopicPrefix:    o.TopicPrefix,
-		Format:         nsqoutput.Format(o.Format),
+		Format:         o.Format,
 		MaxMessageSize: int(o.MaxMessageSize),
 		Hostname:       cfg.Agent.Hostname,
 		Logger:         logger,
@@ -50,19 +97,6 @@ func stdout() io.Writer {
 		return terminal.NewWriter(w)
 	}
 	return w // programs are to read what was sent
-}
-
-// storeOf opens the store that the config names; nil where there is none.
-func storeOf(cfg Config, logger *slog.Logger) (agent.Store, error) {
-	if cfg.Output.Name == OutputStdout || cfg.Output.SpoolSize == 0 {
-		return nil, nil
-	}
-	return Spool(SpoolConfig{
-		Dir:     filepath.Join(cfg.DataDir(), "spool"),
-		MaxSize: cfg.Output.SpoolSize,
-		MaxAge:  cfg.Output.SpoolAge,
-		Logger:  logger,
-	})
 }
 
 // tlsConfig reads the files for TLS to nsqd; nil where it is off.

@@ -8,36 +8,36 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/httpregistry"
+	"github.com/lodastack/agent/internal/nsqoutput"
 )
 
 // DefaultPath is where the agent's config file is expected.
 const DefaultPath = "/etc/agent.conf"
 
-// ConfigError is everything that is wrong with a config file. Its text has a
-// line for each fault: FILE:LINE: KEY: REASON.
-type ConfigError = configfile.Error
-
 // ReadConfig reads the config file at path and checks it for an agent of this
-// process's user. It returns a [*ConfigError] where the file is wrong, and
-// beside it what could be read.
-func ReadConfig(path string) (Config, error) { return readConfig(path, true) }
+// process's user. The error has a line for each fault, FILE:LINE: KEY: REASON;
+// what could be read is returned beside it.
+func ReadConfig(path string) (Config, error) { return readConfig(path, true, agent.Parts{}) }
 
 // ReadConfigValues is [ReadConfig] for whoever asks about the agent and does not
 // run it: another user may own its files and directories.
-func ReadConfigValues(path string) (Config, error) { return readConfig(path, false) }
+func ReadConfigValues(path string) (Config, error) { return readConfig(path, false, agent.Parts{}) }
 
-func readConfig(path string, own bool) (Config, error) {
-	c := DefaultConfig()
+// readConfig reads a config of an agent with the given parts. own says that it
+// is for this process to run.
+func readConfig(path string, own bool, given agent.Parts) (Config, error) {
+	c := defaultConfig()
 	file, err := configfile.Read(path)
 	if err != nil {
 		return c, err
 	}
 	c.read(file)
-	c.check(file.Fail)
+	c.check(file.Fail, given)
 	if own {
 		c.checkAccess(path, file.Fail)
 	}
@@ -92,7 +92,7 @@ func (c *Config) read(f *configfile.File) {
 	f.Int("output.buffersize", &o.BufferSize, 1, maxBuffer)
 	f.String("output.format", &o.Format)
 	f.String("output.topicprefix", &o.TopicPrefix)
-	f.Size("output.maxmessagesize", &o.MaxMessageSize, 1<<10, 64<<20)
+	f.Size("output.maxmessagesize", &o.MaxMessageSize, nsqoutput.SmallestMessageSize, nsqoutput.LargestMessageSize)
 	f.Size("output.spoolsize", &o.SpoolSize, 0, 1<<50)
 	f.Duration("output.spoolage", &o.SpoolAge, time.Minute, 366*day)
 	f.Bool("output.tls", &o.TLS)
@@ -153,7 +153,7 @@ func readLevel(f *configfile.File, key string, into *slog.Level) {
 	case "ERROR":
 		*into = slog.LevelError
 	case "FATAL":
-		*into = LevelFatal
+		*into = levelFatal
 	default:
 		f.Fail(key, fmt.Sprintf("%q is no level; write DEBUG, INFO, WARNING, ERROR or FATAL", name))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -34,7 +35,7 @@ func TestEachWrongConfigNamesAllFaultsWithTheirLines(t *testing.T) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			_, err := stock.ReadConfig(path)
 			require.Error(t, err)
-			require.IsType(t, (*stock.ConfigError)(nil), err)
+			require.IsType(t, (*configfile.Error)(nil), err)
 			got := strings.ReplaceAll(err.Error(), "testdata/wrong/", "") + "\n"
 			golden := strings.TrimSuffix(path, ".toml") + ".golden"
 			if *update {

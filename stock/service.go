@@ -20,22 +20,13 @@ const (
 	requestPatience = 500 * time.Millisecond
 )
 
-// Run runs the agent of the config file at path, with more appended to its
-// options, and serves its HTTP API, until ctx ends.
-func Run(ctx context.Context, path string, more ...agent.Option) error {
-	s, err := NewService(path, more...)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
-}
-
 // Service is an agent as a daemon: with its log and its HTTP API, made from a
 // config file that can be read again while it runs.
 type Service struct {
 	path    string
-	more    []agent.Option
-	log     *Log
+	given   agent.Parts  // parts of the embedder's
+	rest    agent.Option // and their other options
+	log     *serviceLog
 	current *generation // of the goroutine of Run
 	reloads chan chan error
 	done    chan struct{} // closed when Run returns
@@ -46,25 +37,25 @@ type generation struct {
 	config    Config
 	listeners listeners
 	security  *tls.Config
-	parts     *Stock
-	agent     *agent.Agent
+	agent     *Agent
 	server    *httpserver.Server
 	cancel    context.CancelFunc
 	ended     chan error // of the agent's Run
 }
 
-// NewService reads the config file, opens the log and starts to listen. It
-// must be run, and only once.
+// NewService reads the config file, opens the log, makes the agent with more
+// appended to its options, and starts to listen. It must be run, and only once.
 func NewService(path string, more ...agent.Option) (*Service, error) {
-	cfg, err := ReadConfig(path)
+	given, rest := agent.PartsOf(more...)
+	cfg, err := readConfig(path, true, given)
 	if err != nil {
 		return nil, err
 	}
-	log, err := OpenLog(cfg.Log)
+	log, err := openLog(cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{path: path, more: more, log: log, reloads: make(chan chan error), done: make(chan struct{})}
+	s := &Service{path: path, given: given, rest: rest, log: log, reloads: make(chan chan error), done: make(chan struct{})}
 	if s.current, err = s.prepare(cfg, nil); err == nil {
 		err = s.current.build(s)
 	}
@@ -75,11 +66,12 @@ func NewService(path string, more ...agent.Option) (*Service, error) {
 }
 
 // Run runs until ctx ends, then stops and returns nil, or says what could not
-// be stopped or delivered in time.
+// be stopped or delivered in time. At the end it closes the parts that were given
+// to [NewService], as [agent.Agent.Run] does.
 func (s *Service) Run(ctx context.Context) error {
 	defer close(s.done)
 	for _, warning := range s.current.config.Warnings {
-		s.log.Logger.Warn("config", "file", s.path, "warning", warning)
+		s.log.logger.Warn("config", "file", s.path, "warning", warning)
 	}
 	s.current.start(s)
 	for {
@@ -93,7 +85,7 @@ func (s *Service) Run(ctx context.Context) error {
 			fatal, err := s.reload()
 			answer <- err
 			if fatal {
-				return errors.Join(err, s.log.Close())
+				return errors.Join(err, closeLent(s.given), s.log.Close())
 			}
 		}
 	}
@@ -103,7 +95,7 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) finish() error {
 	err := s.current.stop()
 	s.current.listeners.removeFiles(nil)
-	return errors.Join(err, s.log.Close())
+	return errors.Join(err, closeLent(s.given), s.log.Close())
 }
 
 // Reload reads the config file again and puts it in force. Where that fails,
@@ -123,8 +115,8 @@ func (s *Service) Reload(ctx context.Context) error {
 // reload replaces the current generation by one of the config as it is now.
 // fatal means that nothing runs any more.
 func (s *Service) reload() (fatal bool, err error) {
-	logger := s.log.Logger
-	cfg, err := ReadConfig(s.path)
+	logger := s.log.logger
+	cfg, err := readConfig(s.path, true, s.given)
 	if err != nil {
 		logger.Error("the config is not reloaded: it is wrong, and the one before stays in force", "error", err)
 		return false, err
@@ -135,7 +127,7 @@ func (s *Service) reload() (fatal bool, err error) {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
 		return false, err
 	}
-	if err := s.log.Reopen(cfg.Log); err != nil {
+	if err := s.log.reopen(cfg.Log); err != nil {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
 		return false, err
 	}
@@ -144,10 +136,15 @@ func (s *Service) reload() (fatal bool, err error) {
 		logger.Info("the config is reloaded: only the log has changed", "file", s.path)
 		return false, nil
 	}
+	if s.given.Store != nil {
+		err := errors.New("only the log can be reloaded where the program has its own store (agent.WithStore), which one agent opens once; start the program again")
+		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+		return false, errors.Join(err, s.log.reopen(old.config.Log))
+	}
 	next, err := s.prepare(cfg, old.listeners)
 	if err != nil {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, errors.Join(err, s.log.Reopen(old.config.Log))
+		return false, errors.Join(err, s.log.reopen(old.config.Log))
 	}
 	return s.replace(old, next)
 }
@@ -163,7 +160,7 @@ func onlyLogDiffers(old, next Config) bool {
 // replace stops the old generation, which delivers or keeps what it has, and
 // starts the next. The next cannot be built before: both have one spool.
 func (s *Service) replace(old, next *generation) (fatal bool, err error) {
-	logger := s.log.Logger
+	logger := s.log.logger
 	back, err := s.prepare(old.config, old.listeners)
 	if err != nil {
 		return false, errors.Join(err, next.listeners.close())
@@ -182,7 +179,7 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 	}
 	logger.Error("the config is not reloaded: the one before is in force again", "error", err)
 	next.listeners.removeFiles(back.listeners)
-	s.log.Reopen(old.config.Log)
+	s.log.reopen(old.config.Log)
 	if again := back.build(s); again != nil {
 		return true, fmt.Errorf("reload the config: %w; and the one before does not start any more: %w", err, again)
 	}
@@ -211,13 +208,8 @@ func (g *generation) build(s *Service) (err error) {
 			err = errors.Join(err, g.listeners.close())
 		}
 	}()
-	if g.parts, err = build(g.config, s.log, s.more); err != nil {
-		return err
-	}
-	if g.agent, err = agent.New(g.parts.Options...); err != nil {
-		return errors.Join(err, g.parts.abandon())
-	}
-	return nil
+	g.agent, err = assemble(g.config, s.log, lent(s.given), s.rest)
+	return err
 }
 
 // start runs the agent and serves it.
@@ -225,8 +217,8 @@ func (g *generation) start(s *Service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel, g.ended = cancel, make(chan error, 1)
 	go func() { g.ended <- g.agent.Run(ctx) }()
-	warnOpen(g.config, s.log.Logger)
-	g.server = serveAPI(g.config.API, g.listeners, g.security, g.agent.Handler(), s.log.Logger)
+	warnOpen(g.config, s.log.logger)
+	g.server = serveAPI(g.config.API, g.listeners, g.security, g.agent.Handler(), s.log.logger)
 }
 
 // stop ends requests first, so that what they brought is delivered, and then
@@ -235,5 +227,5 @@ func (g *generation) stop() error {
 	err := g.server.Stop(requestGrace)
 	g.cancel()
 	ended := <-g.ended
-	return errors.Join(err, ended, g.server.Wait(requestPatience), g.parts.Close())
+	return errors.Join(err, ended, g.server.Wait(requestPatience), g.agent.Close())
 }

@@ -1,24 +1,26 @@
 // Package stock has the real parts of an agent, and puts the stock agent
 // together from a config file.
 //
-// An agent with a collector of one's own beside everything the stock one does:
-//
-//	options, err := stock.Load("/etc/agent.conf")
-//	if err != nil {
-//		return err // everything that is wrong with the file, line by line
-//	}
-//	options = append(options, agent.WithCollector("QUEUE", 10*time.Second, queue))
-//	a, err := agent.New(options...)
-//	if err != nil {
-//		return err
-//	}
-//	return a.Run(ctx)
-//
-// The same with the HTTP API, and ready for a reload, is one call:
+// It has three doors. [Run] is the whole program, with its HTTP API:
 //
 //	return stock.Run(ctx, "/etc/agent.conf", agent.WithCollector("QUEUE", 10*time.Second, queue))
 //
-// Who wants only some of the parts takes them one by one, [NSQOutput] for
+// [NewService] is the same in two steps, for a program that reloads the config.
+// [Open] is the agent without the API, for a program that serves it itself:
+//
+//	a, err := stock.Open("/etc/agent.conf", agent.WithCollector("QUEUE", 10*time.Second, queue))
+//	if err != nil {
+//		return err // everything that is wrong with the file, line by line
+//	}
+//	defer a.Close()
+//	http.Handle("/agent/", http.StripPrefix("/agent", a.Handler()))
+//	return a.Run(ctx)
+//
+// All of them take options of your own. A registry, output, store or plugin
+// runner among them stands in place of that of the config, which is not made,
+// and whose keys need not be there.
+//
+// Who wants only some of the parts makes them one by one, with [NSQOutput] for
 // example, and gives them to [agent.New].
 package stock
 
@@ -27,147 +29,144 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/fileregistry"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
-	"github.com/lodastack/agent/internal/systemca"
 )
 
-// shutdownTimeout of the agent. With what comes before and after, the whole
-// stop stays below 10 s.
-const shutdownTimeout = 7 * time.Second
+const (
+	// shutdownTimeout of the agent. With what comes before and after, the whole
+	// stop stays below 10 s.
+	shutdownTimeout = 7 * time.Second
+	// closeTimeout bounds how long the parts of an agent take to close.
+	closeTimeout = time.Second
+)
 
-// Load reads the config file at path and returns the options of the agent that
-// it describes, and then more. The options are good for one agent, which owns
-// the parts that they name; a log file stays open until the program ends. See
-// [Open] for what can be closed, and [Run] for an agent with its HTTP API.
-func Load(path string, more ...agent.Option) ([]agent.Option, error) {
-	s, err := Open(path, more...)
+// Run runs the agent of the config file at path, with more appended to its
+// options, and serves its HTTP API, until ctx ends.
+func Run(ctx context.Context, path string, more ...agent.Option) error {
+	s, err := NewService(path, more...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s.Options, nil
+	return s.Run(ctx)
 }
 
-// Stock is the agent of a config, in parts.
-type Stock struct {
+// Agent is the agent of a config file. It serves nothing by itself, and must be
+// closed.
+type Agent struct {
+	*agent.Agent
+	// Config is what the file says.
 	Config Config
-	Log    *Log
-	// Options make the agent. They are good for one.
-	Options []agent.Option
 
-	output  agent.Output   // closed by the agent
-	store   agent.Store    // closed by the agent; nil without
-	owned   *safedir.Owned // the directories of plugins and data
-	release []func(context.Context) error
-	ownsLog bool
+	closers []func(context.Context) error // in the order in which things were opened
 }
 
-// Open reads the config file at path and makes the parts of its agent. more
-// are appended to its options.
-func Open(path string, more ...agent.Option) (*Stock, error) {
-	cfg, err := ReadConfig(path)
+// Open makes the agent of the config file at path, with more appended to its
+// options. Its error names everything that is wrong with the file or with more;
+// nothing is open then.
+func Open(path string, more ...agent.Option) (*Agent, error) {
+	given, rest := agent.PartsOf(more...)
+	cfg, err := readConfig(path, true, given)
 	if err != nil {
 		return nil, err
 	}
-	return New(cfg, more...)
-}
-
-// New makes the parts of the agent that cfg describes. more are appended to
-// its options.
-func New(cfg Config, more ...agent.Option) (*Stock, error) {
-	log, err := OpenLog(cfg.Log)
+	log, err := openLog(cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	s, err := build(cfg, log, more)
+	a, err := assemble(cfg, log, given, rest)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	s.ownsLog = true
-	return s, nil
+	a.closers = slices.Insert(a.closers, 0, func(context.Context) error { return log.Close() })
+	return a, nil
 }
 
-// closePatience is how long closing waits for what plugins left.
-const closePatience = time.Second
-
-// Close releases what the agent, once it has run, does not: the directories of
-// plugins and data, the log file, and what plugins were run with. The log then
-// goes to standard error.
-func (s *Stock) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+// Close ends what the agent has besides itself: the locks of its directories,
+// its spool, the processes that plugins left, and the log, which goes to standard
+// error from then on. It is called when Run has returned, or in place of Run, and
+// takes a second at most. What was given to [Open] is not closed. It may be called
+// more than once.
+func (a *Agent) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	var wrong []error
-	for _, release := range s.release {
-		wrong = append(wrong, release(ctx))
+	for _, closePart := range slices.Backward(a.closers) {
+		wrong = append(wrong, closePart(ctx))
 	}
-	s.release = nil
-	wrong = append(wrong, s.owned.Close())
-	if s.ownsLog {
-		wrong = append(wrong, s.Log.Close())
-	}
+	a.closers = nil
 	return errors.Join(wrong...)
 }
 
-// abandon closes the parts of an agent that will not run.
-func (s *Stock) abandon() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
-	defer cancel()
-	var wrong error
-	if s.store != nil {
-		wrong = s.store.Close(ctx)
+// assemble makes an agent with the given parts, those of the config in place of
+// the ones that are nil, and the rest of the options. Where that fails, it closes
+// what it has opened.
+func assemble(cfg Config, log *serviceLog, given agent.Parts, rest agent.Option) (*Agent, error) {
+	a := &Agent{Config: cfg}
+	if err := a.open(log, given, rest); err != nil {
+		return nil, errors.Join(err, a.Close())
 	}
-	return errors.Join(wrong, s.output.Close(ctx), s.Close())
+	return a, nil
 }
 
-// build makes the parts. What has to be opened comes last, and is closed again
-// where another part cannot be made.
-func build(cfg Config, log *Log, more []agent.Option) (s *Stock, err error) {
-	s = &Stock{Config: cfg, Log: log}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
+func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) error {
+	owned, err := safedir.Own(a.Config.dirs(given.PluginRunner == nil)...)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func(context.Context) error { return owned.Close() })
+	parts, err := a.parts(given, log.logger)
+	if err != nil {
+		return err
+	}
+	a.Agent, err = agent.New(slices.Concat(a.Config.options(), parts, HostCollectors(hostConfig(a.Config, log.logger)), []agent.Option{
+		agent.WithLogger(log.logger),
+		agent.WithAuditLog(log.audit),
+		rest,
+	})...)
+	return err
+}
+
+// parts returns the options of the parts: the given ones, and those of the config
+// where none is given. What has to be opened comes last.
+func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.Option, err error) {
+	if given.Registry == nil {
+		if given.Registry, err = a.Config.Registry(logger); err != nil {
+			return nil, fmt.Errorf("agent.registryaddr: %w", err)
 		}
-	}()
-	registry, err := cfg.Registry(log.Logger)
-	if err != nil {
-		return s, err
 	}
-	if s.owned, err = safedir.Own(cfg.dirs()...); err != nil {
-		return s, err
+	options = append(options, agent.WithRegistry(given.Registry))
+	if given.PluginRunner == nil {
+		runner, err := GitRunner(runnerConfig(a.Config, logger))
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, runner.Close)
+		given.PluginRunner = runner
 	}
-	runner, err := GitRunner(runnerConfig(cfg, log.Logger))
-	if err != nil {
-		return s, err
+	options = append(options, agent.WithPluginRunner(given.PluginRunner))
+	if given.Output == nil {
+		if given.Output, err = outputOf(a.Config, logger); err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, given.Output.Close)
 	}
-	s.release = append(s.release, runner.Close)
-	output, err := outputOf(cfg, log.Logger)
-	if err != nil {
-		return s, err
+	options = append(options, agent.WithOutput(given.Output))
+	if given.Store == nil && a.Config.hasSpool() {
+		if given.Store, err = Spool(spoolConfig(a.Config, logger)); err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, given.Store.Close)
 	}
-	s.output = output
-	if s.store, err = storeOf(cfg, log.Logger); err != nil {
-		return s, errors.Join(err, output.Close(context.Background()))
+	if given.Store != nil {
+		options = append(options, agent.WithStore(given.Store))
 	}
-	options := cfg.options()
-	if s.store != nil {
-		options = append(options, agent.WithStore(s.store))
-	}
-	s.Options = slices.Concat(options, []agent.Option{
-		agent.WithLogger(log.Logger),
-		agent.WithAuditLog(log.Audit),
-		agent.WithRegistry(registry),
-		agent.WithPluginRunner(runner),
-		agent.WithOutput(output),
-	}, HostCollectors(hostConfig(cfg, log.Logger)), more)
-	return s, nil
+	return options, nil
 }
 
 // options are those that need no part.
@@ -195,69 +194,4 @@ func (c Config) options() []agent.Option {
 		}))
 	}
 	return options
-}
-
-// Registry makes the registry that the config names, without asking it
-// anything. logger may be nil.
-func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
-	if strings.HasPrefix(c.Agent.RegistryAddr, "file:") {
-		registry := fileregistry.Config{Address: c.Agent.RegistryAddr, Logger: logger}
-		if c.Output.Name == OutputNSQ {
-			registry.TopicPrefix = c.Output.TopicPrefix
-		}
-		return fileRegistry(registry)
-	}
-	registry := HTTPRegistryConfig{URL: c.Agent.RegistryAddr, Logger: logger}
-	if strings.HasPrefix(c.Agent.RegistryAddr, "https:") {
-		roots, err := systemca.Pool()
-		if err != nil {
-			return nil, fmt.Errorf("agent.registryaddr: read the CAs of this system: %w", err)
-		}
-		registry.RootCAs = roots
-	}
-	return HTTPRegistry(registry)
-}
-
-// HostConfig returns what the config says about measuring the host. It lacks
-// the StateDir, so that a collector made of it changes nothing, and the Logger.
-func (c Config) HostConfig() HostConfig {
-	host := HostConfig{
-		InterfacePrefixes: c.Agent.IfacePrefix,
-		CoredumpDir:       c.Coredump.Dir,
-		Disable:           slices.Clone(c.Collect.Disable),
-	}
-	switch {
-	case len(c.Time.Servers) == 0:
-		host.Disable = append(host.Disable, "TIME")
-	case !slices.Equal(c.Time.Servers, DefaultConfig().Time.Servers):
-		host.NTPServers = c.Time.Servers
-	}
-	return host
-}
-
-// hostConfig is the [Config.HostConfig] of an agent that runs.
-func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
-	host := cfg.HostConfig()
-	host.StateDir, host.Logger = filepath.Join(cfg.DataDir(), "host"), logger
-	return host
-}
-
-// runnerConfig says where plugins come from and how they run.
-func runnerConfig(cfg Config, logger *slog.Logger) GitRunnerConfig {
-	hostname := cfg.Agent.Hostname
-	if hostname == "" {
-		hostname, _ = os.Hostname() // plugins are not told what is not known
-	}
-	return GitRunnerConfig{
-		PluginsDir: cfg.Agent.PluginsDir,
-		Git:        cfg.Agent.Git,
-		GitUser:    cfg.Agent.GitUser,
-		GitTimeout: cfg.Agent.GitTimeout,
-		MaxSize:    cfg.Agent.GitMaxSize,
-		MaxFiles:   cfg.Agent.GitMaxFiles,
-		User:       cfg.Agent.PluginsUser,
-		Branch:     cfg.Agent.Branch,
-		Hostname:   hostname,
-		Logger:     logger,
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -64,7 +65,7 @@ func checkRegistryFile(c *call, cfg stock.Config) error {
 // wrongConfig says what to do about a config that cannot be used.
 func wrongConfig(err error) error {
 	// What is wrong in a config may be another file that cannot be read.
-	var wrong *stock.ConfigError
+	var wrong *configfile.Error
 	if errors.Is(err, fs.ErrPermission) && !errors.As(err, &wrong) {
 		return fmt.Errorf("this user may not read the config: do this as root or as the agent's user (%w)", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/pipewriter"
 	"github.com/lodastack/agent/internal/terminal"
 	"github.com/lodastack/agent/stock"
@@ -156,7 +157,7 @@ func plainFlagError(err error) string {
 // the usual place the defaults hold.
 func (c *call) readKeys(keys ...string) (stock.Config, error) {
 	cfg, err := stock.ReadConfigValues(c.config)
-	var wrong *stock.ConfigError
+	var wrong *configfile.Error
 	switch {
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist) && !c.configGiven:

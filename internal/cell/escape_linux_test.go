@@ -75,7 +75,7 @@ func TestWhatLostItsFirstThreadIsEndedAtTheNextStart(t *testing.T) {
 	}
 	c := command(t, "")
 	victim := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	victim.Env = append(os.Environ(), "CELL_TEST_VICTIM="+filepath.Join(c.Dir, "pids"))
+	victim.Env = append(os.Environ(), "CELL_TEST_VICTIM="+filepath.Join(c.Dir, "pids"), "TMPDIR="+t.TempDir())
 	require.ErrorContains(t, victim.Run(), "killed")
 	w, err = cell.Open(cell.Config{})
 	require.NoError(t, err)

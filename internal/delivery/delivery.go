@@ -37,12 +37,15 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 const (
@@ -56,8 +59,7 @@ const (
 	// storedWriteTimeout bounds one write with a store: points whose write times
 	// out are stored.
 	storedWriteTimeout = time.Second
-	// returnTimeout bounds how long a write takes to return once its context
-	// has ended.
+	// returnTimeout is the default of Config.ReturnTimeout.
 	returnTimeout = time.Second
 )
 
@@ -95,6 +97,10 @@ type Config[T any] struct {
 	// Dir is where the accounts are kept over restarts. Empty: they are not kept.
 	Dir    string
 	Logger *slog.Logger
+	// ReturnTimeout bounds how long Close waits for a write that does not return
+	// although its context has ended, and then for a store that does not. Zero
+	// stands for a second.
+	ReturnTimeout time.Duration
 }
 
 // Engine delivers batches. Its methods are safe for concurrent use.
@@ -102,6 +108,7 @@ type Engine[T any] struct {
 	output  func(ctx context.Context, b Batch[T]) error
 	limit   int
 	timeout time.Duration // of one write
+	returns time.Duration // bounds a hanging write, at the end
 	log     *slog.Logger
 	ledger  *ledger
 	files   ledgerFiles
@@ -138,6 +145,7 @@ func New[T any](c Config[T]) *Engine[T] {
 		output:  c.Output,
 		limit:   c.BufferSize,
 		timeout: writeTimeout,
+		returns: cmp.Or(c.ReturnTimeout, returnTimeout),
 		log:     c.Logger,
 		ledger:  newLedger(),
 		files:   ledgerFiles{dir: c.Dir, log: c.Logger},
@@ -214,20 +222,20 @@ func (e *Engine[T]) StopWrites(ctx context.Context) error {
 	e.refuses = true
 	e.mu.Unlock()
 	defer e.giveUp()
-	if waitFor(ctx, &e.writers[1]) == nil {
+	if waitgroup.Wait(ctx, &e.writers[1]) == nil {
 		return nil
 	}
 	e.giveUp()
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.returns)
 	defer cancel()
-	return waitFor(ending, &e.writers[1])
+	return waitgroup.Wait(ending, &e.writers[1])
 }
 
 // Close delivers or stores what waits in memory, stops the drainer and closes
 // the store. When ctx ends, it cancels writes, drops what is neither delivered
-// nor stored, and says so in the error. It returns two seconds after that at
-// most, even if the output or the store hangs. A second Close returns what the
-// first did.
+// nor stored, and says so in the error. It returns twice Config.ReturnTimeout
+// after that at most, even if the output or the store hangs. A second Close
+// returns what the first did.
 func (e *Engine[T]) Close(ctx context.Context) error {
 	e.ended.Do(func() { e.closeErr = e.close(ctx) })
 	return e.closeErr
@@ -241,20 +249,20 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	close(e.closing)
 	close(e.stop)
 	var wrong []error
-	if waitFor(ctx, &e.writers[0]) != nil {
+	if waitgroup.Wait(ctx, &e.writers[0]) != nil {
 		e.cancel()
 	}
 	if e.storage != nil {
 		e.storage.stopDraining(ctx)
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.returns)
 	defer cancel()
-	err := errors.Join(waitFor(ending, &e.writers[0]), waitFor(ending, &e.writers[1]))
+	err := errors.Join(waitgroup.Wait(ending, &e.writers[0]), waitgroup.Wait(ending, &e.writers[1]))
 	if err != nil {
 		e.dropQueued()
 	}
 	if e.storage != nil {
-		err = errors.Join(err, waitFor(ending, &e.storage.drainer))
+		err = errors.Join(err, waitgroup.Wait(ending, &e.storage.drainer))
 		wrong = append(wrong, e.storage.close())
 	}
 	if err != nil {
@@ -267,21 +275,4 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	e.saver.Wait()
 	e.files.save(e.ledger)
 	return errors.Join(wrong...)
-}
-
-// waitFor waits until the group is done or ctx ends.
-func waitFor(ctx context.Context, group *sync.WaitGroup) error {
-	done := make(chan struct{})
-	go func() { group.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		select {
-		case <-done:
-			return nil
-		default:
-			return ctx.Err()
-		}
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 // Store keeps batches, in the order in which they were put, until they are
@@ -293,16 +295,16 @@ func (s *storage[T]) stopDraining(ctx context.Context) {
 	s.stopDrain()
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	_ = waitFor(ctx, &s.drainer)
+	_ = waitgroup.Wait(ctx, &s.drainer)
 	s.stopWrite()
 }
 
-// close ends the goroutine and closes the store. It takes a second at most.
+// close ends the goroutine and closes the store. It takes Config.ReturnTimeout at most.
 func (s *storage[T]) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), returnTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.returns)
 	defer cancel()
 	close(s.quit)
-	if err := waitFor(ctx, &s.running); err != nil {
+	if err := waitgroup.Wait(ctx, &s.running); err != nil {
 		return fmt.Errorf("the store did not return: %w", err)
 	}
 	s.store.Rewind()

@@ -146,9 +146,12 @@ func New(config Config) (*Runner, error) {
 	return r, nil
 }
 
+// defaultUser is the user that plugins run as unless the config names another.
+const defaultUser = "nobody"
+
 func withDefaults(config Config) Config {
 	if config.User == "" {
-		config.User = "nobody"
+		config.User = defaultUser
 	}
 	if config.Branch == "" {
 		config.Branch = "release"
@@ -225,14 +228,36 @@ type owner struct {
 	warning string
 }
 
+// CheckUser says what is wrong with [Config.User].
+func CheckUser(name string) error {
+	_, err := lookupUser(name, os.Geteuid())
+	return err
+}
+
+// lookupUser returns a user that must exist. Nobody has asked for the default
+// one, which need not exist where only the agent's own user can run plugins: it
+// is nil then.
+func lookupUser(name string, euid int) (*user.User, error) {
+	u, err := user.Lookup(name)
+	switch {
+	case err == nil:
+		return u, nil
+	case euid != 0 && name == defaultUser:
+		return nil, nil
+	case errors.As(err, new(user.UnknownUserError)):
+		return nil, fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
+	}
+	return nil, err
+}
+
 // lookupOwner finds a user for an agent that runs as euid.
 func lookupOwner(name string, euid int) (owner, error) {
+	u, err := lookupUser(name, euid)
+	if err != nil {
+		return owner{}, fmt.Errorf("agent.pluginsuser: %w", err)
+	}
 	if euid != 0 {
 		return ownUser(name), nil
-	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		return owner{}, fmt.Errorf("agent.pluginsuser: there is no user %q: create it or name another one", name)
 	}
 	o := owner{home: u.HomeDir}
 	if o.user, err = credentials(u); err != nil {

@@ -8,33 +8,35 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/lodastack/agent/internal/topic"
 )
 
-// Format is how points are written into messages.
-type Format string
-
-// The formats.
+// Formats of messages, as [Config.Format] names them.
 const (
 	// Influx is line protocol, one line a point.
-	Influx Format = "influx"
+	Influx = "influx"
 	// JSON is the object that the lodastack router reads, one a message.
-	JSON Format = "json"
+	JSON = "json"
 )
 
 // DefaultTopicPrefix is the default of the key output.topicprefix.
 const DefaultTopicPrefix = "collect."
 
-// Bounds and defaults of Config.
+// Bounds of [Config.MaxMessageSize], in bytes.
+const (
+	SmallestMessageSize = 1 << 10
+	LargestMessageSize  = 64 << 20
+)
+
 const (
 	defaultTimeout        = 5 * time.Second
 	defaultMaxMessageSize = 1 << 20 // nsqd's --max-msg-size
-	smallestMessageSize   = 1 << 10
-	largestMessageSize    = 64 << 20
 )
 
 // Config says which servers an Output writes to, and how.
@@ -45,8 +47,8 @@ type Config struct {
 	// TopicPrefix is put before the namespace to make a topic. Empty: no prefix.
 	// See DefaultTopicPrefix.
 	TopicPrefix string
-	// Format of the messages. Empty: Influx.
-	Format Format
+	// Format of the messages, influx or json. Empty: influx.
+	Format string
 	// MaxMessageSize is how large a message may be, in bytes, from 1 KiB to
 	// 64 MiB. Where nsqd's --max-msg-size is smaller, the output sends smaller
 	// messages once nsqd has refused one. Zero: 1 MiB, nsqd's own default.
@@ -94,26 +96,18 @@ func (c Config) withDefaults() Config {
 // validate returns everything that is wrong with c in one error.
 func (c Config) validate() error {
 	faults := &multierror.Error{}
-	if len(c.Servers) == 0 {
-		faults = multierror.Append(faults, errors.New("servers: none given; name at least one nsqd, as host:4150"))
-	}
-	for i, addr := range c.Servers {
-		if err := checkAddress(addr); err != nil {
-			faults = multierror.Append(faults, fmt.Errorf("servers: %w", err))
-		}
-		if slices.Contains(c.Servers[:i], addr) {
-			faults = multierror.Append(faults, fmt.Errorf("servers: %s is named twice; remove one", addr))
-		}
+	for _, err := range CheckServers(c.Servers) {
+		faults = multierror.Append(faults, fmt.Errorf("servers: %w", err))
 	}
 	if err := topic.CheckPrefix(c.TopicPrefix); err != nil {
 		faults = multierror.Append(faults, fmt.Errorf("topicprefix: %w", err))
 	}
-	if c.Format != Influx && c.Format != JSON {
-		faults = multierror.Append(faults, fmt.Errorf("format: %q is unknown; use %q or %q", c.Format, Influx, JSON))
+	if err := CheckFormat(c.Format); err != nil {
+		faults = multierror.Append(faults, fmt.Errorf("format: %w", err))
 	}
-	if c.MaxMessageSize < smallestMessageSize || c.MaxMessageSize > largestMessageSize {
+	if c.MaxMessageSize < SmallestMessageSize || c.MaxMessageSize > LargestMessageSize {
 		faults = multierror.Append(faults, fmt.Errorf(
-			"maxmessagesize: %d bytes is out of bounds; use %d to %d", c.MaxMessageSize, smallestMessageSize, largestMessageSize))
+			"maxmessagesize: %d bytes is out of bounds; use %d to %d", c.MaxMessageSize, SmallestMessageSize, LargestMessageSize))
 	}
 	if c.Timeout < 0 {
 		faults = multierror.Append(faults, fmt.Errorf("timeout: %v is negative; use 5s, for example", c.Timeout))
@@ -121,17 +115,45 @@ func (c Config) validate() error {
 	return faults.ErrorOrNil()
 }
 
-// checkAddress says what is wrong with the address of a server.
-func checkAddress(addr string) error {
-	host, port, err := net.SplitHostPort(addr)
+// CheckServers returns everything that is wrong with the addresses of servers.
+func CheckServers(addresses []string) (faults []error) {
+	if len(addresses) == 0 {
+		faults = append(faults, errors.New(`missing; name at least one nsqd, [ "127.0.0.1:4150" ]`))
+	}
+	for i, address := range addresses {
+		if err := checkServer(address); err != nil {
+			faults = append(faults, err)
+		}
+		if slices.Contains(addresses[:i], address) {
+			faults = append(faults, fmt.Errorf("%s is named twice", address))
+		}
+	}
+	return faults
+}
+
+// checkServer says what is wrong with the address of a server.
+func checkServer(address string) error {
+	const form = `write HOST:PORT, such as "127.0.0.1:4150"`
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("%q is no address; write it as host:4150", addr)
+		return fmt.Errorf("%q is no address; %s", address, form)
 	}
 	if host == "" {
-		return fmt.Errorf("%q names no host; write it as host:4150", addr)
+		return fmt.Errorf("%q names no host; %s", address, form)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return fmt.Errorf("%q has no port from 1 to 65535; nsqd's is 4150", addr)
+		return fmt.Errorf("%q has no port from 1 to 65535; %s", address, form)
+	}
+	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '/' }) {
+		return fmt.Errorf("%q is no host", host)
+	}
+	return nil
+}
+
+// CheckFormat says what is wrong with the name of a format.
+func CheckFormat(name string) error {
+	if name != Influx && name != JSON {
+		return fmt.Errorf("%q is no format; write %s or %s", name, Influx, JSON)
 	}
 	return nil
 }

@@ -21,13 +21,13 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 		Timeout:        -time.Second,
 	})
 	for _, want := range []string{
-		`servers: "localhost" is no address; write it as host:4150`,
-		`servers: ":4150" names no host; write it as host:4150`,
+		`servers: "localhost" is no address; write HOST:PORT, such as "127.0.0.1:4150"`,
+		`servers: ":4150" names no host`,
 		`servers: "host:0" has no port from 1 to 65535`,
 		`servers: "host:port" has no port`,
 		`servers: ok:4150 is named twice`,
 		`topicprefix: topic prefix "collect/" contains '/'`,
-		`format: "xml" is unknown; use "influx" or "json"`,
+		`format: "xml" is no format; write influx or json`,
 		`maxmessagesize: 10 bytes is out of bounds`,
 		`timeout: -1s is negative`,
 	} {
@@ -40,7 +40,7 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 
 func TestNewNeedsAServer(t *testing.T) {
 	_, err := nsqoutput.New(nsqoutput.Config{})
-	require.ErrorContains(t, err, "servers: none given; name at least one nsqd, as host:4150")
+	require.ErrorContains(t, err, `servers: missing; name at least one nsqd, [ "127.0.0.1:4150" ]`)
 }
 
 func TestNewRefusesAPrefixThatLeavesNoRoom(t *testing.T) {

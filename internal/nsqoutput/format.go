@@ -19,8 +19,8 @@ type format interface {
 	tail() int
 }
 
-func newFormat(f Format) format {
-	if f == JSON {
+func newFormat(name string) format {
+	if name == JSON {
 		return &jsonFormat{}
 	}
 	return &influxFormat{}

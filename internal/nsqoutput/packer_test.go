@@ -14,7 +14,7 @@ import (
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
-func newPacker(f Format, maxMessage int) *packer {
+func newPacker(f string, maxMessage int) *packer {
 	return &packer{format: newFormat(f), maxMessage: maxMessage, limits: sizes{message: maxMessage, body: maxBodySize}}
 }
 
@@ -43,7 +43,7 @@ func unpack(t *testing.T, body []byte) []string {
 }
 
 func TestPackFillsEachMessageAsFarAsItGoes(t *testing.T) {
-	for _, format := range []Format{Influx, JSON} {
+	for _, format := range []string{Influx, JSON} {
 		t.Run(string(format), func(t *testing.T) {
 			const limit = 1 << 10
 			var refused refusals
@@ -98,7 +98,7 @@ func TestPackLeavesOutOnlyThePointsThatNoMessageCanHold(t *testing.T) {
 	large := agent.Metric{Name: "large", Value: strings.Repeat("x", 2000)}
 	nan := agent.Metric{Name: "nan", Value: math.NaN()}
 	list := agent.Metric{Name: "list", Value: []int{1}}
-	for _, format := range []Format{Influx, JSON} {
+	for _, format := range []string{Influx, JSON} {
 		for _, bad := range []agent.Metric{large, nan, list} {
 			for at := range 4 {
 				metrics := points(3)
@@ -152,7 +152,7 @@ func TestPackOfNothingThatFitsIsEmpty(t *testing.T) {
 }
 
 func TestPackAllocatesNothingHoweverLargeTheBatch(t *testing.T) {
-	for _, format := range []Format{Influx, JSON} {
+	for _, format := range []string{Influx, JSON} {
 		for _, n := range []int{1, 100, 10_000} {
 			metrics := points(n)
 			p := newPacker(format, 64<<10)
@@ -203,7 +203,7 @@ func validValue(v any) any {
 }
 
 func BenchmarkPack(b *testing.B) {
-	for _, format := range []Format{Influx, JSON} {
+	for _, format := range []string{Influx, JSON} {
 		b.Run(string(format), func(b *testing.B) {
 			metrics := points(100)
 			p := newPacker(format, 1<<20)

@@ -23,7 +23,7 @@ func TestWriteSendsWhatNsqdCallsTooBigInSmallerPieces(t *testing.T) {
 		"both":           {MaxMessageSize: 10_000, MaxBodySize: 30_000},
 		"tiny":           {MaxMessageSize: 100, MaxBodySize: 400},
 	} {
-		for _, format := range []nsqoutput.Format{nsqoutput.Influx, nsqoutput.JSON} {
+		for _, format := range []string{nsqoutput.Influx, nsqoutput.JSON} {
 			t.Run(name+" "+string(format), func(t *testing.T) {
 				if name == "tiny" && format == nsqoutput.JSON {
 					t.Skip("no JSON message is that short")

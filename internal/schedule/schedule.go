@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 // Job is something that runs again and again, and never overlaps itself.
@@ -99,7 +101,7 @@ func (s *Schedule) start(j Job, predecessor <-chan struct{}) entry {
 
 // Wait returns when all jobs have ended, which they do when the schedule's
 // context ends, or with an error when ctx ends before that.
-func (s *Schedule) Wait(ctx context.Context) error { return Wait(ctx, &s.running) }
+func (s *Schedule) Wait(ctx context.Context) error { return waitgroup.Wait(ctx, &s.running) }
 
 // loop runs the job at its times until ctx ends. A run that takes longer than
 // the interval makes the starts that it covers fall out.
@@ -147,24 +149,4 @@ func (j Job) next(began time.Time, last, now time.Duration) time.Duration {
 func PhaseOf(interval time.Duration, names ...string) time.Duration {
 	hash := sha256.Sum256([]byte(strings.Join(names, "\x00")))
 	return time.Duration(binary.BigEndian.Uint64(hash[:]) % uint64(interval))
-}
-
-// Wait waits for the group. It returns the error of ctx when that ends first.
-func Wait(ctx context.Context, group *sync.WaitGroup) error {
-	done := make(chan struct{})
-	go func() {
-		group.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-	}
-	select { // what has ended before ctx is not to blame
-	case <-done:
-		return nil
-	case <-time.After(10 * time.Millisecond):
-		return ctx.Err()
-	}
 }

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +47,16 @@ func (s *Spool) write(batches []agent.Batch, since time.Time) error {
 	for i, block := range blocks {
 		numberBlock(block, g.last+1+uint64(i))
 	}
-	if err = g.put(blocks); err == nil {
+	points := maps.Clone(g.points)
+	for _, b := range batches {
+		points[b.Namespace] += int64(len(b.Metrics))
+	}
+	// Counted first: points that are kept but not counted would be missing from
+	// the accounts after damage to the file.
+	if err = countOpen(g.path, points); err == nil {
+		err = g.put(blocks)
+	}
+	if err == nil {
 		err = g.checkName()
 	}
 	g.stat()
@@ -56,17 +66,12 @@ func (s *Spool) write(batches []agent.Batch, since time.Time) error {
 		return err
 	}
 	g.last += uint64(len(blocks))
-	for _, b := range batches {
-		g.points[b.Namespace] += int64(len(b.Metrics))
-	}
+	g.points = points
 	if since.IsZero() {
 		since = time.Now()
 	}
 	if since.After(g.newest) {
 		g.newest = since
-	}
-	if err := countOpen(g.path, g.points); err != nil {
-		s.log.Debug("cannot count the points of a spool segment: damage to it would not be counted", "file", g.path, "error", err)
 	}
 	return nil
 }

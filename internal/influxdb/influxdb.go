@@ -1,0 +1,96 @@
+// Package influxdb knows what InfluxDB can store: which names, values and
+// timestamps, and how tags have to be changed so that they can be stored.
+package influxdb
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// MaxSeriesBytes is the most that a measurement takes with its tags, escaped
+	// as in line protocol.
+	MaxSeriesBytes = 65535
+	// maxStringBytes is the most that a string field takes.
+	maxStringBytes = 65535
+)
+
+// IsSeconds tells whether t can be Unix seconds: ten digits, from 2001 to
+// 2262, where the nanoseconds in which InfluxDB counts end. Milliseconds and
+// finer units have more digits.
+func IsSeconds(t int64) bool { return t >= 1e9 && t <= math.MaxInt64/int64(time.Second) }
+
+// CheckName says why name cannot be a measurement: it is empty, or has other
+// characters than 0-9 A-Z a-z . _ -
+func CheckName(name string) error {
+	if name == "" {
+		return errors.New("the name is empty")
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return errors.New("a name has only the characters 0-9 A-Z a-z . _ -")
+		}
+	}
+	return nil
+}
+
+// Value returns value in the form in which it is stored: float64, bool or string.
+// Kinds of integers and floats become a float64, what is no UTF-8 in a string
+// becomes U+FFFD. A value of another kind, one that is not finite and a string of
+// more than 65,535 bytes is an error.
+func Value(value any) (any, error) {
+	switch v := value.(type) {
+	case float64:
+		if _, err := finite(v); err != nil {
+			return nil, err
+		}
+		return value, nil // v would be allocated anew
+	case bool:
+		return value, nil
+	case string:
+		if !utf8.ValidString(v) {
+			return Value(strings.ToValidUTF8(v, string(utf8.RuneError)))
+		}
+		if len(v) > maxStringBytes {
+			return nil, fmt.Errorf("a value of %d bytes is too long; %d is the most that InfluxDB stores", len(v), maxStringBytes)
+		}
+		return value, nil
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil {
+			return nil, fmt.Errorf("the value %.40q is no number that fits", v.String())
+		}
+		return finite(f)
+	case nil:
+		return nil, errors.New("the value is missing")
+	}
+	v := reflect.ValueOf(value)
+	switch {
+	case v.CanInt():
+		return float64(v.Int()), nil
+	case v.CanUint():
+		return float64(v.Uint()), nil
+	case v.CanFloat():
+		return finite(v.Float())
+	case v.Kind() == reflect.Bool:
+		return v.Bool(), nil
+	case v.Kind() == reflect.String:
+		return Value(v.String())
+	}
+	return nil, fmt.Errorf("a value of type %T is no number, bool or string", value)
+}
+
+func finite(f float64) (any, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, fmt.Errorf("the value %v cannot be stored", f)
+	}
+	return f, nil
+}

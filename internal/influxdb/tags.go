@@ -1,0 +1,137 @@
+package influxdb
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Tag is one tag.
+type Tag struct{ Key, Value string }
+
+// Tags are tags in the form in which they are stored. They know which map they
+// were made of, as points that follow each other often share theirs. They are
+// not safe for concurrent use.
+type Tags struct {
+	from map[string]string
+	tags map[string]string
+	size int
+	err  error
+	full bool // nothing is to be added
+}
+
+// NewTags does not write to the map, which others may be reading.
+func NewTags(from map[string]string) Tags {
+	t := Tags{from: from, tags: from}
+	for key, value := range from {
+		if !isClean(key) || !isClean(value) {
+			t.tags = cleanTags(from)
+			break
+		}
+	}
+	for key, value := range t.tags {
+		if IsReservedTag(key) {
+			t.err = fmt.Errorf("the tag %q has a meaning of its own in InfluxDB: give it another name", key)
+		}
+		t.size += tagSize(key, value)
+	}
+	return t
+}
+
+// Of tells whether t was made of this map, which must not have been changed
+// since but by t itself. For an empty map it says no: those tags are quickly
+// made anew.
+func (t *Tags) Of(from map[string]string) bool {
+	return len(from) > 0 && t.from != nil && reflect.ValueOf(t.from).Pointer() == reflect.ValueOf(from).Pointer()
+}
+
+// Map returns the tags.
+func (t *Tags) Map() map[string]string { return t.tags }
+
+// Size returns how many bytes the tags take in a series, without those that were
+// added.
+func (t *Tags) Size() int { return t.size }
+
+// Err says why no point can have these tags; nil where one can.
+func (t *Tags) Err() error { return t.err }
+
+// Add adds the tags that are missing, in the map that t was made of where that
+// needed no change. Only the first call does something.
+func (t *Tags) Add(added []Tag) {
+	if t.full {
+		return
+	}
+	for _, tag := range added {
+		if t.tags[tag.Key] != "" {
+			continue // not written again: another goroutine may be reading the map
+		}
+		if t.tags == nil {
+			t.tags = make(map[string]string, len(added))
+		}
+		t.tags[tag.Key] = tag.Value
+	}
+	t.full = true
+}
+
+// IsReservedTag tells whether InfluxDB refuses a tag of this name, or mistakes
+// it for its own.
+// https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/#naming-restrictions
+func IsReservedTag(key string) bool {
+	switch key {
+	case "time", "_field", "_measurement":
+		return true
+	}
+	return false
+}
+
+// tagSize returns what a tag takes in line protocol, in bytes.
+func tagSize(key, value string) int {
+	return len(key) + len(value) + len(",=") + escaped(key) + escaped(value)
+}
+
+// escaped returns the number of characters that line protocol escapes in a
+// clean tag. Most have none.
+func escaped(s string) (n int) {
+	for i := range len(s) {
+		if s[i] == ',' || s[i] == '=' {
+			n++
+		}
+	}
+	return n
+}
+
+func cleanTags(t map[string]string) map[string]string {
+	clean := make(map[string]string, len(t)+1)
+	for key, value := range t {
+		key, value = CleanTag(key), CleanTag(value)
+		if key != "" && value != "" {
+			clean[key] = value
+		}
+	}
+	return clean
+}
+
+// isClean is a quick look: false means only that CleanTag has to decide.
+func isClean(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return s != "" && s[len(s)-1] != '\\'
+}
+
+// CleanTag makes s fit for line protocol, which has no form for control
+// characters and for a backslash at the end.
+func CleanTag(s string) string {
+	s = strings.ToValidUTF8(s, string(utf8.RuneError))
+	s = strings.TrimRight(strings.TrimSpace(s), `\`)
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			return '-'
+		}
+		return r
+	}, s)
+}

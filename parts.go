@@ -1,0 +1,185 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// The parts that an agent is given may be anybody's. [New] wraps each of them
+// once: registryPart, runnerPart, outputPart, storePart, collectFunc and
+// loggerPart turn panics into errors, bound the calls that have no context, and
+// know which optional interfaces the part has. Nothing else calls a part.
+
+// PanicError is the error of a part (a collector, an output, …) that panicked.
+type PanicError struct {
+	// Value that was given to panic.
+	Value any
+	// Stack of the goroutine, for a bug report.
+	Stack string
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// recovered calls f, a call of a part, and returns its panic as an error.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &PanicError{Value: value, Stack: string(debug.Stack())}
+		}
+	}()
+	return f()
+}
+
+// stackOf returns a log attribute with the stack where err is a panic.
+func stackOf(err error) []any {
+	var panicked *PanicError
+	if !errors.As(err, &panicked) {
+		return nil
+	}
+	return []any{"stack", panicked.Stack}
+}
+
+// within calls f and waits for it no longer than ctx lasts.
+func within(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- recovered(f) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// promptly bounds a call that has no context and should return at once.
+const promptly = time.Second
+
+var errHangs = fmt.Errorf("it has not returned within %s", promptly)
+
+// hanging bounds calls that have no context. While one hangs, no other is made:
+// callers neither wait nor pile up.
+type hanging struct{ calls atomic.Int32 }
+
+// call calls f and waits for it for a second. f must not write to what the
+// caller reads, as it may go on.
+func (h *hanging) call(f func() error) error {
+	if h.calls.Load() > 0 {
+		return errHangs
+	}
+	done := make(chan error, 1)
+	go func() { done <- recovered(f) }()
+	timer := time.NewTimer(promptly)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+	}
+	h.calls.Add(1)
+	go func() {
+		<-done
+		h.calls.Add(-1)
+	}()
+	return errHangs
+}
+
+// ask returns what f does, unless that panics or hangs.
+func ask[T any](h *hanging, f func() T) (answer T, err error) {
+	answers := make(chan T, 1)
+	if err := h.call(func() error { answers <- f(); return nil }); err != nil {
+		return answer, err
+	}
+	return <-answers, nil
+}
+
+// registryPart is the registry as the agent calls it.
+type registryPart struct {
+	registry Registry
+	reporter Reporter // nil: it wants no reports
+}
+
+func newRegistryPart(r Registry) registryPart {
+	reporter, _ := r.(Reporter)
+	return registryPart{r, reporter}
+}
+
+func (p registryPart) assignments(ctx context.Context, host Host) (answer []Assignment, err error) {
+	err = recovered(func() (err error) {
+		answer, err = p.registry.Assignments(ctx, host)
+		return err
+	})
+	return answer, err
+}
+
+func (p registryPart) report(ctx context.Context, r Report) error {
+	return recovered(func() error { return p.reporter.Report(ctx, r) })
+}
+
+// runnerPart is the plugin runner as the agent calls it.
+type runnerPart struct {
+	runner    PluginRunner
+	remover   PluginRemover   // nil: nothing of a plugin stays
+	inspector PluginInspector // nil: it tells nothing
+	closer    interface {
+		Close(ctx context.Context) error
+	} // nil: nothing is to be closed
+	hanging hanging
+}
+
+// newRunnerPart returns nil where there is no runner.
+func newRunnerPart(r PluginRunner) *runnerPart {
+	if r == nil {
+		return nil
+	}
+	p := &runnerPart{runner: r}
+	p.remover, _ = r.(PluginRemover)
+	p.inspector, _ = r.(PluginInspector)
+	p.closer, _ = r.(interface {
+		Close(ctx context.Context) error
+	})
+	return p
+}
+
+func (p *runnerPart) install(ctx context.Context, plugin Plugin) error {
+	return recovered(func() error { return p.runner.Install(ctx, plugin) })
+}
+
+func (p *runnerPart) update(ctx context.Context, plugin Plugin) error {
+	return recovered(func() error { return p.runner.Update(ctx, plugin) })
+}
+
+func (p *runnerPart) run(ctx context.Context, plugin Plugin, args []string) (stdout []byte, err error) {
+	err = recovered(func() (err error) {
+		stdout, err = p.runner.Run(ctx, plugin, args)
+		return err
+	})
+	return stdout, err
+}
+
+func (p *runnerPart) remove(ctx context.Context, plugin Plugin) error {
+	if p.remover == nil {
+		return nil
+	}
+	return recovered(func() error { return p.remover.Remove(ctx, plugin) })
+}
+
+// inspect returns what the runner knows of a plugin: nothing where there is no
+// runner, or it panics or hangs.
+func (p *runnerPart) inspect(plugin Plugin) PluginDetails {
+	if p == nil || p.inspector == nil {
+		return PluginDetails{}
+	}
+	details, _ := ask(&p.hanging, func() PluginDetails { return p.inspector.InspectPlugin(plugin) })
+	return details
+}
+
+func (p *runnerPart) close(ctx context.Context) error {
+	if p == nil || p.closer == nil {
+		return nil
+	}
+	return within(ctx, func() error { return p.closer.Close(ctx) })
+}

@@ -1,0 +1,137 @@
+package stock
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/gitrunner"
+)
+
+// GitRunnerConfig says where plugins come from, and how they run. Its zero value
+// installs nothing; [PluginRunner.RunDir] works.
+type GitRunnerConfig struct {
+	// PluginsDir is where plugins are installed. It is made if missing. Empty:
+	// nothing can be installed.
+	PluginsDir string
+	// Git is the address that plugins are cloned from, with %s in place of the
+	// plugin's path ORG/PROJECT; a template that ends its path in an
+	// organisation takes what follows it (git@host:org/%s.git), and refuses
+	// other organisations. In place of %s, %o and %p stand for ORG (with its
+	// subgroups) and PROJECT. A password in it is given to git by environment.
+	// Empty: nothing can be installed.
+	Git string
+	// GitUser is the user that git runs as where the agent is root. Empty:
+	// agent-git where that user exists and Git needs no ssh keys, local
+	// directories or git configuration of root's; else root.
+	GitUser string
+	// User that plugins run as where the agent is root; elsewhere they run as
+	// the agent's own user. Empty: nobody.
+	User string
+	// Branch that is installed, where a repository has it; else the
+	// repository's default branch is. Empty: release.
+	Branch string
+	// Hostname is told to plugins as AGENT_HOSTNAME, which is empty where
+	// this is.
+	Hostname string
+	// MaxConcurrentInstalls is the number of plugins that are fetched at a
+	// time. Zero or less: 4.
+	MaxConcurrentInstalls int
+	// GitTimeout is how long git may take to install or update one plugin.
+	// Zero or less: 2 minutes.
+	GitTimeout time.Duration
+	// MaxSize bounds in bytes what is transferred for a plugin, and its files
+	// on disk. Zero or less: 256 MiB.
+	MaxSize int64
+	// MaxFiles bounds the number of a plugin's files and directories. Zero or
+	// less: 20,000.
+	MaxFiles int
+	// MaxProcesses that one run may have at a time, where a cgroup can
+	// enforce it. Zero or less: 512.
+	MaxProcesses int
+	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
+	// Zero or less: 256 MiB.
+	MaxMemory int64
+	// NoCgroup makes runs do without cgroups, and so without MaxProcesses and
+	// MaxMemory. False: cgroups are used where the host has them.
+	NoCgroup bool
+	// Logger is told what concerns no single plugin. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// PluginRunner is an [agent.PluginRunner] that must be closed: an agent closes it
+// when it has run.
+type PluginRunner interface {
+	agent.PluginRunner
+	agent.PluginInspector
+	// RunDir runs the plugin in a directory that need not be installed,
+	// exactly as Run would.
+	RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (PluginRun, error)
+	// Close waits until what is under way has ended, or ctx has. It may be
+	// called more than once.
+	Close(ctx context.Context) error
+}
+
+// PluginRun is all that is known of one run of a plugin.
+type PluginRun struct {
+	// Stdout that the plugin wrote; where it wrote too much, the first 64 KiB.
+	Stdout []byte
+	// Stderr is the end of what it wrote to its standard error, 4 KiB at most.
+	Stderr []byte
+	// StdoutSize and StderrSize are how much it wrote, in bytes.
+	StdoutSize, StderrSize int64
+	// Duration from its start to the end of its last process.
+	Duration time.Duration
+	// CPU time of the plugin and its children.
+	CPU time.Duration
+	// PeakMemory in bytes. Zero: it is not known.
+	PeakMemory int64
+	// Leftover is the number of processes that it left when it exited, and
+	// that were ended.
+	Leftover int
+	// Survivors are the processes that were still there after SIGKILL; nearly
+	// always none.
+	Survivors []int
+	// Gone is closed when the Survivors have ended.
+	Gone <-chan struct{}
+}
+
+// GitRunner returns a runner of plugins that come out of git repositories and
+// leave no process behind.
+func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
+	runner, err := gitrunner.New(gitrunner.Config(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return gitRunner{runner}, nil
+}
+
+// gitRunner is a runner whose types are public.
+type gitRunner struct{ *gitrunner.Runner }
+
+func (r gitRunner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (PluginRun, error) {
+	run, err := r.Runner.RunDir(ctx, dir, p, args)
+	return PluginRun(run), err
+}
+
+// runnerConfig is what a config says about plugins.
+func runnerConfig(cfg Config, logger *slog.Logger) GitRunnerConfig {
+	hostname := cfg.Agent.Hostname
+	if hostname == "" {
+		hostname, _ = os.Hostname() // plugins are not told what is not known
+	}
+	return GitRunnerConfig{
+		PluginsDir: cfg.Agent.PluginsDir,
+		Git:        cfg.Agent.Git,
+		GitUser:    cfg.Agent.GitUser,
+		GitTimeout: cfg.Agent.GitTimeout,
+		MaxSize:    cfg.Agent.GitMaxSize,
+		MaxFiles:   cfg.Agent.GitMaxFiles,
+		User:       cfg.Agent.PluginsUser,
+		Branch:     cfg.Agent.Branch,
+		Hostname:   hostname,
+		Logger:     logger,
+	}
+}

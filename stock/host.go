@@ -1,0 +1,99 @@
+package stock
+
+import (
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/hostmetrics"
+)
+
+// HostConfig says where and what to measure. Its zero value measures this host.
+type HostConfig struct {
+	// Root is the directory below which the host's /proc, /sys, /var/log and
+	// file systems are found, for an agent in a container. Empty: /.
+	Root string
+	// InterfacePrefixes are the beginnings of the names of the network
+	// interfaces to measure. Empty: all but loopback and virtual ones; where all
+	// are virtual (in a container), all but loopback.
+	InterfacePrefixes []string
+	// CoredumpDir is where core dumps appear, below Root. Empty: /home/coresave.
+	CoredumpDir string
+	// NTPServers are asked in turn until one answers, HOST or HOST:PORT. Empty:
+	// pool.ntp.org; since nobody chose that server, it is no error where it does
+	// not answer.
+	NTPServers []string
+	// Disable names kinds that are not measured, in capitals: CPU, TIME, … Empty:
+	// all are.
+	Disable []string
+	// StateDir holds what must outlive the process, such as how far the login
+	// records have been read. Two agents must not share one. Empty: what was
+	// reported is forgotten with the process.
+	StateDir string
+	// Logger receives what is no error of one collection. Nil: nothing is
+	// logged.
+	Logger *slog.Logger
+}
+
+// HostKind is a kind of measurement.
+type HostKind struct {
+	// Name is that of the registry: CPU, MEM and so on.
+	Name string
+	// Every is the default interval.
+	Every time.Duration
+	// Collector measures the kind. Nil where Assigned does.
+	Collector agent.Collector
+	// Assigned measures what the registry names item by item, for PORT and
+	// PROC. Nil where Collector does.
+	Assigned agent.AssignmentCollector
+}
+
+// HostKinds returns the kinds of measurement that this system has and that are
+// not disabled: CPU, MEM, DISK, NET, FS and so on. It measures nothing yet. Each
+// collector may be used by one goroutine at a time.
+func HostKinds(cfg HostConfig) []HostKind {
+	var kinds []HostKind
+	for _, kind := range hostmetrics.Kinds(hostmetrics.Config(cfg)) {
+		kinds = append(kinds, HostKind(kind))
+	}
+	return kinds
+}
+
+// HostCollectors returns [HostKinds] as options of an agent.
+func HostCollectors(cfg HostConfig) []agent.Option {
+	var options []agent.Option
+	for _, kind := range HostKinds(cfg) {
+		if kind.Assigned != nil {
+			options = append(options, agent.WithAssignmentCollector(kind.Name, kind.Every, kind.Assigned))
+			continue
+		}
+		options = append(options, agent.WithCollector(kind.Name, kind.Every, kind.Collector))
+	}
+	return options
+}
+
+// HostConfig returns what the config says about measuring the host. It lacks
+// the StateDir, so that a collector made of it changes nothing, and the Logger.
+func (c Config) HostConfig() HostConfig {
+	host := HostConfig{
+		InterfacePrefixes: c.Agent.IfacePrefix,
+		CoredumpDir:       c.Coredump.Dir,
+		Disable:           slices.Clone(c.Collect.Disable),
+	}
+	switch {
+	case len(c.Time.Servers) == 0:
+		host.Disable = append(host.Disable, "TIME")
+	case !slices.Equal(c.Time.Servers, defaultConfig().Time.Servers):
+		host.NTPServers = c.Time.Servers
+	}
+	return host
+}
+
+// hostConfig is the [Config.HostConfig] of an agent that runs.
+func hostConfig(cfg Config, logger *slog.Logger) HostConfig {
+	host := cfg.HostConfig()
+	host.StateDir, host.Logger = filepath.Join(cfg.DataDir(), "host"), logger
+	return host
+}

@@ -1,0 +1,74 @@
+package stock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lodastack/agent"
+)
+
+// lent returns the embedder's parts for one of the agents that a service makes one
+// after the other: an agent does not close what the next one needs.
+func lent(given agent.Parts) agent.Parts {
+	if given.Output != nil {
+		given.Output = lentOutput{given.Output}
+	}
+	if given.PluginRunner != nil {
+		given.PluginRunner = lentRunner{given.PluginRunner}
+	}
+	return given
+}
+
+// closeLent closes the parts that were lent, and takes a second at most.
+func closeLent(given agent.Parts) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	closed := make(chan error, 1)
+	go func() {
+		var wrong []error
+		if given.Output != nil {
+			wrong = append(wrong, given.Output.Close(ctx))
+		}
+		if runner, ok := given.PluginRunner.(interface{ Close(context.Context) error }); ok {
+			wrong = append(wrong, runner.Close(ctx))
+		}
+		closed <- errors.Join(wrong...)
+	}()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("close the parts of the agent: %w", ctx.Err())
+	}
+}
+
+// lentOutput is an output that is closed by somebody else. It tells what the
+// output tells.
+type lentOutput struct{ agent.Output }
+
+func (lentOutput) Close(context.Context) error { return nil }
+
+func (o lentOutput) InspectOutput() (details agent.OutputDetails) {
+	if inspector, ok := o.Output.(agent.OutputInspector); ok {
+		return inspector.InspectOutput()
+	}
+	return details
+}
+
+// lentRunner is a runner without a Close. It does what else the runner can.
+type lentRunner struct{ agent.PluginRunner }
+
+func (r lentRunner) InspectPlugin(p agent.Plugin) (details agent.PluginDetails) {
+	if inspector, ok := r.PluginRunner.(agent.PluginInspector); ok {
+		return inspector.InspectPlugin(p)
+	}
+	return details
+}
+
+func (r lentRunner) Remove(ctx context.Context, p agent.Plugin) error {
+	if remover, ok := r.PluginRunner.(agent.PluginRemover); ok {
+		return remover.Remove(ctx, p)
+	}
+	return nil
+}

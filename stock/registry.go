@@ -1,0 +1,84 @@
+package stock
+
+import (
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/httpregistry"
+	"github.com/lodastack/agent/internal/systemca"
+)
+
+// RegistryConfig says where a registry is, and how to ask it.
+type RegistryConfig struct {
+	// Address is http://… or https://… for a lodastack registry, which may have
+	// a path of its own, or file:///PATH for a registry file, which is read at
+	// every update and need not be there yet. Required.
+	Address string
+	// Timeout bounds one request to a lodastack registry, with all of its
+	// answer. Zero: 10 s. It cannot be negative.
+	Timeout time.Duration
+	// RootCAs may sign the certificate of a lodastack registry. Nil: those that
+	// the system trusts when the registry is made. HTTPClient has its own.
+	RootCAs *x509.CertPool
+	// HTTPClient makes the requests to a lodastack registry, for those who need
+	// client certificates or a proxy of their own; its rules of redirection are
+	// replaced. Nil: a client that keeps no connection from one update to the
+	// next.
+	HTTPClient *http.Client
+	// TopicPrefix is that of [NSQConfig]. A registry file with a namespace of
+	// which NSQ would refuse the topic is a wrong one. Empty: no prefix.
+	TopicPrefix string
+	// Logger is told at DEBUG what is read, and what an answer had in it that
+	// the agent does not know. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Registry returns a lodastack registry, or a registry file in its place. It asks
+// and reads nothing yet.
+func Registry(cfg RegistryConfig) (agent.Registry, error) {
+	if strings.HasPrefix(cfg.Address, "file:") {
+		return fileRegistry(cfg)
+	}
+	if cfg.RootCAs == nil && cfg.HTTPClient == nil && strings.HasPrefix(cfg.Address, "https:") {
+		roots, err := systemca.Pool()
+		if err != nil {
+			return nil, fmt.Errorf("read the CAs of this system: %w", err)
+		}
+		cfg.RootCAs = roots
+	}
+	registry, err := httpregistry.New(httpregistry.Config{
+		URL:        cfg.Address,
+		Timeout:    cfg.Timeout,
+		RootCAs:    cfg.RootCAs,
+		HTTPClient: cfg.HTTPClient,
+		Logger:     cfg.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return registry, nil
+}
+
+func fileRegistry(cfg RegistryConfig) (agent.Registry, error) {
+	registry, err := fileregistry.New(fileregistry.Config{Address: cfg.Address, TopicPrefix: cfg.TopicPrefix, Logger: cfg.Logger})
+	if err != nil {
+		return nil, err
+	}
+	return registry, nil
+}
+
+// Registry makes the registry that the config names, without asking it anything.
+// logger may be nil.
+func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
+	cfg := RegistryConfig{Address: c.Agent.RegistryAddr, Logger: logger}
+	if c.Output.Name == outputNSQ {
+		cfg.TopicPrefix = c.Output.TopicPrefix
+	}
+	return Registry(cfg)
+}

@@ -1,0 +1,195 @@
+package stock_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/stock"
+)
+
+// Posts go on during reloads: none meets a closed door, and all arrive.
+func TestNoPostIsRefusedOrLostDuringReloads(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	var posts sync.WaitGroup
+	stop := make(chan struct{})
+	posters := []*poster{{name: "fresh", fresh: true}, {name: "kept"}}
+	for _, p := range posters {
+		posts.Go(func() { p.post(t, h.listen, stop) })
+	}
+	for i := range 20 {
+		h.configure(t, fmt.Sprintf("output.buffersize = %d\n", 2000+i))
+		before := posters[0].posted.Load()
+		require.NoError(t, service.Reload(t.Context()))
+		require.Eventually(t, func() bool { return posters[0].posted.Load() > before || t.Failed() }, 5*time.Second, time.Millisecond)
+	}
+	close(stop)
+	posts.Wait()
+	accepted := 0
+	for _, p := range posters {
+		require.Positive(t, p.posted.Load(), p.name)
+		accepted += int(p.posted.Load())
+	}
+	names := make(map[string]bool)
+	for _, line := range h.nsqd.Lines(t, "collect.posted", accepted) {
+		name, _, _ := strings.Cut(line, ",")
+		names[name] = true
+	}
+	require.Len(t, names, accepted)
+}
+
+// poster posts one metric after the other.
+type poster struct {
+	name   string
+	fresh  bool // each post has a connection of its own
+	posted atomic.Int64
+}
+
+// post goes on until stop is closed. Every post must be answered with 200.
+func (p *poster) post(t *testing.T, address string, stop <-chan struct{}) {
+	transport := &http.Transport{DisableKeepAlives: p.fresh}
+	defer transport.CloseIdleConnections()
+	client := http.Client{Transport: transport}
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		n := p.posted.Load()
+		body := fmt.Sprintf(`[{"name":"%s%d","value":1}]`, p.name, n)
+		response, err := client.Post("http://"+address+"/post?ns=posted", "", strings.NewReader(body))
+		if err != nil {
+			t.Errorf("post %s %d: %v", p.name, n, err)
+			return
+		}
+		io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("post %s %d: %s", p.name, n, response.Status)
+			return
+		}
+		p.posted.Add(1)
+	}
+}
+
+func TestAWrongConfigLeavesTheRunningOneInForce(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	h.configure(t, "output.format = \"xml\"\n")
+	err := service.Reload(t.Context())
+	require.ErrorContains(t, err, `output.format: "xml" is no format`)
+	require.JSONEq(t, `["web.shop"]`, h.get(t, "/me/ns"))
+	require.Contains(t, h.log(t), "the config is not reloaded")
+}
+
+func TestAnAddressInUseLeavesTheRunningConfigInForce(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer other.Close()
+	was := h.listen
+	h.listen = other.Addr().String()
+	h.configure(t, "")
+	require.ErrorContains(t, service.Reload(t.Context()), "another program listens on "+h.listen)
+	h.listen = was
+	require.JSONEq(t, `["web.shop"]`, h.get(t, "/me/ns"))
+}
+
+func TestAReloadMovesTheAPIToAnotherAddress(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	was := h.listen
+	h.listen = freeAddress(t)
+	h.configure(t, "")
+	require.NoError(t, service.Reload(t.Context()))
+	h.waitUntilReady(t)
+	_, err := net.Dial("tcp", was)
+	require.Error(t, err)
+}
+
+func TestALevelChangesWithoutDisturbingTheAgent(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	started := func() time.Time {
+		var s agent.Status
+		require.NoError(t, json.Unmarshal([]byte(h.get(t, "/me/status")), &s))
+		return s.Started
+	}
+	before := started()
+	h.configure(t, "log.loglevel = \"DEBUG\"\n")
+	require.NoError(t, service.Reload(t.Context()))
+	require.Equal(t, before, started())
+	h.configure(t, "log.loglevel = \"DEBUG\"\noutput.buffersize = 5\n")
+	require.NoError(t, service.Reload(t.Context()))
+	require.NotEqual(t, before, started())
+}
+
+func TestTheAccountsGoOnAfterAReload(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Post("http://"+h.listen+"/post?ns=posted", "", strings.NewReader(`[{"name":"x","value":1}]`))
+	require.NoError(t, err)
+	response.Body.Close()
+	require.NoError(t, service.Reload(t.Context()))
+	var s agent.Status
+	require.NoError(t, json.Unmarshal([]byte(h.get(t, "/me/status")), &s))
+	require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, s.Accounts["posted"])
+}
+
+func TestAnAgentThatRunsKeepsItsPIDFile(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	h.write(t, "agent.conf", strings.Replace(h.read(t, "agent.conf"), "agent.pid\"", "other.pid\"", 1))
+	require.ErrorContains(t, service.Reload(t.Context()), "agent.pidfile: an agent that runs does not move")
+	require.Contains(t, h.log(t), "the config is not reloaded")
+	require.JSONEq(t, `["web.shop"]`, h.get(t, "/me/ns"))
+}
+
+func TestPartsOfOnesOwnSurviveAReload(t *testing.T) {
+	h := newHost(t)
+	own := newOwnParts()
+	service, err := stock.NewService(h.config, queue(), agent.WithOutput(own.output), agent.WithRegistry(own.registry), agent.WithPluginRunner(own.runner))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- service.Run(ctx) }()
+	for n := range 3 {
+		own.output.WaitForNamed(t, "queue.depth", n+1) // one in each agent
+		require.False(t, own.output.Closed())
+		h.configure(t, fmt.Sprintf("output.buffersize = %d\n", 2000+n))
+		require.NoError(t, service.Reload(t.Context()))
+	}
+	own.output.WaitForNamed(t, "queue.depth", 4)
+	cancel()
+	require.NoError(t, <-done)
+	require.True(t, own.output.Closed())
+	require.Empty(t, own.output.Violations())
+	require.Empty(t, own.runner.Violations())
+}
+
+func TestAStoreOfOnesOwnIsNotOpenedTwice(t *testing.T) {
+	h := newHost(t)
+	own := newOwnParts()
+	service := h.run(t, agent.WithStore(own.store))
+	h.configure(t, "log.loglevel = \"DEBUG\"\n")
+	require.NoError(t, service.Reload(t.Context()), "the store is not concerned")
+	h.configure(t, "output.buffersize = 2000\n")
+	require.ErrorContains(t, service.Reload(t.Context()), "only the log can be reloaded where the program has its own store")
+	require.False(t, own.store.Closed())
+	require.JSONEq(t, `["web.shop"]`, h.get(t, "/me/ns"))
+}
