@@ -54,9 +54,7 @@ func (d *drainer[T]) see(ctx context.Context, piece []Batch[T]) {
 			return
 		}
 		if ctx.Err() != nil {
-			// There is no room for the rest: the whole piece is read again.
-			_ = d.result(true, nil)
-			return
+			return // there is no room for the rest: close rewinds the store, and all of the piece comes again
 		}
 		d.wait(ctx)
 		rest, _ = d.deliver(ctx, rest)

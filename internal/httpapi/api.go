@@ -166,7 +166,7 @@ func (a *api) serveUpdate(w http.ResponseWriter, r *http.Request) error {
 		if p := a.problemOf(err); p != nil {
 			return p
 		}
-		return problem(http.StatusBadGateway, "What was assigned before stays in force. %v", err)
+		return problem(http.StatusBadGateway, "What the registry has not answered stays as it was. %v", err)
 	}
 	return answer(w, done{"ok"})
 }
