@@ -36,21 +36,22 @@
 //	   │             │     │
 //	   └──────┬──────┴─────┘
 //	          ▼ metrics
-//	normalise                   names, tags, times        normalise.go tags.go
+//	normalise                   names, tags, times        normalise.go, internal/influxdb
 //	          │
 //	          ▼ batches
 //	delivery                    merged, retried, counted  delivery.go, internal/delivery
 //	          │
-//	          ├──► Store        while the output is down
+//	          ├──► Store        while the output is down  storepart.go
 //	          ▼
-//	        Output
+//	        Output                                        outputpart.go
 //
 // The interfaces and their words are in registry.go, collector.go, plugin.go,
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
 // options.go, newerror.go and shutdown.go; what it tells of itself in status.go,
 // event.go and build.go. Calls that name a plugin are in plugincalls.go, files
-// that outlive a run in state.go, panics of parts in recovered.go. writeroutput.go
-// is an output for any [io.Writer].
+// that outlive a run in state.go. [New] wraps each part once, with a guard against
+// its panics and hangs: parts.go, loggerpart.go and those named above.
+// writeroutput.go is an output for any [io.Writer].
 //
 // # Promises
 //

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestDocOfThePackageNamesEachOfItsFiles(t *testing.T) {
 	require.NoError(t, err)
 	for _, file := range files {
 		if file != "doc.go" && !strings.HasSuffix(file, "_test.go") {
-			require.Contains(t, words, file, "doc.go does not say what this file is for")
+			require.True(t, slices.Contains(words, file), "doc.go does not name %s", file)
 		}
 	}
 	for _, word := range words {
