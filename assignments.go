@@ -123,9 +123,16 @@ func checkProcess(p Process) error {
 	return influxdb.CheckName(p.Name)
 }
 
+// longestInterval is that of anything that runs again and again. Sums of longer
+// ones may overflow.
+const longestInterval = 31 * 24 * time.Hour
+
 func checkInterval(interval, least time.Duration) error {
 	if interval < least {
 		return fmt.Errorf("an interval of %s is too short", interval)
+	}
+	if interval > longestInterval {
+		return fmt.Errorf("an interval of %s is too long; 31 days is the most", interval)
 	}
 	return nil
 }

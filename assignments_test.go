@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ func TestWhatARegistryGetsWrongIsAProblemAndReachesNothing(t *testing.T) {
 		"long namespace":        {agent.Assignment{Namespace: strings.Repeat("n", 65)}, "has 65 characters"},
 		"double namespace":      {agent.Assignment{Namespace: "db"}, "namespace db is in the answer twice: the second one is ignored"},
 		"negative interval":     {agent.Assignment{Namespace: "web", Intervals: map[string]time.Duration{"M": -time.Second}}, `namespace web: the interval of "M" is ignored: an interval of -1s is too short`},
+		"endless interval":      {agent.Assignment{Namespace: "web", Intervals: map[string]time.Duration{"M": math.MaxInt64}}, `the interval of "M" is ignored: an interval of 2562047h47m16.854775807s is too long; 31 days is the most`},
 		"plugin without name":   {plugin(func(p *agent.Plugin) { p.Name = "" }), `namespace web: plugin "" is ignored: its name does not begin with PLUGIN.`},
 		"plugin without PLUGIN": {plugin(func(p *agent.Plugin) { p.Name = "mysql" }), `plugin "mysql" is ignored: its name does not begin with PLUGIN.`},
 		"plugin's empty name":   {plugin(func(p *agent.Plugin) { p.Name = "PLUGIN." }), `plugin "PLUGIN." is ignored: the name is empty`},
@@ -35,6 +37,7 @@ func TestWhatARegistryGetsWrongIsAProblemAndReachesNothing(t *testing.T) {
 		"plugin's repository":   {plugin(func(p *agent.Plugin) { p.Repo = "../p" }), `its repository "../p": it is not ORG/PROJECT`},
 		"plugin's arguments":    {plugin(func(p *agent.Plugin) { p.Args = []string{"a;b"} }), `argument 1, "a;b", has ; in it`},
 		"plugin's interval":     {plugin(func(p *agent.Plugin) { p.Interval = -1 }), "an interval of -1ns is too short"},
+		"plugin's long pause":   {plugin(func(p *agent.Plugin) { p.Interval = 1000 * time.Hour }), "an interval of 1000h0m0s is too long"},
 		"plugin's namespace":    {plugin(func(p *agent.Plugin) { p.Namespace = "db" }), "it is assigned to namespace web and says that it is of"},
 		"port":                  {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT.x", Port: 65536}}}, `port "PORT.x" is ignored: port 65536 is not between 1 and 65535`},
 		"port's name":           {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT x", Port: 1}}}, `port "PORT x" is ignored: a name has only`},

@@ -3,7 +3,10 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+
+	"github.com/lodastack/agent/internal/topic"
 )
 
 // Collector measures something of the host. See [WithCollector].
@@ -28,8 +31,9 @@ func (f CollectorFunc) Collect(ctx context.Context) ([]Metric, error) { return f
 //
 // CollectAssigned sees the assignments of all namespaces at once, so that one
 // look at the host serves them all, and must not change them. Each batch goes
-// to the namespace that it names; a batch that names none is dropped and makes
-// the run a failed one. Otherwise the rules are those of [Collector].
+// to the namespace that it names; one that names none, or one that makes no NSQ
+// topic, is dropped and makes the run a failed one. Batches may share metrics.
+// Otherwise the rules are those of [Collector].
 type AssignmentCollector interface {
 	CollectAssigned(ctx context.Context, assignments []Assignment) ([]Batch, error)
 }
@@ -60,9 +64,14 @@ func collectAssigned(c AssignmentCollector) collectFunc {
 			batches, err = c.CollectAssigned(ctx, assignments)
 			return err
 		})
-		named := slices.DeleteFunc(batches, func(b Batch) bool { return b.Namespace == everyNamespace })
-		if len(named) < len(batches) {
-			err = errors.Join(err, errors.New("CollectAssigned returned a batch without a namespace: it is dropped"))
+		named := make([]Batch, 0, len(batches))
+		for _, b := range batches {
+			if wrong := topic.CheckNamespace("", b.Namespace); wrong != nil {
+				err = errors.Join(err, fmt.Errorf("CollectAssigned returned a batch that is dropped: %w", wrong))
+				continue
+			}
+			// Normalising one batch must not change what another shares with it.
+			named = append(named, Batch{Namespace: b.Namespace, Metrics: slices.Clone(b.Metrics)})
 		}
 		return named, err
 	}

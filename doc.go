@@ -10,32 +10,54 @@
 //   - an [Output] takes the points away,
 //   - a [Store] keeps points while the output is down.
 //
-// The package stock has the real ones: the lodastack registry, the measurements
-// of a Linux host, plugins out of git, NSQ, a spool on disk. Each can be replaced
-// by a part of your own; the package example is an agent with a collector of its
-// own, and each interface has an example. Package agenttest has a fake of each
-// part for your tests, and a suite that checks what each interface promises.
+// Package stock has the real ones: the lodastack registry, the measurements of a
+// Linux host, plugins out of git, NSQ, a spool on disk. Each can be replaced by
+// your own: the package example is an agent with its own collector, and each
+// interface has an example. Package agenttest has a fake of each part for your
+// tests, and a suite that checks what each interface promises.
 //
 // The agent serves nothing by itself: mount [Agent.Handler] where you like.
 //
-// # The way of a point
+// # How data flows
 //
-//	Registry ── assignments ──► schedule
-//	                               │
-//	                ┌──────────────┴──────────┐
-//	                ▼                         ▼
-//	            Collector               PluginRunner       Agent.Post, Agent.Send
-//	                └──────────────┬──────────┘                     │
-//	                               ▼                                ▼
-//	                    names, tags, times and values are brought into form
-//	                               └───────────────┬────────────────┘
-//	                                               ▼
-//	                             Output, or Store while the output is down
+// Registry to schedule to metrics to output; nothing flows back. Beside each
+// step are the files that do it.
 //
-// What was collected waits in a bounded buffer and is written until the output
-// takes it. A point is dropped where it cannot be sent, where the buffer has no
-// room for it, or where the output refuses it for good. Each dropped point is
-// counted with the reason: [Status] has an [Account] for each namespace, which
-// balances at all times. With a store, what [Agent.Post] answered with nil
-// outlives the process.
+//	Registry                    asked and reported to     update.go report.go host.go
+//	   │                        judged, kept              answer.go assignments.go shrinkguard.go
+//	   ▼ assignments
+//	schedule                    who runs when             agent.go (apply), internal/schedule
+//	   ├─────────────┐
+//	   ▼             ▼
+//	Collector     PluginRunner  run, decoded              collection.go; pluginset.go
+//	   │             │                                    assignedplugin.go pluginoutput.go
+//	   │             │
+//	   │  Agent.Post, Agent.Send, POST /post              post.go httpapi.go, internal/httpapi
+//	   │             │     │
+//	   └──────┬──────┴─────┘
+//	          ▼ metrics
+//	normalise                   names, tags, times        normalise.go tags.go
+//	          │
+//	          ▼ batches
+//	delivery                    merged, retried, counted  delivery.go, internal/delivery
+//	          │
+//	          ├──► Store        while the output is down
+//	          ▼
+//	        Output
+//
+// The interfaces and their words are in registry.go, collector.go, plugin.go,
+// output.go, store.go and metric.go; the life of an agent is in agent.go,
+// options.go, newerror.go and shutdown.go; what it tells of itself in status.go,
+// event.go and build.go. Calls that name a plugin are in plugincalls.go, files
+// that outlive a run in state.go, panics of parts in recovered.go. writeroutput.go
+// is an output for any [io.Writer].
+//
+// # Promises
+//
+// Collected points wait in a bounded buffer and are written until the output
+// takes them. A point is dropped when it cannot be sent, when the buffer has no
+// room for it, or when the output refuses it for good. Each dropped point is
+// counted with its reason: [Status] has an [Account] for each namespace, which
+// balances at all times. With a store, points for which [Agent.Post] returned
+// nil outlive the process.
 package agent

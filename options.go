@@ -146,8 +146,8 @@ func WithPluginRunner(r PluginRunner) Option {
 // WithCollector adds a [Collector]. It runs once when the first namespace is
 // known, and from then on at the smallest interval that a namespace gives for
 // kind, or every so often where none does. Where every is 0, it runs only
-// where a namespace gives kind an interval. What it measures goes to every
-// namespace.
+// where a namespace gives kind an interval; 31 days is the most. What it measures
+// goes to every namespace.
 //
 // kind names the collector in the registry, in the status and in the log. Two
 // collectors cannot be of one kind.
@@ -177,8 +177,8 @@ func (c *config) addCollection(option string, added *collection) error {
 	switch {
 	case added.kind == "":
 		return fmt.Errorf("%s: the kind is empty", option)
-	case added.every < 0:
-		return fmt.Errorf("%s %s: an interval of %s is negative", option, added.kind, added.every)
+	case checkInterval(added.every, 0) != nil:
+		return fmt.Errorf("%s %s: %w", option, added.kind, checkInterval(added.every, 0))
 	case slices.ContainsFunc(c.collectors, func(other *collection) bool { return other.kind == added.kind }):
 		return fmt.Errorf("%s %s: there is a collector of this kind already", option, added.kind)
 	}

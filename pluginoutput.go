@@ -10,37 +10,68 @@ import (
 )
 
 // DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
-// returns the metrics that can be sent, and why each of the others cannot.
-// What is no list at all is an error. Unknown keys are ignored, and so is a byte
-// order mark. NaN and Infinity, which Python prints, make a metric bad.
+// returns the metrics that can be sent, and why each of the others cannot; of
+// more than 1,000 of these, the last reason stands for the rest. What is no list
+// at all is an error. Unknown keys are ignored, and so is a byte order mark. NaN
+// and Infinity, which Python prints, make a metric bad.
 func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, err error) {
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
-	var elements []json.RawMessage
-	err = json.Unmarshal(stdout, &elements)
-	if err != nil && json.Unmarshal(nonfinite.Replace(stdout, tooLarge), &elements) == nil {
-		err = nil
-	}
+	list, n, err := listIn(stdout)
 	if err != nil { // of what was printed: its position is shown
 		return nil, nil, notAList(stdout, err)
 	}
-	if elements == nil {
+	if n < 0 {
 		return nil, nil, errors.New("null is no list; print [] where there is nothing")
 	}
-	metrics = make([]Metric, 0, len(elements))
-	for i, element := range elements {
+	elements := json.NewDecoder(bytes.NewReader(list))
+	_, err = elements.Token() // the bracket; listIn has seen the whole list
+	metrics = make([]Metric, 0, min(n, maxReserved))
+	for i := 0; i < n && err == nil; i++ {
 		var m Metric
-		err := json.Unmarshal(element, &m)
-		if err == nil {
-			err = m.Validate()
+		wrong := elements.Decode(&m)
+		if wrong == nil {
+			wrong = m.Validate()
 		}
-		if err != nil {
-			bad = append(bad, &MetricError{Index: i, Name: m.Name, Err: wrongField(err)})
-			continue
+		switch {
+		case wrong == nil:
+			metrics = append(metrics, m)
+		case len(bad) < maxReasons:
+			bad = append(bad, &MetricError{Index: i, Name: m.Name, Err: wrongField(wrong)})
+		default:
+			bad = append(bad, bad[maxReasons-1])
 		}
-		metrics = append(metrics, m)
 	}
-	return metrics, bad, nil
+	return metrics, bad, err
 }
+
+const (
+	// maxReasons bounds what a list of millions of bad metrics takes.
+	maxReasons = 1000
+	// maxReserved is for how many metrics memory is taken before they are read.
+	maxReserved = 1000
+)
+
+// listIn returns the text of a JSON list in which no number is NaN or infinite,
+// and the number of its elements; -1 for null.
+func listIn(stdout []byte) (text []byte, n int, err error) {
+	var elements []element
+	err = json.Unmarshal(stdout, &elements)
+	if err != nil {
+		if finite := nonfinite.Replace(stdout, tooLarge); json.Unmarshal(finite, &elements) == nil {
+			stdout, err = finite, nil
+		}
+	}
+	if elements == nil {
+		return stdout, -1, err
+	}
+	return stdout, len(elements), err
+}
+
+// element of a list is counted, and takes no memory.
+type element struct{}
+
+// UnmarshalJSON takes whatever stands there.
+func (*element) UnmarshalJSON([]byte) error { return nil }
 
 // tooLarge is a number that no float64 holds: a metric whose value it is cannot
 // be decoded, and all others can.

@@ -1,6 +1,8 @@
 package agent_test
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,4 +23,19 @@ func TestWhatPythonAndWindowsPrintCostsAtMostAMetric(t *testing.T) {
 	}
 	_, _, err = agent.DecodePluginOutput([]byte(`[NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,`))
 	require.ErrorContains(t, err, "at byte 2")
+}
+
+func TestMetricsThatCannotBeSentTakeNoMemory(t *testing.T) {
+	const count = 1 << 18
+	var before, after runtime.MemStats
+	stdout := []byte("[" + strings.Repeat("{},", count-1) + `{"name":"good","value":1}]`)
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	good, bad, err := agent.DecodePluginOutput(stdout)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Len(t, bad, count-1)
+	require.Equal(t, []agent.Metric{{Name: "good", Value: 1.0}}, good)
+	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(8<<20))
 }

@@ -27,19 +27,25 @@ func starts(points []point, began time.Time) []time.Duration {
 	return list
 }
 
+// Hosts have different phases: some would start again right after the first
+// run.
 func TestCollectorRunsAtOnceAndThenAtEveryInterval(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		began := time.Now()
-		w.run()
-		w.pass(90 * time.Second)
-		times := starts(w.output.Points(), began)
-		require.Equal(t, time.Duration(0), times[0])
-		require.GreaterOrEqual(t, times[1], 5*time.Second, "not right after the first")
-		require.LessOrEqual(t, times[1], 15*time.Second)
-		for i := 2; i < 9; i++ {
-			require.Equal(t, 10*time.Second, times[i]-times[i-1])
-		}
-	}, every(10*time.Second, "m"))
+	for _, host := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		t.Run(host, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				began := time.Now()
+				w.run()
+				w.pass(90 * time.Second)
+				times := starts(w.output.Points(), began)
+				require.Equal(t, time.Duration(0), times[0])
+				require.GreaterOrEqual(t, times[1], 5*time.Second, "not right after the first")
+				require.LessOrEqual(t, times[1], 15*time.Second)
+				for i := 2; i < 9; i++ {
+					require.Equal(t, 10*time.Second, times[i]-times[i-1])
+				}
+			}, every(10*time.Second, "m"), agent.WithHostname(host))
+		})
+	}
 }
 
 func TestHostsCollectAtDifferentMoments(t *testing.T) {
@@ -260,15 +266,40 @@ func TestStatusNamesCollectorsThatHaveNotRunYet(t *testing.T) {
 }
 
 func TestWhatIsCollectedForANamespaceGoesThereOnly(t *testing.T) {
-	collect := assigned(func(assignments []agent.Assignment) []agent.Batch {
-		return []agent.Batch{{Namespace: assignments[0].Namespace, Metrics: metrics(1)}, {Metrics: metrics(1)}}
-	})
+	for wrong, problem := range map[string]string{
+		"":                 "the namespace is empty",
+		"../../etc/passwd": "contains '/'",
+	} {
+		collect := assigned(func(assignments []agent.Assignment) []agent.Batch {
+			return []agent.Batch{{Namespace: assignments[0].Namespace, Metrics: metrics(1)}, {Namespace: wrong, Metrics: metrics(1)}}
+		})
+		inBubble(t, func(t *testing.T, w *world) {
+			w.registry.Assign(agent.Assignment{Namespace: "db"}, agent.Assignment{Namespace: "web"})
+			w.run()
+			w.pass(time.Second)
+			require.Len(t, w.output.Points(), 1)
+			require.Equal(t, "db", w.output.Points()[0].Namespace)
+			require.Contains(t, w.Status().Collectors[0].Error, problem)
+		}, agent.WithAssignmentCollector("X", time.Hour, collect))
+	}
+}
+
+func TestBatchesOfACollectorMayShareMetrics(t *testing.T) {
+	shared := func(assignments []agent.Assignment) (batches []agent.Batch) {
+		metrics := []agent.Metric{{Name: "b a d", Value: 1}, {Name: "a", Value: 1}, {Name: "b", Value: 1}}
+		for _, a := range assignments {
+			batches = append(batches, agent.Batch{Namespace: a.Namespace, Metrics: metrics})
+		}
+		return batches
+	}
 	inBubble(t, func(t *testing.T, w *world) {
 		w.registry.Assign(agent.Assignment{Namespace: "db"}, agent.Assignment{Namespace: "web"})
 		w.run()
 		w.pass(time.Second)
-		require.Len(t, w.output.Points(), 1)
-		require.Equal(t, "db", w.output.Points()[0].Namespace)
-		require.Contains(t, w.Status().Collectors[0].Error, "without a namespace")
-	}, agent.WithAssignmentCollector("X", time.Hour, collect))
+		var got []string
+		for _, p := range w.output.Points() {
+			got = append(got, p.Namespace+" "+p.Name)
+		}
+		require.ElementsMatch(t, []string{"db a", "db b", "web a", "web b"}, got)
+	}, agent.WithAssignmentCollector("X", time.Hour, assigned(shared)))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Collector is an [agent.Collector] that measures what it is told to.
+// Collector is an [agent.Collector] that returns the metrics it is given.
 type Collector struct {
 	Knobs
 
@@ -52,8 +52,8 @@ func (c *Collector) Collect(ctx context.Context) ([]agent.Metric, error) {
 	return metrics, nil
 }
 
-// WaitFor returns as soon as Collect was called n times, and fails the test when
-// it is not within 30 seconds.
+// WaitFor returns as soon as Collect was called n times, and fails the test
+// after 30 seconds.
 func (c *Collector) WaitFor(tb testing.TB, n int) {
 	tb.Helper()
 	c.notes.wait(tb,
@@ -61,8 +61,7 @@ func (c *Collector) WaitFor(tb testing.TB, n int) {
 		func() string { return "Collect was not called often enough" })
 }
 
-// Violations names what was done to the collector that [agent.Collector] rules
-// out.
+// Violations names the calls that [agent.Collector] does not allow.
 func (c *Collector) Violations() []string {
 	c.notes.mu.Lock()
 	defer c.notes.mu.Unlock()

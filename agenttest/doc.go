@@ -1,7 +1,7 @@
 // Package agenttest helps to test what is built with package agent.
 //
-// It has a fake of each part. A fake does what its interface promises,
-// remembers everything, and misbehaves on request (see [Knobs]):
+// It has a fake of each part. A fake keeps the promises of its interface,
+// records every call, and fails on request (see [Knobs]):
 //
 //	registry := agenttest.NewRegistry(agent.Assignment{Namespace: "web"})
 //	output := agenttest.NewOutput()
@@ -12,10 +12,17 @@
 //	output.Heal()
 //	points := output.WaitForNamed(t, "queue.depth", 1)
 //
-// And it has a contract suite for each interface, for whoever implements one:
+// It also has a contract suite for each interface, for your own parts:
 // [TestRegistry], [TestOutput], [TestStore], [TestPluginRunner] and
 // [TestCollector] check what the interface's comments promise. The stock parts
 // and the fakes pass them.
+//
+//	registry.go output.go store.go collector.go pluginrunner.go   the fakes
+//	program.go                                                    what a fake plugin does
+//	knobs.go notes.go                                             how fakes misbehave; what they saw
+//	testregistry.go testoutput.go teststore.go testcollector.go
+//	testpluginrunner.go suite.go                                  the contract suites
+//	lines.go                                                      line protocol, read back
 //
 // The fakes work inside the bubbles of testing/synctest, where hours pass in
 // no time; make them inside the bubble. They are safe for concurrent use.

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Knobs make the calls of a fake misbehave. They may be turned at any time;
-// all but Heal concern the calls that begin afterwards. The zero value lets
-// every call do what it should.
+// Knobs make calls of a fake fail. They may be set at any time; all but Heal
+// affect the calls that begin afterwards. The zero value lets every call
+// succeed.
 type Knobs struct {
 	mu       sync.Mutex
 	err      error         // guarded by mu, as all below
@@ -36,7 +36,7 @@ func (k *Knobs) Panic(value any) {
 	k.panic = value
 }
 
-// Slow makes each call take d longer, though never longer than its context.
+// Slow makes each call take d longer, but not longer than its context.
 func (k *Knobs) Slow(d time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -46,8 +46,8 @@ func (k *Knobs) Slow(d time.Duration) {
 // Hang makes each call wait until its context ends, or Heal is called.
 func (k *Knobs) Hang() { k.hang(false) }
 
-// HangForever makes each call wait until Heal is called, whatever becomes of
-// its context.
+// HangForever makes each call wait until Heal is called, even if its context
+// ends.
 func (k *Knobs) HangForever() { k.hang(true) }
 
 func (k *Knobs) hang(deaf bool) {
@@ -59,7 +59,7 @@ func (k *Knobs) hang(deaf bool) {
 	k.deaf = deaf
 }
 
-// Heal turns all knobs back and lets the calls go on that hang.
+// Heal resets all knobs and lets hanging calls continue.
 func (k *Knobs) Heal() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -69,7 +69,7 @@ func (k *Knobs) Heal() {
 	k.err, k.failures, k.panic, k.delay, k.hanging, k.deaf = nil, 0, nil, 0, nil, false
 }
 
-// obey does to a call what the knobs say. Its error ends the call.
+// obey applies the knobs to a call. Its error ends the call.
 func (k *Knobs) obey(ctx context.Context) error {
 	value, delay, hanging, deaf, err := k.read()
 	if value != nil {
@@ -99,7 +99,7 @@ func (k *Knobs) obey(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// read returns what the knobs say to one call.
+// read returns the knobs for one call.
 func (k *Knobs) read() (value any, delay time.Duration, hanging chan struct{}, deaf bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 // patience is how long the WaitFor methods wait before they fail the test.
 const patience = 30 * time.Second
 
-// notes guards what a fake remembers, and wakes whoever waits for more.
+// notes guards the records of a fake, and wakes the callers that wait for
+// more.
 type notes struct {
 	mu      sync.Mutex
 	changed chan struct{} // guarded by mu; closed at the next change, nil where nobody waits
@@ -26,8 +27,8 @@ func (n *notes) change(f func()) {
 	}
 }
 
-// wait returns when done does, which it asks after every change, and fails the
-// test when that takes too long. missing says then what there is instead.
+// wait returns once done is true, which it checks after every change, and
+// fails the test after patience; missing then describes the records.
 func (n *notes) wait(tb testing.TB, done func() bool, missing func() string) {
 	tb.Helper()
 	timer := time.NewTimer(patience)

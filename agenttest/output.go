@@ -16,8 +16,8 @@ type Point struct {
 	agent.Metric
 }
 
-// Output is an [agent.Output] that remembers what it was given. Its knobs
-// concern Write.
+// Output is an [agent.Output] that records its batches. Its knobs affect
+// Write.
 type Output struct {
 	Knobs
 
@@ -32,11 +32,11 @@ type Output struct {
 
 var _ agent.Output = (*Output)(nil)
 
-// NewOutput returns an Output that takes everything.
+// NewOutput returns an Output that accepts every batch.
 func NewOutput() *Output { return new(Output) }
 
-// Answer makes f decide what becomes of each batch: nil takes it. A nil f
-// takes everything again.
+// Answer makes f answer each Write: nil accepts the batch. A nil f accepts
+// every batch.
 func (o *Output) Answer(f func(context.Context, agent.Batch) error) {
 	o.notes.change(func() { o.answer = f })
 }
@@ -128,14 +128,14 @@ func (o *Output) points(wanted func(Point) bool) []Point {
 }
 
 // WaitFor returns the points that were taken as soon as there are n, and fails
-// the test when they do not come within 30 seconds.
+// the test after 30 seconds.
 func (o *Output) WaitFor(tb testing.TB, n int) []Point {
 	tb.Helper()
 	return o.waitFor(tb, n, "points", func(Point) bool { return true })
 }
 
 // WaitForNamed returns the points of one measurement as soon as n were taken,
-// and fails the test when they do not come within 30 seconds.
+// and fails the test after 30 seconds.
 func (o *Output) WaitForNamed(tb testing.TB, name string, n int) []Point {
 	tb.Helper()
 	return o.waitFor(tb, n, name, func(p Point) bool { return p.Name == name })
@@ -166,15 +166,15 @@ func (o *Output) Forget() {
 	o.notes.change(func() { o.attempts, o.batches = nil, nil })
 }
 
-// Violations names what was done to the output that [agent.Output] rules out,
-// such as a Write after Close or a batch that was not normalised.
+// Violations names the calls that [agent.Output] does not allow, such as a
+// Write after Close or a batch that was not normalised.
 func (o *Output) Violations() []string {
 	o.notes.mu.Lock()
 	defer o.notes.mu.Unlock()
 	return slices.Clone(o.violations)
 }
 
-// faults says what keeps a batch from being normalised.
+// faults returns why a batch is not normalised.
 func faults(b agent.Batch) (faults []string) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	if b.Namespace == "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// PluginRunner is an [agent.PluginRunner] without processes or git. It
-// remembers what it ran. Its own knobs concern Run.
+// PluginRunner is an [agent.PluginRunner] without processes or git. It records
+// its runs. Its own knobs affect Run.
 type PluginRunner struct {
 	Knobs
 	// Installing and Updating have the knobs of Install and Update.
@@ -58,8 +58,8 @@ func NewPluginRunner() *PluginRunner {
 	}
 }
 
-// Publish makes program the newest release of the repository ORG/PROJECT. What
-// is installed stays what it is until Update is called.
+// Publish makes program the newest release of the repository ORG/PROJECT.
+// Installed plugins change only with Update.
 func (r *PluginRunner) Publish(repo string, program Program) {
 	r.notes.change(func() { r.published[repo] = &program })
 }
@@ -70,8 +70,7 @@ func (r *PluginRunner) Unpublish(repo string) {
 	r.notes.change(func() { r.published[repo] = nil })
 }
 
-// Answer makes f run the installed plugins. A nil f leaves it to their
-// programs again.
+// Answer makes f run the installed plugins. A nil f runs their programs again.
 func (r *PluginRunner) Answer(f func(ctx context.Context, p agent.Plugin, args []string) ([]byte, error)) {
 	r.notes.change(func() { r.answer = f })
 }
@@ -214,8 +213,8 @@ func (r *PluginRunner) WaitForInstalls(tb testing.TB, n int) []agent.Plugin {
 	return installs
 }
 
-// Violations names what was done to the runner that [agent.PluginRunner] rules
-// out, such as two runs of one plugin at a time.
+// Violations names the calls that [agent.PluginRunner] does not allow, such as
+// two runs of one plugin at a time.
 func (r *PluginRunner) Violations() []string {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Program is what a plugin does when it is run. The zero value prints nothing
-// and exits with 0.
+// Program is what a fake plugin does. The zero value prints nothing and exits
+// with 0.
 type Program struct {
 	// Print is written to standard output first.
 	Print string
@@ -19,7 +19,7 @@ type Program struct {
 	PrintArgs bool
 	// Takes is how long it runs after that, to the second for [Program.Script].
 	Takes time.Duration
-	// Hang makes it run until it is ended.
+	// Hang makes it run until it is killed.
 	Hang bool
 	// ExitCode is its exit status.
 	ExitCode int
@@ -63,7 +63,7 @@ func (p Program) run(ctx context.Context, args []string) ([]byte, error) {
 	select {
 	case <-ends:
 	case <-ctx.Done():
-		return stdout, &agent.RunError{Result: agent.RunTimeout, Err: errors.New("ended because its time was over")}
+		return stdout, &agent.RunError{Result: agent.RunTimeout, Err: errors.New("timed out")}
 	}
 	if p.ExitCode != 0 {
 		return stdout, &agent.RunError{Result: agent.RunExit, ExitCode: p.ExitCode, Err: fmt.Errorf("exit status %d", p.ExitCode)}

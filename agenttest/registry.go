@@ -10,8 +10,9 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Registry is an [agent.Registry] and [agent.Reporter] that answers what it is
-// told to, and remembers who asked. Its own knobs concern Assignments.
+// Registry is an [agent.Registry] and [agent.Reporter] that returns the
+// assignments it is given, and records the hosts that ask. Its own knobs
+// affect Assignments.
 type Registry struct {
 	Knobs
 	// Reporting has the knobs of Report.

@@ -46,7 +46,7 @@ func makeBlockDir(base string) (*blockDir, error) {
 		if err == nil {
 			return &blockDir{base, path, lock}, nil
 		}
-		// Somebody who started at this moment took it for stale.
+		// Another program that started at this moment took it for stale.
 		if !errors.Is(err, filelock.ErrLocked) && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("locking the cgroup %s: %w", path, err)
 		}

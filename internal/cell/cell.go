@@ -2,14 +2,20 @@
 //
 // A command runs in a cell: whatever it starts, however it hides (setsid,
 // double forks, an emptied environment, a descriptor held open), belongs to
-// the cell. The run is over when the command itself has exited, when its
-// context ends, or when it wrote more than it may. Then the cell is emptied:
-// SIGTERM to everybody, SIGKILL after a grace period.
+// the cell. A run ends when the command exits, when its context ends, or when
+// it writes more than it may. Then the cell is emptied: SIGTERM to all
+// processes, SIGKILL after a grace period.
 //
 //	              ┌────────────── Warden ──────────────┐
 //	Run(ctx) ───► │ cell ◄── spawner ──► leader ─► …   │ ───► Result
 //	              │  (cgroup, or subreaper, or group)  │
 //	              └────────────────────────────────────┘
+//
+//	cell, run, ending, command, pipe       a run, its end, what it is given, what it writes
+//	block, cgroup, leaf, family, group     the kinds of cells; cgroupbase, cgroupfs, blockdir: files of cgroups
+//	pids                                   the limit of processes through cgroup v1
+//	spawner, process, watch, leaders, attr starting a process, waiting for it
+//	reaper, orphans                        orphans that come to this program
 //
 // On Linux the cell is a leaf in a cgroup v2 where the program may make one.
 // Elsewhere the program becomes a subreaper, so that orphans come to it. On
@@ -46,7 +52,7 @@ type Config struct {
 	// MaxMemory that a command may use, with all its processes, in bytes,
 	// where a cgroup can enforce it. Zero: no limit.
 	MaxMemory int64
-	// Grace is the time between SIGTERM and SIGKILL. Zero stands for 2 s.
+	// Grace is the time between SIGTERM and SIGKILL. Zero means 2 s.
 	Grace time.Duration
 	// NoCgroup makes the warden do without cgroups.
 	NoCgroup bool
@@ -166,8 +172,8 @@ func Open(config Config) (*Warden, error) {
 	return w, nil
 }
 
-// Kind says what the cells are: "cgroup", "subreaper", "process group" or
-// "process".
+// Kind returns the kind of the cells: "cgroup", "subreaper", "process group"
+// or "process".
 func (w *Warden) Kind() string { return w.block.kind() }
 
 // Limits returns the limits that hold for each command.

@@ -23,11 +23,11 @@ import (
 type cgroupBlock struct {
 	config Config
 	base   string
-	held   Limits
 	reaps  bool // orphans become children of this program
 
 	mu   sync.Mutex
 	dir  *blockDir // guarded by mu
+	held Limits    // guarded by mu: of the leaves in dir
 	last int       // guarded by mu: number of the last leaf
 	idle []*leaf   // guarded by mu: to be used again
 }
@@ -99,7 +99,11 @@ func (b *cgroupBlock) try() error {
 
 func (b *cgroupBlock) kind() string { return "cgroup" }
 
-func (b *cgroupBlock) limits() Limits { return b.held }
+func (b *cgroupBlock) limits() Limits {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held
+}
 
 func (b *cgroupBlock) open() (cell, error) {
 	b.mu.Lock()

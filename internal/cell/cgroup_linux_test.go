@@ -30,6 +30,27 @@ func TestOnlyCellsThatNobodyHoldsAreStale(t *testing.T) {
 	require.NoDirExists(t, held.path)
 }
 
+// The race detector holds this one.
+func TestLimitsCanBeAskedForWhileTheDirectoryIsMadeAgain(t *testing.T) {
+	b := &cgroupBlock{config: Config{MaxProcesses: 7}, base: t.TempDir()}
+	require.NoError(t, b.makeDir())
+	remade := make(chan error, 1)
+	go func() {
+		_, err := b.open() // a plain directory has none of a cgroup's files, so it is made again
+		remade <- err
+	}()
+	for {
+		b.limits()
+		select {
+		case err := <-remade:
+			require.Error(t, err)
+			require.NoError(t, b.close())
+			return
+		default:
+		}
+	}
+}
+
 // fakeCgroup is a directory that looks like a cgroup with one process.
 func fakeCgroup(t *testing.T, pid int) string {
 	dir := t.TempDir()

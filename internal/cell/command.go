@@ -23,7 +23,7 @@ type Command struct {
 	MaxStderr int
 }
 
-// Result says how a run went.
+// Result is how a run went.
 type Result struct {
 	// Stdout that was written; where it was too much, the beginning of it.
 	Stdout []byte
@@ -45,7 +45,7 @@ type Result struct {
 	// SIGKILL: one that waits for a dead file server, for example. They are
 	// waited for in the background.
 	Survivors []int
-	// Gone is closed when there are no survivors any more.
+	// Gone is closed when no survivor is left.
 	Gone  <-chan struct{}
 	Usage Usage
 }
@@ -67,7 +67,7 @@ var (
 	// ErrEnded says that the context ended first; its cause is wrapped beside
 	// it.
 	ErrEnded = errors.New("was stopped before it had finished")
-	// ErrStdout says that the command wrote more than it may.
+	// ErrStdout says that the command wrote more to stdout than it may.
 	ErrStdout = errors.New("was killed because it wrote too much to its standard output")
 )
 

@@ -52,8 +52,8 @@ func (r *run) sum() {
 }
 
 // waitEmpty sends the signal, waits until the cell is empty, and returns what
-// is left in it when the time is over. SIGKILL is sent again and again, for
-// processes born meanwhile.
+// is left in it when the grace period ends. SIGKILL is sent again and again,
+// for processes born meanwhile.
 func (r *run) waitEmpty(wait time.Duration, sig syscall.Signal) []int {
 	deadline := time.Now().Add(wait)
 	r.signal(sig)

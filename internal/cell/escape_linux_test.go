@@ -59,6 +59,27 @@ func TestNothingHostileOutlivesARun(t *testing.T) {
 	}
 }
 
+// The two ignore SIGTERM; the one in another session knows at once when the
+// leader is killed, by the end of what it reads.
+func TestNothingIsStartedInPlaceOfAProcessThatIsKilled(t *testing.T) {
+	eachKind(t, cell.Config{NoNewPrivs: true, Grace: 100 * time.Millisecond}, func(t *testing.T, w *cell.Warden) {
+		for range 5 {
+			c := command(t, `trap "" TERM; mkfifo line
+				setsid sh -c 'trap "" TERM; read end <line; echo >replaced' &
+				exec 3>line; echo $$ >$PIDS; while :; do sleep 1; done`)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				awaitFile(t, filepath.Join(c.Dir, "pids"))
+				cancel()
+			}()
+			res, err := w.Run(ctx, c)
+			require.ErrorIs(t, err, cell.ErrEnded)
+			<-res.Gone
+			require.NoFileExists(t, filepath.Join(c.Dir, "replaced"))
+		}
+	})
+}
+
 func TestWhatLostItsFirstThreadIsEndedAtTheNextStart(t *testing.T) {
 	w, err := cell.Open(cell.Config{})
 	require.NoError(t, err)

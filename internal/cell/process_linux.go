@@ -41,7 +41,9 @@ func (p *process) start(l launch) (err error) {
 	for i, f := range l.files {
 		files[i] = uintptr(f)
 	}
-	l.sys.PidFD = &p.pidfd
+	if p.watch != nil { // else nobody would close it
+		l.sys.PidFD = &p.pidfd
+	}
 	leaders.Lock()
 	defer leaders.Unlock()
 	p.pid, _, err = syscall.StartProcess(l.path, l.argv, &syscall.ProcAttr{Dir: l.dir, Env: l.env, Files: files, Sys: l.sys})

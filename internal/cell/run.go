@@ -123,7 +123,7 @@ func (r *run) abandon(reason error) error {
 	return errors.Join(reason, err)
 }
 
-// watch returns when the run is over, with the reason unless the command
+// watch returns when the run has ended, with the reason unless the command
 // exited by itself or was not started.
 func (r *run) watch(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.process.interrupt)()
@@ -158,7 +158,7 @@ func (r *run) await(deadline time.Time) {
 	}
 }
 
-// result takes the sum of a run that is over.
+// result sums up a run that has ended.
 func (r *run) result() Result {
 	res := Result{
 		ExitCode:  -1,

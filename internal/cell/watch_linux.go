@@ -69,7 +69,7 @@ func hasPidfds() bool {
 // maxIdleWatches is the number of watches that are kept for another run.
 const maxIdleWatches = maxIdle
 
-// watches are those that wait to be used again. The zero value is usable.
+// watches keeps idle watches for another use. The zero value is usable.
 type watches struct {
 	none bool // the kernel has no pidfd
 

@@ -10,6 +10,11 @@
 // every point for which a post was answered with 200 must have come out of
 // NSQ, and the agent's accounts must balance.
 //
+//	plan, fault        which fault comes when; disk, damage, broker, process: how it is made
+//	world, plugin      what the agent lives in
+//	poster, points     posts, and the numbers of their points
+//	judge, report      what was lost, and what is printed
+//
 // The plan of faults follows from the seed, which is printed; what meets what
 // at which moment does not.
 //

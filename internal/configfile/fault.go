@@ -45,8 +45,8 @@ func (e *Error) Concerns(keys ...string) bool {
 	})
 }
 
-// Fail notes what is wrong with the value of key, or that it is missing. Of a
-// value that could not be read nothing more is noted.
+// Fail notes what is wrong with the value of key, or that it is missing. A
+// value that could not be read gets no second fault.
 func (f *File) Fail(key, reason string) {
 	if f.rejected[key] {
 		return
@@ -110,7 +110,8 @@ func (f *File) isSection(key string) bool {
 	return false
 }
 
-// unknown says of a key that nothing reads it, and which one may be meant.
+// unknown returns the fault of a key that nothing reads, with the key that may
+// be meant.
 func (f *File) unknown(key string) string {
 	const reason = "no such key"
 	best, distance := "", 4

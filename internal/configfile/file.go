@@ -1,6 +1,6 @@
 // Package configfile reads a TOML file key by key and remembers the line of
-// each, so that everything that is wrong with the file can be said at once,
-// each fault with its line.
+// each, so that all faults of a file can be reported at once, each with its
+// line.
 package configfile
 
 import (
@@ -16,14 +16,14 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// File is a parsed TOML file. Its keys are read with String, Int and so on;
-// what cannot be read is remembered as a fault, as is what [File.Fail] adds,
-// and [File.Err] returns all of them. It is not safe for concurrent use.
+// File is a parsed TOML file. Its keys are read with String, Int and so on; a
+// value that cannot be read is a fault, [File.Fail] adds faults, and
+// [File.Err] returns all of them. It is not safe for concurrent use.
 type File struct {
 	name string
 	// table and section are empty for the whole file. For a table of a list,
-	// table is its place ("namespace[0].plugin[1].") and section what its keys
-	// begin with for a reader ("namespace.plugin.").
+	// table is its place ("namespace[0].plugin[1].") and section the prefix of
+	// its keys in messages ("namespace.plugin.").
 	table, section string
 
 	values map[string]any // by dotted key; of tables only empty ones
@@ -43,12 +43,11 @@ func Read(path string) (*File, error) {
 	return Parse(path, content)
 }
 
-// mostContent is more than anybody writes by hand.
+// mostContent bounds a file, in bytes: nobody writes more by hand.
 const mostContent = 16 << 20
 
-// Content returns what is in the file at path. A device, which could go on for
-// ever, and a file that is too large for what people write are refused; a pipe
-// into which nobody writes is empty.
+// Content returns what is in the file at path. It refuses a device, which may
+// never end, and a file that is too large. A pipe without a writer is empty.
 func Content(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -89,7 +88,7 @@ func Parse(name string, content []byte) (*File, error) {
 	return f, nil
 }
 
-// lineText quotes a line, and says what is the usual fault in one.
+// lineText quotes a line and names its likely fault.
 func lineText(content []byte, line int) string {
 	lines := strings.Split(string(content), "\n")
 	if line < 1 || line > len(lines) {
@@ -122,8 +121,8 @@ func (f *File) Has(key string) bool {
 	return has
 }
 
-// Skip reads a section and all below it as something that has no meaning any
-// more, and tells whether it was there, and on which line.
+// Skip ignores a section that has no meaning any more. It reports whether the
+// file has it, and on which line.
 func (f *File) Skip(section string) (line int, present bool) {
 	for key := range f.values {
 		if key == section || strings.HasPrefix(key, section+".") {

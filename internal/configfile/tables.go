@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Tables reads a list of tables, [[key]]. It calls read for each; what is wrong
-// in one is a fault of f, with the key that it has in f.
+// Tables reads a list of tables, [[key]]. It calls read for each; the faults
+// of a table are faults of f, under their full key.
 func (f *File) Tables(key string, read func(table *File)) {
 	f.known[key] = true
 	value, ok := f.values[key]
@@ -40,8 +40,8 @@ func (f *File) Tables(key string, read func(table *File)) {
 	}
 }
 
-// Names returns the names of the keys in a section, sorted, for one whose keys
-// anybody may invent.
+// Names returns the names of the keys in a section, sorted, for a section
+// whose keys are not fixed.
 func (f *File) Names(section string) []string {
 	f.known[section] = true
 	value, given := f.values[section]

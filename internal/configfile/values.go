@@ -10,7 +10,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// value returns what the file says of key, which from now on is a known one.
+// value returns the file's value of key, and makes key a known one.
 func (f *File) value(key string) (any, bool) {
 	f.known[key] = true
 	if value, ok := f.values[key]; ok {
@@ -25,8 +25,8 @@ func (f *File) value(key string) (any, bool) {
 	return nil, false
 }
 
-// reject notes why the value of key cannot be read. What else may be wrong
-// with it is not asked.
+// reject notes why the value of key cannot be read. It is the only fault of
+// that key.
 func (f *File) reject(key, reason string) {
 	f.Fail(key, reason)
 	f.rejected[key] = true
@@ -122,7 +122,7 @@ func (f *File) Size(key string, into *int64, least, most int64) {
 	}
 	switch {
 	case !ok && isString:
-		f.reject(key, fmt.Sprintf("%q is no size; write %s", s, want))
+		f.reject(key, fmt.Sprintf("%q is not a size; write %s", s, want))
 	case !ok:
 		f.wrongType(key, value, want)
 	case n < least || n > most:
@@ -182,8 +182,8 @@ func (f *File) Duration(key string, into *time.Duration, least, most time.Durati
 	}
 }
 
-// Time reads a time as Duration does. That it cannot be read is the caller's to
-// judge: it is no fault of the file.
+// Time reads a time as Duration does. An error goes to the caller and is no
+// fault of the file.
 func (f *File) Time(key string) (d time.Duration, given bool, err error) {
 	value, ok := f.value(key)
 	if !ok {
@@ -192,7 +192,7 @@ func (f *File) Time(key string) (d time.Duration, given bool, err error) {
 	switch v := value.(type) {
 	case string:
 		if d, err = time.ParseDuration(v); err != nil {
-			return 0, true, fmt.Errorf("%.80q is no time; write %s", v, wantTime)
+			return 0, true, fmt.Errorf("%.80q is not a time; write %s", v, wantTime)
 		}
 		return d, true, nil
 	case int64:

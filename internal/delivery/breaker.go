@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// trialEvery is how often, while the output is down, one write of new points
-// is still tried: the drainer may be stuck with a batch that only the output's
-// slowest path would take.
+// trialEvery is how often one write of new points is tried while the output is
+// down: the drainer may be stuck with a batch that the output does not take.
 const trialEvery = time.Second
 
-// breaker remembers whether the output takes batches, so that not every write
-// has to find out for itself.
+// breaker records whether the output is up, so that not every write has to
+// time out.
 type breaker struct {
 	mu      sync.Mutex
 	cause   error     // why the output is down, nil while it is up; guarded by mu
@@ -48,8 +47,8 @@ func (b *breaker) succeeded(started time.Time) (back bool) {
 	return true
 }
 
-// failed tells whether the output was up until now. A write that failed while
-// later ones succeeded speaks only for itself.
+// failed tells whether the output was up until now. A failure does not count
+// where a later write has succeeded.
 func (b *breaker) failed(started, now time.Time, cause error) (gone bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package delivery moves batches from those who make them to the output. It
-// knows nothing of what a batch holds.
+// Package delivery moves batches from their sources to the output. It knows
+// nothing of what a batch holds.
 //
 //	Add, Write                                    ┌──────────────────────────┐
 //	    │        lanes: a queue and a writer      │ delivered, or refused:   │
@@ -11,13 +11,13 @@
 //	             that calls the Store ──────────► drainer ──────┘
 //	                    oldest first, read ahead
 //
-// A batch enters with somebody who waits for it ([Engine.Write]) or without
-// ([Engine.Add]). It is merged with the others of its namespace that wait, and
-// written. What the output refuses for good is dropped; where it refuses a
-// merged batch as a whole, the batch is split until only the refused ones are
-// left. What the output does not take now goes to the store; where there is no
-// store, or the store is full, batches that nobody waits for stay in memory
-// and are written again, and those that somebody waits for fail.
+// The caller of [Engine.Write] waits for its batch, that of [Engine.Add] does
+// not. A batch is merged with the waiting ones of its namespace, and written.
+// What the output refuses for good is dropped; where it refuses a merged batch
+// as a whole, the batch is split until only the refused ones are left. What
+// the output does not take now goes to the store; where there is no store, or
+// the store is full, added batches stay in memory and are retried, and writes
+// fail.
 //
 // # Accounts
 //
@@ -30,9 +30,10 @@
 //
 // # Locks
 //
-// Engine.mu guards the lanes, ledger.mu the accounts, breaker.mu what is known
-// of the output. None is held while another is taken, while the output, the
-// store or the logger is called, or while anything waits.
+// Engine.mu guards the lanes, ledger.mu the accounts, breaker.mu the state of
+// the output, refusalLog.mu what has been logged. None is held while another
+// is taken, while the output, the store or the logger is called, or while
+// anything waits.
 package delivery
 
 import (
@@ -48,16 +49,15 @@ import (
 )
 
 const (
-	// mergePoints is how many points are written together at most, but for a
-	// batch that has more.
+	// mergePoints is how many points are merged into one write at most.
 	mergePoints = 1000
 	// storePoints is how many points of a namespace go to the store together.
 	storePoints = 20_000
-	// writeTimeout bounds one attempt of a write where there is no store. It
-	// leaves an output of several servers the time to turn to another one.
+	// writeTimeout bounds one write without a store. It leaves an output the time
+	// to try several servers.
 	writeTimeout = 10 * time.Second
-	// storedWriteTimeout is the same where there is a store: what the output
-	// does not take by then is stored.
+	// storedWriteTimeout bounds one write with a store: points whose write times
+	// out are stored.
 	storedWriteTimeout = time.Second
 	// returnTimeout is the default of Config.ReturnTimeout.
 	returnTimeout = time.Second
@@ -75,7 +75,7 @@ const (
 	DroppedUncleanStop = "unclean_stop"
 )
 
-// ErrStopped is the error of a Write that comes after the end.
+// ErrStopped is the error of a Write after StopWrites or Close.
 var ErrStopped = errors.New("delivery has stopped")
 
 // Batch is a list of points of one namespace.
@@ -94,8 +94,7 @@ type Config[T any] struct {
 	Store Store[T]
 	// BufferSize bounds the points in memory that nobody waits for.
 	BufferSize int
-	// Dir is where the accounts are kept from one run to the next. Empty: they
-	// are not.
+	// Dir is where the accounts are kept over restarts. Empty: they are not kept.
 	Dir string
 	// Before is called once before the accounts are read. Nil: nothing is.
 	Before func()
@@ -175,26 +174,38 @@ func (e *Engine[T]) Start() {
 	e.saver.Go(func() { e.files.keep(e.ledger, e.stop) })
 }
 
-// begin loads the accounts and starts to drain, once.
+// begin loads the accounts and starts to drain, once. It logs afterwards: a logger
+// may ask for the accounts.
 func (e *Engine[T]) begin() {
+	var unread error
+	var gone int64
 	e.started.Do(func() {
 		if e.before != nil {
 			e.before()
 		}
-		e.load()
+		gone, unread = e.load()
 		if e.storage != nil {
 			e.storage.start()
 		}
 	})
+	if unread != nil {
+		e.log.Warn("the saved accounts cannot be read", "error", unread)
+	}
+	if gone > 0 {
+		e.log.Warn("the agent was killed: points that waited then were not found again and are counted as dropped, although some may have been delivered",
+			"event", "points_lost", "points", gone, "reason", DroppedUncleanStop)
+	}
 }
 
-// load carries the accounts over a restart.
-func (e *Engine[T]) load() {
+// load carries the accounts over a restart. gone is how many points were not
+// found again; the error says why saved accounts were not read.
+func (e *Engine[T]) load() (gone int64, err error) {
 	var found map[string]int64
 	if e.storage != nil {
 		found = e.storage.found()
 	}
-	e.ledger.restore(e.files.load(), found, e.log)
+	saved, err := e.files.load()
+	return e.ledger.restore(saved, found), err
 }
 
 // Accounts returns the balance of each namespace over all runs, in one
@@ -223,12 +234,13 @@ func (e *Engine[T]) Forget(current []string, idle time.Duration) {
 	e.ledger.forget(current, idle)
 }
 
-// State tells why the output takes nothing, nil while it does, and since when.
+// State returns when the output went up or down, and why it is down; nil: it
+// is up.
 func (e *Engine[T]) State() (since time.Time, cause error) { return e.breaker.state() }
 
 // StopWrites makes every further Write fail with [ErrStopped] and waits for
-// those under way. When ctx ends, it gives them up. The error says that a
-// write did not return even then.
+// those under way. When ctx ends, it cancels them. It returns an error if a
+// write does not return even then.
 func (e *Engine[T]) StopWrites(ctx context.Context) error {
 	e.mu.Lock()
 	e.refuses = true
@@ -244,10 +256,10 @@ func (e *Engine[T]) StopWrites(ctx context.Context) error {
 }
 
 // Close delivers or stores what waits in memory, stops the drainer and closes
-// the store. When ctx ends, it gives up what is being written; what then is
-// neither delivered nor stored is dropped, which the error says. It takes no
-// more than twice Config.ReturnTimeout longer than ctx, also where the output or
-// the store hangs. A second Close returns what the first did.
+// the store. When ctx ends, it cancels writes, drops what is neither delivered
+// nor stored, and says so in the error. It returns twice Config.ReturnTimeout
+// after that at most, even if the output or the store hangs. A second Close
+// returns what the first did.
 func (e *Engine[T]) Close(ctx context.Context) error {
 	e.ended.Do(func() { e.closeErr = e.close(ctx) })
 	return e.closeErr

@@ -67,7 +67,8 @@ func TestCallerWhoLeftIsNotStored(t *testing.T) {
 		require.ErrorIs(t, e.Write(ctx, batch{"ns", []int{1}}), context.Canceled)
 		e.settle()
 		require.Zero(t, e.store.kept())
-		require.Zero(t, e.store.puts)
+		puts, _, _ := e.store.calls()
+		require.Zero(t, puts)
 		require.Zero(t, e.account())
 		e.close()
 	})
@@ -192,6 +193,26 @@ func TestAccountsThatAreReadBelongToTheReader(t *testing.T) {
 	})
 }
 
+func TestTheTotalIsTheSumOfAllNamespaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(func(_ context.Context, b batch) error {
+			return &delivery.Refusal{Reason: "bad in " + b.Namespace[:1], Points: 1, Err: errors.New("bad")}
+		})
+		for _, namespace := range []string{"a1", "a2", "b1"} {
+			require.Error(t, e.Write(t.Context(), batch{namespace, []int{1, 2, 3}}))
+		}
+		e.output.set(away)
+		require.NoError(t, e.write(1, 2))
+		_, total := e.Accounts()
+		require.Equal(t, delivery.Account{Accepted: 11, Delivered: 6, Waiting: 2, Dropped: map[string]int64{"bad in a": 2, "bad in b": 1}}, total)
+		e.output.set(nil)
+		e.settle()
+		require.Equal(t, 1, e.log.count("event=output_up waiting=2"))
+		e.close()
+	})
+}
+
 func TestAccountsOfNamespacesThatAreGoneAreForgottenOnceTheyBalance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, &store{})
@@ -291,7 +312,8 @@ func TestCloseReturnsThoughTheOutputNeverDoes(t *testing.T) {
 				e.output.set(func(context.Context, batch) error { <-release; return errAway })
 				e.Add(batch{"ns", []int{1}})
 				synctest.Wait()
-				e.Add(batch{"ns", []int{2, 3}})
+				e.Add(batch{"ns", []int{2}})
+				e.Add(batch{"ns", []int{3}})
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				defer cancel()
 				began := time.Now()

@@ -17,9 +17,9 @@ const (
 	fewestPoints = 10
 )
 
-// drainer delivers what is stored, one write at a time: that is what keeps it
-// from getting in the way of new points. While the output is down it is also
-// the one that asks for it.
+// drainer delivers what is stored, one write at a time, so that it does not
+// delay new points. While the output is down, the drainer is the one that
+// retries.
 type drainer[T any] struct {
 	*storage[T]
 	points   int // of the next write, at most
@@ -41,8 +41,8 @@ func (s *storage[T]) drain(ctx context.Context) {
 	}
 }
 
-// see sees a piece through. Where the output is down, the piece goes back to
-// the store.
+// see delivers a piece. If the output is down, the piece goes back to the
+// store.
 func (d *drainer[T]) see(ctx context.Context, piece []Batch[T]) {
 	rest, untouched := d.deliver(ctx, piece)
 	for {
@@ -54,9 +54,7 @@ func (d *drainer[T]) see(ctx context.Context, piece []Batch[T]) {
 			return
 		}
 		if ctx.Err() != nil {
-			// There is no room for the rest: all of the piece comes again.
-			_ = d.result(true, nil)
-			return
+			return // there is no room for the rest: close rewinds the store, and all of the piece comes again
 		}
 		d.wait(ctx)
 		rest, _ = d.deliver(ctx, rest)
@@ -136,7 +134,7 @@ func (d *drainer[T]) write(b Batch[T]) (refusal *Refusal, err error) {
 	err = d.output(ctx, b)
 	refusal = asRefusal(err)
 	if err != nil && refusal == nil {
-		// A success of late says that it is this batch, not the output.
+		// After a recent success the batch is to blame, not the output.
 		if d.writing.Err() == nil && !d.breaker.tookSince(started.Add(-trialEvery)) {
 			d.down(started, err)
 		}

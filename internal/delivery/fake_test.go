@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -31,6 +32,18 @@ func away(context.Context, batch) error { return errAway }
 func hung(ctx context.Context, _ batch) error {
 	<-ctx.Done()
 	return context.Cause(ctx)
+}
+
+// slowly takes everything after a time.
+func slowly(d time.Duration) answer {
+	return func(ctx context.Context, _ batch) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // refuse refuses every batch that has the point, as a whole.
@@ -56,8 +69,8 @@ func (o *output) write(ctx context.Context, b batch) error {
 	o.attempts++
 	answer := o.answer
 	o.mu.Unlock()
-	var err error
-	if answer != nil {
+	err := ctx.Err()
+	if err == nil && answer != nil {
 		err = answer(ctx, b)
 	}
 	o.mu.Lock()
@@ -88,14 +101,19 @@ func (o *output) count() int {
 	return o.attempts
 }
 
-// store keeps batches in memory, a piece a batch.
+// store keeps batches in memory.
 type store struct {
+	atOnce int           // batches that one Next returns at most; zero: one
+	slow   time.Duration // how long a Put takes
+
 	mu      sync.Mutex
 	batches []batch
-	read    int
+	pieces  []int // how many batches each Next has returned that is not done
 	losses  []delivery.Loss
 	fail    map[string]error // by method; guarded by mu
 	puts    int
+	nexts   int
+	dones   int
 }
 
 func (s *store) failing(method string) error {
@@ -122,6 +140,7 @@ func (s *store) Put(_ context.Context, batches []batch) error {
 	if err := s.failing("Put"); err != nil {
 		return err
 	}
+	time.Sleep(s.slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.puts++
@@ -130,33 +149,47 @@ func (s *store) Put(_ context.Context, batches []batch) error {
 }
 
 func (s *store) Next(context.Context) ([]batch, error) {
+	s.mu.Lock()
+	s.nexts++
+	s.mu.Unlock()
 	if err := s.failing("Next"); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.read == len(s.batches) {
+	next := s.batches[s.read():]
+	if len(next) == 0 {
 		return nil, nil
 	}
-	s.read++
-	return s.batches[s.read-1 : s.read : s.read], nil
+	n := min(len(next), max(s.atOnce, 1))
+	s.pieces = append(s.pieces, n)
+	return next[:n:n], nil
+}
+
+// read returns how many batches Next has returned. The lock is held.
+func (s *store) read() (batches int) {
+	for _, n := range s.pieces {
+		batches += n
+	}
+	return batches
 }
 
 func (s *store) Done(_ context.Context, rest []batch) error {
-	if err := s.failing("Done"); err != nil && len(rest) > 0 {
+	if err := s.failing("Done"); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.batches = append(slices.Clone(s.batches[1:]), rest...)
-	s.read--
+	s.dones++
+	s.batches = append(slices.Clone(s.batches[s.pieces[0]:]), rest...)
+	s.pieces = s.pieces[1:]
 	return nil
 }
 
 func (s *store) Rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.read = 0
+	s.pieces = nil
 }
 
 func (s *store) Losses() []delivery.Loss {
@@ -168,6 +201,13 @@ func (s *store) Losses() []delivery.Loss {
 }
 
 func (s *store) Close(context.Context) error { return nil }
+
+// calls returns how often Put, Next and Done were called.
+func (s *store) calls() (puts, nexts, dones int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.puts, s.nexts, s.dones
+}
 
 func (s *store) kept() int {
 	s.mu.Lock()
@@ -187,6 +227,10 @@ func (l *logText) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
+func (l *logText) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 func (l *logText) count(text string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,13 +248,19 @@ type engine struct {
 
 // start starts an engine, with a store where s is not nil.
 func start(t *testing.T, s *store) *engine {
+	e := newEngine(t, s, "")
+	e.Start()
+	return e
+}
+
+// newEngine makes an engine that keeps its accounts in dir.
+func newEngine(t *testing.T, s *store, dir string) *engine {
 	e := &engine{t: t, output: &output{}, store: s, log: &logText{}}
-	c := delivery.Config[int]{Output: e.output.write, BufferSize: 1000, Logger: slog.New(slog.NewTextHandler(e.log, nil))}
+	c := delivery.Config[int]{Output: e.output.write, BufferSize: 1000, Dir: dir, Logger: e.log.logger()}
 	if s != nil {
 		c.Store = s
 	}
 	e.Engine = delivery.New(c)
-	e.Start()
 	return e
 }
 

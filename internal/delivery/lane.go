@@ -15,8 +15,8 @@ const (
 	lastPause = 250 * time.Millisecond
 )
 
-// laneKey names a lane. What somebody waits for has a lane of its own: it does
-// not wait for batches that are being written again, nor fail with them.
+// laneKey names a lane. Batches whose callers wait have their own lane: they
+// are not delayed by retries of others, and do not fail with them.
 type laneKey struct {
 	namespace string
 	waited    bool
@@ -42,7 +42,7 @@ type entry[T any] struct {
 }
 
 // States of an entry. It is claimed when it is on its way into the store, and
-// left when who waited for it has gone: only one of both can happen.
+// left when its caller has gone: only one of the two can happen.
 const (
 	queued = iota
 	claimed
@@ -85,7 +85,7 @@ func (e *Engine[T]) Add(b Batch[T]) {
 	e.mu.Unlock()
 	e.bookLosses(dropped)
 	if say {
-		e.log.Warn("the buffer is full: the oldest points are dropped until the output takes points again", "event", "buffer_full", "limit", e.limit)
+		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up again", "event", "buffer_full", "limit", e.limit)
 	}
 }
 
@@ -124,8 +124,8 @@ func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 	}
 }
 
-// Oldest returns since when the oldest batch waits in memory, those not counted
-// in that are being written; zero: none waits.
+// Oldest returns when the oldest batch in memory arrived, except for those
+// being written; zero: none waits.
 func (e *Engine[T]) Oldest() (oldest time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -16,11 +16,10 @@ type Store[T any] interface {
 	// Waiting returns how many points of each namespace are kept, when the
 	// store was opened.
 	Waiting() map[string]int64
-	// Put returns nil once all batches are kept for good, an error where none is.
+	// Put returns nil once all batches are stored, and an error where none is.
 	Put(ctx context.Context, batches []Batch[T]) error
-	// Next returns the oldest batches that it has not returned yet, not more
-	// than are good to have in memory; none where there are no others. They
-	// are kept until Done.
+	// Next returns the oldest batches that it has not returned yet, a bounded
+	// number, and none where there are no others. They stay stored until Done.
 	Next(ctx context.Context) ([]Batch[T], error)
 	// Done removes the batches of the oldest Next that is not done, and keeps
 	// rest, which is what of them is still to be delivered, behind all others.
@@ -30,7 +29,7 @@ type Store[T any] interface {
 	Rewind()
 	// Losses returns what the store has lost or dropped since the last call.
 	Losses() []Loss
-	// Close ends the store. What it keeps it has when it is opened again.
+	// Close closes the store. It has its batches when it is opened again.
 	Close(ctx context.Context) error
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// deliver sees entries of a lane through: to the output where they are live,
-// else to the store. It returns those that stay in memory.
+// deliver writes entries of a lane to the output if live, else puts them into
+// the store. It returns those that stay in memory.
 func (e *Engine[T]) deliver(l *lane[T], entries []*entry[T], live bool) (failed []*entry[T]) {
 	entries = present(entries)
 	if len(entries) == 0 {
@@ -118,8 +118,8 @@ func (e *Engine[T]) write(ctx context.Context, timeout time.Duration, b Batch[T]
 	return err
 }
 
-// patience returns how long a write of the entries may take. Who waits only
-// for a short time has half of it left for the store.
+// patience returns how long a write of the entries may take. A caller with a
+// short deadline keeps half of it for the store.
 func (e *Engine[T]) patience(entries []*entry[T]) time.Duration {
 	timeout := e.timeout
 	if e.storage != nil {
@@ -132,12 +132,12 @@ func (e *Engine[T]) patience(entries []*entry[T]) time.Duration {
 	return timeout
 }
 
-// up notes that the output takes batches, at least of late as started.
+// up notes that the output took a batch whose write began at started.
 func (e *Engine[T]) up(started time.Time) {
 	if !e.breaker.succeeded(started) {
 		return
 	}
-	e.log.Info("the output takes points again", "event", "output_up", "waiting", e.ledger.waiting())
+	e.log.Info("the output is up again", "event", "output_up", "waiting", e.ledger.waiting())
 	if e.storage != nil {
 		e.storage.wake()
 	}
@@ -152,7 +152,7 @@ func (e *Engine[T]) down(started time.Time, err error) {
 	if e.storage != nil {
 		where = "on disk"
 	}
-	e.log.Warn("the output takes no points: they wait "+where, "event", "output_down", "error", err)
+	e.log.Warn("the output is down: points wait "+where, "event", "output_down", "error", err)
 }
 
 // forgetPoints takes entries out of the buffer's figure.

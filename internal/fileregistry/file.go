@@ -14,8 +14,8 @@ import (
 )
 
 // parse reads the content of the file called name. What is wrong with the file
-// itself is one [*configfile.Error]. An item whose value makes no sense is left
-// out and becomes a problem of its assignment, with file and line.
+// itself is one [*configfile.Error]. An item with an invalid value is ignored
+// and becomes a problem of its assignment, with file and line.
 func parse(name string, content []byte, topicPrefix string) ([]agent.Assignment, error) {
 	f, err := configfile.Parse(name, content)
 	if err != nil {
@@ -39,7 +39,8 @@ func parse(name string, content []byte, topicPrefix string) ([]agent.Assignment,
 		assignments = append(assignments, readNamespace(t, namespace))
 	})
 	if !f.Has("namespace") {
-		// An editor that has just emptied the file must not end all collecting.
+		// An editor that empties the file before it writes must not stop all
+		// collectors.
 		f.Fail("namespace", "missing; write [[namespace]] at least once, with a name below it")
 	}
 	if err := f.Err(); err != nil {

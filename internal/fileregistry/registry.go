@@ -1,4 +1,4 @@
-// Package fileregistry reads what a host is to collect from a file, for hosts
+// Package fileregistry reads a host's assignments from a file, for hosts
 // without a registry. docs/registry-file.md describes the file's format.
 package fileregistry
 
@@ -23,11 +23,10 @@ const maxFile = 16 << 20
 type Config struct {
 	// Address of the file, file:///PATH. Required.
 	Address string
-	// TopicPrefix is what stands before a namespace in the name of its NSQ
-	// topic. A namespace whose topic NSQ would refuse is a fault of the file.
-	// Empty: no prefix.
+	// TopicPrefix is the prefix of the namespaces' NSQ topics. A namespace whose
+	// topic NSQ would refuse is a fault of the file. Empty: no prefix.
 	TopicPrefix string
-	// Logger is told at DEBUG when the file is read. Nil stands for no log.
+	// Logger logs each reading of the file at DEBUG. Nil: no log.
 	Logger *slog.Logger
 }
 
@@ -40,12 +39,12 @@ type Registry struct {
 
 var _ agent.Registry = (*Registry)(nil)
 
-// New returns the registry of cfg. The file is read by Assignments, and need
-// not be there yet.
+// New returns the registry of cfg. Assignments reads the file, which may not
+// exist yet.
 func New(cfg Config) (*Registry, error) {
 	u, err := url.Parse(cfg.Address)
 	if err != nil || u.Scheme != "file" || u.Host != "" && u.Host != "localhost" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("the registry file's address %q has not the form file:///etc/agent-registry.toml", cfg.Address)
+		return nil, fmt.Errorf("the registry file's address %q does not have the form file:///etc/agent-registry.toml", cfg.Address)
 	}
 	if !path.IsAbs(u.Path) || path.Clean(u.Path) == "/" {
 		return nil, fmt.Errorf("the registry file's address %q has no absolute path, as file:///etc/agent-registry.toml has", cfg.Address)
@@ -57,8 +56,9 @@ func New(cfg Config) (*Registry, error) {
 	return r, nil
 }
 
-// Assignments reads the file anew and returns what it holds, in its order,
-// whatever host asks. The error names the file and, where it has one, the line.
+// Assignments reads the file and returns its assignments in the order of the
+// file, for any host. The error names the file and, where it has one, the
+// line.
 func (r *Registry) Assignments(ctx context.Context, _ agent.Host) ([]agent.Assignment, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read the registry file %s: %w", r.path, err)

@@ -160,7 +160,7 @@ plugin = [{ repo = "a/b" }]
 	require.Empty(t, web.Processes)
 	require.Equal(t, []agent.Plugin{{Namespace: "web", Name: "PLUGIN.fine", Repo: "a/fine", Interval: 10 * time.Second}}, web.Plugins)
 	says := []string{
-		`:4: intervals.DISK: "soon" is no time; write a time with its unit`, `:4: intervals.FS: 1.5 is a number with a fraction; write a time`,
+		`:4: intervals.DISK: "soon" is not a time; write a time with its unit`, `:4: intervals.FS: 1.5 is a number with a fraction; write a time`,
 		`:4: intervals.KERNEL: true is a truth value`, ":4: intervals.MEM: its interval of 0s", ":4: intervals.NET: its interval of 25h0m0s",
 		":4: intervals.TIME: its interval of ",
 		`:8: plugin "mysql": `, `:10: plugin "fine": conflict: `, `:11: plugin "b": argument 1`, `:12: plugin "c": its interval 1979-05-27 is a date`,

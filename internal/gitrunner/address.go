@@ -26,7 +26,7 @@ type template struct {
 // errNoGit refuses plugins where the agent was not told where they are.
 var errNoGit = errors.New("plugins cannot be installed: set agent.git to the address they are cloned from, such as https://git.example.com/%s.git")
 
-// CheckGit says what is wrong with an address for [Config.Git].
+// CheckGit returns what is wrong with an address for [Config.Git].
 func CheckGit(text string) error {
 	_, err := parseTemplate(text)
 	return err

@@ -27,7 +27,7 @@ func (e *gitError) Error() string {
 
 func (e *gitError) Unwrap() error { return e.err }
 
-// says tells whether git failed with these words on its standard error.
+// says tells whether git failed with this text on its standard error.
 func says(err error, words string) bool {
 	var failed *gitError
 	return errors.As(err, &failed) && strings.Contains(failed.stderr, words)
@@ -93,7 +93,7 @@ func (r *Runner) withGitTimeout(ctx context.Context) (context.Context, context.C
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %v (agent.gittimeout)", errGitTimeout, limit))
 }
 
-// explain adds what to do where git's own words do not say it.
+// explain adds what to do where git's message does not.
 func (r *Runner) explain(failed *gitError) error {
 	switch {
 	case says(failed, "File too large"):

@@ -13,7 +13,8 @@ import (
 // user exists, and [Config.GitUser] names no other one.
 const DefaultGitUser = "agent-git"
 
-// gitUser is who git runs as. The zero value is the agent's own user.
+// gitUser is the user that git runs as. The zero value is the agent's own
+// user.
 type gitUser struct {
 	user       *cell.User
 	name, home string
@@ -93,7 +94,7 @@ func (u gitUser) checkAccess(dir string) error {
 	return nil
 }
 
-// RunsGitAsRoot tells whether git runs as root though nobody asked for that,
+// RunsGitAsRoot tells whether git runs as root although no key asks for that,
 // with code that comes from another host.
 func RunsGitAsRoot(git, name, pluginsUser string) bool {
 	t, err := parseTemplate(git)

@@ -18,7 +18,7 @@ type release struct {
 
 const releaseName = ".git/agent-release.json"
 
-// readRelease returns nil where there is none, or none that makes sense.
+// readRelease returns nil if there is no release, or no valid one.
 func readRelease(dir string) *release {
 	text, err := os.ReadFile(filepath.Join(dir, releaseName))
 	if err != nil {

@@ -50,7 +50,7 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 	s.begin()
 	res, err := r.runUnlessStuck(ctx, s, p, args)
 	if err := s.end(); err != nil {
-		r.config.Logger.Warn("removing an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
+		r.config.Logger.Warn("cannot remove an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
 	}
 	return res.Stdout, err
 }
@@ -115,7 +115,7 @@ func (r *Runner) judge(ctx context.Context, dir string, res cell.Result, err err
 	case res.Usage.OutOfMemory:
 		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.config.MaxMemory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out after %v", res.Duration.Round(time.Millisecond))}
+		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.As(err, &start):

@@ -8,9 +8,22 @@
 //	└── .agent-clones      where clones are made and old versions wait for
 //	                       the end of their last run
 //
-// Installing needs the git program (2.20 or newer). Users' ssh keys, credential
-// helpers and protocols work as they do for the user that the agent runs as,
-// except that nothing is ever asked.
+//	Install, Update ──► remote ──► fetch ──► checkout ──► startable? ──► publish (slot)
+//	                       └── git in a cell, as git's user, bounded ──┘        │ rename
+//	Run ──► slot: what is installed now ──► cell ──► RunResult                  ▼
+//	                                                                       NS/PROJECT
+//
+//	runner, slot, session         the runner, an installed plugin, where clones are made
+//	install, fetch, remote        installing and updating; release: the record of a version
+//	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
+//	limits, takeover              bounds of what git fetches; making it the agent's own
+//	executable, startable         can the version start? elf, binfmt, noexec
+//	run, credentials              running plugins, and the user they run as
+//	exchange                      two directories change places
+//
+// Installing needs the git program (2.20 or newer). ssh keys, credential
+// helpers and protocols work as they do for git's user, except that git never
+// asks for input.
 package gitrunner
 
 import (
@@ -44,31 +57,31 @@ type Config struct {
 	// stands for [DefaultGitUser] where that user exists and Git needs no ssh
 	// keys, local directories or git configuration of root's; else for root.
 	GitUser string
-	// User that plugins run as. Empty stands for nobody. Where the agent is
+	// User that plugins run as. Empty means nobody. Where the agent is
 	// not root, plugins run as the agent's own user instead.
 	User string
 	// Branch that is installed, where a repository has it; else the
-	// repository's default branch is. Empty stands for release.
+	// repository's default branch is. Empty means release.
 	Branch string
 	// Hostname is told to plugins as AGENT_HOSTNAME.
 	Hostname string
 	// MaxConcurrentInstalls is the number of plugins that are fetched at a
-	// time. Zero stands for 4.
+	// time. Zero means 4.
 	MaxConcurrentInstalls int
 	// GitTimeout is how long git may take to install or update one plugin.
-	// Zero stands for 2 minutes.
+	// Zero means 2 minutes.
 	GitTimeout time.Duration
 	// MaxSize bounds in bytes what is transferred for a plugin, and its files
-	// on disk. Zero stands for 256 MiB.
+	// on disk. Zero means 256 MiB.
 	MaxSize int64
 	// MaxFiles bounds the number of a plugin's files and directories. Zero
 	// stands for 20,000.
 	MaxFiles int
 	// MaxProcesses that one run may have at a time, where a cgroup can
-	// enforce it. Zero stands for 512.
+	// enforce it. Zero means 512.
 	MaxProcesses int
 	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
-	// Zero stands for 256 MiB.
+	// Zero means 256 MiB.
 	MaxMemory int64
 	// NoCgroup makes runs do without cgroups.
 	NoCgroup bool
@@ -194,8 +207,8 @@ func (r *Runner) open() (err error) {
 	return nil
 }
 
-// Close waits until what is under way has ended, or ctx has. It may be called
-// more than once.
+// Close waits until runs and installs have ended, or ctx ends. It may be
+// called more than once.
 func (r *Runner) Close(ctx context.Context) error {
 	var errs []error
 	for _, w := range []*cell.Warden{r.cells, r.tools} {
@@ -209,7 +222,7 @@ func (r *Runner) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// owner is who plugins run as.
+// owner is the user that plugins run as.
 type owner struct {
 	user    *cell.User // nil: as the agent
 	home    string

@@ -34,8 +34,7 @@ func (r *Runner) slot(p agent.Plugin) *slot {
 	return s
 }
 
-// begin counts a run in: what is installed now will not be removed before
-// end.
+// begin counts a run: what is installed now is not removed before end.
 func (s *slot) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +62,7 @@ func (s *slot) sweep() error {
 }
 
 // publish puts a finished clone in place. What was there before stays where
-// the clone was, until its last run is over.
+// the clone was, until its last run has ended.
 func (s *slot) publish(clone string, rel release) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,7 +35,7 @@ func takeOver(dir string, b bounds) error {
 	})
 }
 
-// takeEntries takes over what is in a directory that is taken over itself.
+// takeEntries takes over the entries of a directory that has been taken over.
 func takeEntries(dir *os.Root, take func(name string) error) error {
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {

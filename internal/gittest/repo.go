@@ -17,16 +17,17 @@ type Root struct {
 	Dir string
 }
 
-// NewRoot returns an empty directory of repositories. The test is skipped
-// where there is no git.
+// NewRoot returns an empty directory of repositories. It skips the test where
+// git is not installed.
 func NewRoot(t testing.TB) *Root {
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("there is no git")
+		t.Skip("git is not installed")
 	}
 	return &Root{t, t.TempDir()}
 }
 
-// Template is one for the key agent.git, of the directory itself.
+// Template returns a value of the key agent.git that fetches from the
+// directory.
 func (r *Root) Template() string { return "file://" + filepath.ToSlash(r.Dir) + "/%s.git" }
 
 // Repo is a repository with a working tree.

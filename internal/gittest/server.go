@@ -31,8 +31,8 @@ func (r *Root) Daemon() string {
 	}) + "/%s.git"
 }
 
-// Hanging returns a template of a server that accepts connections and then
-// says nothing, until the test ends.
+// Hanging returns the template of a server that accepts connections and never
+// answers, until the test ends.
 func (r *Root) Hanging() string {
 	r.t.Helper()
 	return "git://" + r.listen(func(conn *net.TCPConn) { io.Copy(io.Discard, conn) }) + "/%s.git"
@@ -63,8 +63,8 @@ func (r *Root) listen(serve func(conn *net.TCPConn)) string {
 	return listener.Addr().String()
 }
 
-// HTTP serves the repositories with git http-backend until the test ends, to
-// callers with that password if it is not empty. It returns the template
+// HTTP serves the repositories with git http-backend until the test ends.
+// Callers need the password if it is not empty. It returns the template
 // http://127.0.0.1:PORT/%s.git.
 func (r *Root) HTTP(password string) string {
 	r.t.Helper()
@@ -75,7 +75,7 @@ func (r *Root) HTTP(password string) string {
 		Env:  []string{"GIT_PROJECT_ROOT=" + r.Dir, "GIT_HTTP_EXPORT_ALL=1"},
 	}
 	if _, err := os.Stat(backend.Path); err != nil {
-		r.t.Skip("there is no git http-backend")
+		r.t.Skip("git http-backend is not installed")
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if _, given, _ := q.BasicAuth(); password != "" && given != password {

@@ -5,6 +5,9 @@ package hostmetrics
 // RWFile is the name of the file that fs.files.rw writes.
 func RWFile(stateDir string) string { return rwFile(stateDir) }
 
+// WriteAndRead tries a file at path; the error says why that says nothing.
+func WriteAndRead(path string) (works bool, err error) { return writeAndRead(path) }
+
 // Space stands for what statfs(2) answers, in blocks of 4 KiB.
 type Space struct{ Blocks, Free, Available, Inodes, FreeInodes uint64 }
 

@@ -134,7 +134,7 @@ func (f *filesystems) start(m procfs.Mount, own map[uint64]procfs.Mount) chan pr
 	return answer
 }
 
-// await prefers an answer that is there to a ctx that is over.
+// await prefers an answer to the end of ctx.
 func await(ctx context.Context, answer chan probed) (probed, bool) {
 	select {
 	case r := <-answer:

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +142,20 @@ func TestALinkInPlaceOfTheWrittenFileIsNotFollowed(t *testing.T) {
 func TestWritabilityIsUnknownWhereTheAgentCannotTry(t *testing.T) {
 	root := mounted(t, twoMounts) // and there is no directory nfs
 	require.Equal(t, map[string]any{"/": 1.0}, writability(t, hostmetrics.Kinds(hostmetrics.Config{Root: root})))
+}
+
+func TestWritabilityIsUnknownWhereTheAgentHasNoDescriptorLeft(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: limit.Max}))
+	works, err := hostmetrics.WriteAndRead(path)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	require.False(t, works)
+	require.Error(t, err)
+	works, err = hostmetrics.WriteAndRead(path)
+	require.NoError(t, err)
+	require.True(t, works)
 }
 
 func TestNothingIsWrittenWhereAMountIsReadOnly(t *testing.T) {

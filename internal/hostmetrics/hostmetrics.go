@@ -3,8 +3,18 @@
 //
 // There is one collector for each kind of measurement. A kind reads its files
 // below a root directory, so that the host's own tree can be mounted into a
-// container and a test can bring a tree of its own. What a system does not have
-// is absent from the result, never zero.
+// container and a test can bring its own. What a system does not have is absent
+// from the result, never zero.
+//
+//	kinds_linux.go, kinds_other.go   the kinds that this system has
+//	measurements.go                  what each measurement means; docs/measurements.md is made of it
+//	cpu, mem, ps, disk, net, sockets the kinds CPU, MEM, DISK and NET; blockdevice: which disks
+//	fs, mounts, mounttree, rw        FS: file systems, which mounts show them, the trial of writing
+//	logins, logfiles, utmp           KERNEL: logins; loginpoints, takenseconds: a point for each
+//	ntp, dev, coredump               TIME, DEV and COREDUMP
+//	proc, program, process, home     PROC: programs, their processes, which of those are the host's
+//	port                             PORT
+//	points, rates, distinct, state   points, rates, tags that must differ, marks that outlive a run
 //
 // Rates are per second over the time that truly passed between two readings
 // (by the monotonic clock). A collector of rates takes its first two readings
@@ -20,20 +30,20 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Config says where and what to measure. Its zero value measures this host.
+// Config is where and what to measure. Its zero value measures this host.
 type Config struct {
 	// Root is the directory below which the host's /proc, /sys, /var/log and
-	// file systems are found. Empty stands for "/".
+	// file systems are found. Empty means "/".
 	Root string
 	// InterfacePrefixes are the beginnings of the names of the network
 	// interfaces to measure. Without any, all but loopback and virtual ones
 	// are measured; where all are virtual (in a container), all but loopback.
 	InterfacePrefixes []string
-	// CoredumpDir is where core dumps appear, below Root. Empty stands for
+	// CoredumpDir is where core dumps appear, below Root. Empty means
 	// /home/coresave.
 	CoredumpDir string
 	// NTPServers are asked in turn until one answers, HOST or HOST:PORT.
-	// Empty stands for pool.ntp.org; since nobody chose that server, a host
+	// Empty means pool.ntp.org; since nobody chose that server, a host
 	// that it does not answer has no offset, which is no error.
 	NTPServers []string
 	// Disable names kinds that are not measured at all, as in [KindNames].
@@ -42,8 +52,7 @@ type Config struct {
 	// records have been read. Two agents must not share one. Empty: what was
 	// reported is forgotten with the process.
 	StateDir string
-	// Logger receives what is not an error of one collection. Nil: nothing
-	// is logged.
+	// Logger logs what is not an error of one collection. Nil: no log.
 	Logger *slog.Logger
 }
 

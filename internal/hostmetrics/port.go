@@ -80,10 +80,19 @@ func attemptsOf(assignments []agent.Assignment) []attempt {
 // outcomeOf judges a failed attempt. Where it is this host that could not
 // try, nothing is known of the port.
 func outcomeOf(err error) outcome {
-	for _, local := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
-		if errors.Is(err, local) {
-			return outcome{err: err}
-		}
+	if isShortage(err) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return outcome{err: err}
 	}
 	return outcome{}
+}
+
+// isShortage reports whether something failed for want of descriptors or memory
+// of this process or host, which says nothing of what was to be measured.
+func isShortage(err error) bool {
+	for _, short := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, short) {
+			return true
+		}
+	}
+	return false
 }

@@ -56,7 +56,7 @@ func (d *dialing) start(attempts []attempt) {
 	}
 }
 
-// wait returns when every connection is decided, or ctx is over.
+// wait returns when every connection is decided, or ctx has ended.
 func (d *dialing) wait(ctx context.Context) error {
 	for d.waiting > 0 && ctx.Err() == nil {
 		_, err := unix.Poll(d.sockets, int(d.patience().Milliseconds()))
@@ -125,8 +125,8 @@ func connected(fd int) outcome {
 	return outcome{value: 1}
 }
 
-// abandon decides the connections that err kept from being decided. When the
-// round's time was over they have not been accepted, else nothing is known.
+// abandon decides the open connections after err. A timeout of the round means
+// that they were not accepted; any other error leaves them unknown.
 func (d *dialing) abandon(err error) {
 	o := outcome{err: err}
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -33,8 +33,9 @@ func newProber(stateDir string) prober {
 	}
 }
 
-// errNotTried: the agent's user may not write there, or the mount is none of a
-// directory that the agent can see, which says nothing of the file system.
+// errNotTried: the agent's user may not write there, the mount is none of a
+// directory that the agent can see, or the agent has no descriptor or memory
+// left, which says nothing of the file system.
 var errNotTried = errors.New("cannot be tried")
 
 // writeAndRead tells whether a new file at path can be written to the disk
@@ -43,6 +44,9 @@ func writeAndRead(path string) (bool, error) {
 	err := os.Remove(path)
 	if err == nil || errors.Is(err, os.ErrNotExist) {
 		err = writeNew(path, []byte("Written by the monitoring agent to see whether this file system works.\n"))
+	}
+	if isShortage(err) {
+		return false, errNotTried
 	}
 	for _, reason := range [...]error{os.ErrPermission, os.ErrExist, os.ErrNotExist, unix.ENOTDIR} {
 		if errors.Is(err, reason) {

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// answerKey says which endpoint answered how.
+// answerKey is an endpoint and a status code.
 type answerKey struct {
 	path string
 	code int

@@ -67,7 +67,7 @@ func (e endpoint) methods() []string {
 // codes returns the status codes that the endpoint answers with.
 func (e endpoint) codes() []int { return append([]int{200, 403, 500}, e.fails...) }
 
-// endpoints returns the API by path. openapi.json says the same to callers.
+// endpoints returns the API by path. openapi.json describes it to callers.
 func (a *api) endpoints() map[string]endpoint {
 	reading := func(serve func(http.ResponseWriter, *http.Request) error, fails ...int) endpoint {
 		return endpoint{serve: serve, fails: fails}
@@ -166,7 +166,7 @@ func (a *api) serveUpdate(w http.ResponseWriter, r *http.Request) error {
 		if p := a.problemOf(err); p != nil {
 			return p
 		}
-		return problem(http.StatusBadGateway, "What was assigned before stays in force. %v", err)
+		return problem(http.StatusBadGateway, "What the registry has not answered stays as it was. %v", err)
 	}
 	return answer(w, done{"ok"})
 }
@@ -194,7 +194,7 @@ func (a *api) serveReady(w http.ResponseWriter, _ *http.Request) error {
 // notInForce says why the agent does not know what to do yet.
 const notInForce = "No assignments are in force yet: the registry has not answered since the start, and the agent remembers no earlier answer."
 
-// done is the answer where there is nothing else to say.
+// done is the answer of an endpoint that has nothing else to return.
 type done struct {
 	Status string `json:"status"`
 }

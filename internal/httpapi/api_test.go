@@ -245,6 +245,19 @@ func TestAPIAnswersGetAndPostAtEveryEndpoint(t *testing.T) {
 	}
 }
 
+func TestUpdateSaysOfAPartialAnswerOnlyWhatIsTrue(t *testing.T) {
+	test := newAPITest(t)
+	test.registry.set(func(r *apiRegistry) {
+		r.assignments = append(r.assignments, agent.Assignment{Namespace: "ns.new"})
+		r.err = &agent.PartialError{Namespaces: map[string]error{"ns.away": errors.New("no answer")}}
+	})
+	got := test.do(t, "POST", "/update", "")
+	require.Equal(t, 502, got.status)
+	require.Contains(t, test.agent.Namespaces(), "ns.new", "what was answered is in force")
+	require.Contains(t, got.detail(t), "What the registry has not answered stays as it was. ")
+	require.Contains(t, got.detail(t), "namespace ns.away: no answer")
+}
+
 func TestPostIsAnsweredWhenTheOutputHasTakenIt(t *testing.T) {
 	test := newAPITest(t, agent.WithAPINamespaces("other.*"))
 	got := test.do(t, "POST", "/post?ns=other.ns", `[

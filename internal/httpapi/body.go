@@ -67,7 +67,7 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 	return text, nil
 }
 
-// errTooLarge is the error of a body that unzips to too much.
+// errTooLarge is the error of a body that is too large once unzipped.
 var errTooLarge = errors.New("too large")
 
 // readAll reads all of body, unless that is more than a body may have or than

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// caller is who makes a request, as far as it can be proved.
+// caller is the proven identity of a request's sender.
 type caller struct {
 	certificate string // subject of a verified one; empty: there is none
 	hasToken    bool
@@ -55,7 +55,7 @@ func (c caller) String() string {
 	return who
 }
 
-// checkControl refuses whoever may not control the agent.
+// checkControl refuses callers that may not control the agent.
 func (a *api) checkControl(r *http.Request) error {
 	c := a.callerOf(r)
 	if c.mayControl() {
@@ -72,8 +72,8 @@ func (a *api) checkControl(r *http.Request) error {
 		" and callers who send \"Authorization: Bearer TOKEN\" or a client certificate of api.clientca. %s.", why)
 }
 
-// isLocal tells whether the caller is on this host. What a proxy on this host
-// relays comes from who knows where.
+// isLocal tells whether the caller is on this host. A request that a proxy on
+// this host relays may come from anywhere.
 func isLocal(r *http.Request) bool {
 	if isRelayed(r.Header) {
 		return false

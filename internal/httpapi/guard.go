@@ -21,7 +21,7 @@ func (a *api) checkSite(r *http.Request) error {
 	default:
 		return problem(http.StatusForbidden, "A browser made this request for another site (Sec-Fetch-Site: %.20q), which this API refuses.", site)
 	}
-	// Browsers from before Sec-Fetch-Site say in these two for whom they ask.
+	// Browsers without Sec-Fetch-Site name the asking site in these two.
 	for _, header := range []string{"Origin", "Referer"} {
 		for _, value := range r.Header.Values(header) {
 			if u, err := url.Parse(value); err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {

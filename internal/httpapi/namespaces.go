@@ -12,7 +12,7 @@ const (
 	// maxForeign is how many namespaces besides the host's own are posted to at
 	// a time. Each costs an account here and a topic in NSQ.
 	maxForeign = 1000
-	// foreignIdle is after how long a namespace that nobody posts to makes room.
+	// foreignIdle is after how long without posts a namespace makes room.
 	foreignIdle = time.Hour
 )
 

@@ -77,7 +77,7 @@ func (a *api) servePluginRun(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := problem(http.StatusBadGateway, "The run failed: %v.", err)
 	if run.Result == RunTimeout {
-		p = problem(http.StatusGatewayTimeout, "The run timed out after %s: %v. The parameter timeout gives it more time.", timeout, err)
+		p = problem(http.StatusGatewayTimeout, "The run did not end within %s: %v. The parameter timeout gives it more time.", timeout, err)
 	}
 	p.runAnswer = newRunAnswer(run)
 	return p

@@ -64,7 +64,7 @@ func TestRunThatFailsIs502AndOneThatIsEnded504(t *testing.T) {
 
 	test.runner.run = func(ctx context.Context, _ agent.Plugin, _ []string) ([]byte, error) {
 		<-ctx.Done()
-		return []byte("so far"), &agent.RunError{Result: agent.RunTimeout, Err: errors.New("its time was over")}
+		return []byte("so far"), &agent.RunError{Result: agent.RunTimeout, Err: errors.New("timed out")}
 	}
 	got = test.do(t, "GET", pluginPath+"&timeout=1", "")
 	require.Equal(t, 504, got.status)

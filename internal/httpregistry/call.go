@@ -16,14 +16,14 @@ import (
 	"github.com/lodastack/agent/internal/nonfinite"
 )
 
-// Bounds of what an answer may cost.
+// Bounds of an answer.
 const (
 	maxAnswer    = 16 << 20 // bytes
 	maxRedirects = 3
 	maxQuote     = 120 // bytes of a wrong answer that an error shows
 )
 
-// envelope is around everything the registry answers.
+// envelope wraps each answer of the registry.
 type envelope struct {
 	// Status is nil where the answer has none.
 	Status *json.Number    `json:"httpstatus"`
@@ -31,8 +31,7 @@ type envelope struct {
 	Msg    any             `json:"msg"`
 }
 
-// refusal is the error of a registry that answered and did not do what it was
-// asked for.
+// refusal is the error of a request that the registry refused.
 type refusal struct {
 	status  string // the HTTP status, or the httpstatus of the envelope
 	message string
@@ -134,10 +133,10 @@ func open(answer []byte) (json.RawMessage, error) {
 		err = nil // one bad number must cost one item, not all of them
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the answer is no registry's: it begins with %s: %w", beginning(answer), err)
+		return nil, fmt.Errorf("not a registry's answer: it begins with %s: %w", beginning(answer), err)
 	}
 	if e.Status == nil {
-		return nil, fmt.Errorf("the answer is no registry's: it has no httpstatus and begins with %s", beginning(answer))
+		return nil, fmt.Errorf("not a registry's answer: it has no httpstatus and begins with %s", beginning(answer))
 	}
 	if e.Status.String() != "200" {
 		return nil, &refusal{status: e.Status.String(), message: messageOf(answer)}
@@ -145,7 +144,7 @@ func open(answer []byte) (json.RawMessage, error) {
 	return e.Data, nil
 }
 
-// beginning quotes as much of an answer as tells a reader what it is.
+// beginning quotes the beginning of an answer.
 func beginning(answer []byte) string {
 	text := strings.TrimSpace(string(answer[:min(len(answer), maxQuote)]))
 	if len(answer) > maxQuote {
@@ -154,8 +153,8 @@ func beginning(answer []byte) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// checkRedirect follows a few redirects, as long as what arrives is the same
-// request and no less secret.
+// checkRedirect follows a few redirects that keep the method and the
+// encryption.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {

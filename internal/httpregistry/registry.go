@@ -1,5 +1,5 @@
-// Package httpregistry asks a lodastack registry over HTTP what a host is to
-// collect, and tells it about the host.
+// Package httpregistry asks a lodastack registry over HTTP for a host's
+// assignments, and reports the host to it.
 package httpregistry
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/lodastack/agent/internal/lodastack"
 )
 
-// What is asked of a registry at once, and for how long.
+// Bounds of the requests to a registry.
 const (
 	defaultTimeout = 10 * time.Second
 	maxParallel    = 4
@@ -33,21 +33,20 @@ type Config struct {
 	// URL is the registry's address, http or https, to which paths such as
 	// /api/v1/agent/ns are appended. It may have a path of its own.
 	URL string
-	// Timeout bounds one request with all of its answer. Zero stands for 10 s.
+	// Timeout bounds one request with all of its answer. Zero means 10 s.
 	Timeout time.Duration
-	// AgentType is what reports call this agent. Empty stands for
+	// AgentType is what reports call this agent. Empty means
 	// "loda-agent".
 	AgentType string
-	// RootCAs are those that may have signed the registry's certificate. Nil
-	// stands for the system's, as they were when the process first needed them.
-	// HTTPClient has its own.
+	// RootCAs are the CAs that are trusted to sign the registry's certificate.
+	// Nil stands for the system's, as they were when the process first needed
+	// them. HTTPClient has its own.
 	RootCAs *x509.CertPool
-	// HTTPClient makes the requests, for those who need certificates or a
-	// proxy of their own; its rules of redirection are replaced. Nil stands
-	// for a client that keeps no connection from one round to the next.
+	// HTTPClient makes the requests, for certificates or a proxy of your own; its
+	// CheckRedirect is replaced. Nil stands for a client that keeps no connection
+	// from one round to the next.
 	HTTPClient *http.Client
-	// Logger is told what an answer had in it that no assignment can hold.
-	// Nil stands for no log.
+	// Logger logs parts of an answer that cannot be used. Nil means no log.
 	Logger *slog.Logger
 }
 
@@ -107,7 +106,7 @@ func parseBase(address string) (*url.URL, error) {
 	base, err := url.Parse(strings.TrimSpace(address))
 	if err != nil {
 		// The error would repeat the address, and with it a password.
-		return nil, fmt.Errorf("the registry's address is no URL; write something like https://registry.example.com")
+		return nil, fmt.Errorf("the registry's address is not a URL; write something like https://registry.example.com")
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
 		return nil, fmt.Errorf("the registry's address %q does not begin with http:// or https:// and a host", base.Redacted())
@@ -145,9 +144,8 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 }
 
 // Assignments asks for the host's namespaces and then, a few at a time, for
-// what each of them wants. A namespace whose answer is no good is named in the
-// [agent.PartialError]; any other error means that the namespaces themselves
-// could not be had.
+// what each of them wants. The [agent.PartialError] names each namespace whose
+// answer is bad; after any other error there is no list of namespaces.
 func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.Assignment, error) {
 	defer r.closeIdle()
 	ids, err := r.namespaces(ctx, host)
@@ -196,17 +194,17 @@ func (r *Registry) namespaces(ctx context.Context, host agent.Host) (map[string]
 	}
 	var raw map[string]any
 	if err := json.Unmarshal(data, &raw); err != nil || raw == nil {
-		return nil, fmt.Errorf("the answer's data is no object of namespaces and ids but %s", beginning(data))
+		return nil, fmt.Errorf("the answer's data is not an object of namespaces and ids: %s", beginning(data))
 	}
 	ids := make(map[string]string, len(raw))
 	for name, id := range raw {
 		if name == "" {
-			r.logger.Warn("the registry's answer has a namespace without a name, which is left out")
+			r.logger.Warn("the registry's answer has a namespace without a name: ignored")
 			continue
 		}
 		text, ok := id.(string)
 		if !ok {
-			r.logger.Warn("the registry's answer has a resource id that is no string, which is left empty", "namespace", name)
+			r.logger.Warn("the registry's answer has a resource id that is not a string: ignored", "namespace", name)
 		}
 		ids[name] = text
 	}
@@ -227,7 +225,7 @@ func (r *Registry) items(ctx context.Context, name, id string) (agent.Assignment
 	return a, nil
 }
 
-// closeIdle leaves no connection open until the next round, minutes away.
+// closeIdle closes the idle connections: the next round is minutes away.
 func (r *Registry) closeIdle() {
 	if r.ownClient {
 		r.client.CloseIdleConnections()

@@ -22,18 +22,18 @@ const (
 	maxTimeout        = time.Minute
 	defaultTimeout    = 3 * time.Second
 	maxNameLength     = 255
-	// maxProblems bounds what a registry full of rubbish costs a status page.
+	// maxProblems bounds the problems that are kept for a namespace.
 	maxProblems = 100
 )
 
-// Builder puts the assignment of one namespace together, item by item. Each
-// method takes one item or returns a sentence why it cannot; what it cannot
-// take changes nothing. It is not safe for concurrent use.
+// Builder builds the assignment of one namespace, item by item. A method adds
+// one item, or returns why it does not and changes nothing. It is not safe for
+// concurrent use.
 type Builder struct {
 	assignment   agent.Assignment
 	moreProblems int
-	// Where in the assignment a plugin's project, a port's name and a
-	// process's name are already.
+	// Positions in the assignment, by the project of a plugin, the name of a port
+	// and that of a process.
 	projects, ports, processes map[string]int
 }
 
@@ -47,8 +47,8 @@ func NewBuilder(namespace, id string) *Builder {
 	}
 }
 
-// Interval asks for measurements of kind at least so often: the smallest
-// interval of a kind counts. It lies between a second and a day.
+// Interval sets how often kind is measured, from a second to a day. The
+// smallest of several intervals counts.
 func (b *Builder) Interval(kind string, every time.Duration) error {
 	if every < minInterval || every > maxInterval {
 		return fmt.Errorf("its interval of %s is not between 1 second and 24 hours; the default applies", every)
@@ -99,8 +99,8 @@ func (b *Builder) Plugin(name, address string, every time.Duration, args []strin
 	return nil
 }
 
-// Port adds a TCP port. The timeout is at most a minute, and zero stands for
-// 3 seconds. The same port under the same name again changes nothing.
+// Port adds a TCP port. The timeout is at most a minute, and zero means 3
+// seconds. The same port under the same name again changes nothing.
 func (b *Builder) Port(name string, port int, timeout time.Duration) error {
 	name, err := measurement("PORT", name)
 	if err != nil {
@@ -134,7 +134,7 @@ func (b *Builder) Process(name, executable string) error {
 		return err
 	}
 	if strings.ContainsFunc(executable, unicode.IsControl) || !path.IsAbs(executable) || path.Clean(executable) == "/" {
-		return fmt.Errorf("its executable %.80q is no absolute path such as /usr/sbin/nginx", executable)
+		return fmt.Errorf("its executable %.80q is not an absolute path such as /usr/sbin/nginx", executable)
 	}
 	executable = path.Clean(executable)
 	if i, ok := b.processes[name]; ok {
@@ -183,7 +183,7 @@ func measurement(kind, name string) (string, error) {
 		switch {
 		case '0' <= c && c <= '9', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', c == '.', c == '_', c == '-':
 		default:
-			return "", fmt.Errorf("its name %.80q has something else than letters, digits, '.', '_' and '-' in it", trimmed)
+			return "", fmt.Errorf("its name %.80q has characters other than letters, digits, '.', '_' and '-'", trimmed)
 		}
 	}
 	if len(bare) > maxNameLength {

@@ -1,6 +1,6 @@
 // Package lodastack knows what the lodastack registry may ask of a host: the
-// form of its items, the bounds of their values, and the sentence to say about
-// an item that makes no sense.
+// form of its items, the bounds of their values, and the message about an
+// invalid item.
 package lodastack
 
 import (
@@ -24,16 +24,16 @@ import (
 //	{"measurement_type":"PORT","name":"PORT.sshd.22","port":"22","connect_timeout":"3","interval":"60"}
 //
 // Values are strings; numbers and booleans are taken as well. Unknown kinds
-// and unknown keys are ignored, and null stands for the empty list. An item
-// that makes no sense is left out and named in the assignment's problems. The
-// error says that list is no list at all.
+// and unknown keys are ignored, and null stands for the empty list. An invalid
+// item is ignored and named in the assignment's problems. It is an error if
+// list is not a JSON list.
 func ParseItems(namespace, id string, list []byte) (agent.Assignment, error) {
 	var raw []json.RawMessage
 	if err := json.Unmarshal(list, &raw); err != nil {
 		return agent.Assignment{}, fmt.Errorf("read the items of namespace %q: not a JSON list: %w", namespace, err)
 	}
 	b := NewBuilder(namespace, id)
-	// What its topic is called beyond the name is for the output to judge.
+	// The output judges the rest of the topic's name.
 	b.Problem("its name", topic.CheckNamespace("", namespace))
 	for i, r := range raw {
 		it, err := parseItem(r)
@@ -47,7 +47,7 @@ func ParseItems(namespace, id string, list []byte) (agent.Assignment, error) {
 }
 
 // item is one object of the registry's list. Its values are strings,
-// json.Numbers, bools or things that no item has.
+// json.Numbers, bools, or lists and objects, which no item should have.
 type item map[string]any
 
 func parseItem(raw []byte) (item, error) {
@@ -128,7 +128,7 @@ func (it item) addPort(b *Builder, subject string) {
 			err = fmt.Errorf("its connect_timeout of %s is not between 0 and 1 minute", timeout)
 		}
 		if err != nil {
-			// The port itself can be watched all the same.
+			// The port can still be watched.
 			b.Problem(subject, fmt.Errorf("%w; the default of 3 seconds applies", err))
 			timeout = 0
 		}
@@ -164,8 +164,8 @@ func (it item) seconds(key string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// number reads a whole number of at most nine digits, which leaves a
-// time.Duration of so many seconds far from overflowing.
+// number reads a whole number of at most nine digits, so that a time.Duration
+// of as many seconds cannot overflow.
 func (it item) number(key string) (int, error) {
 	text := it.text(key)
 	if text == "" {

@@ -98,16 +98,22 @@ func TestLinesOfManyWritersStayWhole(t *testing.T) {
 	require.Equal(t, 800, lines)
 }
 
-// A disk that is full, at the start or later, costs lines and nothing else.
-func TestAFullDiskLosesLinesUntilThereIsRoom(t *testing.T) {
-	dir := t.TempDir()
+// fullDisk returns a directory of a disk without room, which removing or
+// truncating the file filler makes.
+func fullDisk(t *testing.T) (dir, filler string) {
+	dir = t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("a small disk cannot be made here: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
-	filler := filepath.Join(dir, "filler")
+	filler = filepath.Join(dir, "filler")
 	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 100<<10), 0o600), unix.ENOSPC)
+	return dir, filler
+}
 
+// A disk that is full, at the start or later, costs lines and nothing else.
+func TestAFullDiskLosesLinesUntilThereIsRoom(t *testing.T) {
+	dir, filler := fullDisk(t)
 	f := open(t, logfile.Config{Path: filepath.Join(dir, "agent.log"), MaxSize: 1 << 20, Keep: 1})
 	_, err := f.Write([]byte("lost\n"))
 	require.ErrorIs(t, err, unix.ENOSPC)
@@ -117,6 +123,24 @@ func TestAFullDiskLosesLinesUntilThereIsRoom(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(dir, "agent.log"))
 	require.NoError(t, err)
 	require.Equal(t, "kept\n", string(content))
+}
+
+func TestALineAfterOneThatTheDiskCutOffBeginsALine(t *testing.T) {
+	dir, filler := fullDisk(t)
+	page := os.Getpagesize()
+	require.NoError(t, os.Truncate(filler, int64(64<<10-page)))
+	f := open(t, logfile.Config{Path: filepath.Join(dir, "agent.log"), MaxSize: 1 << 20, Keep: 1})
+	n, err := f.Write([]byte(strings.Repeat("x", page) + " lost\n"))
+	require.ErrorIs(t, err, unix.ENOSPC)
+	require.Equal(t, page, n)
+	require.NoError(t, os.Remove(filler))
+	for range 2 {
+		_, err = f.Write([]byte("kept\n"))
+		require.NoError(t, err)
+	}
+	content, err := os.ReadFile(filepath.Join(dir, "agent.log"))
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat("x", page)+"\nkept\nkept\n", string(content))
 }
 
 func TestADirectoryThatCannotBeMadeIsAnError(t *testing.T) {

@@ -16,8 +16,8 @@ const patience = 20 * time.Second
 // Consumer receives what is published to a topic. It goes on after a restart
 // of the server.
 type Consumer struct {
-	// Messages has the body of each message once it has been published.
-	// Nothing is acknowledged before it is received from here.
+	// Messages receives the body of each message. A message is acknowledged once
+	// it has been received from here.
 	Messages <-chan []byte
 
 	consumer *nsq.Consumer

@@ -55,7 +55,7 @@ func (f *front) freeze(frozen bool) {
 	f.thawed.Broadcast()
 }
 
-// close hangs up at the clients, then at nsqd.
+// close disconnects the clients, then nsqd.
 func (f *front) close() {
 	_ = f.listener.Close()
 	f.mu.Lock()
@@ -96,8 +96,9 @@ func (f *front) serve(client net.Conn) {
 	f.forward(server, client)
 }
 
-// forward copies until src hangs up, and then hangs up at dst. Where dst takes
-// no more it may have said why, which the other direction forwards.
+// forward copies from src to dst until src hangs up, then hangs up on dst. A
+// dst that takes no more may have sent the reason, which the other direction
+// forwards.
 func (f *front) forward(dst, src net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {

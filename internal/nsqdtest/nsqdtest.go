@@ -119,7 +119,7 @@ func (s *Server) ClientTLS() *tls.Config {
 }
 
 // Direct returns the TCP address of the running nsqd itself, for benchmarks:
-// Addr's costs some microseconds a message more, to be able to freeze.
+// the front of Addr, which can freeze, costs some microseconds a message.
 func (s *Server) Direct() string { return s.nsqd.RealTCPAddr().String() }
 
 // Restart stops the server, if it runs, and starts it again with the messages
@@ -172,8 +172,8 @@ func (s *Server) daemonOptions() *nsqd.Options {
 	return o
 }
 
-// awaitAnswer returns once the nsqd at addr answers, so that stopping it right
-// away finds it whole.
+// awaitAnswer waits until the nsqd at addr answers: before that it cannot be
+// stopped cleanly.
 func awaitAnswer(addr string) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -207,10 +207,11 @@ func (s *Server) Stop() {
 }
 
 // Freeze makes the running server behave as after SIGSTOP: connections are
-// made and stay, and nothing is answered. It ends with Thaw, Stop or Restart.
+// accepted and kept, and nothing is answered. It ends with Thaw, Stop or
+// Restart.
 func (s *Server) Freeze() { s.front.freeze(true) }
 
-// Thaw ends Freeze; what was sent meanwhile is dealt with.
+// Thaw ends Freeze; what was sent meanwhile is processed.
 func (s *Server) Thaw() { s.front.freeze(false) }
 
 // Close stops the server and removes what it leaves. It may be called more

@@ -68,8 +68,8 @@ func (c *certificate) client() *tls.Config {
 	return &tls.Config{RootCAs: c.pool, MinVersion: tls.VersionTLS12}
 }
 
-// newAuthServer answers as an NSQ auth server that lets whoever has the
-// secret do everything.
+// newAuthServer runs an NSQ auth server that permits everything to clients
+// with the secret.
 //
 // https://nsq.io/components/nsqd.html#auth
 func newAuthServer(secret string) *httptest.Server {

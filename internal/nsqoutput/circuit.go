@@ -13,38 +13,37 @@ import (
 )
 
 const (
-	// A server that failed is left alone for a time that doubles from one to
-	// the other. Even after the longest a recovery is seen within 2 s.
+	// A server that failed is not used for a time that doubles from shortestRest
+	// to longestRest. Even after the longest a recovery is noticed within 2 s.
 	shortestRest = 100 * time.Millisecond
 	longestRest  = time.Second
-	// hurry is how long a server must have been silent before it is to blame
-	// for a request whose time was shorter than Timeout.
+	// hurry is how long a server must be silent before a request with less time
+	// than Timeout counts as its failure.
 	hurry = 250 * time.Millisecond
 )
 
 // The states of a server, as [agent.ServerDetails] has them.
 const (
-	// Unused: nothing has been asked of it yet.
+	// Unused: no request has been sent to it yet.
 	Unused = "unused"
-	// Up: it did what it was last asked for.
+	// Up: its last request succeeded.
 	Up = "up"
-	// Down: it failed. It is left alone for a short time, then tried.
+	// Down: it failed. It is retried after a pause.
 	Down = "down"
 	// Trial: it failed and answers again. One request at a time goes to it
 	// until one succeeds.
 	Trial = "trial"
 )
 
-// circuit is what is known of a server's health, and decides who may ask
-// something of it.
+// circuit tracks a server's health and decides which requests may go to it.
 //
 //	unused ──► up ◄───────── trial
 //	   │       │ ▲            │ ▲
 //	   └──────►▼ │ a request  ▼ │ a probe
 //	          down ─────────────┘
 //
-// Who tries a server that is not up claims it, so that it delays one request
-// at a time only.
+// A request to a server that is not up claims it first, so that the server
+// delays one request at a time.
 type circuit struct {
 	addr    string
 	timeout time.Duration
@@ -69,8 +68,7 @@ func (c *circuit) status() agent.ServerDetails {
 	return status
 }
 
-// working tells whether the server is believed to take any number of
-// requests.
+// working tells whether any number of requests may go to the server.
 func (c *circuit) working() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,11 +138,23 @@ func (c *circuit) excuse() error {
 	return errors.New("was not tried")
 }
 
-// settle draws the conclusion from what became of a request or a probe, and
+// settle notes how a request or a probe went, logs a change of the state, and
 // ends the claim if there was one. good is the state if all is well.
 func (c *circuit) settle(err error, took time.Duration, claimed bool, good string) {
+	switch was, is := c.note(err, took, claimed, good); {
+	case was == is:
+	case is == Down && was != Trial:
+		c.log.Warn("nsqd is down", slog.String("server", c.addr), slog.Any("error", err))
+	case is == Up && was != Unused:
+		c.log.Info("nsqd is up again", slog.String("server", c.addr))
+	}
+}
+
+// note is settle without the log: a handler may ask for the status.
+func (c *circuit) note(err error, took time.Duration, claimed bool, good string) (was, is string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	was = c.state
 	if claimed {
 		c.claimed = false
 	}
@@ -154,12 +164,13 @@ func (c *circuit) settle(err error, took time.Duration, claimed bool, good strin
 		c.becomeLocked(good)
 	case errors.Is(err, context.Canceled), errors.Is(err, errBusy),
 		errors.Is(err, errNoAnswer) && took < min(c.timeout, hurry):
-		// That says nothing of the server.
+		// That says nothing about the server.
 	case claimed || c.state != Down:
 		c.err = err
 		c.rested = time.Now().Add(c.retry.Next())
 		c.becomeLocked(Down)
 	}
+	return was, c.state
 }
 
 func (c *circuit) becomeLocked(state string) {
@@ -168,12 +179,6 @@ func (c *circuit) becomeLocked(state string) {
 	}
 	if c.state == state {
 		return
-	}
-	switch {
-	case state == Down && c.state != Trial:
-		c.log.Warn("nsqd is down", slog.String("server", c.addr), slog.Any("error", c.err))
-	case state == Up && c.state != Unused:
-		c.log.Info("nsqd is up again", slog.String("server", c.addr))
 	}
 	c.state, c.since = state, time.Now()
 }

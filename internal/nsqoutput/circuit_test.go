@@ -123,3 +123,32 @@ func TestCircuitLogsWhenAServerGoesAndComesAndNothingElse(t *testing.T) {
 		require.Contains(t, lines[1], `msg="nsqd is up again" server=nsqd:4150`)
 	})
 }
+
+// asking is a log handler that asks the circuit for its status.
+type asking struct {
+	slog.Handler
+	circuit *circuit
+}
+
+func (h asking) Handle(ctx context.Context, r slog.Record) error {
+	h.circuit.status()
+	return h.Handler.Handle(ctx, r)
+}
+
+func TestCircuitLogsWithoutItsLock(t *testing.T) {
+	var log bytes.Buffer
+	c := newCircuit()
+	c.log = slog.New(asking{slog.NewTextHandler(&log, nil), c})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.settle(errRefused, 0, false, Up)
+		c.settle(nil, 0, true, Up)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		require.FailNow(t, "the circuit called the logger with its lock held")
+	}
+	require.Equal(t, 2, strings.Count(log.String(), "\n"))
+}

@@ -25,8 +25,7 @@ const (
 	JSON = "json"
 )
 
-// DefaultTopicPrefix is what the agent's topics begin with unless its
-// configuration says otherwise.
+// DefaultTopicPrefix is the default of the key output.topicprefix.
 const DefaultTopicPrefix = "collect."
 
 // Bounds of [Config.MaxMessageSize], in bytes.
@@ -45,8 +44,8 @@ type Config struct {
 	// Servers are the TCP addresses (host:port) of the nsqds, at least one.
 	// The points go to any of them, never to several.
 	Servers []string
-	// TopicPrefix stands before the namespace in a topic's name. Empty: no
-	// prefix. See DefaultTopicPrefix.
+	// TopicPrefix is put before the namespace to make a topic. Empty: no prefix.
+	// See DefaultTopicPrefix.
 	TopicPrefix string
 	// Format of the messages, influx or json. Empty: influx.
 	Format string
@@ -55,8 +54,8 @@ type Config struct {
 	// messages once nsqd has refused one. Zero: 1 MiB, nsqd's own default.
 	MaxMessageSize int
 	// Timeout of one attempt at one server, from connecting to the
-	// acknowledgement. Zero: 5 s. An attempt gets less where the context of
-	// the Write would not leave the servers after it their share.
+	// acknowledgement. Zero: 5 s. It is shorter where the remaining servers would
+	// otherwise not get their share of the time of Write.
 	Timeout time.Duration
 	// TLS makes every connection use TLS; a server that does not offer it is
 	// not written to. A ServerName that is empty is the server's host. Nil: no
@@ -69,7 +68,7 @@ type Config struct {
 	UserAgent string
 	// Hostname is shown in nsqd's statistics. Empty: the system's.
 	Hostname string
-	// Logger is told when a server goes down and comes back. Nil: nobody is.
+	// Logger logs when a server goes down and when it is up again. Nil: no log.
 	Logger *slog.Logger
 }
 

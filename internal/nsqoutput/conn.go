@@ -24,9 +24,9 @@ const (
 	writeBuffer = 16 << 10
 )
 
-// conn is a connection to an nsqd that has been told who we are. It speaks
-// go-nsq's commands and frames. One goroutine uses it at a time; after an
-// error it can only be closed.
+// conn is a connection to an nsqd after IDENTIFY. It speaks go-nsq's commands
+// and frames. One goroutine uses it at a time; after an error it can only be
+// closed.
 //
 // It is not go-nsq's Producer because that knows no context; see
 // docs/decisions/nsqoutput.md.
@@ -56,7 +56,7 @@ func open(ctx context.Context, addr string, cfg *Config) (*conn, error) {
 
 func (c *conn) close() { _ = c.net.Close() }
 
-// introduce does what has to be done before the first message.
+// introduce prepares the connection for the first message.
 func (c *conn) introduce(ctx context.Context, addr string, cfg *Config) error {
 	defer c.limit(ctx)()
 	c.buffer()
@@ -190,8 +190,7 @@ func (c *conn) command(cmd *nsq.Command) ([]byte, error) {
 	return nil, err
 }
 
-// frame reads one answer. go-nsq's ReadResponse would take the server's word
-// for its size.
+// frame reads one answer. go-nsq's ReadResponse would trust the server's size.
 func (c *conn) frame() ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(c.r, size[:]); err != nil {
@@ -222,7 +221,7 @@ func (c *conn) frame() ([]byte, error) {
 }
 
 // limit makes everything that is read or written fail when ctx ends. The
-// function returned takes that back.
+// returned function undoes that.
 func (c *conn) limit(ctx context.Context) (release func()) {
 	socket := c.net
 	deadline, _ := ctx.Deadline()

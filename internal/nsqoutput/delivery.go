@@ -13,15 +13,15 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// grace is how long a server that is down is waited for before what all the
-// others refuse is given up: it might take it.
+// grace is how long a server may be down before a request that all others
+// refuse is dropped: it might take the request.
 const grace = time.Minute
 
 var errClosed = errors.New("the NSQ output is closed")
 
-// deliver gives the request to the first server that takes it. A request that
-// has several points is given up, with a [*tooBigError], as soon as one server
-// calls it too big.
+// deliver gives the request to the first server that takes it. A request of
+// several points fails with a [*tooBigError] as soon as one server calls it
+// too big.
 func (o *Output) deliver(ctx context.Context, request *nsq.Command, several bool) error {
 	if !o.probeRested() {
 		return errClosed
@@ -84,9 +84,9 @@ func (o *Output) share(ctx context.Context, failed []error) time.Duration {
 	return min(o.cfg.Timeout, deadline.Sub(now)/time.Duration(max(1, left)))
 }
 
-// probeRested looks, in the background, after the servers that are down and
-// have rested, provided that another one does the work meanwhile. It returns
-// false when the output is closed.
+// probeRested probes, in the background, the servers that are down and have
+// rested, if another one is working. It returns false when the output is
+// closed.
 func (o *Output) probeRested() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -109,8 +109,8 @@ func (o *Output) probeRested() bool {
 	return true
 }
 
-// failure says why no server has taken a request. It is permanent where the
-// servers refuse the request, other than those that are long gone.
+// failure returns why no server took a request. It is permanent if all servers
+// refuse it, except those that have been down for long.
 func (o *Output) failure(ctx context.Context, failed []error) error {
 	var refused *refusal
 	final := true

@@ -80,8 +80,8 @@ func (f *jsonFormat) point(buf []byte, m *agent.Metric, first bool) ([]byte, err
 	return append(buf, "}}"...), nil
 }
 
-// withoutSpecial returns a tag's key or value without what has a meaning in
-// line protocol.
+// withoutSpecial returns a tag's key or value without the special characters
+// of line protocol.
 func withoutSpecial(s string) string {
 	if !strings.ContainsAny(s, ",= ") {
 		return s

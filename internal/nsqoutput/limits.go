@@ -13,9 +13,10 @@ type sizes struct {
 	message, body int
 }
 
-// limits are the sizes that the servers take. They begin with the configured
-// ones and become smaller when a server refuses a request as too big; a reload
-// of the configuration makes them anew. It is safe for concurrent use.
+// limits are the largest sizes that the servers accept. They begin with the
+// configured ones and become smaller when a server refuses a request as too
+// big; a reload of the configuration makes them anew. It is safe for
+// concurrent use.
 //
 // nsqd does not tell a producer its --max-msg-size and --max-body-size before
 // it refuses something (telegraf#9744, telegraf#10130).
@@ -37,9 +38,8 @@ func (l *limits) sizes() sizes {
 	return l.now
 }
 
-// shrink makes the limit that the refusal is about smaller than what was sent:
-// it becomes the server's, where the answer names it, and half of what was sent
-// where not.
+// shrink lowers the limit that the refusal is about: to the server's if the
+// answer names it, else to half of what was sent.
 func (l *limits) shrink(r *refusal, sent sizes, messages int) {
 	what, size := "message", sent.message
 	l.mu.Lock()

@@ -5,12 +5,12 @@
 //	         messages    │ or ──► server 3 (down, rested)
 //
 // A batch is packed into messages, and the messages into one request if
-// possible; the request goes to the first server that accepts it. A server that
-// fails is not used for a while (see [Down]): a dead or hung server delays a
-// batch now and then, and loses none.
+// possible; the request goes to the first server that accepts it. A server
+// that fails is not used for a while (see [Down]): a dead or hung server
+// sometimes delays a batch, and loses none.
 //
 // Nothing runs while nothing is written: connections are opened by the first
-// Write, there are no heartbeats, and a server that is down is looked at when
+// Write, there are no heartbeats, and a server that is down is probed when
 // there is something to write.
 package nsqoutput
 
@@ -76,10 +76,10 @@ func New(cfg Config) (*Output, error) {
 // in smaller pieces, down to single points.
 //
 // Points that can never be written, because no message can hold them or
-// because the servers refuse them, do not keep the others from being written:
-// they are logged, and only where none is left the error is an
-// [*agent.PermanentError]. Any other error names each server and why it did
-// not take the points, some of which may have been written already.
+// because the servers refuse them, do not stop the others: they are logged,
+// and only where none is left the error is an [*agent.PermanentError]. Any
+// other error names each server and why it did not take the points, some of
+// which may have been written already.
 func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 	topic, err := o.topic(b.Namespace)
 	if err != nil {

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong with an answer: it stands before the handler that
-// would have given a good one.
+// Fault makes an answer fail. It wraps the handler of the good answer.
 type Fault func(good http.Handler) http.Handler
 
 // Status answers with an HTTP status and an envelope that says the same.
@@ -25,7 +24,7 @@ func HTTPStatus(status int) Fault {
 	return Body(fmt.Sprintf(`{"httpstatus":%d,"data":null,"msg":"the registry fails on purpose"}`, status))
 }
 
-// HTML answers as a proxy does that has a login page, with status 200.
+// HTML answers with the login page of a proxy, with status 200.
 func HTML() Fault {
 	return answerWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -41,7 +40,7 @@ func Body(body string) Fault {
 	})
 }
 
-// HalfJSON gives the first half of the good answer.
+// HalfJSON sends the first half of the good answer.
 func HalfJSON() Fault {
 	return func(good http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +91,7 @@ func Stall() Fault {
 	})
 }
 
-// Slow gives the good answer after a while.
+// Slow sends the good answer after a pause.
 func Slow(delay time.Duration) Fault {
 	return func(good http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -119,14 +118,14 @@ func Huge(size int64) Fault {
 	})
 }
 
-// RedirectLoop sends the caller from one address to the next, for ever.
+// RedirectLoop redirects the caller again and again.
 func RedirectLoop() Fault {
 	return answerWith(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.URL.RequestURI(), http.StatusTemporaryRedirect)
 	})
 }
 
-// Redirect sends the caller with a status to the same path below another base
+// Redirect redirects, with a status, to the same path below another base
 // address.
 func Redirect(status int, base string) Fault {
 	return answerWith(func(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,6 @@
 // Package registrytest serves a lodastack registry on the loopback address,
-// for tests and examples: it answers as the real one does, fails as it is told
-// to, and remembers what it was told.
+// for tests and examples: it answers like the real one, fails on request, and
+// records requests and reports.
 package registrytest
 
 import (
@@ -96,31 +96,30 @@ func (s *Server) RemoveNamespace(name string) {
 	delete(s.namespaces, name)
 }
 
-// Forget makes the server know no host of this name, as after the host was
-// deleted: it refuses a report that changes the host, with 500 and "machine
-// not found".
+// Forget makes the server forget a host, as after the host was deleted: it
+// refuses a report that changes the host, with 500 and "machine not found".
 func (s *Server) Forget(hostname string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgotten[hostname] = true
 }
 
-// SetFault makes every answer fail. A nil fault ends that, as it does in the
-// other methods that take one.
+// SetFault makes every answer fail. A nil fault ends that, here and in the
+// other methods.
 func (s *Server) SetFault(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = f
 }
 
-// SetNamespacesFault makes the question for the host's namespaces fail.
+// SetNamespacesFault makes requests for a host's namespaces fail.
 func (s *Server) SetNamespacesFault(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nsFault = f
 }
 
-// SetItemsFault makes the question for the items of one namespace fail.
+// SetItemsFault makes requests for the items of one namespace fail.
 func (s *Server) SetItemsFault(namespace string, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,8 +155,8 @@ func (s *Server) Reports() []map[string]any {
 	return slices.Clone(s.reports)
 }
 
-// ServeHTTP answers one request, so that a server of one's own (with TLS, say)
-// can stand in front.
+// ServeHTTP answers one request, so that another server, one with TLS for
+// example, can wrap it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux := http.NewServeMux()
 	mux.Handle("POST /api/v1/agent/ns", s.faulty(func(*http.Request) Fault { return s.nsFault }, s.serveNamespaces))
@@ -175,7 +174,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.ServeHTTP(w, r)
 }
 
-// faulty puts the fault that is chosen at the time of the request before h.
+// faulty wraps h with the fault that is set at the time of the request.
 func (s *Server) faulty(choose func(*http.Request) Fault, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -244,7 +243,7 @@ func (s *Server) serveReport(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, nil, "success")
 }
 
-// answer writes the envelope that is around everything a registry says.
+// answer writes an answer in the registry's envelope.
 func answer(w http.ResponseWriter, status int, data any, msg string) {
 	body, err := json.Marshal(map[string]any{"httpstatus": status, "data": data, "msg": msg})
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 
 // Job is something that runs again and again, and never overlaps itself.
 type Job struct {
-	// Interval between two starts; above 0.
+	// Interval between two starts; above 0, and at most 100 years.
 	Interval time.Duration
 	// Phase of the starts within the interval, from 0 to below Interval; see
 	// [PhaseOf].

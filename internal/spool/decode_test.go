@@ -99,3 +99,35 @@ func FuzzDecode(f *testing.F) {
 		require.Equal(t, len(d.batches[0].Metrics), len(e.batches[0].Metrics))
 	})
 }
+
+// BenchmarkRecord encodes and decodes batches of 20 points with three tags.
+func BenchmarkRecord(b *testing.B) {
+	tags := map[string]string{"host": "web-1.example.com", "interface": "eth0", "rack": "r17"}
+	batch := agent.Batch{Namespace: "shop.web"}
+	for range 20 {
+		batch.Metrics = append(batch.Metrics, agent.Metric{Name: "net.in.percent", Timestamp: 1_700_000_000, Tags: tags, Value: 0.5})
+	}
+	var batches []agent.Batch
+	for range 50 {
+		batches = append(batches, batch)
+	}
+	block := encoded(b, 7, batches...)
+	perPoint := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/point")
+		b.ReportMetric(float64(len(block))/1000, "bytes/point")
+	}
+	b.Run("encode", func(b *testing.B) {
+		for b.Loop() {
+			encoded(b, 7, batches...)
+		}
+		perPoint(b)
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var d decoder
+			require.NoError(b, d.block(7, block))
+		}
+		perPoint(b)
+	})
+}

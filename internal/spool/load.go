@@ -32,7 +32,7 @@ func (d Damage) String() string {
 	return text + "; the file is set aside as " + d.File
 }
 
-// keptDamages is how many damaged files are kept for whoever wants to know.
+// keptDamages is how many damaged files are kept for inspection.
 const keptDamages = 3
 
 const damagedSuffix = ".damaged-"
@@ -159,14 +159,14 @@ func (s *Spool) setAside(g *segment, reason error, points int64) {
 	}
 	s.log.Error("spool file is damaged and was set aside", "file", d.File, "points_lost", points, "reason", reason)
 	if err != nil {
-		s.log.Error("damaged spool file could not be renamed", "file", g.path, "error", err)
+		s.log.Error("cannot rename a damaged spool file", "file", g.path, "error", err)
 	}
 	s.addDamage(d)
 	files, _ := filepath.Glob(filepath.Join(s.dir, "*"+damagedSuffix+"*"))
 	slices.Sort(files)
 	for len(files) > keptDamages {
 		if err := removeFile(files[0]); err != nil {
-			s.log.Error("damaged spool file could not be removed", "file", files[0], "error", err)
+			s.log.Error("cannot remove a damaged spool file", "file", files[0], "error", err)
 		}
 		files = files[1:]
 	}

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// pieceSize is up to how many bytes of blocks a piece is read.
+	// pieceSize is the size of a piece in bytes of blocks, about.
 	pieceSize = 256 << 10
-	// summaryEvery is how often it is saved how far a segment is done: as much
-	// is delivered twice after a crash.
+	// summaryEvery is how often the progress of a segment is saved: what was done
+	// since is delivered twice after a crash.
 	summaryEvery = time.Second
 )
 
@@ -73,7 +73,7 @@ func (s *Spool) oldestUnread() *segment {
 }
 
 // read reads blocks of g until the piece is large enough. What cannot be read
-// is passed over. An error means that g cannot be read now.
+// is skipped. An error means that g cannot be read now.
 func (s *Spool) read(g *segment, p *piece) error {
 	at := span{segment: g, first: g.read, next: g.read}
 	var d decoder
@@ -100,7 +100,7 @@ func (s *Spool) read(g *segment, p *piece) error {
 	if g.read = at.next; g.read > g.last {
 		s.release(g)
 	}
-	// More may have come to light than was known.
+	// More may have been found than were known.
 	known := s.unread(g)
 	for namespace, n := range at.points {
 		g.points[namespace] += max(0, n-known[namespace])
@@ -131,7 +131,7 @@ func (s *Spool) unread(g *segment) map[string]int64 {
 	return points
 }
 
-// passed is called once nothing of the piece waits any more.
+// passed is called once the whole piece is done.
 func (s *Spool) passed(p *piece) {
 	for _, at := range p.spans {
 		g := at.segment
@@ -153,8 +153,8 @@ func (s *Spool) passed(p *piece) {
 	}
 }
 
-// finish gives up a segment that was read to its end: points that did not
-// come to light are lost.
+// finish removes a segment that was read to its end: points that were not
+// found in it are lost.
 func (s *Spool) finish(g *segment) {
 	lost := total(g.points)
 	s.lose(g.points, DroppedDamaged)
@@ -205,6 +205,6 @@ func (s *Spool) loseInHand(at span) {
 // release closes a segment that was read.
 func (s *Spool) release(g *segment) {
 	if err := g.close(); err != nil {
-		s.log.Warn("spool segment did not close well", "file", g.path, "error", err)
+		s.log.Warn("cannot close a spool segment", "file", g.path, "error", err)
 	}
 }

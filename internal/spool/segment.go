@@ -173,7 +173,7 @@ func (g *segment) close() error {
 	return err
 }
 
-// abandon gives the database up without closing it, as a panic may have left
+// abandon drops the database without closing it, because a panic may have left
 // its locks held. Its mapping stays, and would keep the file locked.
 func (g *segment) abandon() {
 	_ = filelock.Unlock(g.file)
@@ -213,7 +213,7 @@ func isPanic(err error) bool {
 	return errors.As(err, &p)
 }
 
-// asDamage makes of a panic that needs no care any more an ordinary error.
+// asDamage turns a panic that has been dealt with into an ordinary error.
 func asDamage(err error) error {
 	if isPanic(err) {
 		return fmt.Errorf("%w: %v", errDamaged, err)
@@ -242,12 +242,12 @@ func isDamage(err error) bool {
 	return err != nil && !errors.Is(err, bolterrors.ErrTimeout)
 }
 
-// errRemoved says that the file of a segment has lost its name: what was
-// written to it is gone with it.
+// errRemoved says that somebody removed the file of a segment: what was
+// written to it is lost.
 var errRemoved = errors.New("somebody else removed the file")
 
-// checkName returns an error unless what was written can be found under the
-// segment's name. See grafana/agent#482.
+// checkName returns an error unless the file still has the segment's name. See
+// grafana/agent#482.
 func (g *segment) checkName() error {
 	open, err := g.file.Stat()
 	if err != nil {

@@ -19,9 +19,9 @@
 // done. What Put has acknowledged is whole on disk: bbolt syncs its pages
 // before the page that refers to them, the directory is synced before the
 // first block, and the file still had its name after that. After a crash, what
-// was done since the last summary, of one second at most, comes again. What a
-// torn or flipped byte makes unreadable is noticed by checksums and counted as
-// lost; it is never returned and never keeps the spool from opening.
+// was done since the last summary, one second at most, is read again. What a
+// torn or flipped byte makes unreadable is detected by checksums and counted
+// as lost; it is never returned, and the spool opens all the same.
 package spool
 
 import (
@@ -41,17 +41,17 @@ import (
 
 // Config of a spool. Only Dir must be set.
 type Config struct {
-	// Dir is a directory that belongs to this spool alone. It is made if it
-	// is not there.
+	// Dir is a directory that belongs to this spool alone. It is made if it does
+	// not exist.
 	Dir string
-	// MaxSize bounds the files of undelivered points, in bytes; the oldest
-	// are dropped first. Zero stands for 1 GiB; less than 1 MiB is raised to
-	// that. Up to three damaged files come on top.
+	// MaxSize bounds the files of undelivered points, in bytes; the oldest are
+	// dropped first. Zero means 1 GiB; less than 1 MiB is raised to that. Up to
+	// three damaged files are kept besides.
 	MaxSize int64
 	// MaxAge bounds how long points wait. They are dropped when they are
-	// between 1 and 9/8 of it old. Zero stands for 7 days.
+	// between 1 and 9/8 of it old. Zero means 7 days.
 	MaxAge time.Duration
-	// Logger is told what goes wrong with the files. Nil: nobody is.
+	// Logger logs what goes wrong with the files. Nil: no log.
 	Logger *slog.Logger
 }
 
@@ -87,7 +87,7 @@ var ErrClosed = errors.New("spool: closed")
 // mapped at a time and count as memory of the process: they must be small.
 const maxSegmentSize = 4 << 20
 
-// Spool is an [agent.Store]. Its methods may be called one at a time, but for
+// Spool is an [agent.Store]. Its methods are called one at a time, except for
 // Inspect and Close.
 type Spool struct {
 	dir         string
@@ -112,7 +112,7 @@ type Spool struct {
 	seen   atomic.Pointer[seen]
 }
 
-// seen is what Inspect tells of, as it was after the last method.
+// seen is what Inspect returns, as of the last method.
 type seen struct {
 	details agent.StoreDetails
 	fault   fault
@@ -124,8 +124,8 @@ type fault struct {
 	at  time.Time
 }
 
-// faultFades is how long a fault is told once nothing is on disk: the disk is
-// not tried again before it is needed.
+// faultFades is how long a fault is reported once nothing is on disk: the disk
+// is not tried again before it is needed.
 const faultFades = time.Minute
 
 var _ agent.Store = (*Spool)(nil)
@@ -201,7 +201,7 @@ func (s *Spool) Done(ctx context.Context, rest []agent.Batch) error {
 	}
 	defer done()
 	if len(s.hand) == 0 {
-		return errors.New("spool: nothing was read that could be done")
+		return errors.New("spool: Done without Next")
 	}
 	p := s.hand[0]
 	if len(rest) > 0 {
@@ -281,7 +281,7 @@ func (s *Spool) close() error {
 	return errors.Join(append(wrong, s.lock.Release())...)
 }
 
-// use makes the caller the only one, until it calls done.
+// use gives the caller the token, until it calls done.
 func (s *Spool) use(ctx context.Context) (done func(), err error) {
 	select {
 	case s.using <- struct{}{}:
@@ -307,7 +307,7 @@ func (s *Spool) lose(points map[string]int64, reason string) {
 	}
 }
 
-// describe sets what Inspect tells.
+// describe sets what Inspect returns.
 func (s *Spool) describe() {
 	var d agent.StoreDetails
 	d.Bytes, d.Files, d.Limit = s.size(), len(s.segments), s.maxSize

@@ -12,10 +12,10 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// summary is what a small file beside a sealed segment tells about it, so
-// that neither counting nor a damaged segment needs the segment itself. It
-// may be missing or old: then a segment is read once more to count it, or
-// some of its blocks are delivered twice.
+// summary is a small file beside a sealed segment with its figures, so that
+// they are known without reading the segment, and if it is damaged. It may be
+// missing or old: then a segment is read once more to count it, or some of its
+// blocks are delivered twice.
 type summary struct {
 	Last   uint64           `json:"last"`
 	Next   uint64           `json:"next"`
@@ -58,10 +58,9 @@ func saveSummary(segmentPath string, s summary) error {
 	return os.Rename(temporary, path)
 }
 
-// countOpen notes how many points a segment will hold after the next write, so
-// that they can be counted if a kill and damage follow. It is written in place,
-// which is quick and needs no room: the figures, and with them the file, only
-// grow.
+// countOpen saves the number of points that a segment will hold after the next
+// write, for the case of a kill followed by damage. It is written in place, which
+// is quick and needs no room: the figures, and with them the file, only grow.
 func countOpen(segmentPath string, points map[string]int64) error {
 	data, err := json.Marshal(summary{Next: 1, Points: points, Open: true})
 	if err != nil {
@@ -77,7 +76,7 @@ func countOpen(segmentPath string, points map[string]int64) error {
 
 func summaryHead(data []byte) []byte { return fmt.Appendf(nil, "%08x\n", checksum(data)) }
 
-// loadSummary tells by ok whether there is one that can be trusted.
+// loadSummary returns ok if there is a summary that can be trusted.
 func loadSummary(segmentPath string) (s summary, ok bool) {
 	data, err := safefile.Read(summaryPath(segmentPath), maxSummarySize)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 const blockSize = 64 << 10
 
 // append puts batches on disk, in one transaction. since is when they were
-// accepted where that is not now.
+// accepted; zero: now.
 func (s *Spool) append(batches []agent.Batch, since time.Time) error {
 	err := s.write(batches, since)
 	if errors.Is(err, errRemoved) || errors.Is(err, os.ErrNotExist) {
@@ -61,7 +61,7 @@ func (s *Spool) write(batches []agent.Batch, since time.Time) error {
 	}
 	g.stat()
 	if err != nil {
-		// Whatever the file holds behind its last block is not trusted.
+		// What the file holds behind its last block is not trusted.
 		s.seal()
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *Spool) seal() {
 	g := s.active
 	s.active = nil
 	if err := g.close(); err != nil {
-		s.log.Warn("spool segment did not close well", "file", g.path, "error", err)
+		s.log.Warn("cannot close a spool segment", "file", g.path, "error", err)
 	}
 	if g.last == 0 {
 		s.remove(g)
@@ -166,7 +166,7 @@ func (s *Spool) summarize(g *segment) {
 func (s *Spool) remove(g *segment) {
 	s.segments = slices.DeleteFunc(s.segments, func(other *segment) bool { return other == g })
 	if err := errors.Join(g.close(), removeFile(g.path), removeFile(summaryPath(g.path))); err != nil {
-		s.log.Error("spool segment could not be removed", "file", g.path, "error", err)
+		s.log.Error("cannot remove a spool segment", "file", g.path, "error", err)
 	}
 }
 
@@ -184,8 +184,8 @@ func (s *Spool) addRemoved(points int64) {
 	s.damages[known].Time = time.Now()
 }
 
-// drop loses a sealed segment's points. Those that have been read are lost only
-// when they are to be read again.
+// drop removes a sealed segment and counts its points as lost. Points that
+// have been read are lost only if they would have to be read again.
 func (s *Spool) drop(g *segment, reason string) {
 	points := s.unread(g)
 	s.log.Warn("spool drops its oldest points", "reason", reason, "points", total(points), "file", g.path)
@@ -220,8 +220,8 @@ func (s *Spool) expire(now time.Time) {
 	}
 }
 
-// restore makes the directory anew after somebody has removed it, or files in
-// it, and counts what is lost with them.
+// restore makes the directory again after somebody removed it or files in it,
+// and counts the lost points.
 func (s *Spool) restore() error {
 	gone := map[string]int64{}
 	inHand := int64(0)
@@ -240,7 +240,7 @@ func (s *Spool) restore() error {
 		s.remove(g)
 	}
 	s.lose(gone, DroppedDamaged)
-	s.log.Error("files of the spool were removed by somebody else: their points are lost, but for those that are being delivered, and the directory is made anew",
+	s.log.Error("somebody removed files of the spool: their points are lost, except those being delivered now",
 		"directory", s.dir, "points_lost", total(gone), "being_delivered", inHand-total(gone))
 	s.addRemoved(total(gone))
 	if s.lock.Named() {

@@ -1,0 +1,373 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/delivery"
+)
+
+func TestAnOutageIsLoggedOnceAndSoIsItsEnd(t *testing.T) {
+	for where, s := range map[string]*store{"in memory": nil, "on disk": {}} {
+		t.Run(where, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, s)
+				e.Add(batch{"ns", []int{0}})
+				e.settle()
+				require.Zero(t, e.log.count("event=output_up"), "it was never away")
+				e.output.set(away)
+				for i := range 10 {
+					e.Add(batch{"ns", []int{i}})
+					time.Sleep(10 * time.Second)
+				}
+				require.Equal(t, 1, e.log.count("event=output_down"))
+				require.Equal(t, 1, e.log.count("they wait "+where))
+				e.output.set(nil)
+				e.settle()
+				require.Equal(t, 1, e.log.count("event=output_up"))
+				e.close()
+			})
+		})
+	}
+}
+
+func TestStateTellsSinceWhenAndWhyTheOutputIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		_, cause := e.State()
+		require.NoError(t, cause)
+		time.Sleep(time.Hour)
+		e.output.set(away)
+		began := time.Now()
+		require.NoError(t, e.write(1))
+		time.Sleep(time.Hour)
+		since, cause := e.State()
+		require.Equal(t, errAway, cause)
+		require.Equal(t, began, since)
+
+		e.output.set(nil)
+		back := time.Now()
+		e.settle()
+		since, cause = e.State()
+		require.NoError(t, cause)
+		require.WithinDuration(t, back, since, time.Second)
+		e.close()
+	})
+}
+
+func TestAWriteThatFailsAfterLaterOnesSucceededSpeaksOnlyForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(func(_ context.Context, b batch) error {
+			switch b.Namespace {
+			case "slow":
+				time.Sleep(500 * time.Millisecond)
+			case "slow and bad":
+				time.Sleep(500 * time.Millisecond)
+				return errAway
+			}
+			return nil
+		})
+		var slow sync.WaitGroup
+		for _, namespace := range []string{"slow", "slow and bad", "quick"} {
+			slow.Go(func() { _ = e.Write(context.Background(), batch{namespace, []int{1}}) })
+			time.Sleep(100 * time.Millisecond)
+		}
+		slow.Wait()
+		_, cause := e.State()
+		require.NoError(t, cause)
+		require.Zero(t, e.log.count("event=output_down"))
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestARefusalDoesNotSayThatTheOutputIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		require.NoError(t, e.write(7))
+		e.output.set(refuse(7))
+		time.Sleep(200 * time.Millisecond)
+		require.Equal(t, map[string]int64{"bad": 1}, e.account().Dropped)
+		_, cause := e.State()
+		require.Equal(t, errAway, cause)
+		require.NoError(t, e.write(1))
+		_, cause = e.State()
+		require.NoError(t, cause)
+		puts, _, _ := e.store.calls()
+		require.Equal(t, 1, puts, "nothing was stored: the new point was tried")
+		e.close()
+	})
+}
+
+func TestNewPointsDoNotEachTryAnOutputThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		for i := range 1000 {
+			require.NoError(t, e.write(i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.LessOrEqual(t, e.output.count(), 50, "in 10 s: one of them a second, and the drainer's two to four")
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestANewPointFindsOutThatTheOutputIsBackWhileTheDrainerHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		require.NoError(t, e.Write(t.Context(), batch{"hung", []int{1}}))
+		e.output.set(func(ctx context.Context, b batch) error {
+			if b.Namespace == "hung" {
+				return hung(ctx, b)
+			}
+			return nil
+		})
+		began := time.Now()
+		for !slices.Contains(e.output.points(), 2) {
+			require.Less(t, time.Since(began), 2*time.Second)
+			require.NoError(t, e.write(2))
+			time.Sleep(50 * time.Millisecond)
+		}
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestWhoWaitsOnlyForAShortTimeHasHalfOfItLeftForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(hung)
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		require.NoError(t, e.Write(ctx, batch{"ns", []int{1}}))
+		require.Equal(t, 200*time.Millisecond, time.Since(began))
+		require.Equal(t, 1, e.store.kept())
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestWithoutAStoreWhoWaitsGivesTheOutputAllOfTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		e.output.set(slowly(300 * time.Millisecond))
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+		defer cancel()
+		require.NoError(t, e.Write(ctx, batch{"ns", []int{1}}))
+		e.close()
+	})
+}
+
+func TestWritersOfManyNamespacesShareTheWritesOfTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{slow: 10 * time.Millisecond})
+		e.output.set(away)
+		require.NoError(t, e.write(0))
+		before, _, _ := e.store.calls()
+		var writers sync.WaitGroup
+		for i := range 50 {
+			writers.Go(func() { _ = e.Write(context.Background(), batch{strconv.Itoa(i), []int{i}}) })
+		}
+		writers.Wait()
+		require.Equal(t, 51, e.store.kept())
+		after, _, _ := e.store.calls()
+		require.LessOrEqual(t, after-before, 3)
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestWhatIsStoredGoesOnAtOnceWhenTheOutputTakesANewPoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &store{})
+		e.output.set(away)
+		require.NoError(t, e.write(1))
+		e.settle()
+		e.output.set(nil)
+		require.NoError(t, e.write(2))
+		synctest.Wait() // no time passes
+		require.Equal(t, []int{1, 2}, e.output.points())
+		e.close()
+	})
+}
+
+func TestAttemptsAreSoonAgainAfterOneThatSucceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &output{answer: away}
+		e := delivery.New(delivery.Config[int]{Output: o.write, BufferSize: 5000, Logger: new(logText).logger()})
+		for range 3 {
+			e.Add(batch{"ns", make([]int, 800)}) // each is a write of its own
+		}
+		time.Sleep(time.Minute)
+		taken := make(chan bool)
+		o.set(func(context.Context, batch) error {
+			o.set(away)
+			close(taken)
+			return nil
+		})
+		<-taken
+		before := o.count()
+		time.Sleep(700 * time.Millisecond)
+		require.GreaterOrEqual(t, o.count()-before, 3)
+		o.set(nil)
+		require.NoError(t, e.Close(t.Context()))
+	})
+}
+
+func TestAttemptsAreSoonAgainInANewOutage(t *testing.T) {
+	for name, c := range map[string]struct {
+		store    *store
+		attempts int
+	}{"of the lane": {nil, 3}, "of the drainer": {&store{}, 5}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, c.store)
+				for range 2 {
+					e.output.set(away)
+					e.Add(batch{"ns", []int{1}})
+					before := e.output.count()
+					time.Sleep(700 * time.Millisecond)
+					require.GreaterOrEqual(t, e.output.count()-before, c.attempts)
+					e.settle()
+					e.output.set(nil)
+					e.settle()
+					require.Zero(t, e.account().Waiting)
+				}
+				e.close()
+			})
+		})
+	}
+}
+
+func TestPointsThatAreStoredOrDeliveredLeaveRoomInTheBuffer(t *testing.T) {
+	for name, answer := range map[string]answer{"stored": away, "delivered": nil, "refused": refuse(1)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, &store{})
+				e.output.set(answer)
+				for range 5 {
+					e.Add(batch{"ns", slices.Repeat([]int{1}, 600)}) // the buffer takes 1000
+					time.Sleep(time.Second)
+				}
+				e.output.set(away)
+				e.store.setFailing("Put", errors.New("no space left"))
+				for range 2 {
+					e.Add(batch{"ns", make([]int, 500)})
+					time.Sleep(time.Second)
+				}
+				require.Zero(t, e.account().Dropped[delivery.DroppedBufferFull])
+				e.output.set(nil)
+				e.store.setFailing("", nil)
+				e.settle()
+				e.close()
+			})
+		})
+	}
+}
+
+func TestTheOldestBatchOfAllNamespacesMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		e.output.set(hung)
+		namespaces := []string{"a", "b", "c", "d", "e", "f"}
+		for _, points := range []int{1, 100, 100} { // the first is being written
+			for _, namespace := range namespaces {
+				e.Add(batch{namespace, make([]int, points)})
+				synctest.Wait()
+			}
+		}
+		accounts, _ := e.Accounts()
+		for _, namespace := range namespaces {
+			want := int64(0)
+			if namespace < "d" { // 1206 points are 206 too many
+				want = 100
+			}
+			require.Equal(t, want, accounts[namespace].Dropped[delivery.DroppedBufferFull], namespace)
+		}
+		e.output.set(nil)
+		e.settle()
+		e.close()
+	})
+}
+
+func TestPointsThatSomebodyWaitsForDoNotMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		release := make(chan struct{})
+		e.output.set(func(context.Context, batch) error { <-release; return nil })
+		var writers sync.WaitGroup
+		for i := range 2 {
+			writers.Go(func() { require.NoError(t, e.write(i)) })
+			synctest.Wait() // the first is being written
+		}
+		e.Add(batch{"ns", make([]int, 600)})
+		synctest.Wait()
+		e.Add(batch{"ns", make([]int, 600)})
+		close(release)
+		writers.Wait()
+		e.settle()
+		require.Equal(t, delivery.Account{Accepted: 1202, Delivered: 1202}, e.account())
+		e.close()
+	})
+}
+
+func TestAFullBufferIsLoggedOnceUntilThereWasRoomAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		for outage := 1; outage <= 2; outage++ {
+			e.output.set(away)
+			for i := range 5 {
+				e.Add(batch{"ns", slices.Repeat([]int{i}, 400)})
+				time.Sleep(10 * time.Second)
+			}
+			require.Equal(t, outage, e.log.count("event=buffer_full"))
+			require.Equal(t, int64(outage*3*400), e.account().Dropped[delivery.DroppedBufferFull])
+			e.output.set(nil)
+			e.settle()
+			e.Add(batch{"ns", []int{1}})
+			e.settle()
+		}
+		require.Equal(t, slices.Concat([]int{1, 1}, slices.Repeat([]int{3}, 800), slices.Repeat([]int{4}, 800)), e.output.points(), "the oldest were dropped")
+		e.close()
+	})
+}
+
+func TestOldestTellsSinceWhenTheOldestBatchWaitsInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil)
+		require.Zero(t, e.Oldest())
+		e.output.set(hung)
+		e.Add(batch{"a", []int{1}})
+		e.Add(batch{"b", []int{1}})
+		synctest.Wait()
+		require.Zero(t, e.Oldest(), "both are being written")
+		time.Sleep(time.Second)
+		oldest := time.Now()
+		e.Add(batch{"b", []int{2}})
+		time.Sleep(time.Second)
+		e.Add(batch{"a", []int{2}})
+		require.Equal(t, oldest, e.Oldest())
+		e.output.set(nil)
+		e.settle()
+		require.Zero(t, e.Oldest())
+		e.close()
+	})
+}
