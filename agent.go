@@ -32,7 +32,8 @@ type Agent struct {
 	updater  *updater
 	plugins  *pluginSet
 
-	ran atomic.Bool
+	claim func() error // claims the state directory, once, before it is read
+	ran   atomic.Bool
 
 	inForce sync.Once // closes ready
 	ready   chan struct{}
@@ -73,7 +74,8 @@ func New(opts ...Option) (*Agent, error) {
 		started: time.Now(),
 		ready:   make(chan struct{}),
 	}
-	a.delivery = newDelivery(config, a.output, a.store)
+	a.claim = sync.OnceValue(a.claimState)
+	a.delivery = newDelivery(config, a.output, a.store, func() { _ = a.claim() }) // Run logs the error
 	a.updater = &updater{
 		registry: newRegistryPart(config.registry),
 		interval: config.updateInterval,
@@ -94,6 +96,9 @@ func New(opts ...Option) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	if !a.ran.CompareAndSwap(false, true) {
 		return ErrAlreadyRun
+	}
+	if err := a.claim(); err != nil {
+		a.config.logger.Warn("the state directory", "dir", a.config.stateDir, "error", err)
 	}
 	r := &running{schedule: schedule.New(ctx)}
 	a.delivery.Start()

@@ -22,12 +22,14 @@ type Account struct {
 	Dropped map[string]int64 `json:"dropped,omitempty"`
 }
 
-// newDelivery makes the engine that takes the points to the output.
-func newDelivery(c config, output *outputPart, store *storePart) *delivery.Engine[Metric] {
+// newDelivery makes the engine that takes the points to the output. It calls
+// claim before it reads the saved accounts.
+func newDelivery(c config, output *outputPart, store *storePart, claim func()) *delivery.Engine[Metric] {
 	d := delivery.Config[Metric]{
 		Output:     output.write,
 		BufferSize: c.bufferSize,
 		Dir:        c.stateDir,
+		Before:     claim,
 		Logger:     c.logger,
 
 		ReturnTimeout: c.hangTimeout(),

@@ -7,3 +7,11 @@ func WithAddresses(read func() ([]string, error)) Option {
 		return nil
 	}
 }
+
+// WithMachine stands for what the system says of the machine.
+func WithMachine(serial, id string) Option {
+	return func(c *config) error {
+		c.machine = func() machine { return machine{Serial: serial, ID: id} }
+		return nil
+	}
+}

@@ -27,10 +27,7 @@ func (a *Agent) readHost() (Host, error) {
 	if host.Addresses, err = a.config.addresses(); err != nil {
 		err = fmt.Errorf("%w: %w", errNoAddresses, err)
 	}
-	// Readable for root only; a virtual machine often has none.
-	if serial, err := os.ReadFile("/sys/class/dmi/id/product_serial"); err == nil {
-		host.Serial = strings.TrimSpace(string(serial))
-	}
+	host.Serial = readSerial()
 	return host, err
 }
 

@@ -25,6 +25,7 @@ type config struct {
 	logger          *slog.Logger
 	hostname        string
 	addresses       func() ([]string, error)
+	machine         func() machine
 	tags            map[string]string
 	warnings        []string
 	stateDir        string
@@ -38,6 +39,7 @@ type config struct {
 func defaultConfig() config {
 	return config{
 		addresses:       readAddresses,
+		machine:         readMachine,
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,

@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -155,30 +154,4 @@ func TestCallOfAPluginThatIsBeingInstalledWaitsForThat(t *testing.T) {
 		require.Equal(t, agent.RunOK, result.Result)
 		require.Less(t, result.Duration, 1.0, "waiting is not running")
 	})
-}
-
-// TestNamespaceIsNeverSeenWithoutItsPlugins lets the agent save what it was told,
-// which takes a while, between one assignment and the next.
-func TestNamespaceIsNeverSeenWithoutItsPlugins(t *testing.T) {
-	registry := agenttest.NewRegistry(agent.Assignment{Namespace: "n0"})
-	a, err := agent.New(agent.WithRegistry(registry), agent.WithOutput(agenttest.NewOutput()),
-		agent.WithPluginRunner(agenttest.NewPluginRunner()), agent.WithStateDir(t.TempDir()))
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	<-a.Ready()
-	require.NoError(t, a.Update(ctx)) // which ends the first conversation
-	for i := range 30 {
-		namespace := fmt.Sprintf("n%d", i+1)
-		registry.Assign(agent.Assignment{Namespace: namespace, Plugins: []agent.Plugin{{Name: "PLUGIN.a", Repo: "org/a"}}})
-		updated := make(chan error, 1)
-		go func() { updated <- a.Update(ctx) }()
-		require.Eventually(t, func() bool { return a.Namespaces()[0] == namespace }, 30*time.Second, 20*time.Microsecond)
-		require.Len(t, a.Plugins(), 1)
-		require.Equal(t, namespace, a.Plugins()[0].Namespace)
-		require.NoError(t, <-updated)
-	}
-	cancel()
-	require.NoError(t, <-ended)
 }

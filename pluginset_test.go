@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -196,4 +197,30 @@ func TestAssignedPluginsWithoutARunnerAreAProblem(t *testing.T) {
 		require.ErrorContains(t, w.UpdatePlugin(t.Context(), "web", "org/mysql"), "no plugin runner")
 		w.stop()
 	})
+}
+
+// TestNamespaceIsNeverSeenWithoutItsPlugins lets the agent save what it was told,
+// which takes a while, between one assignment and the next.
+func TestNamespaceIsNeverSeenWithoutItsPlugins(t *testing.T) {
+	registry := agenttest.NewRegistry(agent.Assignment{Namespace: "n0"})
+	a, err := agent.New(agent.WithRegistry(registry), agent.WithOutput(agenttest.NewOutput()),
+		agent.WithPluginRunner(agenttest.NewPluginRunner()), agent.WithStateDir(t.TempDir()))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	<-a.Ready()
+	require.NoError(t, a.Update(ctx)) // which ends the first conversation
+	for i := range 30 {
+		namespace := fmt.Sprintf("n%d", i+1)
+		registry.Assign(agent.Assignment{Namespace: namespace, Plugins: []agent.Plugin{{Name: "PLUGIN.a", Repo: "org/a"}}})
+		updated := make(chan error, 1)
+		go func() { updated <- a.Update(ctx) }()
+		require.Eventually(t, func() bool { return a.Namespaces()[0] == namespace }, 30*time.Second, 20*time.Microsecond)
+		require.Len(t, a.Plugins(), 1)
+		require.Equal(t, namespace, a.Plugins()[0].Namespace)
+		require.NoError(t, <-updated)
+	}
+	cancel()
+	require.NoError(t, <-ended)
 }

@@ -15,6 +15,7 @@ func TestAnswerThatTakesAwayMostIsBelievedTheSecondTime(t *testing.T) {
 		require.ErrorContains(t, w.Update(t.Context()), "more than half")
 		require.Equal(t, []string{"a", "b", "c"}, w.Namespaces())
 		require.Contains(t, w.Status().Registry.Problems[0], "more than half")
+		require.WithinDuration(t, time.Now(), w.Status().Registry.Doubted, 0)
 
 		w.pass(59 * time.Second)
 		require.Error(t, w.Update(t.Context()), "too soon to count as a second time")
@@ -24,6 +25,7 @@ func TestAnswerThatTakesAwayMostIsBelievedTheSecondTime(t *testing.T) {
 		require.NoError(t, w.Update(t.Context()))
 		require.Equal(t, []string{"a"}, w.Namespaces())
 		require.Empty(t, w.Status().Registry.Problems)
+		require.Zero(t, w.Status().Registry.Doubted)
 	})
 }
 

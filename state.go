@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/lodastack/agent/internal/statefile"
@@ -26,4 +29,12 @@ func (d stateDir) save(name string, value any) error {
 		return nil
 	}
 	return statefile.Save(filepath.Join(string(d), name), value)
+}
+
+// remove removes the file, if it is there.
+func (d stateDir) remove(name string) error {
+	if err := os.Remove(filepath.Join(string(d), name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -31,6 +31,9 @@ type RegistryStatus struct {
 	// last a good one.
 	Asked    time.Time `json:"asked,omitzero"`
 	Answered time.Time `json:"answered,omitzero"`
+	// Doubted is when it first gave the answer that is not believed yet, because
+	// that would take away most of what runs here; zero where there is none.
+	Doubted time.Time `json:"doubted,omitzero"`
 	// InForce is true once assignments are in force, be they from the
 	// registry or remembered from an earlier run.
 	InForce bool `json:"in_force"`
@@ -47,6 +50,8 @@ type OutputStatus struct {
 	Error string `json:"error,omitempty"`
 	// Total is the sum of all namespaces' accounts.
 	Total Account `json:"total"`
+	// Dropping has the namespaces that lose points now, sorted.
+	Dropping []Dropping `json:"dropping,omitempty"`
 	OutputDetails
 }
 
@@ -87,6 +92,7 @@ func (a *Agent) Status() Status {
 	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)
 	s.Accounts, s.Output.Total = a.accounts()
 	s.Output.OutputDetails = a.outputDetails()
+	s.Output.Dropping = a.dropping()
 	if _, err := a.delivery.State(); err != nil {
 		s.Output.Error = err.Error()
 	}
@@ -112,8 +118,5 @@ func (a *Agent) outputDetails() (details OutputDetails) {
 		return details
 	}
 	a.store.inspect(&details)
-	if _, err := a.delivery.State(); err != nil {
-		details.Problems = append(details.Problems, "the output takes no points, which wait on disk: "+err.Error())
-	}
 	return details
 }

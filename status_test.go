@@ -1,10 +1,13 @@
 package agent_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
 )
 
 func TestStatusHasTimesInSeconds(t *testing.T) {
@@ -14,5 +17,27 @@ func TestStatusHasTimesInSeconds(t *testing.T) {
 		status := w.Status()
 		require.Equal(t, 1.0, status.Uptime)
 		require.Equal(t, 10.0, status.Collectors[0].Interval)
+	}, every(10*time.Second, "m"))
+}
+
+func TestANamespaceWhosePointsAreDroppedIsNamedWhileItsOthersAreWell(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.run()
+		w.output.Fail(&agent.PermanentError{Reason: "bad_topic", Err: errors.New("no topic can have this name")})
+		w.pass(time.Minute)
+		status := w.Status()
+		require.Empty(t, status.Output.Error, "the output itself is well")
+		require.Len(t, status.Output.Dropping, 1)
+		d := status.Output.Dropping[0]
+		require.Equal(t, "web", d.Namespace)
+		require.Equal(t, "bad_topic", d.Reason)
+		require.Equal(t, "no topic can have this name", d.Error)
+		require.Contains(t, d.Advice, "give the namespace another name in the registry")
+		require.Equal(t, w.account("web").Dropped["bad_topic"], d.Points)
+		require.Less(t, time.Since(d.Last), 10*time.Second)
+
+		w.output.Heal()
+		w.pass(10 * time.Minute)
+		require.Empty(t, w.Status().Output.Dropping)
 	}, every(10*time.Second, "m"))
 }

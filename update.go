@@ -174,7 +174,11 @@ func (u *updater) ask(ctx context.Context) error {
 	switch {
 	case now == was:
 	case err != nil:
-		u.logger.Error("the registry's answer is not complete: what was known goes on", event(EventRegistryFailed), "error", err)
+		text := "the update from the registry failed: what was assigned before stays in force"
+		if len(u.assignments()) == 0 {
+			text = "the update from the registry failed: nothing is collected until one succeeds"
+		}
+		u.logger.Error(text, event(EventRegistryFailed), "error", err)
 	default:
 		u.logger.Info("the registry answers again", event(EventRegistryRecovered))
 	}
@@ -258,6 +262,7 @@ func (u *updater) currentStatus() RegistryStatus {
 	}
 	status.Problems = append(status.Problems, u.problems...)
 	if u.doubted != nil {
+		status.Doubted = u.doubted.since
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}
 	for _, assignment := range u.known {

@@ -232,6 +232,20 @@ func TestReportTellsAboutTheHost(t *testing.T) {
 	})
 }
 
+func TestALogSaysWhatAFailedUpdateMeans(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Fail(errAway)
+		w.run()
+		require.Equal(t, 1, w.log.count("the update from the registry failed: nothing is collected until one succeeds"))
+		w.registry.Heal()
+		w.pass(time.Minute)
+		w.registry.Fail(errAway)
+		require.Error(t, w.Update(t.Context()))
+		require.Equal(t, 1, w.log.count("the update from the registry failed: what was assigned before stays in force"))
+		w.registry.Heal()
+	})
+}
+
 func TestRefusedReportIsRepeatedAndTakesNothingAway(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.registry.Reporting.FailTimes(2, errAway)

@@ -74,8 +74,13 @@ func (s *Service) Run(ctx context.Context) error {
 		s.log.logger.Warn("config", "file", s.path, "warning", warning)
 	}
 	s.current.start(s)
+	var renewal renewal
+	renew := time.NewTicker(renewEvery)
+	defer renew.Stop()
 	for {
 		select {
+		case <-renew.C:
+			renewal.look(s)
 		case <-ctx.Done():
 			return s.finish()
 		case err := <-s.current.ended:

@@ -117,3 +117,21 @@ func TestTwoAgentsShareNoDirectory(t *testing.T) {
 			key, h.dir+path, os.Getpid(), key))
 	}
 }
+
+func TestDirectoriesThatSomebodyRemovesStayTheAgents(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/data"))
+	h.run(t)
+	for _, dir := range []string{"/data", "/log"} {
+		require.Eventually(t, func() bool { return os.RemoveAll(h.dir+dir) == nil }, 5*time.Second, 5*time.Millisecond)
+	}
+	for _, dir := range []string{"/data", "/log"} {
+		require.Eventually(t, func() bool { _, err := os.Stat(h.dir + dir + "/.lock"); return err == nil }, 20*time.Second, 50*time.Millisecond, dir)
+	}
+	_, err := stock.NewService(h.dir + "/agent.conf")
+	require.ErrorContains(t, err, "is in use by process")
+	require.Eventually(t, func() bool {
+		log, _ := os.ReadFile(h.dir + "/log/agent.log") // which the first line makes
+		return strings.Contains(string(log), "made and locked anew")
+	}, 5*time.Second, 5*time.Millisecond)
+}

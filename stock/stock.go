@@ -63,6 +63,7 @@ type Agent struct {
 	// Config is what the file says.
 	Config Config
 
+	owned   *safedir.Owned                // the directories of plugins and data
 	closers []func(context.Context) error // in the order in which things were opened
 }
 
@@ -119,6 +120,7 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 	if err != nil {
 		return err
 	}
+	a.owned = owned
 	a.closers = append(a.closers, func(context.Context) error { return owned.Close() })
 	parts, err := a.parts(given, log.logger)
 	if err != nil {

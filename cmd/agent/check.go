@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/lodastack/agent"
@@ -50,6 +52,7 @@ func checkRegistryFile(c *call, cfg stock.Config) error {
 	if err != nil {
 		return fmt.Errorf("the registry file cannot be used:\n%w", err)
 	}
+	warnUnknownKinds(c, cfg, assignments)
 	var problems []error
 	for _, assignment := range assignments {
 		for _, problem := range assignment.Problems {
@@ -60,6 +63,25 @@ func checkRegistryFile(c *call, cfg stock.Config) error {
 		return fmt.Errorf("the registry file has items that cannot be used:\n%w", errors.Join(problems...))
 	}
 	return nil
+}
+
+// warnUnknownKinds warns of intervals of kinds that this program has not: a file
+// may be for other agents, too.
+func warnUnknownKinds(c *call, cfg stock.Config, assignments []agent.Assignment) {
+	host := cfg.HostConfig()
+	host.Disable = nil
+	var known []string
+	for _, kind := range stock.HostKinds(host) {
+		known = append(known, kind.Name)
+	}
+	for _, assignment := range assignments {
+		for _, kind := range slices.Sorted(maps.Keys(assignment.Intervals)) {
+			if !slices.Contains(known, kind) {
+				fmt.Fprintf(c.stderr, "%s: warning: agent.registryaddr: namespace %s: intervals.%s: there is no such kind here; there are %s\n",
+					c.config, assignment.Namespace, kind, strings.Join(known, " "))
+			}
+		}
+	}
 }
 
 // wrongConfig says what to do about a config that cannot be used.

@@ -235,6 +235,16 @@ func TestCheckReadsTheRegistryFile(t *testing.T) {
 	}
 }
 
+func TestCheckWarnsOfAKindThatDoesNotExist(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "collect.disable = [ \"MEM\" ]\n")
+	h.write(t, "registry.toml", "[[namespace]]\nname = \"web\"\n[namespace.intervals]\nmem = \"20s\"\nMEMM = \"10s\"\n")
+	r := execute(t, "check", "-f", h.config)
+	require.Equal(t, 0, r.code)
+	require.Equal(t, 1, strings.Count(r.stderr, "warning"), r.stderr)
+	require.Contains(t, r.stderr, "namespace web: intervals.MEMM: there is no such kind here; there are CPU MEM ")
+}
+
 func TestCheckWarnsOfARegistryWithoutEncryption(t *testing.T) {
 	h := newHost(t)
 	for address, warned := range map[string]bool{

@@ -59,8 +59,8 @@ func statusTime(s agent.Status) time.Time { return s.Started.Add(seconds(s.Uptim
 func whatIsWrong(s agent.Status, now time.Time) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	if s.Registry.Error != "" {
-		say("registry: %s", s.Registry.Error)
+	for _, line := range lines(s.Registry.Error) {
+		say("registry: %s", line)
 	}
 	if !s.Registry.InForce {
 		say("registry: nothing is collected yet, because no namespaces are known")
@@ -68,14 +68,21 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		say("registry: nothing is collected, because this host (%s) is in no namespace", s.Hostname)
 	}
 	if s.Output.Error != "" {
-		say("output: %s", s.Output.Error)
+		where := "in memory"
+		if s.Output.Disk != nil {
+			where = "on disk"
+		}
+		say("output: it takes no points, which wait %s: %s", where, strings.Join(lines(s.Output.Error), "; "))
 	}
 	for _, problem := range s.Output.Problems {
 		say("output: %s", problem)
 	}
+	for _, d := range s.Output.Dropping {
+		say("%s", droppingText(d, now))
+	}
 	for _, collector := range s.Collectors {
-		if collector.Error != "" {
-			say("collector %s: %s", collector.Kind, collector.Error)
+		for _, line := range lines(collector.Error) {
+			say("collector %s: %s", collector.Kind, line)
 		}
 		if collector.Running && now.Sub(collector.LastRun) > max(2*seconds(collector.Interval), time.Minute) {
 			say("collector %s: hangs since %s", collector.Kind, age(now.Sub(collector.LastRun)))
@@ -97,6 +104,24 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 	return wrong
 }
 
+// lines returns the errors of a joined one; none of an empty text.
+func lines(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return c == '\n' })
+}
+
+// droppingText says which points are dropped now, why, and what to do.
+func droppingText(d agent.Dropping, now time.Time) string {
+	text := fmt.Sprintf("namespace %s drops points (%s): %d in the last %s, the last one %s ago",
+		d.Namespace, d.Reason, d.Points, age(now.Sub(d.Since)), age(now.Sub(d.Last)))
+	if d.Error != "" {
+		text += ": " + d.Error
+	}
+	if d.Advice != "" {
+		text += "; " + d.Advice
+	}
+	return text
+}
+
 // lastWords returns the end of what a failed plugin wrote to its standard error.
 func lastWords(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
@@ -108,6 +133,8 @@ func lastWords(stderr string) string {
 
 func registryText(r agent.RegistryStatus, now time.Time) string {
 	switch {
+	case !r.Doubted.IsZero():
+		return fmt.Sprintf("answered, and is not believed yet, since %s; what it said before is in force", age(now.Sub(r.Doubted)))
 	case r.Answered.IsZero() && r.InForce:
 		return "has not answered since the start; what it said before is in force"
 	case r.Answered.IsZero():

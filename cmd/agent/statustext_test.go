@@ -61,10 +61,17 @@ func TestWarningsStandApartFromWhatIsWrong(t *testing.T) {
 
 func TestWhatIsWrongComesFirst(t *testing.T) {
 	s := healthy()
-	s.Registry.Error = "ask the registry for assignments: no route to host"
+	s.Registry.Error = "ask the registry for assignments: no route to host\nreport to the registry: no route to host"
 	s.Registry.Problems = []string{"namespace web.shop: PORT \"x\": no port\x1b[2J"}
 	s.Output.Error = "write 5 points: nsqd is down"
 	s.Output.Total = agent.Account{Accepted: 100, Delivered: 60, Waiting: 30, Dropped: map[string]int64{"spool_full": 3, "bad_topic": 7}}
+	s.Output.Dropping = []agent.Dropping{
+		{
+			Namespace: "all.example", Reason: "bad_topic", Points: 7, Since: now().Add(-3 * time.Minute), Last: now().Add(-9 * time.Second),
+			Error: "namespace \"all.example\" has 11 characters; NSQ takes at most 8 here", Advice: "give it another name",
+		},
+		{Namespace: "web.shop", Reason: "spool_full", Points: 3, Since: now().Add(-time.Minute), Last: now().Add(-time.Minute)},
+	}
 	s.Accounts = map[string]agent.Account{"web.shop": s.Output.Total, "all.example": {Accepted: 5, Delivered: 5}}
 	s.Collectors[0].Error = "read /proc/stat: permission denied"
 	s.Collectors[0].Running, s.Collectors[0].LastRun = true, now().Add(-2*time.Minute)
@@ -73,6 +80,19 @@ func TestWhatIsWrongComesFirst(t *testing.T) {
 		Namespace: "web.shop", Repo: "ops/backup", InstallError: "git: repository not found", Running: true,
 	})
 	golden(t, "testdata/wrong.txt", statusText(s))
+}
+
+func TestAnAnswerThatIsNotBelievedIsNoMissingOne(t *testing.T) {
+	s := healthy()
+	for want, registry := range map[string]agent.RegistryStatus{
+		"registry    answered 5m ago\n":                                                              s.Registry,
+		"registry    has not answered yet\n":                                                         {},
+		"registry    has not answered since the start; what it said before is in force\n":            {InForce: true},
+		"registry    answered, and is not believed yet, since 5m; what it said before is in force\n": {InForce: true, Doubted: now().Add(-5 * time.Minute)},
+	} {
+		s.Registry = registry
+		require.Contains(t, string(statusText(s)), want)
+	}
 }
 
 func TestWhatWasLostOnceIsNotWrongForEver(t *testing.T) {

@@ -20,7 +20,7 @@ func openLinuxBlock(config Config) block {
 		if err == nil {
 			return cgroups
 		}
-		config.Logger.Info("commands run without cgroups", "reason", err)
+		config.Logger.Info("commands run without a cgroup of their own, and without limits of memory", "reason", err)
 	}
 	return openFamilies(config, becomeSubreaper)
 }

@@ -95,7 +95,9 @@ type Config[T any] struct {
 	// BufferSize bounds the points in memory that nobody waits for.
 	BufferSize int
 	// Dir is where the accounts are kept over restarts. Empty: they are not kept.
-	Dir    string
+	Dir string
+	// Before is called once before the accounts are read. Nil: nothing is.
+	Before func()
 	Logger *slog.Logger
 	// ReturnTimeout bounds how long Close waits for a write that does not return
 	// although its context has ended, and then for a store that does not. Zero
@@ -111,6 +113,7 @@ type Engine[T any] struct {
 	returns time.Duration // bounds a hanging write, at the end
 	log     *slog.Logger
 	ledger  *ledger
+	before  func() // Config.Before
 	files   ledgerFiles
 	breaker breaker
 	said    refusalLog
@@ -148,6 +151,7 @@ func New[T any](c Config[T]) *Engine[T] {
 		returns: cmp.Or(c.ReturnTimeout, returnTimeout),
 		log:     c.Logger,
 		ledger:  newLedger(),
+		before:  c.Before,
 		files:   ledgerFiles{dir: c.Dir, log: c.Logger},
 		said:    refusalLog{log: c.Logger, last: make(map[string]time.Time)},
 		stop:    make(chan struct{}),
@@ -173,6 +177,9 @@ func (e *Engine[T]) Start() {
 // begin loads the accounts and starts to drain, once.
 func (e *Engine[T]) begin() {
 	e.started.Do(func() {
+		if e.before != nil {
+			e.before()
+		}
 		e.load()
 		if e.storage != nil {
 			e.storage.start()
@@ -196,6 +203,11 @@ func (e *Engine[T]) Accounts() (byNamespace map[string]Account, total Account) {
 	e.begin()
 	return e.ledger.snapshot()
 }
+
+// Drops returns what is dropped now, sorted by namespace and reason: points that
+// were dropped in the last minutes, or longer ago where nothing of their
+// namespace was delivered since.
+func (e *Engine[T]) Drops() []Drop { return e.ledger.drops(time.Now()) }
 
 // Has tells whether the namespace has an account.
 func (e *Engine[T]) Has(namespace string) bool {

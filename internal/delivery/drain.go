@@ -117,7 +117,7 @@ func (d *drainer[T]) attempt(group []Batch[T]) (points int, err error) {
 	}
 	s := step{delivered: n - dropped, dropped: dropped}
 	if dropped > 0 {
-		s.reason = refusal.Reason
+		s.reason, s.cause = refusal.Reason, refusal.Err
 		d.said.add(whole.Namespace, refusal, dropped)
 	}
 	d.removed(n)

@@ -52,7 +52,9 @@ type ledger struct {
 
 type balance struct {
 	Account
-	moved time.Time
+	moved     time.Time
+	delivered time.Time        // when points were delivered last; zero: not in this run
+	drops     map[string]*Drop // of this run, by reason
 }
 
 func newLedger() *ledger {
@@ -65,6 +67,7 @@ func newLedger() *ledger {
 type step struct {
 	accepted, delivered, dropped int
 	reason                       string // of dropped
+	cause                        error  // of dropped: what the output said; nil where it was not asked
 }
 
 // book makes a step in the namespace's account.
@@ -81,7 +84,11 @@ func (l *ledger) book(namespace string, s step) {
 	a.moved = time.Now()
 	a.Accepted += int64(s.accepted)
 	a.Delivered += int64(s.delivered)
+	if s.delivered > 0 {
+		a.delivered = a.moved
+	}
 	if s.dropped > 0 {
+		a.noteDrop(namespace, s, a.moved)
 		if a.Dropped == nil {
 			a.Dropped = make(map[string]int64)
 		}
@@ -120,11 +127,11 @@ func (l *ledger) restore(saved map[string]Account, found map[string]int64, log *
 		for _, points := range account.Dropped {
 			account.Accepted += points
 		}
-		l.accounts[namespace] = &balance{account, now}
+		l.accounts[namespace] = &balance{Account: account, moved: now}
 	}
 	for namespace, points := range found {
 		if _, known := saved[namespace]; !known {
-			l.accounts[namespace] = &balance{Account{Accepted: points, Waiting: points}, now}
+			l.accounts[namespace] = &balance{Account: Account{Accepted: points, Waiting: points}, moved: now}
 		}
 	}
 	l.mu.Unlock()

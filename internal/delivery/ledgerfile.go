@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"reflect"
 	"time"
@@ -44,6 +46,16 @@ func (f *ledgerFiles) load() map[string]Account {
 		return noted
 	}
 	return saved
+}
+
+// RemoveAccounts removes the accounts that are kept in dir.
+func RemoveAccounts(dir string) error {
+	notes := statefile.Notes{Path: filepath.Join(dir, noteName)}
+	err := os.Remove(filepath.Join(dir, ledgerFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, notes.Remove())
 }
 
 func accepted(accounts map[string]Account) (points int64) {

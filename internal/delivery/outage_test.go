@@ -29,7 +29,7 @@ func TestAnOutageIsLoggedOnceAndSoIsItsEnd(t *testing.T) {
 					time.Sleep(10 * time.Second)
 				}
 				require.Equal(t, 1, e.log.count("event=output_down"))
-				require.Equal(t, 1, e.log.count("they wait "+where))
+				require.Equal(t, 1, e.log.count("points wait "+where))
 				e.output.set(nil)
 				e.settle()
 				require.Equal(t, 1, e.log.count("event=output_up"))

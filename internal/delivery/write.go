@@ -84,6 +84,7 @@ func (e *Engine[T]) settle(l *lane[T], entries []*entry[T], refusal *Refusal) {
 		delivered: points - dropped,
 		dropped:   dropped - turnedAway,
 		reason:    refusal.Reason,
+		cause:     refusal.Err,
 	})
 	if dropped > turnedAway {
 		e.said.add(l.namespace, refusal, dropped-turnedAway)

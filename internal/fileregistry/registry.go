@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -63,6 +64,9 @@ func (r *Registry) Assignments(ctx context.Context, _ agent.Host) ([]agent.Assig
 		return nil, fmt.Errorf("read the registry file %s: %w", r.path, err)
 	}
 	content, err := readFile(r.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no registry file: write it, or name another one with agent.registryaddr (%w)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the registry file: %w", err)
 	}

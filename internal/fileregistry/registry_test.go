@@ -72,6 +72,7 @@ func TestFileIsReadAnewEachTime(t *testing.T) {
 	require.NoError(t, os.Remove(name))
 	assignments, err = registry.Assignments(t.Context(), agent.Host{})
 	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "there is no registry file: write it, or name another one with agent.registryaddr")
 	require.ErrorContains(t, err, name)
 	require.Empty(t, assignments)
 }

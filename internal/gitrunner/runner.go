@@ -194,11 +194,12 @@ func (r *Runner) open() (err error) {
 			return err
 		}
 	}
-	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger}
+	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}
 	config.User, config.MaxProcesses, config.MaxMemory = r.gitUser.user, maxGitProcesses, gitMemory
 	if r.tools, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
+	config.Logger = r.config.Logger.With("commands", "plugins")
 	config.User, config.MaxProcesses, config.MaxMemory = r.owner.user, r.config.MaxProcesses, r.config.MaxMemory
 	if r.cells, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)

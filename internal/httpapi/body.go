@@ -49,7 +49,7 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 			return "", readProblem(err, tooLarge)
 		}
 		defer func() { _ = unzipped.Close() }() // the reader owns nothing
-		body, length = unzipped, -1
+		body, length = gunzip{unzipped}, -1
 	default:
 		w.Header().Set("Accept-Encoding", "gzip")
 		return "", problem(http.StatusUnsupportedMediaType, "The Content-Encoding %.40q is not known: send gzip or none.", encoding)
@@ -154,6 +154,20 @@ func errOtherLarge() error {
 		" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
 }
 
+// errTrailing says that a body does not end with its gzip data.
+var errTrailing = errors.New("bytes after the gzip data")
+
+// gunzip tells what follows the gzip data from data that is not gzip at all.
+type gunzip struct{ *gzip.Reader }
+
+func (g gunzip) Read(p []byte) (int, error) {
+	n, err := g.Reader.Read(p)
+	if errors.Is(err, gzip.ErrHeader) { // the first header is read before
+		err = errTrailing
+	}
+	return n, err
+}
+
 // fill reads until chunk is full. Unlike io.ReadFull it leaves the error at the
 // end as it is, which for gzip may be one of its own.
 func fill(chunk []byte, body io.Reader) (n int, err error) {
@@ -173,6 +187,8 @@ func readProblem(err error, tooLarge *problemError) *problemError {
 		return tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return problem(http.StatusRequestTimeout, "The body did not arrive within %s.", bodyTimeout)
+	case errors.Is(err, errTrailing):
+		return problem(http.StatusBadRequest, "Something that is not gzip follows the gzip data, such as zeros that fill a block: end the body where the data ends.")
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
 		return problem(http.StatusBadRequest, "The body is not what its Content-Encoding says: %v.", err)
 	}

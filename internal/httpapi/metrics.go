@@ -71,7 +71,7 @@ func (e *exposition) output(o OutputFigures, now time.Time) {
 // points. Others, of parts that somebody else wrote, appear with their first
 // point.
 var dropReasons = []string{
-	"bad_topic", "bad_value", "buffer_full", "refused", "shutdown", "spool_age", "spool_damaged", "spool_full", "too_large", "unclean_stop",
+	"bad_point", "bad_topic", "buffer_full", "refused", "shutdown", "spool_age", "spool_damaged", "spool_full", "too_large", "unclean_stop",
 }
 
 func (e *exposition) accounts(own []string, accounts map[string]Account) {

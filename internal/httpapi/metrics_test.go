@@ -66,7 +66,7 @@ broken`, Commit: "abc", GoVersion: "go1"}),
 func TestCountersAreThereBeforeTheirFirstEvent(t *testing.T) {
 	test := newAPITest(t, agent.WithCollector("QUEUE", time.Hour, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) { return nil, nil })))
 	body := test.do(t, "GET", "/metrics", "").body
-	for _, reason := range []string{"bad_topic", "bad_value", "buffer_full", "refused", "shutdown", "spool_age", "spool_damaged", "spool_full", "too_large", "unclean_stop"} {
+	for _, reason := range []string{"bad_point", "bad_topic", "buffer_full", "refused", "shutdown", "spool_age", "spool_damaged", "spool_full", "too_large", "unclean_stop"} {
 		require.Contains(t, body, `lodastack_agent_points_dropped_total{namespace="ns.one",reason="`+reason+`"} 0`+"\n")
 	}
 	for _, line := range []string{

@@ -133,7 +133,7 @@ func (c *circuit) excuse() error {
 	case c.claimed:
 		return errors.New("another request is trying it")
 	case c.state == Down:
-		return fmt.Errorf("is not retried for another %v after: %w", max(0, time.Until(c.rested)).Round(time.Millisecond), c.err)
+		return fmt.Errorf("%w (retried in %v)", c.err, max(0, time.Until(c.rested)).Round(time.Millisecond))
 	}
 	return errors.New("was not tried")
 }

@@ -25,6 +25,7 @@ func TestARefusalIsFinalWhenTheOtherServersAreLongGone(t *testing.T) {
 		}
 		require.ErrorAs(t, err, &permanent)
 		require.Equal(t, "too_large", permanent.Reason)
-		require.ErrorContains(t, err, "nsqd "+out.servers[1].addr+": is not retried for another")
+		require.ErrorContains(t, err, "nsqd "+out.servers[1].addr+": ")
+		require.ErrorContains(t, err, "(retried in ")
 	}
 }

@@ -46,8 +46,14 @@ func (e *InUseError) Error() string {
 // Owned are directories that this process has locked. The locks end with the
 // process, however it ends.
 type Owned struct {
-	locks []*filelock.Lock
+	locks []*dirLock
 	paths []string // resolved
+}
+
+// dirLock is the lock of a directory.
+type dirLock struct {
+	*filelock.Lock
+	dir Dir
 }
 
 // Own locks the directories for this process, in turn, and makes those that are
@@ -55,18 +61,22 @@ type Owned struct {
 // owner in this one, has one of them, and otherwise says what to do about a
 // directory that cannot be used. Two of dirs may be the same one.
 func Own(dirs ...Dir) (*Owned, error) {
-	return own(dirs, func(d Dir) error {
-		if err := safefile.CheckDir(d.Path); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(d.Path), 0o755); err != nil {
-			return err
-		}
-		if err := os.Mkdir(d.Path, d.Perm); !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		return nil
-	})
+	return own(dirs, makeDir)
+}
+
+// makeDir makes the directory where it is missing, and refuses one that others
+// can change.
+func makeDir(d Dir) error {
+	if err := safefile.CheckDir(d.Path); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(d.Path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(d.Path, d.Perm); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 // OwnExisting is [Own] for those of the directories that are there, whoever
@@ -92,16 +102,49 @@ func own(dirs []Dir, prepare func(Dir) error) (*Owned, error) {
 
 // lock locks the directory, if it is there.
 func (o *Owned) lock(d Dir) error {
-	l, err := filelock.Take(filepath.Join(d.Path, lockName))
+	l, err := take(d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_ = l.Write("") // the process id is for messages; a full disk is no reason not to start
-	o.locks = append(o.locks, l)
+	o.locks = append(o.locks, &dirLock{l, d})
 	return nil
+}
+
+func take(d Dir) (*filelock.Lock, error) {
+	l, err := filelock.Take(filepath.Join(d.Path, lockName))
+	if err == nil {
+		_ = l.Write("") // the process id is for messages; a full disk is no reason not to start
+	}
+	return l, err
+}
+
+// Renew makes and locks again the directories that somebody has removed, or whose
+// lock, so that no other agent takes them, and returns their paths. The error says
+// which could not be, or belong to another process by now.
+func (o *Owned) Renew() (renewed []string, err error) {
+	if o == nil {
+		return nil, nil
+	}
+	for _, l := range o.locks {
+		if l.Named() {
+			continue
+		}
+		next, takeErr := (*filelock.Lock)(nil), makeDir(l.dir)
+		if takeErr == nil {
+			next, takeErr = take(l.dir)
+		}
+		if takeErr != nil {
+			err = errors.Join(err, advise(l.dir, takeErr))
+			continue
+		}
+		err = errors.Join(err, l.Release())
+		l.Lock = next
+		renewed = append(renewed, l.dir.Path)
+	}
+	return renewed, err
 }
 
 // advise says of which directory the error is, and what to do.

@@ -64,6 +64,33 @@ func TestADirectoryThatOthersCanWriteIntoIsNotOwned(t *testing.T) {
 	require.ErrorContains(t, err, "log.logdir: "+mine[2].Path+" is writable by others")
 }
 
+func TestADirectoryThatSomebodyRemovesIsOwnedAgain(t *testing.T) {
+	mine := dirs(t.TempDir())
+	owned, err := safedir.Own(mine...)
+	require.NoError(t, err)
+	defer owned.Close()
+	renewed, err := owned.Renew()
+	require.NoError(t, err)
+	require.Empty(t, renewed, "nothing has happened")
+
+	require.NoError(t, os.RemoveAll(mine[1].Path))
+	require.NoError(t, os.Remove(filepath.Join(mine[2].Path, ".lock")))
+	renewed, err = owned.Renew()
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{mine[1].Path, mine[2].Path}, renewed)
+	for _, d := range mine {
+		_, err := safedir.Own(d)
+		require.ErrorContains(t, err, d.Key+": directory "+d.Path+" is in use by process")
+	}
+
+	require.NoError(t, os.RemoveAll(mine[1].Path))
+	other, err := safedir.Own(mine[1])
+	require.NoError(t, err)
+	defer other.Close()
+	_, err = owned.Renew()
+	require.ErrorContains(t, err, "is in use by process", "another one was faster")
+}
+
 func TestEmptyingLeavesWhatAnotherOwns(t *testing.T) {
 	mine := dirs(t.TempDir())
 	first, err := safedir.Own(mine...)

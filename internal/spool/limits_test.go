@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -131,7 +133,6 @@ func TestDirectoryThatIsRemovedIsMadeAnewAndItsPointsAreCounted(t *testing.T) {
 			for i := range 10 {
 				write(t, s, batch("b", i*10, 10))
 			}
-			require.Contains(t, strings.Join(s.spool.Inspect().Problems, "\n"), "points on disk")
 			_, err := spool.Open(spool.Config{Dir: dir})
 			require.ErrorContains(t, err, "is in use by process", "the new directory has its owner")
 
@@ -142,7 +143,11 @@ func TestDirectoryThatIsRemovedIsMadeAnewAndItsPointsAreCounted(t *testing.T) {
 			require.Equal(t, delivery.Account{Accepted: 100, Delivered: 100}, accounts["b"], "what was answered after it is not lost")
 			require.EqualValues(t, 100, accounts["a"].Accepted)
 			require.EqualValues(t, inner.points("a"), accounts["a"].Delivered)
-			require.Equal(t, 100-accounts["a"].Delivered, accounts["a"].Dropped[spool.DroppedDamaged])
+			lost := accounts["a"].Dropped[spool.DroppedDamaged]
+			require.Equal(t, 100-accounts["a"].Delivered, lost)
+			if lost > 0 { // an open file that the drainer was reading loses nothing
+				require.Contains(t, strings.Join(s.spool.Inspect().Problems, "\n"), "points on disk")
+			}
 		})
 	}
 }
@@ -161,6 +166,57 @@ func TestDirectoryThatIsRemovedIsNoticedWithoutAWrite(t *testing.T) {
 	removeAll(t, dir)
 	eventually(t, func() bool { return s.waiting() == 0 }, "counted as lost")
 	require.Equal(t, delivery.Account{Accepted: 10, Dropped: map[string]int64{spool.DroppedDamaged: 10}}, s.Accounts()["a"])
+}
+
+// TestEveryRemovalIsToldWithAllItsPoints removes the directory again and again
+// while the drainer has points of it in hand, which are lost later than others.
+func TestEveryRemovalIsToldWithAllItsPoints(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spool")
+	inner := &fakeOutput{}
+	inner.set(away)
+	said := &logged{}
+	s := open(t, spool.Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(said, nil))}, inner)
+	for range 3 {
+		for i := range 10 {
+			write(t, s, batch("a", i*10, 10))
+		}
+		removeAll(t, dir)
+		write(t, s, batch("b", 0, 1))
+	}
+	removeAll(t, dir)
+	eventually(t, func() bool { return s.waiting() == 0 }, "counted as lost")
+	lost := s.Accounts()["a"].Dropped[spool.DroppedDamaged] + s.Accounts()["b"].Dropped[spool.DroppedDamaged]
+	require.EqualValues(t, 303, lost)
+	require.Equal(t, lost, said.sum("points_lost"), "what the log says")
+	problems := s.spool.Inspect().Problems
+	require.Len(t, problems, 1, "however often it happened")
+	require.Contains(t, problems[0], "303 are lost")
+}
+
+// logged keeps the lines of a log.
+type logged struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(line))
+	return len(line), nil
+}
+
+// sum adds up the numbers of an attribute.
+func (l *logged) sum(key string) (sum int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if _, after, found := strings.Cut(line, " "+key+"="); found {
+			n, _ := strconv.ParseInt(strings.TrimRight(strings.Fields(after)[0], "\n"), 10, 64)
+			sum += n
+		}
+	}
+	return sum
 }
 
 func TestUnusableDirectoryIsAClearError(t *testing.T) {

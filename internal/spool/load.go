@@ -150,11 +150,17 @@ func (g *segment) count() (err error) {
 func (s *Spool) setAside(g *segment, reason error, points int64) {
 	now := time.Now()
 	d := Damage{File: fmt.Sprintf("%s%s%d", g.path, damagedSuffix, now.Unix()), Reason: reason.Error(), Points: points, Time: now}
+	err := os.Rename(g.path, d.File)
+	s.remove(g)
+	if errors.Is(err, os.ErrNotExist) {
+		s.log.Error("a spool file was removed by somebody else: its points are lost", "file", g.path, "points_lost", points)
+		s.addRemoved(points)
+		return
+	}
 	s.log.Error("spool file is damaged and was set aside", "file", d.File, "points_lost", points, "reason", reason)
-	if err := os.Rename(g.path, d.File); err != nil {
+	if err != nil {
 		s.log.Error("cannot rename a damaged spool file", "file", g.path, "error", err)
 	}
-	s.remove(g)
 	s.addDamage(d)
 	files, _ := filepath.Glob(filepath.Join(s.dir, "*"+damagedSuffix+"*"))
 	slices.Sort(files)

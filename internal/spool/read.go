@@ -181,10 +181,24 @@ func (s *Spool) rewind() {
 func (s *Spool) unreadSpans(p *piece) {
 	for _, at := range slices.Backward(p.spans) {
 		if at.segment.dropped != "" {
-			s.lose(at.points, at.segment.dropped)
+			s.loseInHand(at)
 			continue
 		}
 		at.segment.read = at.first
+	}
+}
+
+// loseInHand loses points that were on their way when their segment was dropped.
+func (s *Spool) loseInHand(at span) {
+	points := total(at.points)
+	if points == 0 {
+		return
+	}
+	s.lose(at.points, at.segment.dropped)
+	s.log.Error("points were being delivered when their spool file was dropped, and were not taken: they are lost, too",
+		"reason", at.segment.dropped, "points_lost", points, "file", at.segment.path)
+	if at.segment.dropped == DroppedDamaged {
+		s.addRemoved(points)
 	}
 }
 

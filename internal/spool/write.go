@@ -125,7 +125,12 @@ func (s *Spool) prepare() (*segment, error) {
 	return s.create(now)
 }
 
+// create makes a segment, unless the lock of the directory is gone: then others
+// may own the directory until it is restored.
 func (s *Spool) create(now time.Time) (*segment, error) {
+	if !s.lock.Named() {
+		return nil, fmt.Errorf("spool directory %s: %w", s.dir, errRemoved)
+	}
 	s.lastID = max(s.lastID+1, uint64(now.UnixNano()))
 	g, err := createSegment(filepath.Join(s.dir, fmt.Sprintf("%016x%s", s.lastID, segmentSuffix)), s.segmentSize)
 	if err != nil {
@@ -163,6 +168,20 @@ func (s *Spool) remove(g *segment) {
 	if err := errors.Join(g.close(), removeFile(g.path), removeFile(summaryPath(g.path))); err != nil {
 		s.log.Error("cannot remove a spool segment", "file", g.path, "error", err)
 	}
+}
+
+// addRemoved adds points to the damage that somebody else did by removing files.
+// It is one, however often that happens: the points of a file are not all lost at
+// one moment, as some may be on their way.
+func (s *Spool) addRemoved(points int64) {
+	reason := "somebody else removed files of the spool directory " + s.dir
+	known := slices.IndexFunc(s.damages, func(d Damage) bool { return d.Reason == reason })
+	if known < 0 {
+		s.addDamage(Damage{Reason: reason, Points: points, Time: time.Now()})
+		return
+	}
+	s.damages[known].Points += points
+	s.damages[known].Time = time.Now()
 }
 
 // drop removes a sealed segment and counts its points as lost. Points that
@@ -205,6 +224,7 @@ func (s *Spool) expire(now time.Time) {
 // and counts the lost points.
 func (s *Spool) restore() error {
 	gone := map[string]int64{}
+	inHand := int64(0)
 	for _, g := range slices.Clone(s.segments) {
 		if _, err := os.Stat(g.path); !errors.Is(err, os.ErrNotExist) {
 			continue
@@ -215,13 +235,14 @@ func (s *Spool) restore() error {
 		for namespace, n := range s.unread(g) {
 			gone[namespace] += n
 		}
+		inHand += total(g.points)
 		g.dropped = DroppedDamaged
 		s.remove(g)
 	}
 	s.lose(gone, DroppedDamaged)
-	s.log.Error("somebody removed files of the spool: their points are lost",
-		"directory", s.dir, "points_lost", total(gone))
-	s.addDamage(Damage{Reason: "somebody else removed files of the spool directory " + s.dir, Points: total(gone), Time: time.Now()})
+	s.log.Error("somebody removed files of the spool: their points are lost, except those that are being delivered",
+		"directory", s.dir, "points_lost", total(gone), "being_delivered", inHand-total(gone))
+	s.addRemoved(total(gone))
 	if s.lock.Named() {
 		return nil
 	}

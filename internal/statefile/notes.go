@@ -87,6 +87,12 @@ func (n *Notes) save(value any) (err error) {
 	return err
 }
 
+// Remove removes both files, so that the next Save is the first.
+func (n *Notes) Remove() error {
+	n.number = 0
+	return errors.Join(os.RemoveAll(n.path(0)), os.RemoveAll(n.path(1)))
+}
+
 // open opens the file to write. Whatever has its place and is no file, or is
 // larger than what is read again, goes.
 func (n *Notes) open(path string) (*os.File, error) {
