@@ -2,6 +2,10 @@ package agent_test
 
 import (
 	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,4 +44,19 @@ func TestANamespaceWhosePointsAreDroppedIsNamedWhileItsOthersAreWell(t *testing.
 		w.pass(10 * time.Minute)
 		require.Empty(t, w.Status().Output.Dropping)
 	}, every(10*time.Second, "m"))
+}
+
+func TestALoggerMayAskForTheStatusWhileTheAccountsAreRead(t *testing.T) {
+	state := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(state, "ledger.json"), []byte(`{"web":{"accepted":5,"delivered":2,"waiting":3}}`), 0o600))
+	asked := 0
+	handler := asking{new(atomic.Pointer[agent.Agent]), func(a *agent.Agent) { asked++; a.Status() }}
+	inBubble(t, func(t *testing.T, w *world) {
+		handler.agent.Store(w.Agent)
+		began := time.Now()
+		w.run()
+		require.Less(t, time.Since(began), time.Second)
+		require.Equal(t, int64(3), w.account("web").Dropped["unclean_stop"])
+		require.Positive(t, asked)
+	}, agent.WithStateDir(state), agent.WithLogger(slog.New(handler)))
 }

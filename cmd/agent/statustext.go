@@ -134,7 +134,7 @@ func lastWords(stderr string) string {
 func registryText(r agent.RegistryStatus, now time.Time) string {
 	switch {
 	case !r.Doubted.IsZero():
-		return fmt.Sprintf("answered, and is not believed yet, since %s; what it said before is in force", age(now.Sub(r.Doubted)))
+		return fmt.Sprintf("answered %s ago what is not believed yet; what it said before is in force", age(now.Sub(r.Doubted)))
 	case r.Answered.IsZero() && r.InForce:
 		return "has not answered since the start; what it said before is in force"
 	case r.Answered.IsZero():

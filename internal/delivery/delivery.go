@@ -174,26 +174,38 @@ func (e *Engine[T]) Start() {
 	e.saver.Go(func() { e.files.keep(e.ledger, e.stop) })
 }
 
-// begin loads the accounts and starts to drain, once.
+// begin loads the accounts and starts to drain, once. It logs afterwards: a logger
+// may ask for the accounts.
 func (e *Engine[T]) begin() {
+	var unread error
+	var gone int64
 	e.started.Do(func() {
 		if e.before != nil {
 			e.before()
 		}
-		e.load()
+		gone, unread = e.load()
 		if e.storage != nil {
 			e.storage.start()
 		}
 	})
+	if unread != nil {
+		e.log.Warn("the saved accounts cannot be read", "error", unread)
+	}
+	if gone > 0 {
+		e.log.Warn("the agent was killed: points that waited then were not found again and are counted as dropped, although some may have been delivered",
+			"event", "points_lost", "points", gone, "reason", DroppedUncleanStop)
+	}
 }
 
-// load carries the accounts over a restart.
-func (e *Engine[T]) load() {
+// load carries the accounts over a restart. gone is how many points were not
+// found again; the error says why saved accounts were not read.
+func (e *Engine[T]) load() (gone int64, err error) {
 	var found map[string]int64
 	if e.storage != nil {
 		found = e.storage.found()
 	}
-	e.ledger.restore(e.files.load(), found, e.log)
+	saved, err := e.files.load()
+	return e.ledger.restore(saved, found), err
 }
 
 // Accounts returns the balance of each namespace over all runs, in one

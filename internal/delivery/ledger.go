@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -111,11 +110,10 @@ func (l *ledger) book(namespace string, s step) {
 
 // restore begins with the accounts that an earlier run has saved. found is
 // what the store has of it. What else waited then is gone: it was in memory,
-// or it was delivered after the accounts were saved.
-func (l *ledger) restore(saved map[string]Account, found map[string]int64, log *slog.Logger) {
+// or it was delivered after the accounts were saved. restore returns how much that is.
+func (l *ledger) restore(saved map[string]Account, found map[string]int64) (gone int64) {
 	l.mu.Lock()
 	now := time.Now()
-	var gone int64
 	for namespace, account := range saved {
 		missing := max(0, account.Waiting-found[namespace])
 		if missing > 0 {
@@ -135,10 +133,7 @@ func (l *ledger) restore(saved map[string]Account, found map[string]int64, log *
 		}
 	}
 	l.mu.Unlock()
-	if gone > 0 {
-		log.Warn("the agent was killed: points that were waiting are lost and counted as dropped; some may have been delivered",
-			"event", "points_lost", "points", gone, "reason", DroppedUncleanStop)
-	}
+	return gone
 }
 
 // snapshot returns a copy of all accounts, and their sum.

@@ -31,21 +31,22 @@ type ledgerFiles struct {
 	notes statefile.Notes
 }
 
-// load returns the newest accounts that were saved.
-func (f *ledgerFiles) load() map[string]Account {
+// load returns the newest accounts that were saved. They are usable also where
+// there is an error, which says why a file was not read.
+func (f *ledgerFiles) load() (map[string]Account, error) {
 	if f.dir == "" {
-		return nil
+		return nil, nil
 	}
 	var saved, noted map[string]Account
-	if _, err := statefile.Load(filepath.Join(f.dir, ledgerFile), &saved); err != nil {
-		f.log.Warn("the saved accounts cannot be read", "error", err)
+	_, unread := statefile.Load(filepath.Join(f.dir, ledgerFile), &saved)
+	if unread != nil {
 		saved = nil
 	}
 	f.notes.Path = filepath.Join(f.dir, noteName)
 	if found, err := f.notes.Load(&noted); found && err == nil && accepted(noted) >= accepted(saved) {
-		return noted
+		return noted, unread
 	}
-	return saved
+	return saved, unread
 }
 
 // RemoveAccounts removes the accounts that are kept in dir.

@@ -240,7 +240,7 @@ func (s *Spool) restore() error {
 		s.remove(g)
 	}
 	s.lose(gone, DroppedDamaged)
-	s.log.Error("somebody removed files of the spool: their points are lost, except those that are being delivered",
+	s.log.Error("somebody removed files of the spool: their points are lost, except those being delivered now",
 		"directory", s.dir, "points_lost", total(gone), "being_delivered", inHand-total(gone))
 	s.addRemoved(total(gone))
 	if s.lock.Named() {
