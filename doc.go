@@ -48,8 +48,9 @@
 // The interfaces and their words are in registry.go, collector.go, plugin.go,
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
 // options.go, newerror.go and shutdown.go; what it tells of itself in status.go,
-// event.go and build.go. Calls that name a plugin are in plugincalls.go, files
-// that outlive a run in state.go. [New] wraps each part once, with a guard against
+// dropping.go, event.go and build.go. Calls that name a plugin are in
+// plugincalls.go, files that outlive a run in state.go, and whose they are in
+// machine.go. [New] wraps each part once, with a guard against
 // its panics and hangs: parts.go, loggerpart.go and those named above.
 // writeroutput.go is an output for any [io.Writer].
 //
