@@ -60,11 +60,11 @@ func TestWriteReachesTheOtherServerWhenTheFirstIsNoGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			good := nsqdtest.Start(t, nsqdtest.Options{})
 			out := newOutputPreferring(t, tt.addr, nsqoutput.Config{
-				Servers: []string{tt.addr, good.Addr()}, Timeout: 300 * time.Millisecond, AuthSecret: "wrong",
+				Servers: []string{tt.addr, good.Addr()}, Timeout: time.Second, AuthSecret: "wrong",
 			})
 			start := time.Now()
 			require.NoError(t, out.Write(t.Context(), batch(10)))
-			require.Less(t, time.Since(start), time.Second)
+			require.Less(t, time.Since(start), 5*time.Second)
 			require.Equal(t, lines(10), good.Lines(t, "collect.ns", 10))
 
 			first := state(out, tt.addr)
@@ -78,7 +78,7 @@ func TestWriteReachesTheOtherServerWhenTheFirstIsNoGood(t *testing.T) {
 
 			start = time.Now()
 			require.NoError(t, out.Write(t.Context(), batch(10)))
-			require.Less(t, time.Since(start), 200*time.Millisecond, "it is left alone meanwhile")
+			require.Less(t, time.Since(start), 900*time.Millisecond, "it is left alone meanwhile")
 		})
 	}
 }
