@@ -41,7 +41,7 @@ import (
 const (
 	// shutdownTimeout of the agent. With what comes before and after, the whole
 	// stop stays below 10 s.
-	shutdownTimeout = 7 * time.Second
+	shutdownTimeout = 8500 * time.Millisecond
 	// closeTimeout bounds how long the parts of an agent take to close.
 	closeTimeout = time.Second
 )
