@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
 )
@@ -82,4 +85,123 @@ func asPostError(err error, metrics int) error {
 		return err
 	}
 	return &PartlyRefusedError{Points: refusal.Points, Reason: refusal.Reason, Indexes: refusal.Indexes, Shared: refusal.Uncertain, Err: refusal.Err}
+}
+
+// outputPart is the output as the agent calls it.
+type outputPart struct {
+	output    Output
+	inspector OutputInspector // nil: it tells nothing
+	logger    *slog.Logger
+	hanging   hanging
+}
+
+func newOutputPart(o Output, logger *slog.Logger) *outputPart {
+	inspector, _ := o.(OutputInspector)
+	return &outputPart{output: o, inspector: inspector, logger: logger}
+}
+
+// write writes a batch for the engine, to which a permanent error is a refusal.
+func (p *outputPart) write(ctx context.Context, b delivery.Batch[Metric]) error {
+	began := time.Now()
+	err := recovered(func() error { return p.output.Write(ctx, Batch{b.Namespace, b.Points}) })
+	if permanent := asPermanent(err); permanent != nil {
+		return &delivery.Refusal{Reason: permanent.Reason, Points: permanent.Points, Indexes: permanent.Indexes, Err: err}
+	}
+	if err == nil && p.logger.Enabled(ctx, slog.LevelDebug) {
+		p.logger.Debug("a batch was delivered", event(EventBatchDelivered), "namespace", b.Namespace, "points", len(b.Points), "took", time.Since(began))
+	}
+	return err
+}
+
+// inspect returns what the output tells, or that it does not.
+func (p *outputPart) inspect() OutputDetails {
+	if p.inspector == nil {
+		return OutputDetails{}
+	}
+	details, err := ask(&p.hanging, p.inspector.InspectOutput)
+	if err != nil {
+		details.Problems = append(details.Problems, "the output does not tell how it fares: "+err.Error())
+	}
+	return details
+}
+
+func (p *outputPart) close(ctx context.Context) error {
+	return within(ctx, func() error { return p.output.Close(ctx) })
+}
+
+// storePart is the store as the engine and the status call it.
+type storePart struct {
+	store   Store
+	hanging hanging // Inspect; the engine bounds the other calls
+}
+
+var _ delivery.Store[Metric] = (*storePart)(nil)
+
+// newStorePart returns nil where there is no store.
+func newStorePart(s Store) *storePart {
+	if s == nil {
+		return nil
+	}
+	return &storePart{store: s}
+}
+
+func (p *storePart) Waiting() (points map[string]int64) {
+	_ = recovered(func() error { points = p.store.Waiting(); return nil })
+	return points
+}
+
+func (p *storePart) Put(ctx context.Context, batches []delivery.Batch[Metric]) error {
+	return recovered(func() error { return p.store.Put(ctx, toBatches(batches)) })
+}
+
+func (p *storePart) Next(ctx context.Context) (batches []delivery.Batch[Metric], err error) {
+	err = recovered(func() error {
+		list, err := p.store.Next(ctx)
+		for _, b := range list {
+			batches = append(batches, delivery.Batch[Metric]{Namespace: b.Namespace, Points: b.Metrics})
+		}
+		return err
+	})
+	return batches, err
+}
+
+func (p *storePart) Done(ctx context.Context, rest []delivery.Batch[Metric]) error {
+	return recovered(func() error { return p.store.Done(ctx, toBatches(rest)) })
+}
+
+func (p *storePart) Rewind() {
+	_ = recovered(func() error { p.store.Rewind(); return nil })
+}
+
+func (p *storePart) Losses() (losses []delivery.Loss) {
+	_ = recovered(func() error {
+		for _, loss := range p.store.Losses() {
+			losses = append(losses, delivery.Loss(loss))
+		}
+		return nil
+	})
+	return losses
+}
+
+func (p *storePart) Close(ctx context.Context) error {
+	return within(ctx, func() error { return p.store.Close(ctx) })
+}
+
+// inspect adds what the store tells, or that it does not, to an output's details.
+func (p *storePart) inspect(details *OutputDetails) {
+	stored, err := ask(&p.hanging, p.store.Inspect)
+	if err != nil {
+		details.Problems = append(details.Problems, "the store does not tell how it fares: "+err.Error())
+		return
+	}
+	details.Disk = &stored.DiskDetails
+	details.Problems = append(details.Problems, stored.Problems...)
+}
+
+func toBatches(list []delivery.Batch[Metric]) []Batch {
+	batches := make([]Batch, len(list))
+	for i, b := range list {
+		batches[i] = Batch{b.Namespace, b.Points}
+	}
+	return batches
 }

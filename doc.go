@@ -24,7 +24,7 @@
 // step are the files that do it.
 //
 //	Registry                    asked and reported to     update.go report.go host.go
-//	   │                        judged, kept              answer.go assignments.go shrinkguard.go
+//	   │                        judged, kept              answer.go assignments.go
 //	   ▼ assignments
 //	schedule                    who runs when             agent.go (apply), internal/schedule
 //	   ├─────────────┐
@@ -36,23 +36,21 @@
 //	   │             │     │
 //	   └──────┬──────┴─────┘
 //	          ▼ metrics
-//	normalise                   names, tags, times        normalise.go, internal/influxdb
+//	normalise                   names, tags, times        metric.go, internal/influxdb
 //	          │
 //	          ▼ batches
 //	delivery                    merged, retried, counted  delivery.go, internal/delivery
 //	          │
-//	          ├──► Store        while the output is down  storepart.go
+//	          ├──► Store        while the output is down
 //	          ▼
-//	        Output                                        outputpart.go
+//	        Output
 //
 // The interfaces and their words are in registry.go, collector.go, plugin.go,
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
-// options.go, newerror.go and shutdown.go; what it tells of itself in status.go,
-// dropping.go, event.go and build.go. Calls that name a plugin are in
-// plugincalls.go, files that outlive a run in state.go, and whose they are in
-// machine.go. [New] wraps each part once, with a guard against
-// its panics and hangs: parts.go, loggerpart.go and those named above.
-// writeroutput.go is an output for any [io.Writer].
+// options.go and shutdown.go; what it tells of itself in status.go, event.go and
+// build.go. Calls that name a plugin are in plugincalls.go, files that outlive a
+// run in state.go. [New] wraps each part once, with a guard against its panics and
+// hangs: parts.go, and delivery.go for the output and the store.
 //
 // # Promises
 //
