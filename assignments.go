@@ -18,6 +18,9 @@ import (
 // pluginPrefix begins the name of every plugin.
 const pluginPrefix = "PLUGIN."
 
+// maxNamespaces bounds the namespaces of a host: each costs memory and a writer.
+const maxNamespaces = 1000
+
 // maxProblems bounds the problems of one assignment, and those of one answer.
 const maxProblems = 100
 
@@ -39,6 +42,10 @@ func judge(answer []Assignment) (good []Assignment, problems []string) {
 		problems = append(problems, fmt.Sprintf("namespace %s is in the answer twice: the second one is ignored", a.Namespace))
 		return true
 	})
+	if more := len(good) - maxNamespaces; more > 0 {
+		problems = append(problems, fmt.Sprintf("%d namespaces are ignored: a host can be in %d, and the answer has more", more, maxNamespaces))
+		good = good[:maxNamespaces]
+	}
 	return good, bounded(problems)
 }
 
@@ -83,7 +90,7 @@ func bounded(problems []string) []string {
 func checkPlugin(namespace string, p Plugin) error {
 	name, prefixed := strings.CutPrefix(p.Name, pluginPrefix)
 	if !prefixed {
-		return errors.New("its name does not begin with " + pluginPrefix)
+		return fmt.Errorf("its name does not begin with %s", pluginPrefix)
 	}
 	if !repopath.ValidName(namespace) {
 		return errors.New("its namespace cannot be the name of a directory")

@@ -96,3 +96,16 @@ func TestProblemsOfARegistryFullOfRubbishAreBounded(t *testing.T) {
 		require.Equal(t, "namespace web: and 900 more problems", problems[100])
 	})
 }
+
+func TestNamespacesOfAHostAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		many := make([]agent.Assignment, 1200)
+		for i := range many {
+			many[i].Namespace = fmt.Sprintf("ns%04d", i)
+		}
+		w.registry.Assign(many...)
+		w.run()
+		require.Len(t, w.Namespaces(), 1000)
+		require.Equal(t, []string{"200 namespaces are ignored: a host can be in 1000, and the answer has more"}, w.Status().Registry.Problems)
+	})
+}

@@ -277,7 +277,7 @@ func TestAWrongConfigIsRefusedAtOnceByEveryCommandThatNeedsIt(t *testing.T) {
 		began := time.Now()
 		r := execute(t, name, "-f", h.config)
 		require.Equal(t, result{1, "", "agent " + name + ": the config cannot be used:\n" + want}, r)
-		require.Less(t, time.Since(began), time.Second)
+		require.Less(t, time.Since(began), 5*time.Second, "nothing is waited for")
 	}
 	require.NoFileExists(t, filepath.Join(h.dir, "agent.pid"))
 }

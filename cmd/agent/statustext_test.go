@@ -75,7 +75,7 @@ func TestWhatIsWrongComesFirst(t *testing.T) {
 	s.Accounts = map[string]agent.Account{"web.shop": s.Output.Total, "all.example": {Accepted: 5, Delivered: 5}}
 	s.Collectors[0].Error = "read /proc/stat: permission denied"
 	s.Collectors[0].Running, s.Collectors[0].LastRun = true, now().Add(-2*time.Minute)
-	s.Plugins[0].LastRun.Result, s.Plugins[0].LastRun.Error = agent.RunTimeout, "ended because its time was over"
+	s.Plugins[0].LastRun.Result, s.Plugins[0].LastRun.Error = agent.RunTimeout, "timed out after 10s"
 	s.Plugins = append(s.Plugins, agent.PluginStatus{
 		Namespace: "web.shop", Repo: "ops/backup", InstallError: "git: repository not found", Running: true,
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // checkExecutable makes sure that dir/plugin is an executable file that,
@@ -42,6 +43,9 @@ func executableOf(dir string) (string, error) {
 // followWithin follows a symbolic link that may not lead out of dir, nor into
 // its .git.
 func followWithin(dir, path string) (string, fs.FileInfo, error) {
+	if _, err := os.Stat(path); errors.Is(err, syscall.ELOOP) {
+		return "", nil, errors.New("it is a symbolic link that leads back to itself")
+	}
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return "", nil, err

@@ -151,15 +151,16 @@ func TestRepositoriesThatCannotBeUsedAreRefusedWithTheReason(t *testing.T) {
 		make func(*gittest.Repo)
 		want string
 	}{
-		"empty":             {func(*gittest.Repo) {}, "the repository is empty"},
-		"no plugin":         {func(r *gittest.Repo) { r.Write("x", "", 0o644) }, "has no file named plugin"},
-		"not executable":    {func(r *gittest.Repo) { r.Write("plugin", "#!/bin/sh\n", 0o644) }, "chmod +x plugin"},
-		"directory":         {func(r *gittest.Repo) { r.Write("plugin/x", "", 0o755) }, "is a directory"},
-		"symlink out":       {func(r *gittest.Repo) { os.Symlink("/bin/true", r.Dir+"/plugin") }, "leads out of the repository"},
-		"relative symlink":  {func(r *gittest.Repo) { os.Symlink("../../../../../../../../bin/true", r.Dir+"/plugin") }, "leads out of the repository"},
-		"symlink into .git": {func(r *gittest.Repo) { os.Symlink(".git/HEAD", r.Dir+"/plugin") }, "leads out of the repository"},
-		"symlink to .git":   {func(r *gittest.Repo) { os.Symlink(".git", r.Dir+"/plugin") }, "leads out of the repository"},
-		"dangling symlink":  {func(r *gittest.Repo) { os.Symlink("none", r.Dir+"/plugin") }, "has no file named plugin"},
+		"empty":               {func(*gittest.Repo) {}, "the repository is empty"},
+		"no plugin":           {func(r *gittest.Repo) { r.Write("x", "", 0o644) }, "has no file named plugin"},
+		"not executable":      {func(r *gittest.Repo) { r.Write("plugin", "#!/bin/sh\n", 0o644) }, "chmod +x plugin"},
+		"directory":           {func(r *gittest.Repo) { r.Write("plugin/x", "", 0o755) }, "is a directory"},
+		"symlink out":         {func(r *gittest.Repo) { os.Symlink("/bin/true", r.Dir+"/plugin") }, "leads out of the repository"},
+		"relative symlink":    {func(r *gittest.Repo) { os.Symlink("../../../../../../../../bin/true", r.Dir+"/plugin") }, "leads out of the repository"},
+		"symlink into .git":   {func(r *gittest.Repo) { os.Symlink(".git/HEAD", r.Dir+"/plugin") }, "leads out of the repository"},
+		"symlink to .git":     {func(r *gittest.Repo) { os.Symlink(".git", r.Dir+"/plugin") }, "leads out of the repository"},
+		"symlink in a circle": {func(r *gittest.Repo) { os.Symlink("plugin", r.Dir+"/plugin") }, "leads back to itself"},
+		"dangling symlink":    {func(r *gittest.Repo) { os.Symlink("none", r.Dir+"/plugin") }, "has no file named plugin"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root, dir := gittest.NewRoot(t), tempDir(t)
