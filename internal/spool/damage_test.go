@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/spool"
@@ -213,6 +214,17 @@ func TestDamageWhileRunning(t *testing.T) {
 
 // TestDamageToWhatAKillLeftIsCounted breaks the segment that was being written,
 // which has not been sealed.
+// emptyDatabase returns the file of a segment that nothing was written to.
+func emptyDatabase(t *testing.T) []byte {
+	path := filepath.Join(t.TempDir(), "empty.db")
+	db, err := bolt.Open(path, 0o600, nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return data
+}
+
 func TestDamageToWhatAKillLeftIsCounted(t *testing.T) {
 	const points = 600
 	inner := &fakeOutput{}
@@ -223,11 +235,13 @@ func TestDamageToWhatAKillLeftIsCounted(t *testing.T) {
 		write(t, s, batch("a", i*20, 20))
 	}
 	page := os.Getpagesize()
+	noBlock := emptyDatabase(t)
 	for name, breaks := range map[string]func(data []byte) []byte{
 		"nothing":          func(data []byte) []byte { return data },
 		"everything":       func([]byte) []byte { return nil },
 		"all but a little": func(data []byte) []byte { return data[:100] },
 		"the second half":  func(data []byte) []byte { return data[:len(data)/2] },
+		"every block":      func([]byte) []byte { return noBlock },
 		"one meta page":    func(data []byte) []byte { data[40] ^= 1; return data },
 		"the other":        func(data []byte) []byte { data[page+40] ^= 1; return data },
 		"all but the metas": func(data []byte) []byte {

@@ -119,6 +119,9 @@ func foundSegment(path string) (*segment, error) {
 	for namespace, n := range s.Points {
 		g.points[namespace] = max(g.points[namespace], n)
 	}
+	if err == nil && g.last == 0 && len(g.points) > 0 {
+		err = fmt.Errorf("%w: blocks are missing", errDamaged) // nothing would ever be read of it
+	}
 	return g, err
 }
 

@@ -3,7 +3,6 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,16 +46,7 @@ func (s *Spool) write(batches []agent.Batch, since time.Time) error {
 	for i, block := range blocks {
 		numberBlock(block, g.last+1+uint64(i))
 	}
-	points := maps.Clone(g.points)
-	for _, b := range batches {
-		points[b.Namespace] += int64(len(b.Metrics))
-	}
-	// Counted first: points that are kept but not counted would be missing from
-	// the accounts after damage to the file.
-	if err = countOpen(g.path, points); err == nil {
-		err = g.put(blocks)
-	}
-	if err == nil {
+	if err = g.put(blocks); err == nil {
 		err = g.checkName()
 	}
 	g.stat()
@@ -66,12 +56,19 @@ func (s *Spool) write(batches []agent.Batch, since time.Time) error {
 		return err
 	}
 	g.last += uint64(len(blocks))
-	g.points = points
+	for _, b := range batches {
+		g.points[b.Namespace] += int64(len(b.Metrics))
+	}
 	if since.IsZero() {
 		since = time.Now()
 	}
 	if since.After(g.newest) {
 		g.newest = since
+	}
+	// Not before the points are kept: after a kill in between, more would be
+	// counted than there ever was.
+	if err := countOpen(g.path, g.points); err != nil {
+		s.log.Debug("spool segment is not counted: damage to it could not be told in points", "file", g.path, "error", err)
 	}
 	return nil
 }
@@ -135,6 +132,10 @@ func (s *Spool) create(now time.Time) (*segment, error) {
 	g, err := createSegment(filepath.Join(s.dir, fmt.Sprintf("%016x%s", s.lastID, segmentSuffix)), s.segmentSize)
 	if err != nil {
 		return nil, err
+	}
+	// The file of its count has room from now on, also while the disk is full.
+	if err := countOpen(g.path, g.points); err != nil {
+		return nil, errors.Join(err, g.close(), removeFile(g.path), removeFile(summaryPath(g.path)))
 	}
 	s.segments = append(s.segments, g)
 	s.active = g
