@@ -58,8 +58,9 @@ func saveSummary(segmentPath string, s summary) error {
 	return os.Rename(temporary, path)
 }
 
-// countOpen saves the number of points that a segment holds while it is written, for the case of a kill followed by damage. It is written in place, which
-// is quick and needs no room: the figures, and with them the file, only grow.
+// countOpen saves the number of points that a segment holds while it is written,
+// for the case of a kill followed by damage. It is written in place, which is
+// quick and needs no room: the figures, and with them the file, only grow.
 func countOpen(segmentPath string, points map[string]int64) error {
 	data, err := json.Marshal(summary{Next: 1, Points: points, Open: true})
 	if err != nil {
