@@ -1,7 +1,7 @@
 // Package stock has the real parts of an agent, and puts the stock agent
 // together from a config file.
 //
-// It has three doors. [Run] is the whole program, with its HTTP API:
+// There are three ways in. [Run] is the whole program, with its HTTP API:
 //
 //	return stock.Run(ctx, "/etc/agent.conf", agent.WithCollector("QUEUE", 10*time.Second, queue))
 //
@@ -20,8 +20,13 @@
 // runner among them stands in place of that of the config, which is not made,
 // and whose keys need not be there.
 //
-// Who wants only some of the parts makes them one by one, with [NSQOutput] for
-// example, and gives them to [agent.New].
+// If you want only some of the parts, make them one by one, with [NSQOutput] for
+// example, and give them to [agent.New].
+//
+//	config    readconfig.go config.go; judged by checkconfig.go checkfiles.go
+//	parts     registry.go output.go spool.go gitrunner.go host.go
+//	agent     stock.go (Open); lent.go for parts of the caller
+//	daemon    service.go (NewService, Run) log.go listen.go api.go renew.go
 package stock
 
 import (
