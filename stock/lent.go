@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/lodastack/agent"
 )
@@ -25,22 +26,29 @@ func closeLent(given agent.Parts) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	closed := make(chan error, 1)
-	go func() {
-		var wrong []error
-		if given.Output != nil {
-			wrong = append(wrong, given.Output.Close(ctx))
-		}
-		if runner, ok := given.PluginRunner.(interface{ Close(context.Context) error }); ok {
-			wrong = append(wrong, runner.Close(ctx))
-		}
-		closed <- errors.Join(wrong...)
-	}()
+	go func() { closed <- closeParts(ctx, given) }()
 	select {
 	case err := <-closed:
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("close the parts of the agent: %w", ctx.Err())
 	}
+}
+
+// closeParts returns a panic of a part as an error, as the agent itself does.
+func closeParts(ctx context.Context, given agent.Parts) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = errors.Join(err, &agent.PanicError{Value: value, Stack: string(debug.Stack())})
+		}
+	}()
+	if given.Output != nil {
+		err = given.Output.Close(ctx)
+	}
+	if runner, ok := given.PluginRunner.(interface{ Close(context.Context) error }); ok {
+		err = errors.Join(err, runner.Close(ctx))
+	}
+	return err
 }
 
 // lentOutput is an output that is closed by somebody else. It tells what the

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/agenttest"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -180,6 +181,20 @@ func TestPartsOfOnesOwnSurviveAReload(t *testing.T) {
 	require.True(t, own.output.Closed())
 	require.Empty(t, own.output.Violations())
 	require.Empty(t, own.runner.Violations())
+}
+
+// unclosable is an output that panics when it is closed.
+type unclosable struct{ agent.Output }
+
+func (unclosable) Close(context.Context) error { panic("ouch") }
+
+func TestPanicInTheCloseOfAPartOfOnesOwnIsTheErrorOfRun(t *testing.T) {
+	h := newHost(t)
+	service, err := stock.NewService(h.config, agent.WithOutput(unclosable{agenttest.NewOutput()}))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorContains(t, service.Run(ctx), "panic: ouch")
 }
 
 func TestAStoreOfOnesOwnIsNotOpenedTwice(t *testing.T) {
