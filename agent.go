@@ -42,7 +42,7 @@ type Agent struct {
 	ready   chan struct{}
 
 	mu          sync.Mutex
-	schedule    *schedule.Schedule // guarded by mu; nil unless the agent runs
+	schedule    *schedule.Schedule // guarded by mu; nil before Run
 	assignments []Assignment       // guarded by mu; in force
 }
 
@@ -195,7 +195,7 @@ func (e *newError) Format(s fmt.State, verb rune) {
 	case verb == 'v' && s.Flag('+') && len(e.faults.Errors) > 1:
 		text = "make an agent:\n  - " + e.join("\n  - ")
 	}
-	_, _ = io.WriteString(s, text) // as fmt does, which cannot tell either
+	_, _ = io.WriteString(s, text) // fmt ignores write errors, too
 }
 
 func (e *newError) join(separator string) string {

@@ -50,7 +50,7 @@ func (u *updater) combine(answer []Assignment, err error, partial *PartialError)
 	next := slices.Clone(answer)
 	for _, old := range u.known {
 		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
-		if missing && !answered[old.Namespace] {
+		if missing && !answered[old.Namespace] && len(next) < maxNamespaces {
 			next = append(next, old)
 		}
 	}

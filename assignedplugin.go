@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// shortestPluginInterval: what is assigned more often runs this often.
+	// shortestPluginInterval: shorter intervals are raised to this.
 	shortestPluginInterval = 10 * time.Second
 	// endBefore is how long before its next start a periodic run is ended.
 	endBefore = 500 * time.Millisecond
@@ -69,6 +69,7 @@ type assignedPlugin struct {
 	tried chan struct{} // closed after the first attempt to install it
 
 	fetching schedule.Slots // one, taken while Install or Update is under way
+	turn     schedule.Slots // one, taken while the plugin, or another of its key, runs
 
 	mu           sync.Mutex
 	plugin       Plugin // guarded by mu, as all below
@@ -180,6 +181,10 @@ func (p *assignedPlugin) runOnDemand(ctx context.Context, args []string) (Plugin
 	plugin := p.assigned()
 	began := time.Now()
 	stdout, err := p.exec(ctx, plugin, args)
+	if err != nil && p.set.isStopping() {
+		p.cancel() // no fault of the plugin
+		return PluginResult{Time: began, Duration: time.Since(began).Seconds(), Result: RunTimeout, Error: err.Error(), Stdout: stdout}, err
+	}
 	result := p.end(began, "call", plugin, err)
 	p.logRun("call", result, 0)
 	result.Stdout = stdout
@@ -243,19 +248,21 @@ func (p *assignedPlugin) noteBad(bad []*MetricError) (first bool) {
 	return first
 }
 
-// begin claims the plugin for one run; false where it is running.
+// begin claims the plugin for one run; false where it, or the plugin that had its
+// key before, is running.
 func (p *assignedPlugin) begin() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.running {
+	if !p.turn.TryTake() {
 		return false
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.running = true
 	return true
 }
 
 // cancel gives up a run that does not count.
 func (p *assignedPlugin) cancel() {
+	defer p.turn.Give()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running = false
@@ -291,6 +298,7 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 
 // note counts a run that has ended, and tells whether the one before it failed.
 func (p *assignedPlugin) note(result *PluginResult) (failedBefore bool) {
+	defer p.turn.Give()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running = false

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -107,5 +108,11 @@ func TestNamespacesOfAHostAreBounded(t *testing.T) {
 		w.run()
 		require.Len(t, w.Namespaces(), 1000)
 		require.Equal(t, []string{"200 namespaces are ignored: a host can be in 1000, and the answer has more"}, w.Status().Registry.Problems)
+		for i := range many {
+			many[i].Namespace = fmt.Sprintf("other%04d", i)
+		}
+		w.registry.Answer(func(context.Context, agent.Host) ([]agent.Assignment, error) { return many[:10], errAway })
+		require.Error(t, w.Update(t.Context()))
+		require.Len(t, w.Namespaces(), 1000, "known ones stay beside what a failed answer has")
 	})
 }

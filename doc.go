@@ -50,7 +50,8 @@
 // options.go and shutdown.go; what it tells of itself in status.go, event.go and
 // build.go. Calls that name a plugin are in plugincalls.go, files that outlive a
 // run in state.go. [New] wraps each part once, with a guard against its panics and
-// hangs: parts.go, and delivery.go for the output and the store.
+// hangs: parts.go, collector.go for collectors, delivery.go for the output and the
+// store.
 //
 // # Promises
 //

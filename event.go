@@ -16,14 +16,14 @@ const EventKey = "event"
 const (
 	EventStarted            = "started"             // host, version
 	EventStopping           = "stopping"            // the context of Run has ended
-	EventRegistryFailed     = "registry_failed"     // error; once, until it works again
+	EventRegistryFailed     = "registry_failed"     // error; once, until the error is another
 	EventRegistryRecovered  = "registry_recovered"  //
 	EventHostUnknown        = "host_unknown"        // old, new: the host is reported as a new one
 	EventCollectorFailed    = "collector_failed"    // kind, error; once, until the error is another
 	EventCollectorRecovered = "collector_recovered" // kind
 	EventPluginFailed       = "plugin_failed"       // plugin, result, error, stderr; once, until it works again
 	EventPluginRecovered    = "plugin_recovered"    // plugin
-	EventPluginNotFetched   = "plugin_not_fetched"  // plugin, repo, error
+	EventPluginNotFetched   = "plugin_not_fetched"  // plugin, repo, error; once, until the error is another
 	EventPluginEnabled      = "plugin_enabled"      // plugin; a day after it was disabled
 	EventMetricsInvalid     = "metrics_invalid"     // kind or plugin, count, error; once for each
 	EventOutputDown         = "output_down"         // error

@@ -35,8 +35,8 @@ func (f OutputFunc) Write(ctx context.Context, b Batch) error { return f(ctx, b)
 // Close does nothing.
 func (f OutputFunc) Close(context.Context) error { return nil }
 
-// OutputInspector is what an [Output] implements, besides, when it can tell
-// how it fares. An output around another one tells about both.
+// OutputInspector is an optional interface of an [Output] that reports its state.
+// An output around another one reports both.
 type OutputInspector interface {
 	InspectOutput() OutputDetails
 }

@@ -185,8 +185,8 @@ func (p *runnerPart) close(ctx context.Context) error {
 	return within(ctx, func() error { return p.closer.Close(ctx) })
 }
 
-// loggerPart is a log handler that loses records in place of holding the agent
-// up: what goes on while the handler hangs, and what makes it panic.
+// loggerPart is a log handler that never blocks the agent: it drops records while
+// the handler hangs, and those that make it panic.
 type loggerPart struct {
 	slog.Handler
 	hanging *hanging // one for all handlers of a logger
@@ -194,6 +194,11 @@ type loggerPart struct {
 
 func newLogger(l *slog.Logger) *slog.Logger {
 	return slog.New(loggerPart{l.Handler(), new(hanging)})
+}
+
+func (p loggerPart) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
+	_ = recovered(func() error { enabled = p.Handler.Enabled(ctx, level); return nil })
+	return enabled
 }
 
 func (p loggerPart) Handle(ctx context.Context, r slog.Record) error {

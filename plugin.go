@@ -41,8 +41,8 @@ type PluginRunner interface {
 	Run(ctx context.Context, p Plugin, args []string) (stdout []byte, err error)
 }
 
-// PluginRemover is what a [PluginRunner] implements, besides, when something of
-// a plugin stays on disk.
+// PluginRemover is an optional interface of a [PluginRunner] that keeps something
+// of a plugin on disk.
 type PluginRemover interface {
 	// Remove deletes what was installed of a plugin that is not assigned any
 	// more. It is not called together with Install or Update of the same
@@ -50,8 +50,8 @@ type PluginRemover interface {
 	Remove(ctx context.Context, p Plugin) error
 }
 
-// PluginInspector is what a [PluginRunner] implements, besides, when it knows
-// more of its plugins than their output.
+// PluginInspector is an optional interface of a [PluginRunner] that knows more of
+// its plugins than their output.
 type PluginInspector interface {
 	InspectPlugin(p Plugin) PluginDetails
 }

@@ -155,3 +155,47 @@ func TestCallOfAPluginThatIsBeingInstalledWaitsForThat(t *testing.T) {
 		require.Less(t, result.Duration, 1.0, "waiting is not running")
 	})
 }
+
+func TestAPluginDoesNotRunBesideTheOneWhosePlaceItTakes(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		other := plugin("mysql", 0)
+		other.Repo = "other/mysql"
+		assignPlugins(w, plugin("mysql", 0))
+		w.run()
+		w.runner.Hang()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := w.RunPlugin(t.Context(), "web", "org/mysql", nil)
+			ended <- err
+		}()
+		synctest.Wait()
+		assignPlugins(w, other)
+		w.runner.Installing.Heal()
+		require.NoError(t, w.Update(t.Context()))
+		synctest.Wait()
+		_, err := w.RunPlugin(t.Context(), "web", "other/mysql", nil)
+		require.ErrorIs(t, err, agent.ErrPluginRunning)
+		w.runner.Heal()
+		require.NoError(t, <-ended)
+		_, err = w.RunPlugin(t.Context(), "web", "other/mysql", nil)
+		require.NoError(t, err)
+	})
+}
+
+func TestStopOfTheAgentIsNoFailureOfACalledPlugin(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		assignPlugins(w, plugin("mysql", 0))
+		w.run()
+		w.runner.Hang()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := w.RunPlugin(t.Context(), "web", "org/mysql", nil)
+			ended <- err
+		}()
+		synctest.Wait()
+		w.stop()
+		require.Error(t, <-ended)
+		require.Empty(t, w.output.Named("plugin.mysql"))
+		require.Zero(t, w.log.count("event=plugin_failed"))
+	})
+}

@@ -55,6 +55,7 @@ type pluginSet struct {
 	stopped   bool                          // guarded by mu
 	plugins   map[pluginKey]*assignedPlugin // guarded by mu
 	fetching  map[pluginKey]schedule.Slots  // guarded by mu; one, taken while the plugin is installed, updated or removed
+	turns     map[pluginKey]schedule.Slots  // guarded by mu; one, taken while the plugin runs
 	conflicts []string                      // guarded by mu
 	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
 }
@@ -63,7 +64,7 @@ func newPluginSet(runner *runnerPart, state stateDir, logger *slog.Logger, send 
 	return &pluginSet{
 		runner: runner, state: state, logger: logger, send: send,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
-		plugins: make(map[pluginKey]*assignedPlugin), fetching: make(map[pluginKey]schedule.Slots), disabled: make(map[string]time.Time),
+		plugins: make(map[pluginKey]*assignedPlugin), fetching: make(map[pluginKey]schedule.Slots), turns: make(map[pluginKey]schedule.Slots), disabled: make(map[string]time.Time),
 	}
 }
 
@@ -120,9 +121,9 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 	}
 	ctx, stop := context.WithCancel(s.ctx)
 	if s.fetching[key] == nil {
-		s.fetching[key] = make(schedule.Slots, 1)
+		s.fetching[key], s.turns[key] = make(schedule.Slots, 1), make(schedule.Slots, 1)
 	}
-	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, tried: make(chan struct{}), fetching: s.fetching[key]}
+	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, tried: make(chan struct{}), fetching: s.fetching[key], turn: s.turns[key]}
 	s.active.Go(func() { added.install(ctx) })
 	return added
 }
@@ -213,6 +214,12 @@ func (s *pluginSet) isEnabled(key pluginKey) bool {
 	if age := time.Since(since); age >= 0 && age < disabledFor {
 		return false
 	}
+	s.mu.Lock()
+	again := s.disabled[key.String()] != since
+	s.mu.Unlock()
+	if again {
+		return s.isEnabled(key) // it was disabled or enabled meanwhile
+	}
 	s.logger.Info("a plugin that was disabled for a day is enabled again", event(EventPluginEnabled), "plugin", key.String())
 	if err := s.enable(key); err != nil {
 		s.logger.Warn("that a plugin is enabled again is not remembered", "plugin", key.String(), "error", err)
@@ -262,6 +269,13 @@ func (s *pluginSet) within(ctx context.Context) (bounded context.Context, done f
 	stop := context.AfterFunc(s.ctx, cancel)
 	s.active.Add(1)
 	return bounded, func() { stop(); cancel(); s.active.Done() }, nil
+}
+
+// isStopping tells whether the agent's own run has ended.
+func (s *pluginSet) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ctx.Err() != nil
 }
 
 // wait refuses further calls and returns when those under way and all installs

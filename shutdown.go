@@ -46,7 +46,9 @@ func (a *Agent) stop(ctx context.Context, r *running) error {
 	// An output that respects its context takes none of this time.
 	closing, cancel := context.WithTimeout(ctx, hang)
 	defer cancel()
+	runner := make(chan error, 1) // beside the output: one that hangs takes nothing from the other
+	go func() { runner <- a.runner.close(closing) }()
 	failed("close the output", a.output.close(closing))
-	failed("close the plugin runner", a.runner.close(closing))
+	failed("close the plugin runner", <-runner)
 	return errors.Join(wrong...)
 }

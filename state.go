@@ -92,9 +92,11 @@ func (a *Agent) claimState() error {
 	now, saved := a.config.machine(), machine{}
 	err := state.load(machineFile, &saved)
 	if saved.differs(now) {
-		err = errors.Join(err,
-			errors.New("it was made on another machine: the accounts, assignments, disabled plugins and last report of that one are removed"),
-			delivery.RemoveAccounts(string(state)), state.remove(assignmentsFile), state.remove(hostFile), state.remove(disabledFile))
+		err = errors.Join(err, errors.New("it was made on another machine: the accounts, assignments, disabled plugins and last report of that one are removed"))
+		failed := errors.Join(delivery.RemoveAccounts(string(state)), state.remove(assignmentsFile), state.remove(hostFile), state.remove(disabledFile))
+		if failed != nil {
+			return errors.Join(err, failed) // the next start tries again
+		}
 		saved = machine{}
 	}
 	now = machine{Serial: cmp.Or(now.Serial, saved.Serial), ID: cmp.Or(now.ID, saved.ID)}

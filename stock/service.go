@@ -168,7 +168,8 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 	logger := s.log.logger
 	back, err := s.prepare(old.config, old.listeners)
 	if err != nil {
-		return false, errors.Join(err, next.listeners.close())
+		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+		return false, errors.Join(err, next.listeners.close(), s.log.reopen(old.config.Log))
 	}
 	if err := old.stop(); err != nil {
 		logger.Error("the agent before did not stop well", "error", err)

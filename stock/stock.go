@@ -46,7 +46,7 @@ import (
 const (
 	// shutdownTimeout of the agent. With what comes before and after, the whole
 	// stop stays below 10 s.
-	shutdownTimeout = 8500 * time.Millisecond
+	shutdownTimeout = 7 * time.Second
 	// closeTimeout bounds how long the parts of an agent take to close.
 	closeTimeout = time.Second
 )

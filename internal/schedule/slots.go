@@ -15,5 +15,15 @@ func (s Slots) Take(ctx context.Context) bool {
 	}
 }
 
+// TryTake takes a slot if one is free.
+func (s Slots) TryTake() bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 // Give returns a slot that was taken.
 func (s Slots) Give() { <-s }
