@@ -218,7 +218,6 @@ type stuck struct {
 func (s stuck) Write(context.Context, agent.Batch) error { <-s.forever; return nil }
 func (s stuck) Put(context.Context, []agent.Batch) error { <-s.forever; return nil }
 func (s stuck) Waiting() map[string]int64                { return nil }
-func (s stuck) Rewind()                                  { <-s.forever }
 func (s stuck) Next(context.Context) ([]agent.Batch, error) {
 	<-s.forever
 	return nil, nil
