@@ -89,8 +89,21 @@ func (p *assignedPlugin) reassign(plugin Plugin) bool {
 	if p.plugin.Repo != plugin.Repo {
 		return false
 	}
+	moved := p.plugin.Version != plugin.Version
 	p.plugin = plugin
+	if moved && p.set.runner != nil {
+		p.move()
+	}
 	return true
+}
+
+// move installs the version that is assigned now; the one before runs until
+// then. The caller holds mu, and that of the set.
+func (p *assignedPlugin) move() {
+	p.stop()
+	ctx, stop := context.WithCancel(p.set.ctx)
+	p.stop = stop
+	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, p.set.runner.install)) })
 }
 
 // assigned returns the plugin as it is assigned.
@@ -106,10 +119,16 @@ func (p *assignedPlugin) install(ctx context.Context) {
 		close(p.tried)
 		return
 	}
-	retry := backoff.Backoff{First: 2 * time.Second, Most: 10 * time.Minute}
 	err := p.fetch(ctx, p.set.runner.install)
 	close(p.tried)
-	for err != nil && backoff.Pause(ctx, retry.Next()) {
+	p.retry(ctx, err)
+}
+
+// retry tries to install again and again after an error. What the host's config
+// refuses is not tried again: a new config makes a new agent.
+func (p *assignedPlugin) retry(ctx context.Context, err error) {
+	pause := backoff.Backoff{First: 2 * time.Second, Most: 10 * time.Minute}
+	for err != nil && startResult(err) != RunPolicy && backoff.Pause(ctx, pause.Next()) {
 		err = p.fetch(ctx, p.set.runner.install)
 	}
 }
@@ -208,7 +227,7 @@ func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string)
 	case p.set.runner == nil:
 		return nil, &RunError{Result: RunStart, Err: errors.New("this agent has no plugin runner")}
 	case !installed && installError != nil:
-		return nil, &RunError{Result: RunStart, Err: fmt.Errorf("not installed: %w", installError)}
+		return nil, &RunError{Result: startResult(installError), Err: fmt.Errorf("not installed: %w", installError)}
 	case !installed:
 		return nil, &RunError{Result: RunStart, Err: errors.New("it is still being installed: try again later")}
 	case !p.set.runs.Take(ctx):
@@ -216,6 +235,15 @@ func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string)
 	}
 	defer p.set.runs.Give()
 	return p.set.runner.run(ctx, plugin, args)
+}
+
+// startResult returns why a plugin was not started.
+func startResult(err error) RunResult {
+	var refused *PolicyError
+	if errors.As(err, &refused) {
+		return RunPolicy
+	}
+	return RunStart
 }
 
 // sendOutput sends what the plugin measured, and returns how many metrics. Bad
@@ -252,7 +280,7 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 	value := 0.0
 	if err != nil {
 		value = 1
-		result.Result, result.Error = RunStart, err.Error()
+		result.Result, result.Error = startResult(err), err.Error()
 		var failed *RunError
 		if errors.As(err, &failed) {
 			result.Result, result.ExitCode = cmp.Or(failed.Result, RunStart), failed.ExitCode

@@ -108,6 +108,11 @@ func checkPlugin(namespace string, p Plugin) error {
 	if err := repopath.Check(p.Repo); err != nil {
 		return fmt.Errorf("its repository %.100q: %w", p.Repo, err)
 	}
+	if p.Version != "" {
+		if err := repopath.CheckVersion(p.Version); err != nil {
+			return fmt.Errorf("its version %.100q: %w", p.Version, err)
+		}
+	}
 	if err := pluginargs.Check(p.Args); err != nil {
 		return err
 	}

@@ -15,6 +15,9 @@ type Plugin struct {
 	// ORG/SUBGROUP/PROJECT. Namespace and PROJECT together identify a plugin
 	// on a host.
 	Repo string `json:"repo"`
+	// Version is the tag or the full commit that is to be installed. Empty: the
+	// newest release, at the time when it is installed or updated.
+	Version string `json:"version,omitempty"`
 	// Interval between the starts of two runs. Zero: the plugin runs on
 	// demand only (see [Agent.RunPlugin]).
 	Interval time.Duration `json:"interval"`
@@ -27,8 +30,12 @@ type Plugin struct {
 // Install and Update at a time, and never two Runs. A runner that also has a
 // method Close(context.Context) error is closed when the agent has stopped.
 type PluginRunner interface {
-	// Install sees to it that the plugin is present. It does nothing where it
-	// was already. A failed Install leaves nothing that could be run.
+	// Install sees to it that the plugin is present, in its Version where it has
+	// one. It does nothing where it is already. A failed Install leaves nothing
+	// that could be run, or the version that was there before.
+	//
+	// The error of Install, Update and Run is or wraps a [*PolicyError] where
+	// the host's own config does not allow it.
 	Install(ctx context.Context, p Plugin) error
 	// Update fetches the newest release of the plugin, all or nothing. A run
 	// that is under way is not disturbed.
@@ -61,6 +68,15 @@ type PluginInspector interface {
 type PluginDetails struct {
 	// Commit of the installed version.
 	Commit string `json:"commit,omitempty"`
+	// Version is the tag or commit that the installed version was asked for by.
+	// Empty: it was the newest release.
+	Version string `json:"version,omitempty"`
+	// Since is when the version was installed.
+	Since time.Time `json:"since,omitzero"`
+	// By says by whose word: "registry", "update" or "rollback".
+	By string `json:"by,omitempty"`
+	// Signer is the principal whose signature was verified. Empty: none was.
+	Signer string `json:"signer,omitempty"`
 	// Cell names what keeps the plugin's processes together, "cgroup" for
 	// example.
 	Cell string `json:"cell,omitempty"`
@@ -96,7 +112,22 @@ const (
 	RunOutput  RunResult = "output"  // wrote too much, or what is no list of metrics
 	RunStart   RunResult = "start"   // could not be started
 	RunMemory  RunResult = "memory"  // used more memory than it may
+	RunPolicy  RunResult = "policy"  // is not allowed by the host's own config
 )
+
+// PolicyError says that the host's own config does not let a plugin be installed
+// or run.
+type PolicyError struct {
+	// Rule is the key of the config that refuses it, "policy.plugins" for
+	// example.
+	Rule string
+	Err  error
+}
+
+func (e *PolicyError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *PolicyError) Unwrap() error { return e.Err }
 
 // RunError is the error of a run that failed through the plugin.
 type RunError struct {

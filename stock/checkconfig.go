@@ -39,6 +39,7 @@ func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	}
 	c.Output.check(failed)
 	c.API.check(failed)
+	c.Policy.check(failed)
 	failed("log.logdir", c.checkLogDir())
 	failed("coredump.dir", checkPath(c.Coredump.Dir))
 	for _, kind := range c.Collect.Disable {

@@ -17,6 +17,7 @@ type Config struct {
 	Agent  AgentConfig
 	Output OutputConfig
 	API    APIConfig
+	Policy PolicyConfig
 	Log    LogConfig
 	Time   struct {
 		// Servers are NTP servers, HOST or HOST:PORT, asked in turn. The default
@@ -181,6 +182,45 @@ type APIConfig struct {
 	MaxConnections int
 }
 
+// PolicyConfig is the section policy: what may run on this host, whatever the
+// registry asks for.
+type PolicyConfig struct {
+	// Plugins are globs of the repositories ORG/PROJECT that may be installed;
+	// a * stands for any text without a slash. Empty, the default: all may.
+	Plugins []string
+	// Signers is an allowed_signers file, see ssh-keygen(1): only commits and
+	// tags that one of them has signed are installed. Empty, the default:
+	// signatures are not looked at.
+	Signers string
+	// Pinned allows only plugins with a version. The default is false.
+	Pinned bool
+	// Calls allows runs that are asked for over HTTP. The default is true.
+	Calls bool
+	// Plugin says how plugins that match run; the first that matches counts.
+	Plugin []PluginPolicy
+}
+
+// PluginPolicy says how plugins that match run. What is zero is as it is for all
+// plugins.
+type PluginPolicy struct {
+	// Match is a glob of repositories ORG/PROJECT.
+	Match string
+	// User that the plugins run as where the agent is root.
+	User string
+	// Env is the path of a file with lines NAME=VALUE for their environment,
+	// which only its owner may read.
+	Env string
+	// Memory of a run in bytes, 1 MiB to 1 TiB.
+	Memory int64
+	// Pids is how many processes and threads a run may have at a time, 1 to
+	// 100,000.
+	Pids int
+	// CPU in cores, 0.01 to 1024.
+	CPU float64
+	// Network is false where the plugins have none.
+	Network bool
+}
+
 // levelFatal is the level FATAL of a config: only what ends the agent.
 const levelFatal = slog.Level(12)
 
@@ -215,6 +255,7 @@ func defaultConfig() Config {
 			PIDFile:        "/var/run/agent.pid",
 			UpdateInterval: 10 * time.Minute,
 		},
+		Policy: PolicyConfig{Calls: true},
 		Output: OutputConfig{
 			Name:           outputNSQ,
 			BufferSize:     1000,

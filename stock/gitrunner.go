@@ -57,6 +57,9 @@ type GitRunnerConfig struct {
 	// NoCgroup makes runs do without cgroups, and so without MaxProcesses and
 	// MaxMemory. False: cgroups are used where the host has them.
 	NoCgroup bool
+	// Policy says what may be installed and run. Its zero value allows everything;
+	// its Calls is for the HTTP API.
+	Policy PolicyConfig
 	// Logger is told what concerns no single plugin. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -101,7 +104,12 @@ type PluginRun struct {
 // GitRunner returns a runner of plugins that come out of git repositories and
 // leave no process behind.
 func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
-	runner, err := gitrunner.New(gitrunner.Config(cfg))
+	runner, err := gitrunner.New(gitrunner.Config{
+		PluginsDir: cfg.PluginsDir, Git: cfg.Git, GitUser: cfg.GitUser, User: cfg.User, Branch: cfg.Branch, Hostname: cfg.Hostname,
+		MaxConcurrentInstalls: cfg.MaxConcurrentInstalls, GitTimeout: cfg.GitTimeout, MaxSize: cfg.MaxSize, MaxFiles: cfg.MaxFiles,
+		MaxProcesses: cfg.MaxProcesses, MaxMemory: cfg.MaxMemory, NoCgroup: cfg.NoCgroup,
+		Policy: cfg.Policy.policy(), Logger: cfg.Logger,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +140,7 @@ func runnerConfig(cfg Config, logger *slog.Logger) GitRunnerConfig {
 		User:       cfg.Agent.PluginsUser,
 		Branch:     cfg.Agent.Branch,
 		Hostname:   hostname,
+		Policy:     cfg.Policy,
 		Logger:     logger,
 	}
 }

@@ -103,6 +103,7 @@ func (c *Config) read(f *configfile.File) {
 	f.String("output.authsecretfile", &o.AuthSecretFile)
 
 	c.readAPI(f)
+	c.Policy.read(f)
 
 	l := &c.Log
 	f.String("log.logdir", &l.LogDir)
@@ -136,6 +137,29 @@ func (c *Config) readAPI(f *configfile.File) {
 	f.Duration("api.writetimeout", &a.WriteTimeout, time.Second, day)
 	f.Duration("api.idletimeout", &a.IdleTimeout, time.Second, day)
 	f.Int("api.maxconnections", &a.MaxConnections, 1, 100_000)
+}
+
+func (p *PolicyConfig) read(f *configfile.File) {
+	f.Strings("policy.plugins", &p.Plugins)
+	f.String("policy.signers", &p.Signers)
+	f.Bool("policy.pinned", &p.Pinned)
+	f.Bool("policy.calls", &p.Calls)
+	f.Tables("policy.plugin", func(t *configfile.File) {
+		rule := PluginPolicy{Network: true}
+		t.String("match", &rule.Match)
+		t.String("user", &rule.User)
+		t.String("env", &rule.Env)
+		t.Size("memory", &rule.Memory, 1<<20, 1<<40)
+		t.Int("pids", &rule.Pids, 1, 100_000)
+		t.Float("cpu", &rule.CPU, 0.01, 1024)
+		t.Bool("network", &rule.Network)
+		rule.check(func(key string, err error) {
+			if err != nil {
+				t.Fail(key, err.Error())
+			}
+		})
+		p.Plugin = append(p.Plugin, rule)
+	})
 }
 
 // readLevel reads a level's name.

@@ -107,6 +107,26 @@ func (f *File) Int(key string, into *int, least, most int) {
 	}
 }
 
+// Float reads a number from least to most, with or without a fraction.
+func (f *File) Float(key string, into *float64, least, most float64) {
+	value, ok := f.value(key)
+	if !ok {
+		return
+	}
+	n, ok := value.(float64)
+	if whole, isWhole := value.(int64); isWhole {
+		n, ok = float64(whole), true
+	}
+	switch {
+	case !ok:
+		f.wrongType(key, value, "a number")
+	case !(n >= least && n <= most): // NaN too
+		f.reject(key, fmt.Sprintf("%v is out of bounds; write %v to %v", n, least, most))
+	default:
+		*into = n
+	}
+}
+
 // Size reads a number of bytes from least to most, written as a whole number
 // or with a unit, "100MiB".
 func (f *File) Size(key string, into *int64, least, most int64) {

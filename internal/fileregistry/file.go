@@ -77,10 +77,11 @@ func readInterval(b *lodastack.Builder, t *configfile.File, kind string) error {
 }
 
 func readPlugin(b *lodastack.Builder, t *configfile.File) (name string, err error) {
-	var repo string
+	var repo, version string
 	var args []string
 	t.String("name", &name)
 	t.String("repo", &repo)
+	t.String("version", &version)
 	t.Strings("args", &args)
 	every, err := readTime(t, "interval")
 	if name == "" {
@@ -92,7 +93,7 @@ func readPlugin(b *lodastack.Builder, t *configfile.File) (name string, err erro
 	if err != nil {
 		return name, err
 	}
-	return name, b.Plugin(name, repo, every, args)
+	return name, b.Plugin(name, repo, version, every, args)
 }
 
 func readPort(b *lodastack.Builder, t *configfile.File) (name string, err error) {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/policy"
 )
 
 // Install sees to it that the plugin is in place, from the address that the
@@ -22,8 +23,22 @@ func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 	return r.fetch(ctx, p, false)
 }
 
+// allow returns an error where the policy refuses the plugin. It is asked before
+// anything is fetched, and before each run.
+func (r *Runner) allow(p agent.Plugin) error {
+	err := r.config.Policy.Judge(p.Repo, p.Version)
+	var refusal *policy.Refusal
+	if errors.As(err, &refusal) {
+		return &agent.PolicyError{Rule: refusal.Key, Err: err}
+	}
+	return err
+}
+
 func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool) error {
 	if err := checkPlugin(p); err != nil {
+		return err
+	}
+	if err := r.allow(p); err != nil {
 		return err
 	}
 	if r.session == nil {

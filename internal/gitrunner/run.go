@@ -46,6 +46,9 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 	if err := checkPlugin(p); err != nil {
 		return nil, startError(err)
 	}
+	if err := r.allow(p); err != nil {
+		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
+	}
 	s := r.slot(p)
 	s.begin()
 	res, err := r.runUnlessStuck(ctx, s, p, args)

@@ -39,6 +39,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/policy"
 )
 
 // Config says where plugins come from and how they run.
@@ -85,6 +86,8 @@ type Config struct {
 	MaxMemory int64
 	// NoCgroup makes runs do without cgroups.
 	NoCgroup bool
+	// Policy says what may be installed and run. Its zero value allows everything.
+	Policy policy.Policy
 	// Logger is told what concerns no single plugin. Nil: nothing is logged.
 	Logger *slog.Logger
 }

@@ -65,7 +65,7 @@ func (b *Builder) Interval(kind string, every time.Duration) error {
 // Plugin adds the plugin whose repository is at address (see
 // [repopath.Parse]). An interval of zero means on demand only; others are
 // raised to 10 seconds where they are shorter, and are at most 31 days.
-func (b *Builder) Plugin(name, address string, every time.Duration, args []string) error {
+func (b *Builder) Plugin(name, address, version string, every time.Duration, args []string) error {
 	if !repopath.ValidName(b.assignment.Namespace) {
 		return fmt.Errorf("namespace %.80q can have no plugins, since they would be kept in a directory of that name", b.assignment.Namespace)
 	}
@@ -83,6 +83,11 @@ func (b *Builder) Plugin(name, address string, every time.Duration, args []strin
 	if every > 0 {
 		every = max(every, minPluginInterval)
 	}
+	if version != "" {
+		if err := repopath.CheckVersion(version); err != nil {
+			return fmt.Errorf("its version %.100q: %w", version, err)
+		}
+	}
 	if err := pluginargs.Check(args); err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func (b *Builder) Plugin(name, address string, every time.Duration, args []strin
 	}
 	b.projects[project] = len(b.assignment.Plugins)
 	b.assignment.Plugins = append(b.assignment.Plugins, agent.Plugin{
-		Namespace: b.assignment.Namespace, Name: name, Repo: repo, Interval: every, Args: args,
+		Namespace: b.assignment.Namespace, Name: name, Repo: repo, Version: version, Interval: every, Args: args,
 	})
 	return nil
 }

@@ -152,7 +152,7 @@ func (it item) addPlugin(b *Builder) error {
 	if err != nil {
 		return err
 	}
-	return b.Plugin(it.text("name"), it.text("git"), every, args)
+	return b.Plugin(it.text("name"), it.text("git"), it.text("version"), every, args)
 }
 
 // seconds reads a whole number of seconds.

@@ -1,0 +1,114 @@
+// Package policy judges what may run on this host, whatever a registry asks for.
+// Its functions are pure: the config, the runner of plugins and the plan ask the
+// same judge.
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Keys of the config that refuse plugins.
+const (
+	KeyPlugins = "policy.plugins"
+	KeyPinned  = "policy.pinned"
+	KeySigners = "policy.signers"
+	KeyCalls   = "policy.calls"
+)
+
+// Policy is what the host's config allows. Its zero value allows everything.
+type Policy struct {
+	// Plugins are globs of the repositories ORG/PROJECT that may be installed.
+	// Empty: all may.
+	Plugins []string
+	// Signers is an allowed_signers file (ssh-keygen(1)): only what one of them
+	// has signed is installed. Empty: signatures are not looked at.
+	Signers string
+	// Pinned allows only plugins with a version.
+	Pinned bool
+	// NoCalls refuses runs that are asked for over HTTP.
+	NoCalls bool
+	// Rules for plugins that match. The first that does counts.
+	Rules []Rule
+}
+
+// Rule says how matching plugins run. What is zero is as it is for all plugins.
+type Rule struct {
+	// Match is a glob of repositories ORG/PROJECT.
+	Match string
+	// User that the plugins run as.
+	User string
+	// Env is the path of a file with lines NAME=VALUE for their environment.
+	Env string
+	// Memory of a run in bytes.
+	Memory int64
+	// Pids is how many processes and threads a run may have at a time.
+	Pids int
+	// CPU in cores.
+	CPU float64
+	// NoNetwork takes the network away.
+	NoNetwork bool
+}
+
+// Refusal is the error of what the policy refuses.
+type Refusal struct {
+	// Key of the config that refuses it: policy.plugins, for example.
+	Key    string
+	Reason string
+}
+
+func (e *Refusal) Error() string { return fmt.Sprintf("refused by %s: %s", e.Key, e.Reason) }
+
+// Judge returns a [*Refusal] where the policy does not let the plugin be
+// installed or run. version is empty for the newest release. Signatures are
+// judged by who has fetched what is signed.
+func (p Policy) Judge(repo, version string) error {
+	if len(p.Plugins) > 0 && !matchesAny(p.Plugins, repo) {
+		return &Refusal{KeyPlugins, fmt.Sprintf("%s matches none of its globs", repo)}
+	}
+	if p.Pinned && version == "" {
+		return &Refusal{KeyPinned, fmt.Sprintf("%s has no version, and only plugins with one are installed: name a tag or a commit in the registry", repo)}
+	}
+	return nil
+}
+
+// Rule returns the first rule that matches the repository, or the zero Rule.
+func (p Policy) Rule(repo string) Rule {
+	for _, rule := range p.Rules {
+		if matches(rule.Match, repo) {
+			return rule
+		}
+	}
+	return Rule{}
+}
+
+// CheckGlob says what is wrong with a glob of repositories. A * stands for any
+// text without a slash, so that infra/* is one organisation without subgroups.
+// Case matters.
+func CheckGlob(glob string) error {
+	switch _, err := path.Match(glob, ""); {
+	case err != nil:
+		return fmt.Errorf("%q is no glob: a [ without its ], or a \\ at the end", glob)
+	case !strings.Contains(glob, "/"):
+		return fmt.Errorf("%q matches no repository, as those are ORG/PROJECT; write %s/*, for example", glob, strings.Trim(glob, "*"))
+	case strings.ContainsFunc(glob, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
+		return errors.New("a glob with blanks, control characters or letters beyond ASCII matches no repository")
+	}
+	return nil
+}
+
+func matchesAny(globs []string, repo string) bool {
+	for _, glob := range globs {
+		if matches(glob, repo) {
+			return true
+		}
+	}
+	return false
+}
+
+func matches(glob, repo string) bool {
+	ok, err := path.Match(glob, repo)
+	return ok && err == nil
+}

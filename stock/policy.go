@@ -1,0 +1,43 @@
+package stock
+
+import (
+	"errors"
+
+	"github.com/lodastack/agent/internal/gitrunner"
+	"github.com/lodastack/agent/internal/policy"
+)
+
+func (p PolicyConfig) check(failed func(key string, err error)) {
+	for _, glob := range p.Plugins {
+		failed("policy.plugins", policy.CheckGlob(glob))
+	}
+	if p.Signers != "" {
+		failed("policy.signers", checkPath(p.Signers))
+	}
+}
+
+func (p PluginPolicy) check(failed func(key string, err error)) {
+	if p.Match == "" {
+		failed("match", errors.New("missing; write a glob of the repositories that this is for, \"infra/*\" for example"))
+	} else {
+		failed("match", policy.CheckGlob(p.Match))
+	}
+	if p.User != "" {
+		failed("user", gitrunner.CheckUser(p.User))
+	}
+	if p.Env != "" {
+		failed("env", checkPath(p.Env))
+	}
+}
+
+// policy returns the policy for its judge.
+func (p PolicyConfig) policy() policy.Policy {
+	judged := policy.Policy{Plugins: p.Plugins, Signers: p.Signers, Pinned: p.Pinned, NoCalls: !p.Calls}
+	for _, rule := range p.Plugin {
+		judged.Rules = append(judged.Rules, policy.Rule{
+			Match: rule.Match, User: rule.User, Env: rule.Env,
+			Memory: rule.Memory, Pids: rule.Pids, CPU: rule.CPU, NoNetwork: !rule.Network,
+		})
+	}
+	return judged
+}
