@@ -121,6 +121,31 @@ func (s *slot) installed() *release {
 	return s.release
 }
 
+// installedFrom returns what is in place if it came from the address and can be
+// run, or nil.
+func (s *slot) installedFrom(address string) *release {
+	rel := s.installed()
+	if rel == nil || withoutLogin(rel.Origin) != address || checkExecutable(s.dir) != nil {
+		return nil
+	}
+	return rel
+}
+
+// confirm records that what is in place is what is assigned.
+func (s *slot) confirm(rel release, c change) error {
+	if rel.Assigned == c.plugin.Version && rel.By != byRollback {
+		return nil
+	}
+	rel.Assigned, rel.By = c.plugin.Version, c.by
+	if err := rel.write(s.dir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.release = &rel
+	return nil
+}
+
 // keep remembers a run.
 func (s *slot) keep(res RunResult) {
 	s.mu.Lock()
