@@ -108,7 +108,12 @@ func (r *Runner) replace(ctx context.Context, s *slot, c change) error {
 	if c.current != nil && c.current.version == wanted.version {
 		return s.confirm(*c.current, c)
 	}
-	return r.install(ctx, s, c, r.fetched(c.address, wanted), wanted.branch())
+	if err := s.searchedBefore(wanted); err != nil {
+		return err
+	}
+	err = r.install(ctx, s, c, r.fetched(c.address, wanted), wanted.branch())
+	s.noteSearch(wanted, err)
+	return err
 }
 
 // install puts a version into the plugin's place, all or nothing.

@@ -14,10 +14,11 @@ type slot struct {
 	dir string
 
 	mu      sync.Mutex
-	running int       // guarded by mu
-	retired []string  // guarded by mu: old versions that a run may still use
-	release *release  // guarded by mu: what is installed, nil: not yet looked
-	last    RunResult // guarded by mu: of the last run
+	running int          // guarded by mu
+	retired []string     // guarded by mu: old versions that a run may still use
+	release *release     // guarded by mu: what is installed, nil: not yet looked
+	last    RunResult    // guarded by mu: of the last run
+	search  failedSearch // guarded by mu: the last one
 }
 
 // slot returns the one of a plugin whose names have been checked.
