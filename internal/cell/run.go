@@ -69,7 +69,7 @@ type run struct {
 func (w *Warden) start(c Command) (*run, error) {
 	cell, err := w.block.open()
 	if err != nil {
-		return nil, fmt.Errorf("making its cell failed: %w", err)
+		return nil, fmt.Errorf("cannot be isolated: %w", err)
 	}
 	r := &run{warden: w, cell: cell, gone: make(chan struct{})}
 	var childOut, childErr descriptor
@@ -118,7 +118,7 @@ func (r *run) abandon(reason error) error {
 	}
 	err := r.cell.close()
 	if errors.Is(reason, errGone) {
-		return fmt.Errorf("making its cell failed: %w", reason)
+		return fmt.Errorf("cannot be isolated: %w", reason)
 	}
 	return errors.Join(reason, err)
 }
