@@ -17,7 +17,7 @@ type Program struct {
 	Print string
 	// PrintArgs writes each argument as a line, after Print.
 	PrintArgs bool
-	// Takes is how long it runs after that. [Program.Script] rounds it to
+	// Takes is how long it runs after that. [Program.Script] rounds it up to
 	// seconds.
 	Takes time.Duration
 	// Hang makes it run until it is killed.
