@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mark is how far a login file (wtmp or btmp) has been read. It identifies the
-// file by its inode and by the last bytes that were read. The inode alone is
-// not enough: another file may get the inode of a removed one, and logrotate's
-// copytruncate moves the content but keeps the inode.
+// mark is how far a login file (wtmp or btmp) has been read. A checksum of the
+// last bytes that were read identifies the file, because another file may get
+// the inode of a removed one, and logrotate's copytruncate moves the content
+// but keeps the inode. The inode is used only if nothing was read yet.
 type mark struct {
 	Inode  uint64 `json:"inode"`
 	Offset int64  `json:"offset"`
