@@ -14,13 +14,13 @@ import (
 )
 
 // RegistrySubject is a registry to be tested, with the source of its answers: a
-// server or a file. Fields may be nil, and then some tests are skipped.
+// server or a file. Functions may be nil, and then some tests are skipped.
 type RegistrySubject struct {
 	Registry agent.Registry
 	// Host is the host that asks.
 	Host agent.Host
-	// Want is the expected answer, in any order. The problems of assignments
-	// are not compared.
+	// Want is the expected answer, in any order. Nil: nothing is assigned. The
+	// problems of assignments are not compared.
 	Want []agent.Assignment
 	// Break makes the source give bad answers. Hang makes it give none. Mend
 	// ends all of that.
@@ -50,7 +50,7 @@ func testAssignments(t *testing.T, s RegistrySubject) {
 	for range 2 {
 		got, err := s.Registry.Assignments(bounded(t), s.Host)
 		require.NoError(t, err)
-		require.Equal(t, inOneForm(s.Want), inOneForm(got))
+		require.Equal(t, inOneForm(s.Want), inOneForm(got), "the answer is not RegistrySubject.Want")
 	}
 }
 

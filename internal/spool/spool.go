@@ -98,15 +98,14 @@ type Spool struct {
 	log         *slog.Logger
 	lock        *filelock.Lock
 
-	waiting  map[string]int64 // at Open
-	segments []*segment       // oldest first
-	active   *segment         // the last segment, until it is sealed
-	hand     []*piece         // pieces that are read and not done, oldest first
-	lastID   uint64           // of the newest segment
-	losses   []agent.Loss     // since the last call of Losses
-	damages  []Damage         // newest last
-	fault    fault            // of the last write
-	memory   []byte           // buffer for the blocks of a transaction
+	segments []*segment   // oldest first
+	active   *segment     // the last segment, until it is sealed
+	hand     []*piece     // pieces that are read and not done, oldest first
+	lastID   uint64       // of the newest segment
+	losses   []agent.Loss // since the last call of Losses
+	damages  []Damage     // newest last
+	fault    fault        // of the last write
+	memory   []byte       // buffer for the blocks of a transaction
 
 	using  chan struct{} // holds a token while a method runs
 	closed bool          // guarded by the token
@@ -143,7 +142,6 @@ func Open(c Config) (*Spool, error) {
 		dir: c.Dir, maxSize: c.MaxSize, maxAge: c.MaxAge,
 		segmentSize: min(c.MaxSize/16, maxSegmentSize),
 		log:         c.Logger,
-		waiting:     map[string]int64{},
 		using:       make(chan struct{}, 1),
 	}
 	if err := s.own(); err != nil {
@@ -170,7 +168,18 @@ func (s *Spool) own() error {
 }
 
 // Waiting implements [agent.Store].
-func (s *Spool) Waiting() map[string]int64 { return s.waiting }
+func (s *Spool) Waiting() map[string]int64 {
+	waiting := make(map[string]int64)
+	for _, g := range s.segments {
+		for namespace, points := range g.points {
+			waiting[namespace] += points
+		}
+	}
+	for _, loss := range s.losses {
+		waiting[loss.Namespace] += int64(loss.Points)
+	}
+	return waiting
+}
 
 // Put implements [agent.Store].
 func (s *Spool) Put(ctx context.Context, batches []agent.Batch) error {
