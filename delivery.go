@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
@@ -131,8 +132,9 @@ func (p *outputPart) close(ctx context.Context) error {
 
 // storePart is the store as the engine and the status call it.
 type storePart struct {
-	store   Store
-	hanging hanging // Inspect; the engine bounds the other calls
+	store    Store
+	hanging  hanging               // Inspect; the engine bounds the other calls
+	unusable atomic.Pointer[error] // of Waiting: the store is not used
 }
 
 var _ delivery.Store[Metric] = (*storePart)(nil)
@@ -145,9 +147,14 @@ func newStorePart(s Store) *storePart {
 	return &storePart{store: s}
 }
 
-func (p *storePart) Waiting() (points map[string]int64) {
-	_ = recovered(func() error { points = p.store.Waiting(); return nil })
-	return points
+func (p *storePart) Waiting(ctx context.Context) (map[string]int64, error) {
+	answer := make(chan map[string]int64, 1) // it may answer later
+	err := within(ctx, func() error { answer <- p.store.Waiting(); return nil })
+	if err != nil {
+		p.unusable.Store(&err)
+		return nil, err
+	}
+	return <-answer, nil
 }
 
 func (p *storePart) Put(ctx context.Context, batches []delivery.Batch[Metric]) error {
@@ -184,11 +191,15 @@ func (p *storePart) Losses() (losses []delivery.Loss) {
 }
 
 func (p *storePart) Close(ctx context.Context) error {
-	return within(ctx, func() error { return p.store.Close(ctx) })
+	return recovered(func() error { return p.store.Close(ctx) })
 }
 
 // inspect adds what the store tells, or that it does not, to an output's details.
 func (p *storePart) inspect(details *OutputDetails) {
+	if err := p.unusable.Load(); err != nil {
+		details.Problems = append(details.Problems, "the store is not used until the next start, as it does not say what it keeps: "+(*err).Error())
+		return
+	}
 	stored, err := ask(&p.hanging, p.store.Inspect)
 	if err != nil {
 		details.Problems = append(details.Problems, "the store does not tell how it fares: "+err.Error())

@@ -3,9 +3,9 @@ package agent
 import "log/slog"
 
 // EventKey is the key of the attribute that tells a program what a log line is
-// about. The value is one of the constants below; it and the attributes that the
-// constant names are part of the API. Messages, and lines without the attribute,
-// are for people and may change.
+// about. The value is one of the other constants whose names begin with Event; it
+// and the attributes that the constant names are part of the API. Messages, and
+// lines without the attribute, are for people and may change.
 //
 // A program that acts on events gives [WithLogger] a logger whose [slog.Handler]
 // looks for the attribute and passes the record on. The handler is called from

@@ -20,8 +20,10 @@ const postPrefix = "RUN."
 //
 // All metrics are taken or none. A metric that cannot be sent makes the error a
 // [*MetricError] that names the first such one, a bad namespace makes it an
-// [*InputError]. Only where the output refuses some of the metrics
-// for good and has taken the others, the error is a [*PartlyRefusedError].
+// [*InputError]. Where the output refuses metrics for good, the error is a
+// [*PartlyRefusedError] if it has taken the others, and wraps a [*PermanentError]
+// if it has taken none. A retry is useless after these. After any other error it
+// is not known that the metrics are safe: send them again, later.
 //
 // metrics are not changed. Send may be called before [Agent.Run]; after it the
 // error is [ErrStopped].
@@ -29,9 +31,10 @@ func (a *Agent) Send(ctx context.Context, namespace string, metrics []Metric) er
 	return a.send(ctx, namespace, "", cloneMetrics(metrics))
 }
 
-// Post does what /post of [Agent.Handler] does: it is [Agent.Send] for metrics
-// of other programs, whose names become RUN.<name>, so that they cannot be
-// mistaken for what the agent measures.
+// Post is [Agent.Send] for metrics of other programs: as at /post of
+// [Agent.Handler], their names become RUN.<name>, so that they cannot be mistaken
+// for what the agent measures. Unlike /post, it takes every namespace that Send
+// takes; [WithAPINamespaces] is for callers of the handler only.
 func (a *Agent) Post(ctx context.Context, namespace string, metrics []Metric) error {
 	return a.send(ctx, namespace, postPrefix, cloneMetrics(metrics))
 }

@@ -49,14 +49,14 @@ func TestANamespaceWhosePointsAreDroppedIsNamedWhileItsOthersAreWell(t *testing.
 func TestALoggerMayAskForTheStatusWhileTheAccountsAreRead(t *testing.T) {
 	state := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(state, "ledger.json"), []byte(`{"web":{"accepted":5,"delivered":2,"waiting":3}}`), 0o600))
-	asked := 0
-	handler := asking{new(atomic.Pointer[agent.Agent]), func(a *agent.Agent) { asked++; a.Status() }}
+	var asked atomic.Int32
+	handler := asking{new(atomic.Pointer[agent.Agent]), func(a *agent.Agent) { asked.Add(1); a.Status() }}
 	inBubble(t, func(t *testing.T, w *world) {
 		handler.agent.Store(w.Agent)
 		began := time.Now()
 		w.run()
 		require.Less(t, time.Since(began), time.Second)
 		require.Equal(t, int64(3), w.account("web").Dropped["unclean_stop"])
-		require.Positive(t, asked)
+		require.Positive(t, asked.Load())
 	}, agent.WithStateDir(state), agent.WithLogger(slog.New(handler)))
 }

@@ -14,8 +14,10 @@ import (
 // one method at a time, but for Inspect, which it calls at any time. Batches
 // must not be changed, neither those that are given nor those that are returned.
 type Store interface {
-	// Waiting returns how many points of each namespace the store had when it
-	// was opened. The agent calls it once, before anything else.
+	// Waiting returns how many points of each namespace the store has, with
+	// those that Losses has still to tell. An agent calls it once, before
+	// anything else. Where it does not return within a second, the agent goes on
+	// without the store.
 	Waiting() map[string]int64
 	// Put returns nil once all batches are kept: from then on they survive a
 	// kill and power loss. After an error none is kept. To make room, the store

@@ -3,8 +3,10 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -39,9 +41,9 @@ func (s *panickingStore) Waiting() map[string]int64   { s.panic(); return nil }
 
 func TestPanickingStoreIsAFailingOne(t *testing.T) {
 	store := &panickingStore{}
-	store.panics.Store(true)
 	inBubble(t, func(t *testing.T, w *world) {
 		w.run()
+		store.panics.Store(true)
 		w.output.Fail(errAway)
 		require.ErrorContains(t, w.Post(t.Context(), "web", metrics(1)), "panic: ouch")
 		w.pass(time.Minute)
@@ -50,6 +52,41 @@ func TestPanickingStoreIsAFailingOne(t *testing.T) {
 		require.NoError(t, w.Post(t.Context(), "web", metrics(1)))
 		require.Equal(t, agent.Account{Accepted: 1, Waiting: 1}, w.account("web"))
 	}, agent.WithStore(store))
+}
+
+func TestStoreThatDoesNotSayWhatItKeepsIsNotUsed(t *testing.T) {
+	for name, hangs := range map[string]bool{"hangs": true, "panics": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				forever := make(chan struct{})
+				w := newWorld(t, agent.WithStore(silentStore{&keepingStore{}, hangs, forever}))
+				w.run()
+				w.pass(time.Minute)
+				require.Contains(t, strings.Join(w.Status().Output.Problems, "\n"), "the store is not used until the next start")
+				require.NoError(t, w.Post(t.Context(), "web", metrics(1)))
+				w.output.Fail(errAway)
+				require.Error(t, w.Post(t.Context(), "web", metrics(1)), "the output is away, and nothing is stored")
+				w.output.Heal()
+				w.stop()
+				close(forever)
+			})
+		})
+	}
+}
+
+// silentStore hangs or panics when it is asked what it keeps.
+type silentStore struct {
+	agent.Store
+	hangs   bool
+	forever chan struct{}
+}
+
+func (s silentStore) Waiting() map[string]int64 {
+	if s.hangs {
+		<-s.forever
+		return nil
+	}
+	panic("ouch")
 }
 
 func TestOutputThatPanicsUnderABacklogDoesNotEndTheAgent(t *testing.T) {

@@ -3,7 +3,6 @@ package agenttest
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -17,8 +16,7 @@ type Store struct {
 	Knobs
 
 	mu         sync.Mutex
-	found      map[string]int64 // guarded by mu, as all below; what Waiting returns
-	kept       []agent.Batch    // oldest first
+	kept       []agent.Batch // guarded by mu, as all below; oldest first
 	oldest     time.Time
 	given      int // batches of kept that Next has returned
 	limit      int // points; 0: there is none
@@ -30,13 +28,11 @@ type Store struct {
 
 var _ agent.Store = (*Store)(nil)
 
-// NewStore returns a Store that keeps batches. It is found with them when it was
-// opened.
+// NewStore returns a Store that keeps batches.
 func NewStore(batches ...agent.Batch) *Store {
-	s := &Store{found: make(map[string]int64)}
+	s := &Store{}
 	for _, b := range batches {
 		s.kept = append(s.kept, cloneBatch(b))
-		s.found[b.Namespace] += int64(len(b.Metrics))
 	}
 	return s
 }
@@ -78,7 +74,14 @@ func (s *Store) Waiting() map[string]int64 {
 	defer s.call("Waiting")()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.found)
+	waiting := make(map[string]int64)
+	for _, b := range s.kept {
+		waiting[b.Namespace] += int64(len(b.Metrics))
+	}
+	for _, loss := range s.losses {
+		waiting[loss.Namespace] += int64(loss.Points)
+	}
+	return waiting
 }
 
 var errStoreClosed = errors.New("the store is closed")

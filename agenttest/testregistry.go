@@ -14,13 +14,13 @@ import (
 )
 
 // RegistrySubject is a registry to be tested, and what it gets its answers
-// from: a server or a file. What is nil is not tested.
+// from: a server or a file. Of the functions, what is nil is not tested.
 type RegistrySubject struct {
 	Registry agent.Registry
 	// Host that asks.
 	Host agent.Host
-	// Want is what the registry is to answer, in any order. Assignments'
-	// problems are not compared.
+	// Want is what the registry is to answer, in any order; nil: that it assigns
+	// nothing. Assignments' problems are not compared.
 	Want []agent.Assignment
 	// Break makes good answers impossible, Hang makes them not come. Mend
 	// ends all breakage.
@@ -51,7 +51,7 @@ func testAssignments(t *testing.T, s RegistrySubject) {
 	for range 2 {
 		got, err := s.Registry.Assignments(bounded(t), s.Host)
 		require.NoError(t, err)
-		require.Equal(t, inOneForm(s.Want), inOneForm(got))
+		require.Equal(t, inOneForm(s.Want), inOneForm(got), "the answer is not RegistrySubject.Want")
 	}
 }
 

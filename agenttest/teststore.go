@@ -135,8 +135,11 @@ func testStoreReopened(t *testing.T, s *storeSubject) {
 	s.put(second)
 	require.NoError(t, s.Done(bounded(t), nil))
 	s.reopen()
-	require.Equal(t, map[string]int64{"second": int64(len(second.Metrics))}, s.Waiting())
+	waiting := map[string]int64{"second": int64(len(second.Metrics))}
+	require.Equal(t, waiting, s.Waiting())
 	require.Equal(t, pointsOf(second), s.all())
+	s.Rewind()
+	require.Equal(t, waiting, s.Waiting(), "another agent may go on with an open store")
 	s.reopen()
 	require.Equal(t, pointsOf(second), s.all(), "what was read and is not done is still there")
 }

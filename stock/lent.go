@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/lodastack/agent"
 )
 
-// lent returns the embedder's parts for one of the agents that a service makes one
-// after the other: an agent does not close what the next one needs.
+// lent returns the embedder's parts for the agents that a service makes one after
+// the other: an agent does not close what the next one needs.
 func lent(given agent.Parts) agent.Parts {
 	if given.Output != nil {
 		given.Output = lentOutput{given.Output}
+	}
+	if given.Store != nil {
+		given.Store = &lentStore{Store: given.Store}
 	}
 	if given.PluginRunner != nil {
 		given.PluginRunner = lentRunner{given.PluginRunner}
@@ -45,6 +49,9 @@ func closeParts(ctx context.Context, given agent.Parts) (err error) {
 	if given.Output != nil {
 		err = given.Output.Close(ctx)
 	}
+	if given.Store != nil {
+		err = errors.Join(err, given.Store.Close(ctx))
+	}
 	if runner, ok := given.PluginRunner.(interface{ Close(context.Context) error }); ok {
 		err = errors.Join(err, runner.Close(ctx))
 	}
@@ -62,6 +69,51 @@ func (o lentOutput) InspectOutput() (details agent.OutputDetails) {
 		return inspector.InspectOutput()
 	}
 	return details
+}
+
+// lentStore is a store that is closed by somebody else. A call that an agent has
+// given up ends before the next agent makes one.
+type lentStore struct {
+	agent.Store
+	calling sync.Mutex
+}
+
+func (*lentStore) Close(context.Context) error { return nil }
+
+func (s *lentStore) Waiting() map[string]int64 {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	return s.Store.Waiting()
+}
+
+func (s *lentStore) Put(ctx context.Context, batches []agent.Batch) error {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	return s.Store.Put(ctx, batches)
+}
+
+func (s *lentStore) Next(ctx context.Context) ([]agent.Batch, error) {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	return s.Store.Next(ctx)
+}
+
+func (s *lentStore) Done(ctx context.Context, rest []agent.Batch) error {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	return s.Store.Done(ctx, rest)
+}
+
+func (s *lentStore) Rewind() {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	s.Store.Rewind()
+}
+
+func (s *lentStore) Losses() []agent.Loss {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	return s.Store.Losses()
 }
 
 // lentRunner is a runner without a Close. It does what else the runner can.

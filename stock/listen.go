@@ -71,6 +71,9 @@ func (e endpoint) listen() (net.Listener, error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("agent.listen: another program listens on %s already; stop it, or name another address", e.address)
 	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil, fmt.Errorf("agent.listen: this host does not have the address of %s: name one that it has, such as 127.0.0.1, or 0.0.0.0 for all", e.address)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("agent.listen: %w", err)
 	}

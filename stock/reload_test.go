@@ -2,7 +2,7 @@ package stock_test
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -138,11 +138,10 @@ func TestAReloadIsNoRestart(t *testing.T) {
 	before := time.Now()
 	service := h.run(t)
 	after := time.Now()
-	started := func() (s agent.Status, metric string) {
-		require.NoError(t, json.Unmarshal([]byte(h.get(t, "/me/status")), &s))
+	started := func() (status agent.Status, metric string) {
 		_, metric, _ = strings.Cut(h.get(t, "/metrics"), "\nlodastack_agent_start_time_seconds ")
 		metric, _, _ = strings.Cut(metric, "\n")
-		return s, metric
+		return h.status(t), metric
 	}
 	first, metric := started()
 	require.WithinRange(t, first.Started, before, after)
@@ -159,14 +158,9 @@ func TestAReloadIsNoRestart(t *testing.T) {
 func TestTheAccountsGoOnAfterAReload(t *testing.T) {
 	h := newHost(t)
 	service := h.run(t)
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Post("http://"+h.listen+"/post?ns=posted", "", strings.NewReader(`[{"name":"x","value":1}]`))
-	require.NoError(t, err)
-	response.Body.Close()
+	h.post(t)
 	require.NoError(t, service.Reload(t.Context()))
-	var s agent.Status
-	require.NoError(t, json.Unmarshal([]byte(h.get(t, "/me/status")), &s))
-	require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, s.Accounts["posted"])
+	require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, h.status(t).Accounts["posted"])
 }
 
 func TestAnAgentThatRunsKeepsItsPIDFile(t *testing.T) {
@@ -181,7 +175,7 @@ func TestAnAgentThatRunsKeepsItsPIDFile(t *testing.T) {
 func TestPartsOfOnesOwnSurviveAReload(t *testing.T) {
 	h := newHost(t)
 	own := newOwnParts()
-	service, err := stock.NewService(h.config, queue(), agent.WithOutput(own.output), agent.WithRegistry(own.registry), agent.WithPluginRunner(own.runner))
+	service, err := stock.NewService(h.config, append(own.options(), queue())...)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -196,7 +190,9 @@ func TestPartsOfOnesOwnSurviveAReload(t *testing.T) {
 	cancel()
 	require.NoError(t, <-done)
 	require.True(t, own.output.Closed())
+	require.True(t, own.store.Closed())
 	require.Empty(t, own.output.Violations())
+	require.Empty(t, own.store.Violations())
 	require.Empty(t, own.runner.Violations())
 }
 
@@ -214,14 +210,38 @@ func TestPanicInTheCloseOfAPartOfOnesOwnIsTheErrorOfRun(t *testing.T) {
 	require.ErrorContains(t, service.Run(ctx), "panic: ouch")
 }
 
-func TestAStoreOfOnesOwnIsNotOpenedTwice(t *testing.T) {
+func TestPointsInAStoreOfOnesOwnSurviveAReload(t *testing.T) {
 	h := newHost(t)
 	own := newOwnParts()
-	service := h.run(t, agent.WithStore(own.store))
-	h.configure(t, "log.loglevel = \"DEBUG\"\n")
-	require.NoError(t, service.Reload(t.Context()), "the store is not concerned")
+	own.output.Fail(errors.New("away"))
+	service := h.run(t, agent.WithOutput(own.output), agent.WithStore(own.store))
+	h.post(t)
+	for n := range 2 {
+		h.configure(t, fmt.Sprintf("output.buffersize = %d\n", 2000+n))
+		require.NoError(t, service.Reload(t.Context()))
+		require.Equal(t, agent.Account{Accepted: 1, Waiting: 1}, h.status(t).Accounts["posted"])
+	}
+	own.output.Heal()
+	own.output.WaitForNamed(t, "RUN.x", 1)
+	require.Eventually(t, func() bool { return h.status(t).Accounts["posted"].Delivered == 1 }, 5*time.Second, time.Millisecond)
+	require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, h.status(t).Accounts["posted"])
+}
+
+// stuckStore does not return from Waiting.
+type stuckStore struct {
+	agent.Store
+	forever chan struct{}
+}
+
+func (s stuckStore) Waiting() map[string]int64 { <-s.forever; return nil }
+
+func TestReloadWhileAStoreOfOnesOwnHangs(t *testing.T) {
+	h := newHost(t)
+	store := stuckStore{agenttest.NewStore(), make(chan struct{})}
+	defer close(store.forever)
+	service := h.run(t, agent.WithStore(store))
 	h.configure(t, "output.buffersize = 2000\n")
-	require.ErrorContains(t, service.Reload(t.Context()), "only the log can be reloaded where the program has its own store")
-	require.False(t, own.store.Closed())
-	require.JSONEq(t, `["web.shop"]`, h.get(t, "/me/ns"))
+	require.NoError(t, service.Reload(t.Context()))
+	h.waitUntilReady(t)
+	require.Contains(t, h.get(t, "/me/status"), "the store is not used until the next start")
 }

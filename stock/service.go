@@ -25,6 +25,7 @@ const (
 type Service struct {
 	path    string
 	given   agent.Parts  // parts of the embedder's
+	lent    agent.Parts  // the same, as each agent gets them
 	rest    agent.Option // and their other options
 	log     *serviceLog
 	current *generation // of the goroutine of Run
@@ -56,7 +57,7 @@ func NewService(path string, more ...agent.Option) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{path: path, given: given, rest: rest, log: log, reloads: make(chan chan error), done: make(chan struct{})}
+	s := &Service{path: path, given: given, lent: lent(given), rest: rest, log: log, reloads: make(chan chan error), done: make(chan struct{})}
 	if s.current, err = s.prepare(cfg, nil); err == nil {
 		err = s.current.build(s)
 	}
@@ -142,11 +143,6 @@ func (s *Service) reload() (fatal bool, err error) {
 		logger.Info("the config is reloaded: only the log has changed", "file", s.path)
 		return false, nil
 	}
-	if s.given.Store != nil {
-		err := errors.New("only the log can be reloaded where the program has its own store (agent.WithStore), which one agent opens once; start the program again")
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, errors.Join(err, s.log.reopen(old.config.Log))
-	}
 	next, err := s.prepare(cfg, old.listeners)
 	if err != nil {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
@@ -215,7 +211,7 @@ func (g *generation) build(s *Service) (err error) {
 			err = errors.Join(err, g.listeners.close())
 		}
 	}()
-	g.agent, err = assemble(g.config, s.log, lent(s.given), s.rest)
+	g.agent, err = assemble(g.config, s.log, s.lent, s.rest)
 	return err
 }
 

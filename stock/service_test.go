@@ -38,6 +38,14 @@ func TestAnAddressInUseIsSaidAtTheStart(t *testing.T) {
 	require.EqualError(t, err, "agent.listen: another program listens on "+h.listen+" already; stop it, or name another address")
 }
 
+func TestAnAddressOfAnotherHostIsSaidAtTheStart(t *testing.T) {
+	h := newHost(t)
+	h.listen = "192.0.2.1:1232" // of no host: RFC 5737
+	h.configure(t, "")
+	_, err := stock.NewService(h.config)
+	require.EqualError(t, err, "agent.listen: this host does not have the address of 192.0.2.1:1232: name one that it has, such as 127.0.0.1, or 0.0.0.0 for all")
+}
+
 func TestTheSocketIsForItsOwnerAndGoesWithTheAgent(t *testing.T) {
 	h := newHost(t)
 	socket := filepath.Join(h.dir, "agent.sock")

@@ -2,6 +2,7 @@ package stock_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -118,4 +119,20 @@ func (h *host) get(t *testing.T, path string) string {
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return string(body)
+}
+
+// post posts one metric, x, to the namespace "posted".
+func (h *host) post(t *testing.T) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Post("http://"+h.listen+"/post?ns=posted", "", strings.NewReader(`[{"name":"x","value":1}]`))
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, http.StatusOK, response.StatusCode)
+}
+
+func (h *host) status(t *testing.T) (s agent.Status) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(h.get(t, "/me/status")), &s))
+	return s
 }

@@ -91,5 +91,8 @@ func wrongConfig(err error) error {
 	if errors.Is(err, fs.ErrPermission) && !errors.As(err, &wrong) {
 		return fmt.Errorf("this user may not read the config: do this as root or as the agent's user (%w)", err)
 	}
+	if errors.Is(err, fs.ErrNotExist) && !errors.As(err, &wrong) {
+		return fmt.Errorf("there is no config: write it, or name another one with -f (%w)", err)
+	}
 	return fmt.Errorf("the config cannot be used:\n%w", err)
 }

@@ -59,6 +59,9 @@ func reachable(listen string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("agent.listen: %w", err)
 	}
+	if port == "0" {
+		return "", errors.New("agent.listen has port 0, a free one, which only the agent's log names: write another port, or set api.socket, to ask the agent here")
+	}
 	switch ip, err := netip.ParseAddr(host); {
 	case host == "", err == nil && ip == netip.IPv4Unspecified():
 		host = "127.0.0.1"

@@ -21,7 +21,7 @@ func repeated(metrics []agent.Metric) (faults []string) {
 		s := series{m.Name, tagText(m.Tags)}
 		seen[s]++
 		if seen[s] == 2 {
-			faults = append(faults, fmt.Sprintf("%s%s is there twice: only the last value is kept", s.name, s.tags))
+			faults = append(faults, fmt.Sprintf("%s%s is there twice: both are sent, and InfluxDB keeps only the last", s.name, s.tags))
 		}
 	}
 	return faults

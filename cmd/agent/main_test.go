@@ -286,6 +286,7 @@ func TestAConfigThatIsNotThereIsNamed(t *testing.T) {
 	for _, name := range []string{"check", "start", "stop", "status", "collect"} {
 		r := execute(t, name, "-f", "/nonexistent/agent.conf")
 		require.Equal(t, 1, r.code, name)
+		require.Contains(t, r.stderr, "there is no config: write it, or name another one with -f")
 		require.Contains(t, r.stderr, "open /nonexistent/agent.conf: no such file or directory")
 	}
 }

@@ -95,7 +95,7 @@ func TestASecondAgentOfOnePIDFileIsRefused(t *testing.T) {
 	r := execute(t, "start", "-f", h.config)
 	require.Equal(t, 1, r.code)
 	require.Equal(t, fmt.Sprintf("agent start: an agent is running already as process %d (pid file %s/agent.pid);"+
-		" stop it first (agent stop), or give this one a pid file of its own\n", d.cmd.Process.Pid, h.dir), r.stderr)
+		" stop it first (agent stop), or give this one a pid file of its own (agent.pidfile)\n", d.cmd.Process.Pid, h.dir), r.stderr)
 }
 
 func TestAKilledAgentsPIDFileIsReplaced(t *testing.T) {
@@ -234,6 +234,14 @@ func TestSIGHUPReloadsAndAWrongConfigIsLogged(t *testing.T) {
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 0, d.exitCode(t))
 	require.Empty(t, d.stderr.String())
+}
+
+func TestStatusSaysWhyItCannotAskPort0(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "agent.conf")
+	require.NoError(t, os.WriteFile(config, []byte("agent.listen = \"127.0.0.1:0\"\n"), 0o600))
+	r := execute(t, "status", "-f", config)
+	require.Equal(t, result{1, "", "agent status: agent.listen has port 0, a free one, which only the agent's log names:" +
+		" write another port, or set api.socket, to ask the agent here\n"}, r)
 }
 
 func TestStatusSaysFirstWhatIsWrong(t *testing.T) {

@@ -30,7 +30,7 @@ func TestWhatTheStoreHasOfEarlierRunsIsDelivered(t *testing.T) {
 // forgetfulStore does not say what it has.
 type forgetfulStore struct{ *store }
 
-func (forgetfulStore) Waiting() map[string]int64 { return nil }
+func (forgetfulStore) Waiting(context.Context) (map[string]int64, error) { return nil, nil }
 
 func TestPointsThatTheStoreDidNotTellOfAreAcceptedWhenTheyAreDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

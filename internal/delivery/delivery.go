@@ -177,17 +177,20 @@ func (e *Engine[T]) Start() {
 // begin loads the accounts and starts to drain, once. It logs afterwards: a logger
 // may ask for the accounts.
 func (e *Engine[T]) begin() {
-	var unread error
+	var unread, unusable error
 	var gone int64
 	e.started.Do(func() {
 		if e.before != nil {
 			e.before()
 		}
-		gone, unread = e.load()
+		gone, unread, unusable = e.load()
 		if e.storage != nil {
 			e.storage.start()
 		}
 	})
+	if unusable != nil {
+		e.log.Error("the store does not say what it keeps: it is not used until the next start", "event", "store_unusable", "error", unusable)
+	}
 	if unread != nil {
 		e.log.Warn("the saved accounts cannot be read", "error", unread)
 	}
@@ -198,14 +201,19 @@ func (e *Engine[T]) begin() {
 }
 
 // load carries the accounts over a restart. gone is how many points were not
-// found again; the error says why saved accounts were not read.
-func (e *Engine[T]) load() (gone int64, err error) {
+// found again; the errors say why saved accounts were not read, and why the store
+// is not used.
+func (e *Engine[T]) load() (gone int64, unread, unusable error) {
+	saved, unread := e.files.load()
 	var found map[string]int64
 	if e.storage != nil {
-		found = e.storage.found()
+		found, unusable = e.storage.found()
 	}
-	saved, err := e.files.load()
-	return e.ledger.restore(saved, found), err
+	if unusable != nil {
+		e.storage, e.timeout = nil, writeTimeout
+		found = waitingIn(saved) // they are counted when the store tells again
+	}
+	return e.ledger.restore(saved, found), unread, unusable
 }
 
 // Accounts returns the balance of each namespace over all runs, in one
@@ -287,7 +295,11 @@ func (e *Engine[T]) close(ctx context.Context) error {
 	}
 	if e.storage != nil {
 		err = errors.Join(err, waitgroup.Wait(ending, &e.storage.drainer))
-		wrong = append(wrong, e.storage.close())
+		stuck := e.storage.close()
+		wrong = append(wrong, stuck)
+		if errors.Is(stuck, context.DeadlineExceeded) {
+			err = nil // writes wait for the store, rather than for the output
+		}
 	}
 	if err != nil {
 		wrong = append(wrong, fmt.Errorf("the output did not return from a write: %w", err))

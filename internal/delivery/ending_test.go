@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"sync"
 	"testing"
@@ -175,4 +176,44 @@ func requireEmpty(t *testing.T, dir string) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
+}
+
+// hangingStore hangs in one method at the end.
+type hangingStore struct {
+	*store
+	method  string
+	ending  chan struct{} // closed before the end
+	forever chan struct{}
+}
+
+func (s hangingStore) call(method string) {
+	select {
+	case <-s.ending:
+		if method == s.method {
+			<-s.forever
+		}
+	default:
+	}
+}
+
+func (s hangingStore) Rewind()                     { s.call("Rewind"); s.store.Rewind() }
+func (s hangingStore) Losses() []delivery.Loss     { s.call("Losses"); return nil }
+func (s hangingStore) Close(context.Context) error { s.call("Close"); return nil }
+
+func TestCloseReturnsThoughTheStoreHangs(t *testing.T) {
+	for _, method := range []string{"Rewind", "Losses", "Close"} {
+		t.Run(method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := hangingStore{&store{}, method, make(chan struct{}), make(chan struct{})}
+				e := delivery.New(delivery.Config[int]{Output: (&output{}).write, Store: s, Logger: slog.New(slog.DiscardHandler)})
+				e.Start()
+				synctest.Wait()
+				close(s.ending)
+				began := time.Now()
+				require.ErrorContains(t, e.Close(t.Context()), "close the store")
+				require.LessOrEqual(t, time.Since(began), 2*time.Second)
+				close(s.forever)
+			})
+		})
+	}
 }

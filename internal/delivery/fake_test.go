@@ -128,12 +128,15 @@ func (s *store) setFailing(method string, err error) {
 	s.fail = map[string]error{method: err}
 }
 
-func (s *store) Waiting() map[string]int64 {
+func (s *store) Waiting(context.Context) (map[string]int64, error) {
+	if err := s.failing("Waiting"); err != nil {
+		return nil, err
+	}
 	waiting := map[string]int64{}
 	for _, b := range s.batches {
 		waiting[b.Namespace] += int64(len(b.Points))
 	}
-	return waiting
+	return waiting, nil
 }
 
 func (s *store) Put(_ context.Context, batches []batch) error {

@@ -136,6 +136,15 @@ func (l *ledger) restore(saved map[string]Account, found map[string]int64) (gone
 	return gone
 }
 
+// waitingIn returns how many points wait in each of the accounts.
+func waitingIn(accounts map[string]Account) map[string]int64 {
+	waiting := make(map[string]int64, len(accounts))
+	for namespace, account := range accounts {
+		waiting[namespace] = account.Waiting
+	}
+	return waiting
+}
+
 // snapshot returns a copy of all accounts, and their sum.
 func (l *ledger) snapshot() (byNamespace map[string]Account, total Account) {
 	byNamespace = l.all()

@@ -13,9 +13,9 @@ import (
 // Store keeps batches, in the order in which they were put, until they are
 // done with. The engine calls its methods one at a time.
 type Store[T any] interface {
-	// Waiting returns how many points of each namespace are kept, when the
-	// store was opened.
-	Waiting() map[string]int64
+	// Waiting returns how many points of each namespace are kept. It is called
+	// first, and returns when ctx ends. After an error, the store is not used.
+	Waiting(ctx context.Context) (map[string]int64, error)
 	// Put returns nil once all batches are stored, and an error where none is.
 	Put(ctx context.Context, batches []Batch[T]) error
 	// Next returns the oldest batches that it has not returned yet, a bounded
@@ -99,12 +99,14 @@ func newStorage[T any](e *Engine[T], store Store[T]) *storage[T] {
 }
 
 // found returns what the store has of earlier runs.
-func (s *storage[T]) found() map[string]int64 {
-	found := s.store.Waiting()
+func (s *storage[T]) found() (map[string]int64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.returns)
+	defer cancel()
+	found, err := s.store.Waiting(ctx)
 	for _, points := range found {
 		s.kept.Add(points)
 	}
-	return found
+	return found, err
 }
 
 func (s *storage[T]) start() {
@@ -307,9 +309,19 @@ func (s *storage[T]) close() error {
 	if err := waitgroup.Wait(ctx, &s.running); err != nil {
 		return fmt.Errorf("the store did not return: %w", err)
 	}
-	s.store.Rewind()
-	s.bookLosses()
-	if err := s.store.Close(ctx); err != nil {
+	closed := make(chan error, 1)
+	go func() {
+		s.store.Rewind()
+		s.bookLosses()
+		closed <- s.store.Close(ctx)
+	}()
+	var err error
+	select {
+	case err = <-closed:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	return nil

@@ -27,7 +27,7 @@ func executableOf(dir string) (string, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", errors.New("has no file named plugin at its top")
+		return "", errors.New("it has no file named plugin at its top: give the program or script this name, and commit it")
 	case err != nil:
 		return "", fmt.Errorf("its file plugin cannot be used: %w", err)
 	case info.IsDir():

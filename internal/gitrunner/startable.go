@@ -60,7 +60,7 @@ func notAProgram(head []byte) error {
 	case bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/spec/")):
 		return errors.New("its file plugin is a pointer of Git LFS, not the file itself: commit the file, or install git-lfs on this host (git lfs install --system)")
 	}
-	return errors.New("its file plugin is neither a script that begins with #! nor a program for this system (ELF)")
+	return errors.New("its file plugin is neither a script that begins with #! nor a program for this system (ELF): let a script begin with a line such as #!/bin/sh")
 }
 
 // checkScript judges the line after #!.

@@ -70,9 +70,11 @@ func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memorySh
 	if strings.TrimSpace(body) == "" {
 		return Points{}, problem(http.StatusBadRequest, `The body is empty. Send a JSON list of metrics: [{"name":"queue.length","value":7,"tags":{"queue":"in"}}].`)
 	}
-	read := postbody.ReadJSON
+	read, hint := postbody.ReadJSON, ""
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "text/plain" {
 		read = postbody.ReadLines
+	} else if !strings.ContainsAny(body, "[{") {
+		hint = " Line protocol is taken with Content-Type: text/plain."
 	}
 	each := func(add func(postbody.Point)) error {
 		n := 0
@@ -84,7 +86,7 @@ func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memorySh
 			return share.take(pointsAtOnce * pointMemory)
 		})
 		if err != nil && asProblem(err) == nil {
-			return problem(http.StatusBadRequest, "%v. Nothing of the body was taken.", err)
+			return problem(http.StatusBadRequest, "%v. Nothing of the body was taken.%s", err, hint)
 		}
 		return err
 	}

@@ -25,19 +25,26 @@ type Tags struct {
 // NewTags does not write to the map, which others may be reading.
 func NewTags(from map[string]string) Tags {
 	t := Tags{from: from, tags: from}
-	for key, value := range from {
-		if !isClean(key) || !isClean(value) {
-			t.tags = cleanTags(from)
-			break
-		}
+	if !t.judge() {
+		t.tags, t.size, t.err = cleanTags(from), 0, nil
+		t.judge()
 	}
+	return t
+}
+
+// judge finds the size of the tags and what is wrong with them, and tells
+// whether they are clean. It is one loop: half of what a post costs besides
+// reading and writing it went into loops over maps.
+func (t *Tags) judge() (clean bool) {
+	clean = true
 	for key, value := range t.tags {
+		clean = clean && isClean(key) && isClean(value)
 		if IsReservedTag(key) {
 			t.err = fmt.Errorf("the tag %q has a meaning of its own in InfluxDB: give it another name", key)
 		}
 		t.size += tagSize(key, value)
 	}
-	return t
+	return clean
 }
 
 // Of tells whether t was made of this map, which must not have been changed

@@ -226,7 +226,7 @@ func FuzzParseItems(f *testing.F) {
 		}
 		for _, p := range a.Plugins {
 			require.Regexp(t, `^PLUGIN\.[0-9A-Za-z._-]+$`, p.Name)
-			require.Regexp(t, `^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$`, p.Repo)
+			require.Regexp(t, `^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+$`, p.Repo, "with subgroups")
 			require.True(t, p.Interval == 0 || p.Interval >= 10*time.Second, p.Interval)
 		}
 	})

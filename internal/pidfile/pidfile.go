@@ -62,7 +62,7 @@ func explain(path string, err error) error {
 	case errors.As(err, &irregular):
 		return notPIDFile(irregular)
 	case errors.As(err, &held):
-		return fmt.Errorf("an agent is running already as process %s (pid file %s); stop it first (agent stop), or give this one a pid file of its own", held.Owner, path)
+		return fmt.Errorf("an agent is running already as process %s (pid file %s); stop it first (agent stop), or give this one a pid file of its own (agent.pidfile)", held.Owner, path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("this user may not write the pid file %s: do this as root or as the agent's user, or name another with agent.pidfile (%w)", path, err)
 	}

@@ -31,7 +31,7 @@ func TestTheHolderOfThePIDFileIsTheRunningAgent(t *testing.T) {
 
 	_, err = pidfile.Take(path)
 	require.EqualError(t, err, fmt.Sprintf("an agent is running already as process %d (pid file %s);"+
-		" stop it first (agent stop), or give this one a pid file of its own", os.Getpid(), path))
+		" stop it first (agent stop), or give this one a pid file of its own (agent.pidfile)", os.Getpid(), path))
 
 	require.NoError(t, held.Release())
 	_, err = pidfile.Running(path)

@@ -185,6 +185,10 @@ func (j *journey) down() string {
 // engineStore is the spool as the engine sees it.
 type engineStore struct{ *spool.Spool }
 
+func (s engineStore) Waiting(context.Context) (map[string]int64, error) {
+	return s.Spool.Waiting(), nil
+}
+
 func (s engineStore) Put(ctx context.Context, batches []delivery.Batch[agent.Metric]) error {
 	return s.Spool.Put(ctx, fromEngine(batches))
 }

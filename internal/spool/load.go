@@ -65,7 +65,6 @@ func (s *Spool) loadSegment(path string) error {
 		return err
 	}
 	if err != nil {
-		s.found(g.points)
 		s.lose(g.points, DroppedDamaged)
 		s.setAside(g, err, total(g.points))
 		return nil
@@ -73,16 +72,8 @@ func (s *Spool) loadSegment(path string) error {
 	s.segments = append(s.segments, g)
 	if len(g.points) == 0 && g.bad == nil {
 		s.remove(g)
-		return nil
 	}
-	s.found(g.points)
 	return nil
-}
-
-func (s *Spool) found(points map[string]int64) {
-	for namespace, n := range points {
-		s.waiting[namespace] += n
-	}
 }
 
 // foundSegment returns the segment at path with its figures. It is not nil

@@ -97,15 +97,14 @@ type Spool struct {
 	log         *slog.Logger
 	lock        *filelock.Lock
 
-	waiting  map[string]int64 // when it was opened
-	segments []*segment       // oldest first
-	active   *segment         // the last of segments while it may be written
-	hand     []*piece         // read and not done, oldest first
-	lastID   uint64           // of the newest segment
-	losses   []agent.Loss     // since they were last asked for
-	damages  []Damage         // newest last
-	fault    fault            // of the last write
-	memory   []byte           // of the last transaction's blocks, for the next
+	segments []*segment   // oldest first
+	active   *segment     // the last of segments while it may be written
+	hand     []*piece     // read and not done, oldest first
+	lastID   uint64       // of the newest segment
+	losses   []agent.Loss // since they were last asked for
+	damages  []Damage     // newest last
+	fault    fault        // of the last write
+	memory   []byte       // of the last transaction's blocks, for the next
 
 	using  chan struct{} // holds a token while a method runs
 	closed bool          // belongs to who holds the token
@@ -142,7 +141,6 @@ func Open(c Config) (*Spool, error) {
 		dir: c.Dir, maxSize: c.MaxSize, maxAge: c.MaxAge,
 		segmentSize: min(c.MaxSize/16, maxSegmentSize),
 		log:         c.Logger,
-		waiting:     map[string]int64{},
 		using:       make(chan struct{}, 1),
 	}
 	if err := s.own(); err != nil {
@@ -169,7 +167,18 @@ func (s *Spool) own() error {
 }
 
 // Waiting implements [agent.Store].
-func (s *Spool) Waiting() map[string]int64 { return s.waiting }
+func (s *Spool) Waiting() map[string]int64 {
+	waiting := make(map[string]int64)
+	for _, g := range s.segments {
+		for namespace, points := range g.points {
+			waiting[namespace] += points
+		}
+	}
+	for _, loss := range s.losses {
+		waiting[loss.Namespace] += int64(loss.Points)
+	}
+	return waiting
+}
 
 // Put implements [agent.Store].
 func (s *Spool) Put(ctx context.Context, batches []agent.Batch) error {
