@@ -30,7 +30,6 @@ type Agent struct {
 	output   *outputPart
 	store    *storePart  // nil: there is none
 	runner   *runnerPart // nil: there is none
-	started  time.Time
 	delivery *delivery.Engine[Metric]
 	updater  *updater
 	plugins  *pluginSet
@@ -70,12 +69,11 @@ func New(opts ...Option) (*Agent, error) {
 
 	config.logger = newLogger(config.logger)
 	a := &Agent{
-		config:  config,
-		output:  newOutputPart(config.output, config.logger),
-		store:   newStorePart(config.store),
-		runner:  newRunnerPart(config.runner),
-		started: time.Now(),
-		ready:   make(chan struct{}),
+		config: config,
+		output: newOutputPart(config.output, config.logger),
+		store:  newStorePart(config.store),
+		runner: newRunnerPart(config.runner),
+		ready:  make(chan struct{}),
 	}
 	a.claim = sync.OnceValue(a.claimState)
 	a.delivery = newDelivery(config, a.output, a.store, func() { _ = a.claim() }) // Run logs the error

@@ -33,6 +33,7 @@ type config struct {
 	updateInterval  time.Duration
 	shutdownTimeout time.Duration
 	build           Build
+	started         time.Time
 	api             httpapi.Config
 }
 
@@ -45,6 +46,7 @@ func defaultConfig() config {
 		updateInterval:  10 * time.Minute,
 		shutdownTimeout: 10 * time.Second,
 		build:           ReadBuild(),
+		started:         time.Now(),
 		api:             httpapi.DefaultConfig(),
 	}
 }
@@ -318,6 +320,19 @@ func WithShutdownTimeout(d time.Duration) Option {
 func WithBuild(b Build) Option {
 	return func(c *config) error {
 		c.build = b
+		return nil
+	}
+}
+
+// WithStarted sets since when [Status] says that the agent runs, for a program that
+// makes one agent after the other, as at a reload. The default is the time of
+// [New].
+func WithStarted(t time.Time) Option {
+	return func(c *config) error {
+		if t.IsZero() || t.After(time.Now()) {
+			return fmt.Errorf("WithStarted: %s is not in the past", t)
+		}
+		c.started = t
 		return nil
 	}
 }

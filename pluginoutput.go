@@ -5,73 +5,150 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/lodastack/agent/internal/nonfinite"
 )
 
-// DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
-// returns the metrics that can be sent, and why each of the others cannot; of
-// more than 1,000 of these, the last reason stands for the rest. What is no list
-// at all is an error. Unknown keys are ignored, and so is a byte order mark. NaN
-// and Infinity, which Python prints, make a metric bad.
-func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, err error) {
+// PluginOutput is what a plugin printed.
+type PluginOutput struct {
+	// Metrics that can be sent.
+	Metrics []Metric
+	// Bad is the number of metrics that cannot be sent, and Reasons says why, of
+	// the first 1,000 of them.
+	Bad     int
+	Reasons []*MetricError
+}
+
+// DecodePluginOutput reads what a plugin printed: a JSON list of metrics. What is
+// no list at all is an error. Unknown keys are ignored, and so is a byte order
+// mark. NaN and Infinity, which Python prints, make a metric bad.
+func DecodePluginOutput(stdout []byte) (PluginOutput, error) {
+	var metrics []Metric
+	output, err := decodeOutput(stdout, func(part []Metric) { metrics = append(metrics, part...) })
+	output.Metrics = metrics
+	return output, err
+}
+
+// decodeOutput is [DecodePluginOutput], but calls send with the metrics in parts, so
+// that a large output does not take its size many times in memory. Nothing is sent of
+// what is no list.
+func decodeOutput(stdout []byte, send func(part []Metric)) (PluginOutput, error) {
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
-	list, n, err := listIn(stdout)
+	list, err := listIn(stdout)
 	if err != nil { // of what was printed: its position is shown
-		return nil, nil, notAList(stdout, err)
+		return PluginOutput{}, notAList(stdout, err)
 	}
-	if n < 0 {
-		return nil, nil, errors.New("null is no list; print [] where there is nothing")
-	}
-	elements := json.NewDecoder(bytes.NewReader(list))
-	_, err = elements.Token() // the bracket; listIn has seen the whole list
-	metrics = make([]Metric, 0, min(n, maxReserved))
-	for i := 0; i < n && err == nil; i++ {
-		var m Metric
-		wrong := elements.Decode(&m)
-		if wrong == nil {
-			wrong = m.Validate()
-		}
-		switch {
-		case wrong == nil:
-			metrics = append(metrics, m)
-		case len(bad) < maxReasons:
-			bad = append(bad, &MetricError{Index: i, Name: m.Name, Err: wrongField(wrong)})
-		default:
-			bad = append(bad, bad[maxReasons-1])
+	var output PluginOutput
+	i := 0
+	for element := range elements(list) {
+		output.add(i, element)
+		i++
+		if len(output.Metrics) == metricsAtOnce {
+			send(output.Metrics)
+			output.Metrics = nil
 		}
 	}
-	return metrics, bad, err
+	if len(output.Metrics) > 0 {
+		send(output.Metrics)
+	}
+	return output, nil
 }
 
 const (
+	// metricsAtOnce is how many metrics of a plugin's output are sent at a time.
+	metricsAtOnce = 1000
 	// maxReasons bounds what a list of millions of bad metrics takes.
 	maxReasons = 1000
-	// maxReserved is for how many metrics memory is taken before they are read.
-	maxReserved = 1000
 )
 
-// listIn returns the text of a JSON list in which no number is NaN or infinite,
-// and the number of its elements; -1 for null.
-func listIn(stdout []byte) (text []byte, n int, err error) {
-	var elements []element
-	err = json.Unmarshal(stdout, &elements)
-	if err != nil {
-		if finite := nonfinite.Replace(stdout, tooLarge); json.Unmarshal(finite, &elements) == nil {
-			stdout, err = finite, nil
-		}
+// add takes the element of the index.
+func (o *PluginOutput) add(index int, element []byte) {
+	if element[0] != '{' && len(o.Reasons) == maxReasons {
+		o.Bad++ // for less than an error takes: there may be millions
+		return
 	}
-	if elements == nil {
-		return stdout, -1, err
+	var m Metric
+	err := json.Unmarshal(element, &m)
+	if err == nil {
+		err = m.Validate()
 	}
-	return stdout, len(elements), err
+	if err == nil {
+		o.Metrics = append(o.Metrics, m)
+		return
+	}
+	o.Bad++
+	if len(o.Reasons) < maxReasons {
+		o.Reasons = append(o.Reasons, &MetricError{Index: index, Name: m.Name, Err: wrongField(err)})
+	}
 }
 
-// element of a list is counted, and takes no memory.
-type element struct{}
+// listIn returns the text of a JSON list in which no number is NaN or infinite.
+func listIn(stdout []byte) ([]byte, error) {
+	var list list
+	err := json.Unmarshal(stdout, &list)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		if finite := nonfinite.Replace(stdout, tooLarge); json.Unmarshal(finite, &list) == nil {
+			return finite, nil
+		}
+	}
+	return stdout, err
+}
 
-// UnmarshalJSON takes whatever stands there.
-func (*element) UnmarshalJSON([]byte) error { return nil }
+// list is any JSON list. It takes no memory.
+type list struct{}
+
+// UnmarshalJSON is given what is JSON. It fails for what is no list.
+func (*list) UnmarshalJSON(text []byte) error {
+	switch text[0] {
+	case '[':
+		return nil
+	case '{':
+		return &json.UnmarshalTypeError{Value: "object"}
+	case '"':
+		return &json.UnmarshalTypeError{Value: "string"}
+	case 't', 'f':
+		return &json.UnmarshalTypeError{Value: "bool"}
+	case 'n':
+		return errNull
+	}
+	return &json.UnmarshalTypeError{Value: "number"}
+}
+
+var errNull = errors.New("null is no list; print [] where there is nothing")
+
+// elements yields the elements of what is a JSON list, without blanks around
+// them.
+func elements(list []byte) iter.Seq[[]byte] {
+	const blanks = " \t\r\n"
+	list = bytes.Trim(list, blanks)
+	list = bytes.Trim(list[1:len(list)-1], blanks)
+	return func(yield func([]byte) bool) {
+		depth, begin, quoted := 0, 0, false
+		for i := 0; i < len(list); i++ {
+			switch c := list[i]; {
+			case c == '"':
+				quoted = !quoted
+			case quoted && c == '\\':
+				i++ // whatever is escaped
+			case quoted:
+			case c == '[' || c == '{':
+				depth++
+			case c == ']' || c == '}':
+				depth--
+			case c == ',' && depth == 0:
+				if !yield(bytes.Trim(list[begin:i], blanks)) {
+					return
+				}
+				begin = i + 1
+			}
+		}
+		if len(list) > 0 {
+			yield(bytes.Trim(list[begin:], blanks))
+		}
+	}
+}
 
 // tooLarge is a number that no float64 holds: a metric whose value it is cannot
 // be decoded, and all others can.
@@ -87,6 +164,8 @@ func notAList(stdout []byte, err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
+	case errors.Is(err, errNull):
+		return err
 	case len(bytes.TrimSpace(stdout)) == 0:
 		return errors.New("it printed nothing; " + wanted)
 	case errors.As(err, &kind):

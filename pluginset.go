@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/budget"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/waitgroup"
@@ -31,6 +32,10 @@ const (
 	// many are assigned, or start, together.
 	installsAtOnce = 4
 	runsAtOnce     = 64
+	// maxOutputs bounds in bytes what waits to be decoded of outputs that are
+	// larger than largeOutput, and do so one at a time.
+	maxOutputs  = 32 << 20
+	largeOutput = 256 << 10
 )
 
 // pluginKey identifies a plugin on a host.
@@ -48,6 +53,8 @@ type pluginSet struct {
 	send   func(namespace, prefix string, metrics []Metric) (bad []*MetricError) // into the buffer
 
 	installs, runs schedule.Slots
+	outputs        *budget.Budget // large ones that wait to be decoded
+	decoding       schedule.Slots // one, taken while a large one is
 	active         sync.WaitGroup // installs, and calls from outside
 
 	mu        sync.Mutex
@@ -64,6 +71,7 @@ func newPluginSet(runner *runnerPart, state stateDir, logger *slog.Logger, send 
 	return &pluginSet{
 		runner: runner, state: state, logger: logger, send: send,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
+		outputs: budget.New(maxOutputs), decoding: make(schedule.Slots, 1),
 		plugins: make(map[pluginKey]*assignedPlugin), fetching: make(map[pluginKey]schedule.Slots), turns: make(map[pluginKey]schedule.Slots), disabled: make(map[string]time.Time),
 	}
 }

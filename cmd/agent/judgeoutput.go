@@ -24,14 +24,14 @@ func judgeOutput(t trial) []verdict {
 		if run.err != nil {
 			continue
 		}
-		metrics, bad, err := agent.DecodePluginOutput(run.Stdout)
+		output, err := agent.DecodePluginOutput(run.Stdout)
 		if err != nil {
 			list.faults = append(list.faults, err.Error())
 			break
 		}
-		outputs = append(outputs, metrics)
+		outputs = append(outputs, output.Metrics)
 		if len(good.faults) == 0 {
-			for _, fault := range bad {
+			for _, fault := range output.Reasons {
 				good.faults = append(good.faults, fault.Error())
 			}
 		}

@@ -32,7 +32,8 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	}
 	run := t.runs[len(t.runs)-1]
 	fmt.Fprintf(&text, "\n%s\n", cost(t, run))
-	if metrics, _, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
+	if output, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
+		metrics := output.Metrics
 		fmt.Fprintf(&text, "\nMetrics that are sent, with the tag host: %d\n", len(metrics))
 		for _, m := range metrics[:min(len(metrics), maxShown)] {
 			fmt.Fprintf(&text, "  %s value=%v\n", terminal.Clean(t.name+"."+m.Name+tagText(m.Tags)), m.Value)

@@ -32,6 +32,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/lodastack/agent/internal/budget"
 )
 
 // Config applies to all commands of a [Warden]. The zero value is usable.
@@ -52,6 +54,10 @@ type Config struct {
 	// MaxMemory is how much memory a command may use, with all its processes,
 	// in bytes. It needs a cgroup. Zero: no limit.
 	MaxMemory int64
+	// MaxOutputs is how many bytes of memory the standard outputs of all commands
+	// that run at a time may take together, beyond the first 64 KiB of each.
+	// Zero: no limit.
+	MaxOutputs int64
 	// Grace is the time between SIGTERM and SIGKILL. Zero means 2 s.
 	Grace time.Duration
 	// NoCgroup switches cgroups off.
@@ -92,6 +98,7 @@ type Warden struct {
 	reaper  *reaper // nil if no orphans become children of this program
 	watches watches
 	null    descriptor
+	outputs *budget.Budget // nil: no limit
 
 	mu     sync.Mutex
 	closed bool           // guarded by mu
@@ -165,6 +172,9 @@ func Open(config Config) (*Warden, error) {
 		return nil, err
 	}
 	w := &Warden{config: config, block: block, limiter: limiter, watches: watches{none: !hasPidfds()}, null: null}
+	if config.MaxOutputs > 0 {
+		w.outputs = budget.New(config.MaxOutputs)
+	}
 	if w.spawner, err = newSpawner(config); err != nil {
 		return nil, errors.Join(err, w.release())
 	}

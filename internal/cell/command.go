@@ -68,6 +68,9 @@ var (
 	ErrEnded = errors.New("was stopped before it finished")
 	// ErrStdout means that the command wrote more to stdout than it may.
 	ErrStdout = errors.New("was killed because it wrote too much to its standard output")
+	// ErrMemory says that the outputs of the commands that ran at the time took
+	// more than [Config.MaxOutputs].
+	ErrMemory = errors.New("was killed because the outputs of all that ran at the time took too much memory")
 )
 
 // StartError means that a command could not be executed.

@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,9 +37,7 @@ func (w *Warden) run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, r.abandon(failed)
 	}
 	r.finish()
-	if err == nil && r.stdout.isFull() {
-		err = ErrStdout
-	}
+	err = cmp.Or(err, r.stdout.excess())
 	result := r.result()
 	r.release()
 	return result, err
@@ -73,7 +72,7 @@ func (w *Warden) start(c Command) (*run, error) {
 	}
 	r := &run{warden: w, cell: cell, gone: make(chan struct{})}
 	var childOut, childErr descriptor
-	if r.stdout, childOut, err = newPipe(&head{limit: c.MaxStdout}); err != nil {
+	if r.stdout, childOut, err = newPipe(&head{limit: c.MaxStdout, budget: w.outputs}); err != nil {
 		return nil, errors.Join(err, cell.close())
 	}
 	if r.stderr, childErr, err = newPipe(&tail{limit: c.MaxStderr}); err != nil {
@@ -134,10 +133,10 @@ func (r *run) watch(ctx context.Context) error {
 		r.read()
 	}
 	for !r.exited {
-		switch {
-		case r.stdout.isFull():
-			return ErrStdout
-		case ctx.Err() != nil:
+		if err := r.stdout.excess(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
 			return fmt.Errorf("%w: %w", ErrEnded, context.Cause(ctx))
 		}
 		r.await(time.Time{})

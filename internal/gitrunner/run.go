@@ -15,7 +15,10 @@ import (
 
 const (
 	maxStdout = 8 << 20
-	maxStderr = 4 << 10
+	// maxOutputs is what the outputs of all plugins that run at a time may take
+	// together, in bytes, beyond the first 64 KiB of each.
+	maxOutputs = 32 << 20
+	maxStderr  = 4 << 10
 )
 
 // RunResult describes a run.
@@ -118,6 +121,8 @@ func (r *Runner) judge(ctx context.Context, dir string, res cell.Result, err err
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
+	case errors.Is(err, cell.ErrMemory):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: the standard outputs of all plugins that ran at the time took more than %d MiB together; print less, or run these plugins less often", maxOutputs>>20)}
 	case errors.As(err, &start):
 		return startError(r.explainStart(dir, start.Err))
 	case err != nil:

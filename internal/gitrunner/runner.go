@@ -189,7 +189,7 @@ func (r *Runner) open() (err error) {
 	if r.tools, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
-	config.Logger = r.config.Logger.With("commands", "plugins")
+	config.Logger, config.MaxOutputs = r.config.Logger.With("commands", "plugins"), maxOutputs
 	config.User, config.MaxProcesses, config.MaxMemory = r.owner.user, r.config.MaxProcesses, r.config.MaxMemory
 	if r.cells, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
