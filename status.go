@@ -95,7 +95,7 @@ func (a *Agent) Status() Status {
 	s.Accounts, s.Output.Total = a.accounts()
 	s.Output.OutputDetails = a.outputDetails()
 	s.Output.Dropping = a.dropping()
-	if _, err := a.delivery.State(); err != nil {
+	if err := a.delivery.Down(); err != nil {
 		s.Output.Error = err.Error()
 	}
 	for _, collection := range a.config.collectors {

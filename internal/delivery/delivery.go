@@ -229,12 +229,6 @@ func (e *Engine[T]) Accounts() (byNamespace map[string]Account, total Account) {
 // namespace was delivered since.
 func (e *Engine[T]) Drops() []Drop { return e.ledger.drops(time.Now()) }
 
-// Has tells whether the namespace has an account.
-func (e *Engine[T]) Has(namespace string) bool {
-	e.begin()
-	return e.ledger.has(namespace)
-}
-
 // Forget removes the accounts of namespaces other than those in current, once
 // nothing of them waits and nothing has moved for as long as idle.
 func (e *Engine[T]) Forget(current []string, idle time.Duration) {
@@ -242,9 +236,8 @@ func (e *Engine[T]) Forget(current []string, idle time.Duration) {
 	e.ledger.forget(current, idle)
 }
 
-// State returns when the output went up or down, and why it is down; nil: it
-// is up.
-func (e *Engine[T]) State() (since time.Time, cause error) { return e.breaker.state() }
+// Down returns why the output is down; nil: it is up.
+func (e *Engine[T]) Down() error { return e.breaker.down() }
 
 // StopWrites makes every further Write fail with [ErrStopped] and waits for
 // those under way. When ctx ends, it cancels them. It returns an error if a

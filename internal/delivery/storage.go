@@ -165,7 +165,7 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 	if !s.unread || s.ready != nil {
 		return nil
 	}
-	if _, down := s.breaker.state(); down != nil && s.inHand {
+	if s.breaker.down() != nil && s.inHand {
 		return nil
 	}
 	if wait := time.Until(s.readAfter); wait > 0 {

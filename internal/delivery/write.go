@@ -14,7 +14,7 @@ func (e *Engine[T]) deliver(l *lane[T], entries []*entry[T], live bool) (failed 
 	if len(entries) == 0 {
 		return nil
 	}
-	_, err := e.breaker.state()
+	err := e.breaker.down()
 	if live {
 		err = e.write(l.writes, e.patience(entries), Batch[T]{l.namespace, merge(entries)})
 		if err == nil {
