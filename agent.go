@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/schedule"
 )
 
@@ -112,7 +113,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.updater.remember() // before anybody can ask: a good answer must not be replaced by an old one
 	a.updater.start(ctx)
 	r.updates.Go(func() { a.updater.loop(ctx) })
-	a.config.logger.Info("the agent runs", event(EventStarted), "host", a.hostname(), "version", a.config.build.Version)
+	a.config.logger.Info("the agent runs", event.Attr(event.Started), "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
 	return a.stop(context.WithoutCancel(ctx), r)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lodastack/agent/internal/event"
 )
 
 // take puts the answer in force, unless it is to be doubted.
@@ -64,7 +66,7 @@ func (u *updater) logAnswer(answer []Assignment, took time.Duration, err error) 
 	for _, assignment := range answer {
 		plugins += len(assignment.Plugins)
 	}
-	attrs := []any{event(EventRegistryAsked), "took", took, "namespaces", len(answer), "plugins", plugins}
+	attrs := []any{event.Attr(event.RegistryAsked), "took", took, "namespaces", len(answer), "plugins", plugins}
 	if err != nil {
 		attrs = append(attrs, "error", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/schedule"
 )
 
@@ -134,7 +135,7 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 	p.installed = p.installed || err == nil
 	p.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
-		p.set.logger.Error("a plugin could not be fetched", event(EventPluginNotFetched), "plugin", p.key.String(), "repo", repo, "error", err)
+		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", repo, "error", err)
 	}
 	return err
 }
@@ -196,7 +197,7 @@ func (p *assignedPlugin) logRun(kind string, result PluginResult, metrics int) {
 	if !p.set.logger.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
-	p.set.logger.Debug("a plugin ran", event(EventPluginRan), "plugin", p.key.String(), "type", kind, "result", string(result.Result),
+	p.set.logger.Debug("a plugin ran", event.Attr(event.PluginRan), "plugin", p.key.String(), "type", kind, "result", string(result.Result),
 		"took", time.Duration(result.Duration*float64(time.Second)), "metrics", metrics)
 }
 
@@ -229,7 +230,7 @@ func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) (sent int, err
 	}
 	bad = append(bad, p.set.send(plugin.Namespace, plugin.Name+".", metrics)...)
 	if p.noteBad(bad) {
-		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event(EventMetricsInvalid), "plugin", p.key.String(), "count", len(bad), "error", bad[0])
+		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", len(bad), "error", bad[0])
 	}
 	return len(metrics), nil
 }
@@ -288,10 +289,10 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 	failedBefore := p.note(&result)
 	switch {
 	case err != nil && !failedBefore:
-		p.set.logger.Warn("a plugin failed", event(EventPluginFailed), "plugin", p.key.String(), "result", string(result.Result), "error", err,
+		p.set.logger.Warn("a plugin failed", event.Attr(event.PluginFailed), "plugin", p.key.String(), "result", string(result.Result), "error", err,
 			"stderr", p.set.runner.inspect(plugin).Stderr)
 	case err == nil && failedBefore:
-		p.set.logger.Info("a plugin works again", event(EventPluginRecovered), "plugin", p.key.String())
+		p.set.logger.Info("a plugin works again", event.Attr(event.PluginRecovered), "plugin", p.key.String())
 	}
 	return result
 }

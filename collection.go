@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/schedule"
 )
 
@@ -112,14 +113,14 @@ func (c *collection) end(points int, bad []*MetricError, err error, logger *slog
 	}
 	c.mu.Unlock()
 	if len(bad) > 0 && firstBad {
-		logger.Warn("a collector returned metrics that cannot be sent: they are left out", event(EventMetricsInvalid), "kind", c.kind, "count", len(bad), "error", bad[0])
+		logger.Warn("a collector returned metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "kind", c.kind, "count", len(bad), "error", bad[0])
 	}
 	switch {
 	case now == was:
 	case err != nil:
-		logger.Error("a collector failed", append([]any{event(EventCollectorFailed), "kind", c.kind, "error", err}, stackOf(err)...)...)
+		logger.Error("a collector failed", append([]any{event.Attr(event.CollectorFailed), "kind", c.kind, "error", err}, stackOf(err)...)...)
 	default:
-		logger.Info("a collector works again", event(EventCollectorRecovered), "kind", c.kind)
+		logger.Info("a collector works again", event.Attr(event.CollectorRecovered), "kind", c.kind)
 	}
 }
 

@@ -186,7 +186,9 @@ func (c *config) addCollection(option string, added *collection) error {
 	return nil
 }
 
-// WithLogger makes the agent log to l. By default it does not log.
+// WithLogger makes the agent log to l. By default it does not log. Records that
+// come while the handler takes longer than a second for one are dropped, as is one
+// that makes it panic. See [EventKey] for those that programs may act on.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/waitgroup"
@@ -220,7 +221,7 @@ func (s *pluginSet) isEnabled(key pluginKey) bool {
 	if again {
 		return s.isEnabled(key) // it was disabled or enabled meanwhile
 	}
-	s.logger.Info("a plugin that was disabled for a day is enabled again", event(EventPluginEnabled), "plugin", key.String())
+	s.logger.Info("a plugin that was disabled for a day is enabled again", event.Attr(event.PluginEnabled), "plugin", key.String())
 	if err := s.enable(key); err != nil {
 		s.logger.Warn("that a plugin is enabled again is not remembered", "plugin", key.String(), "error", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/topic"
 )
 
@@ -55,7 +56,7 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	began := time.Now()
 	err := a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good})
 	if logger := a.config.logger; err == nil && logger.Enabled(ctx, slog.LevelDebug) {
-		logger.Debug("a post was taken", event(EventPostTaken), "namespace", namespace, "metrics", len(good), "took", time.Since(began))
+		logger.Debug("a post was taken", event.Attr(event.PostTaken), "namespace", namespace, "metrics", len(good), "took", time.Since(began))
 	}
 	if err = asPostError(err, len(good)); err != nil {
 		return fmt.Errorf("send %d metrics to namespace %s: %w", len(good), namespace, err)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/waitgroup"
 )
@@ -25,7 +26,7 @@ func (c config) hangTimeout() time.Duration { return min(time.Second, c.shutdown
 // stop ends everything: what produces points first, then what takes them
 // away. It returns what could not be ended or delivered in time.
 func (a *Agent) stop(ctx context.Context, r *running) error {
-	a.config.logger.Info("the agent stops", event(EventStopping))
+	a.config.logger.Info("the agent stops", event.Attr(event.Stopping))
 	var wrong []error
 	failed := func(what string, err error) {
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
@@ -178,9 +179,9 @@ func (u *updater) ask(ctx context.Context) error {
 		if len(u.assignments()) == 0 {
 			text = "the update from the registry failed: nothing is collected until one succeeds"
 		}
-		u.logger.Error(text, event(EventRegistryFailed), "error", err)
+		u.logger.Error(text, event.Attr(event.RegistryFailed), "error", err)
 	default:
-		u.logger.Info("the registry answers again", event(EventRegistryRecovered))
+		u.logger.Info("the registry answers again", event.Attr(event.RegistryRecovered))
 	}
 	return err
 }

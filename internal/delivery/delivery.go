@@ -45,6 +45,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
@@ -196,7 +197,7 @@ func (e *Engine[T]) begin() {
 	}
 	if gone > 0 {
 		e.log.Warn("the agent was killed: points that waited then were not found again and are counted as dropped, although some may have been delivered",
-			"event", "points_lost", "points", gone, "reason", DroppedUncleanStop)
+			event.Attr(event.PointsLost), "points", gone, "reason", DroppedUncleanStop)
 	}
 }
 

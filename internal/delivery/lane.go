@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/event"
 )
 
 const (
@@ -85,7 +86,7 @@ func (e *Engine[T]) Add(b Batch[T]) {
 	e.mu.Unlock()
 	e.bookLosses(dropped)
 	if say {
-		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up again", "event", "buffer_full", "limit", e.limit)
+		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up again", event.Attr(event.BufferFull), "limit", e.limit)
 	}
 }
 

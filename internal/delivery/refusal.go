@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/event"
 )
 
 // Refusal is the error of a write whose points the output will never take. A
@@ -71,7 +73,7 @@ type refusalLog struct {
 func (l *refusalLog) add(namespace string, refusal *Refusal, points int) {
 	if l.isNew(namespace+" "+refusal.Reason, time.Now()) {
 		l.log.Error("the output refused points: they are dropped, and so are others like them",
-			"event", "points_refused", "namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
+			event.Attr(event.PointsRefused), "namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
 	}
 }
 

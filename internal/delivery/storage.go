@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
@@ -246,13 +247,13 @@ func (s *storage[T]) stored(p *putting[T]) {
 // keep any more. The log tells when it is in use.
 func (s *storage[T]) added(points int) {
 	if kept := s.kept.Add(int64(points)); points > 0 && kept == int64(points) {
-		s.log.Debug("points go to the store", "event", "store_used", "points", points)
+		s.log.Debug("points go to the store", event.Attr(event.StoreUsed), "points", points)
 	}
 }
 
 func (s *storage[T]) removed(points int) {
 	if kept := s.kept.Add(-int64(points)); points > 0 && kept == 0 {
-		s.log.Debug("the store is empty", "event", "store_emptied")
+		s.log.Debug("the store is empty", event.Attr(event.StoreEmptied))
 	}
 }
 
