@@ -77,7 +77,8 @@ type PermanentError struct {
 	// them, the agent tells each of several callers, whose metrics were written
 	// together, what of theirs was refused.
 	Indexes []int
-	Err     error
+	// Err says why, and best what to do about it: the status shows it.
+	Err error
 }
 
 // Permanent says of an error of [Output.Write] that trying again is useless.
