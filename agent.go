@@ -89,7 +89,7 @@ func New(opts ...Option) (*Agent, error) {
 		readHost: a.readHost,
 		apply:    a.apply,
 	}
-	a.plugins = newPluginSet(a.runner, a.state(), config.logger, a.sendOwn)
+	a.plugins = newPluginSet(a.runner, a.state(), config.logger, a.buffer)
 	return a, nil
 }
 

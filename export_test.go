@@ -15,3 +15,10 @@ func WithMachine(serial, id string) Option {
 		return nil
 	}
 }
+
+// PluginKeys returns how many plugins the agent remembers, assigned ones or not.
+func (a *Agent) PluginKeys() int {
+	a.plugins.mu.Lock()
+	defer a.plugins.mu.Unlock()
+	return len(a.plugins.turns)
+}

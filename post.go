@@ -64,9 +64,9 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	return nil
 }
 
-// sendOwn puts metrics of the agent's own producers into the buffer, with prefix
+// buffer puts metrics of the agent's own producers into the buffer, with prefix
 // before their names, and returns those that cannot be sent.
-func (a *Agent) sendOwn(namespace, prefix string, metrics []Metric) []*MetricError {
+func (a *Agent) buffer(namespace, prefix string, metrics []Metric) []*MetricError {
 	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
 	a.deliver(namespace, good)
