@@ -34,6 +34,7 @@ type Agent struct {
 	started  time.Time
 	delivery *delivery.Engine[Metric]
 	updater  *updater
+	updates  schedule.Poll // of updater
 	plugins  *pluginSet
 
 	claim func() error // claims the state directory, once, before it is read
@@ -82,12 +83,15 @@ func New(opts ...Option) (*Agent, error) {
 	a.delivery = newDelivery(config, a.output, a.store, func() { _ = a.claim() }) // Run logs the error
 	a.updater = &updater{
 		registry: newRegistryPart(config.registry),
-		interval: config.updateInterval,
 		build:    config.build,
 		state:    a.state(),
 		logger:   config.logger,
 		readHost: a.readHost,
 		apply:    a.apply,
+	}
+	a.updates = schedule.Poll{
+		Ask: a.updater.ask, Interval: config.updateInterval,
+		NotRunning: ErrNotRunning, Stopped: ErrStopped,
 	}
 	a.plugins = newPluginSet(a.runner, a.state(), config.logger, a.buffer)
 	return a, nil
@@ -104,19 +108,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.claim(); err != nil {
 		a.config.logger.Warn("the state directory", "dir", a.config.stateDir, "error", err)
 	}
-	r := &running{schedule: schedule.New(ctx)}
 	a.delivery.Start()
 	a.mu.Lock()
-	a.schedule = r.schedule
+	a.schedule = schedule.New(ctx)
 	a.mu.Unlock()
 	a.plugins.start(ctx)
 	a.updater.remember() // before anybody can ask: a good answer must not be replaced by an old one
-	a.updater.start(ctx)
-	r.updates.Go(func() { a.updater.loop(ctx) })
+	a.updates.Start(ctx)
 	a.config.logger.Info("the agent runs", event.Attr(event.Started), "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
-	return a.stop(context.WithoutCancel(ctx), r)
+	return a.stop(context.WithoutCancel(ctx))
 }
 
 // Ready returns a channel that is closed once assignments are in force, be they
@@ -127,7 +129,7 @@ func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // Update asks the registry now and returns when its answer is in force, or
 // the reason why it is not. When ctx ends, the registry is asked still.
-func (a *Agent) Update(ctx context.Context) error { return a.updater.update(ctx) }
+func (a *Agent) Update(ctx context.Context) error { return a.updates.Now(ctx) }
 
 // forgetAfter is how long the account of a namespace that is not the host's is
 // kept after its last point.

@@ -49,7 +49,7 @@ func defaultConfig() config {
 	}
 }
 
-// Parts are the parts that options name, nil where they name none. See [PartsOf].
+// Parts are the parts that options name, nil where they name none. See [SplitOptions].
 type Parts struct {
 	Registry     Registry
 	Output       Output
@@ -57,12 +57,12 @@ type Parts struct {
 	PluginRunner PluginRunner
 }
 
-// PartsOf returns the parts that opts name, and an option for everything else
+// SplitOptions returns the parts that opts name, and an option for everything else
 // that opts say. A program that runs an agent with somebody else's options makes
 // only the parts that are missing there, since two of one kind are an error, and
 // can put something of its own around the others. What is wrong with opts is an
 // error of the option.
-func PartsOf(opts ...Option) (Parts, Option) {
+func SplitOptions(opts ...Option) (Parts, Option) {
 	named := defaultConfig()
 	apply := func(c *config) error {
 		c.registry, c.output, c.store, c.runner = nil, nil, nil, nil

@@ -14,10 +14,12 @@ import (
 // postPrefix begins the names of posted metrics.
 const postPrefix = "RUN."
 
-// Send sends metrics under their own names to a namespace, which need not be one
-// of the host's own, but must make an NSQ topic: 1 to 64 of the characters
-// a-z A-Z 0-9 . _ -. Nil means that the metrics are safe: acknowledged by the
-// output, or in the store.
+// Send sends metrics to a namespace under their own names; [Agent.Post] puts RUN.
+// before the names, and differs in nothing else.
+//
+// The namespace need not be one of the host's own, but must make an NSQ topic: 1
+// to 64 of the characters a-z A-Z 0-9 . _ -. Nil means that the metrics are safe:
+// acknowledged by the output, or in the store.
 //
 // All metrics are taken or none. A metric that cannot be sent makes the error a
 // [*MetricError] that names the first such one, a bad namespace makes it an

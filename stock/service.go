@@ -47,7 +47,7 @@ type generation struct {
 // NewService reads the config file, opens the log, makes the agent with more
 // appended to its options, and starts to listen. It must be run, and only once.
 func NewService(path string, more ...agent.Option) (*Service, error) {
-	given, rest := agent.PartsOf(more...)
+	given, rest := agent.SplitOptions(more...)
 	cfg, err := readConfig(path, true, given)
 	if err != nil {
 		return nil, err
