@@ -121,13 +121,14 @@ type Engine[T any] struct {
 	spare   sync.Pool   // of *entry[T] that somebody has waited for
 	storage *storage[T] // nil without a store
 
-	started sync.Once
-	ctx     context.Context    // of all writes; ended by cancel
-	cancel  context.CancelFunc // gives up all writes
-	waited  context.Context    // of writes that somebody waits for
-	giveUp  context.CancelFunc // gives up those
-	saver   sync.WaitGroup     // saves the accounts
-	stop    chan struct{}      // closed when the saver is to end
+	restored sync.Once
+	started  sync.Once
+	ctx      context.Context    // of all writes; ended by cancel
+	cancel   context.CancelFunc // gives up all writes
+	waited   context.Context    // of writes that somebody waits for
+	giveUp   context.CancelFunc // gives up those
+	saver    sync.WaitGroup     // saves the accounts
+	stop     chan struct{}      // closed when the saver is to end
 
 	ended    sync.Once
 	closeErr error // set by ended
@@ -169,28 +170,36 @@ func New[T any](c Config[T]) *Engine[T] {
 }
 
 // Start delivers what the store has kept from earlier runs, and saves the
-// accounts, until Close. Batches may be added and written before.
+// accounts, until Close. Batches may be added and written before, but are not
+// stored.
 func (e *Engine[T]) Start() {
 	e.begin()
 	e.saver.Go(func() { e.files.keep(e.ledger, e.stop) })
 }
 
-// begin loads the accounts and starts to drain, once. It logs afterwards: a logger
-// may ask for the accounts.
+// begin loads the accounts and starts to drain, once.
 func (e *Engine[T]) begin() {
-	var unread, unusable error
-	var gone int64
+	e.restore()
 	e.started.Do(func() {
-		if e.before != nil {
-			e.before()
-		}
-		gone, unread, unusable = e.load()
 		if e.storage != nil {
 			e.storage.start()
 		}
 	})
+}
+
+// restore loads the accounts, once. It logs afterwards: a logger may ask for the
+// accounts.
+func (e *Engine[T]) restore() {
+	var unread, unusable error
+	var gone int64
+	e.restored.Do(func() {
+		if e.before != nil {
+			e.before()
+		}
+		gone, unread, unusable = e.load()
+	})
 	if unusable != nil {
-		e.log.Error("the store does not say what it keeps: it is not used until the next start", "event", "store_unusable", "error", unusable)
+		e.log.Error("the store does not say what it keeps: it is not used until the next start", event.Attr(event.StoreUnusable), "error", unusable)
 	}
 	if unread != nil {
 		e.log.Warn("the saved accounts cannot be read", "error", unread)
@@ -221,7 +230,7 @@ func (e *Engine[T]) load() (gone int64, unread, unusable error) {
 // consistent picture, and the sum of all, with those of namespaces that have
 // been forgotten since.
 func (e *Engine[T]) Accounts() (byNamespace map[string]Account, total Account) {
-	e.begin()
+	e.restore()
 	return e.ledger.snapshot()
 }
 
@@ -233,7 +242,7 @@ func (e *Engine[T]) Drops() []Drop { return e.ledger.drops(time.Now()) }
 // Forget removes the accounts of namespaces other than those in current, once
 // nothing of them waits and nothing has moved for as long as idle.
 func (e *Engine[T]) Forget(current []string, idle time.Duration) {
-	e.begin()
+	e.restore()
 	e.ledger.forget(current, idle)
 }
 

@@ -62,7 +62,7 @@ func (e *Engine[T]) Add(b Batch[T]) {
 	if len(b.Points) == 0 {
 		return
 	}
-	e.begin()
+	e.restore()
 	e.ledger.book(b.Namespace, step{accepted: len(b.Points)})
 	e.mu.Lock()
 	if e.closed {
@@ -99,7 +99,7 @@ func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 	if len(b.Points) == 0 {
 		return nil
 	}
-	e.begin()
+	e.restore()
 	n, _ := e.spare.Get().(*entry[T])
 	if n == nil {
 		n = &entry[T]{done: make(chan error, 1)}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,9 @@ type Loss struct {
 	Points    int
 }
 
+// errNotUsed is why nothing can be stored before Start.
+var errNotUsed = errors.New("the store is not in use yet")
+
 // rereadPause is how long a store that could not be read is left alone.
 const rereadPause = 500 * time.Millisecond
 
@@ -58,7 +62,8 @@ type storage[T any] struct {
 	kept    atomic.Int64 // points
 	running sync.WaitGroup
 	drainer sync.WaitGroup
-	quit    chan struct{} // ends the goroutine
+	used    chan struct{} // closed once there is the goroutine
+	quit    chan struct{} // ends it
 
 	draining  context.Context // until the drainer is to end
 	stopDrain context.CancelFunc
@@ -92,7 +97,7 @@ func newStorage[T any](e *Engine[T], store Store[T]) *storage[T] {
 	s := &storage[T]{
 		Engine: e, store: store, unread: true,
 		puts: make(chan *putting[T]), pieces: make(chan []Batch[T]), results: make(chan *result[T]),
-		back: make(chan struct{}, 1), quit: make(chan struct{}),
+		back: make(chan struct{}, 1), used: make(chan struct{}), quit: make(chan struct{}),
 	}
 	s.writing, s.stopWrite = context.WithCancel(context.Background())
 	s.draining, s.stopDrain = context.WithCancel(s.writing)
@@ -111,6 +116,7 @@ func (s *storage[T]) found() (map[string]int64, error) {
 }
 
 func (s *storage[T]) start() {
+	close(s.used)
 	s.running.Go(s.run)
 	s.drainer.Go(func() { s.drain(s.draining) })
 }
@@ -128,6 +134,11 @@ func (s *storage[T]) wake() {
 
 // put stores entries of a lane, but those whose caller has left.
 func (s *storage[T]) put(key laneKey, entries []*entry[T]) error {
+	select {
+	case <-s.used:
+	default:
+		return errNotUsed
+	}
 	p := &putting[T]{laneKey: key, entries: entries, done: make(chan error, 1)}
 	select {
 	case s.puts <- p:
