@@ -79,7 +79,7 @@ var roles = map[string]role{
 	".": rootRole, "./stock": doorRole, "./cmd": commandRole, "./agenttest": fakesRole, "./examples": exampleRole,
 
 	"./internal/backoff": workRole, "./internal/cell": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
-	"./internal/event":    workRole,
+	"./internal/event": workRole, "./internal/machine": workRole,
 	"./internal/filelock": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,
 	"./internal/logfile": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole,
 	"./internal/postbody": workRole, "./internal/procfs": workRole, "./internal/repopath": workRole, "./internal/safedir": workRole,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/influxdb"
+	"github.com/lodastack/agent/internal/machine"
 )
 
 // Option configures an [Agent]; see [New].
@@ -25,7 +26,7 @@ type config struct {
 	logger          *slog.Logger
 	hostname        string
 	addresses       func() ([]string, error)
-	machine         func() machine
+	machine         func() machine.Identity
 	tags            map[string]string
 	warnings        []string
 	stateDir        string
@@ -38,8 +39,8 @@ type config struct {
 
 func defaultConfig() config {
 	return config{
-		addresses:       readAddresses,
-		machine:         readMachine,
+		addresses:       machine.Addresses,
+		machine:         machine.Read,
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,
