@@ -30,7 +30,7 @@
 //	   ├─────────────┐
 //	   ▼             ▼
 //	Collector     PluginRunner  run, decoded              collector.go; pluginset.go
-//	   │             │                                    assignedplugin.go pluginoutput.go
+//	   │             │                                    assignedplugin.go, internal/pluginoutput
 //	   │             │
 //	   │  Agent.Post, Agent.Send, POST /post              post.go httpapi.go, internal/httpapi
 //	   │             │     │

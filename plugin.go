@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"time"
+
+	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
 // Plugin is a program that a namespace wants run on this host.
@@ -118,3 +120,30 @@ func (e *RunError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *RunError) Unwrap() error { return e.Err }
+
+// maxReasons bounds what a list of millions of bad metrics takes.
+const maxReasons = 1000
+
+// DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
+// returns the metrics that can be sent, and why each of the others cannot; of
+// more than 1,000 of these, the last reason stands for the rest. What is no list
+// at all is an error. Unknown keys are ignored, and so is a byte order mark. NaN
+// and Infinity, which Python prints, make a metric bad.
+func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, err error) {
+	metrics = []Metric{}
+	err = pluginoutput.Each(stdout, func(i int, printed pluginoutput.Metric, wrong error) {
+		m := Metric(printed)
+		if wrong == nil {
+			wrong = m.Validate()
+		}
+		switch {
+		case wrong == nil:
+			metrics = append(metrics, m)
+		case len(bad) < maxReasons:
+			bad = append(bad, &MetricError{Index: i, Name: m.Name, Err: wrong})
+		default:
+			bad = append(bad, bad[maxReasons-1])
+		}
+	})
+	return metrics, bad, err
+}

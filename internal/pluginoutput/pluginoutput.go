@@ -1,4 +1,7 @@
-package agent
+// Package pluginoutput reads what a plugin printed, a JSON list of metrics, and
+// says in an author's words what is wrong with it. Whether a metric can be sent is
+// for the agent to say.
+package pluginoutput
 
 import (
 	"bytes"
@@ -9,47 +12,38 @@ import (
 	"github.com/lodastack/agent/internal/nonfinite"
 )
 
-// DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
-// returns the metrics that can be sent, and why each of the others cannot; of
-// more than 1,000 of these, the last reason stands for the rest. What is no list
-// at all is an error. Unknown keys are ignored, and so is a byte order mark. NaN
-// and Infinity, which Python prints, make a metric bad.
-func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, err error) {
+// Metric is one printed value. Its fields are those of the agent's Metric.
+type Metric struct {
+	Name      string            `json:"name"`
+	Timestamp int64             `json:"timestamp"`
+	Tags      map[string]string `json:"tags"`
+	Value     any               `json:"value"`
+}
+
+// Each calls add for each metric of the list, with its position and what is wrong
+// with it, if anything is. The error says why stdout is no list. Unknown keys are
+// ignored, and so is a byte order mark. NaN and Infinity, which Python prints, make
+// a metric wrong.
+func Each(stdout []byte, add func(i int, m Metric, wrong error)) error {
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
 	list, n, err := listIn(stdout)
 	if err != nil { // of what was printed: its position is shown
-		return nil, nil, notAList(stdout, err)
+		return notAList(stdout, err)
 	}
 	if n < 0 {
-		return nil, nil, errors.New("null is no list; print [] where there is nothing")
+		return errors.New("null is no list; print [] where there is nothing")
 	}
 	elements := json.NewDecoder(bytes.NewReader(list))
-	_, err = elements.Token() // the bracket; listIn has seen the whole list
-	metrics = make([]Metric, 0, min(n, maxReserved))
-	for i := 0; i < n && err == nil; i++ {
+	if _, err := elements.Token(); err != nil { // the bracket; listIn has seen the whole list
+		return err
+	}
+	for i := range n {
 		var m Metric
 		wrong := elements.Decode(&m)
-		if wrong == nil {
-			wrong = m.Validate()
-		}
-		switch {
-		case wrong == nil:
-			metrics = append(metrics, m)
-		case len(bad) < maxReasons:
-			bad = append(bad, &MetricError{Index: i, Name: m.Name, Err: wrongField(wrong)})
-		default:
-			bad = append(bad, bad[maxReasons-1])
-		}
+		add(i, m, wrongField(wrong))
 	}
-	return metrics, bad, err
+	return nil
 }
-
-const (
-	// maxReasons bounds what a list of millions of bad metrics takes.
-	maxReasons = 1000
-	// maxReserved is for how many metrics memory is taken before they are read.
-	maxReserved = 1000
-)
 
 // listIn returns the text of a JSON list in which no number is NaN or infinite,
 // and the number of its elements; -1 for null.
