@@ -10,7 +10,7 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
-// maxShown bounds how many faults of one kind, or metrics, are listed.
+// maxShown is how many faults of one kind, or metrics, are listed at most.
 const maxShown = 20
 
 // writeText writes the verdicts for people.
@@ -74,12 +74,12 @@ func writeTAP(w io.Writer, t trial, verdicts []verdict) error {
 	return err
 }
 
-// cost says what a run took.
+// cost describes the resources of a run.
 func cost(t trial, run pluginRun) string {
 	if run.Duration == 0 {
 		return "it was not run"
 	}
-	memory := "memory not known"
+	memory := "unknown memory"
 	if run.PeakMemory > 0 {
 		memory = fmt.Sprintf("%.1f MiB of memory", float64(run.PeakMemory)/(1<<20))
 	}
@@ -87,8 +87,8 @@ func cost(t trial, run pluginRun) string {
 		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.cell)
 }
 
-// shown are the faults that are listed, the last of which may say how many
-// are not.
+// shown returns the faults to list. If there are more, the last entry says how
+// many.
 func shown(faults []string) []string {
 	if len(faults) <= maxShown {
 		return faults

@@ -8,40 +8,40 @@ import (
 	"time"
 )
 
-// pipe takes what a command writes: in the background once read was called,
+// pipe reads what a command writes: in the background once read was called,
 // else at the end.
 type pipe struct {
 	source source
 	file   *os.File      // of the source; nil before read
-	done   chan struct{} // closed when nothing more will come; nil before read
+	done   chan struct{} // closed at the end of the output; nil before read
 
 	mu   sync.Mutex
 	sink sink  // guarded by mu
 	size int64 // guarded by mu
-	full bool  // guarded by mu: the sink has taken too much
+	full bool  // guarded by mu: more was written than allowed
 }
 
 // sink keeps a part of what was written.
 type sink interface {
-	// space returns where to read the next bytes to.
+	// space returns the buffer for the next bytes.
 	space() []byte
-	// took says that n bytes of the last space were filled. It reports
-	// whether that was more than there may be.
+	// took tells the sink that n bytes of the last space were filled. It
+	// reports whether the output is larger than allowed.
 	took(n int) (full bool)
 	bytes() []byte
 }
 
-// newPipe returns a pipe and the command's end of it.
+// newPipe returns a pipe, and the end that the command writes to.
 func newPipe(s sink) (*pipe, descriptor, error) {
 	r, w, err := makePipe()
 	if err != nil {
-		return nil, w, fmt.Errorf("making a pipe for the output: %w", err)
+		return nil, w, fmt.Errorf("making a pipe for the command's output: %w", err)
 	}
 	return &pipe{source: r, sink: s}, w, nil
 }
 
-// read starts reading in the background, until the end or finish. onFull is
-// called when there was too much, again and again.
+// read starts reading in the background, until the end or finish. While the
+// output is too large, onFull is called for each piece.
 func (p *pipe) read(onFull func()) {
 	if p.done != nil {
 		return
@@ -63,9 +63,9 @@ func (p *pipe) read(onFull func()) {
 	}()
 }
 
-// finish reads the rest of what a dead command wrote and closes the pipe. A
-// process outside of the cell may have been given the other end, so there is
-// a limit.
+// finish reads the rest of what a dead command wrote and closes the pipe. The
+// wait is limited, because a process outside of the cell may hold the other
+// end.
 func (p *pipe) finish() {
 	deadline := time.Now().Add(100 * time.Millisecond)
 	if p.done != nil {
@@ -88,7 +88,7 @@ func (p *pipe) space() []byte {
 	return p.sink.space()
 }
 
-// took reports whether there was too much, now or before.
+// took reports whether the output was too large, now or before.
 func (p *pipe) took(n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,22 +104,22 @@ func (p *pipe) isFull() bool {
 	return p.full
 }
 
-// sum returns what the sink has kept and how much there was.
+// sum returns what the sink has kept, and the number of bytes read.
 func (p *pipe) sum() ([]byte, int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.sink.bytes(), p.size
 }
 
-// headKept is what remains of an output that was too much.
+// headKept is how much is kept of an output that was too large.
 const headKept = 64 << 10
 
-// head keeps everything up to a limit. Beyond it, it keeps the beginning.
+// head keeps everything up to a limit. Above the limit, it keeps the beginning.
 type head struct {
 	limit  int // 0: none
 	size   int
 	chunks [][]byte // all but the last are full
-	spill  []byte   // where the rest goes; not nil once there was too much
+	spill  []byte   // buffer for what is discarded; not nil once the limit was exceeded
 }
 
 func (h *head) space() []byte {
@@ -164,7 +164,7 @@ func (h *head) bytes() []byte {
 // tail keeps the end.
 type tail struct {
 	limit int
-	buf   []byte // twice the limit and more, filled from the start
+	buf   []byte // at least twice the limit, filled from the start
 	n     int
 }
 
