@@ -13,7 +13,9 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/statefile"
 )
 
 // Errors of calls that come at the wrong time.
@@ -32,6 +34,7 @@ type Agent struct {
 	runner   *runnerPart // nil: there is none
 	delivery *delivery.Engine[Metric]
 	updater  *updater
+	updates  schedule.Poll // of updater
 	plugins  *pluginSet
 
 	claim func() error // claims the state directory, once, before it is read
@@ -47,7 +50,8 @@ type Agent struct {
 
 // New makes an agent. It does no I/O and starts nothing. Its error names
 // everything that is missing or wrong: in one line, and with the verb %+v in a
-// line for each fault. [errors.As] finds them all in a *multierror.Error.
+// line for each fault. [errors.As] finds them all in a *multierror.Error of
+// github.com/hashicorp/go-multierror, a part of this contract.
 func New(opts ...Option) (*Agent, error) {
 	config := defaultConfig()
 	var wrong *multierror.Error
@@ -79,14 +83,17 @@ func New(opts ...Option) (*Agent, error) {
 	a.delivery = newDelivery(config, a.output, a.store, func() { _ = a.claim() }) // Run logs the error
 	a.updater = &updater{
 		registry: newRegistryPart(config.registry),
-		interval: config.updateInterval,
 		build:    config.build,
 		state:    a.state(),
 		logger:   config.logger,
 		readHost: a.readHost,
 		apply:    a.apply,
 	}
-	a.plugins = newPluginSet(a.runner, a.state(), config.logger, a.sendOwn)
+	a.updates = schedule.Poll{
+		Ask: a.updater.ask, Interval: config.updateInterval,
+		NotRunning: ErrNotRunning, Stopped: ErrStopped,
+	}
+	a.plugins = newPluginSet(a.runner, a.state(), config.logger, a.buffer)
 	return a, nil
 }
 
@@ -101,19 +108,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.claim(); err != nil {
 		a.config.logger.Warn("the state directory", "dir", a.config.stateDir, "error", err)
 	}
-	r := &running{schedule: schedule.New(ctx)}
 	a.delivery.Start()
 	a.mu.Lock()
-	a.schedule = r.schedule
+	a.schedule = schedule.New(ctx)
 	a.mu.Unlock()
 	a.plugins.start(ctx)
 	a.updater.remember() // before anybody can ask: a good answer must not be replaced by an old one
-	a.updater.start(ctx)
-	r.updates.Go(func() { a.updater.loop(ctx) })
-	a.config.logger.Info("the agent runs", event(EventStarted), "host", a.hostname(), "version", a.config.build.Version)
+	a.updates.Start(ctx)
+	a.config.logger.Info("the agent runs", event.Attr(event.Started), "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
-	return a.stop(context.WithoutCancel(ctx), r)
+	return a.stop(context.WithoutCancel(ctx))
 }
 
 // Ready returns a channel that is closed once assignments are in force, be they
@@ -124,7 +129,7 @@ func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // Update asks the registry now and returns when its answer is in force, or
 // the reason why it is not. When ctx ends, the registry is asked still.
-func (a *Agent) Update(ctx context.Context) error { return a.updater.update(ctx) }
+func (a *Agent) Update(ctx context.Context) error { return a.updates.Now(ctx) }
 
 // forgetAfter is how long the account of a namespace that is not the host's is
 // kept after its last point.
@@ -172,7 +177,7 @@ func (a *Agent) isReady() bool {
 }
 
 // state returns where the agent remembers things.
-func (a *Agent) state() stateDir { return stateDir(a.config.stateDir) }
+func (a *Agent) state() statefile.Dir { return statefile.Dir(a.config.stateDir) }
 
 // newError is everything that is wrong with the options of an agent.
 type newError struct{ faults *multierror.Error }

@@ -87,7 +87,7 @@ func TestASecondPartOfOneKindIsRefused(t *testing.T) {
 func TestPartsAreTakenOutOfOptions(t *testing.T) {
 	registry, output := agenttest.NewRegistry(), agenttest.NewOutput()
 	store, runner := agenttest.NewStore(), agenttest.NewPluginRunner()
-	parts, rest := agent.PartsOf(
+	parts, rest := agent.SplitOptions(
 		agent.WithRegistry(registry), agent.WithOutput(output), agent.WithStore(store), agent.WithPluginRunner(runner), agent.WithHostname("h9"))
 	require.Equal(t, agent.Parts{Registry: registry, Output: output, Store: store, PluginRunner: runner}, parts)
 
@@ -96,7 +96,7 @@ func TestPartsAreTakenOutOfOptions(t *testing.T) {
 	require.NoError(t, err, "none of them is in the rest")
 	require.Equal(t, "h9", a.Status().Hostname)
 
-	parts, rest = agent.PartsOf(agent.WithOutput(nil), agent.WithBufferSize(0), nil, agent.WithRegistry(registry), agent.WithRegistry(registry))
+	parts, rest = agent.SplitOptions(agent.WithOutput(nil), agent.WithBufferSize(0), nil, agent.WithRegistry(registry), agent.WithRegistry(registry))
 	require.Equal(t, agent.Parts{Registry: registry}, parts)
 	_, err = agent.New(agent.WithRegistry(registry), agent.WithOutput(others), rest)
 	require.EqualError(t, err, "make an agent: WithOutput: the output is nil; WithBufferSize: 0 points are too few; WithRegistry: there is a registry already")
@@ -216,4 +216,16 @@ func TestCallsNeedARunningAgent(t *testing.T) {
 		require.ErrorIs(t, w.Update(t.Context()), agent.ErrStopped)
 		require.NotEmpty(t, w.Status().Hostname, "the status of a stopped agent")
 	})
+}
+
+// The bubble fails where a goroutine is left.
+func TestAgentThatIsNeverRunLeavesNoGoroutine(t *testing.T) {
+	store := agenttest.NewStore()
+	inBubble(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.Post(t.Context(), "web", metrics(1)))
+		w.output.Fail(errAway)
+		require.ErrorIs(t, w.Post(t.Context(), "web", metrics(1)), errAway, "Run opens the store")
+		require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, w.account("web"))
+		require.Empty(t, store.Batches())
+	}, agent.WithStore(store))
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
-	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/event"
 )
 
 const (
@@ -33,7 +33,8 @@ type PluginStatus struct {
 	// last attempt to install or update it failed.
 	Installed    bool   `json:"installed"`
 	InstallError string `json:"install_error,omitempty"`
-	Running      bool   `json:"running"`
+	// Running is true while the plugin runs, or the one whose place it has taken.
+	Running bool `json:"running"`
 	// LastRun is the last finished run, nil where there was none.
 	LastRun *PluginResult `json:"last_run,omitempty"`
 	// Runs and Failures count since the start, as Invalid does the metrics
@@ -67,15 +68,12 @@ type assignedPlugin struct {
 	stop context.CancelFunc // ends installing
 
 	tried chan struct{} // closed after the first attempt to install it
-
-	fetching schedule.Slots // one, taken while Install or Update is under way
-	turn     schedule.Slots // one, taken while the plugin, or another of its key, runs
+	turns *turns        // of its key
 
 	mu           sync.Mutex
 	plugin       Plugin // guarded by mu, as all below
 	installed    bool
 	installError error
-	running      bool
 	last         *PluginResult
 	runs         int64
 	failures     int64
@@ -119,10 +117,10 @@ func (p *assignedPlugin) install(ctx context.Context) {
 // fetch calls Install or Update and notes how it went.
 func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Plugin) error) error {
 	// The plugin's own turn first: who waits for it takes nothing from others.
-	if !p.fetching.Take(ctx) {
+	if !p.turns.fetch.Take(ctx) {
 		return ctx.Err()
 	}
-	defer p.fetching.Give()
+	defer p.turns.fetch.Give()
 	if !p.set.installs.Take(ctx) {
 		return ctx.Err()
 	}
@@ -134,7 +132,7 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 	p.installed = p.installed || err == nil
 	p.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
-		p.set.logger.Error("a plugin could not be fetched", event(EventPluginNotFetched), "plugin", p.key.String(), "repo", repo, "error", err)
+		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", repo, "error", err)
 	}
 	return err
 }
@@ -149,7 +147,7 @@ func (p *assignedPlugin) awaitsInstall() bool {
 
 // runPeriodic is one regular run: its points and its result are sent.
 func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration) {
-	if p.awaitsInstall() || !p.set.isEnabled(p.key) || !p.begin() {
+	if p.awaitsInstall() || !p.set.mayRun(p.key) || !p.turns.run.TryTake() {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, interval-endBefore)
@@ -162,7 +160,7 @@ func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration
 		sent, err = p.sendOutput(limited, plugin, stdout)
 	}
 	if ctx.Err() != nil && err != nil {
-		p.cancel() // the agent stops, or the plugin goes: no fault of the plugin
+		p.turns.run.Give() // the agent stops, or the plugin goes: no fault of the plugin
 		return
 	}
 	p.logRun("regular", p.end(began, "regular", plugin, err), sent)
@@ -175,14 +173,14 @@ func (p *assignedPlugin) runOnDemand(ctx context.Context, args []string) (Plugin
 	case <-p.tried:
 	case <-ctx.Done():
 	}
-	if !p.begin() {
+	if !p.turns.run.TryTake() {
 		return PluginResult{}, fmt.Errorf("plugin %s: %w", p.key, ErrPluginRunning)
 	}
 	plugin := p.assigned()
 	began := time.Now()
 	stdout, err := p.exec(ctx, plugin, args)
 	if err != nil && p.set.isStopping() {
-		p.cancel() // no fault of the plugin
+		p.turns.run.Give() // no fault of the plugin
 		return PluginResult{Time: began, Duration: time.Since(began).Seconds(), Result: RunTimeout, Error: err.Error(), Stdout: stdout}, err
 	}
 	result := p.end(began, "call", plugin, err)
@@ -196,7 +194,7 @@ func (p *assignedPlugin) logRun(kind string, result PluginResult, metrics int) {
 	if !p.set.logger.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
-	p.set.logger.Debug("a plugin ran", event(EventPluginRan), "plugin", p.key.String(), "type", kind, "result", string(result.Result),
+	p.set.logger.Debug("a plugin ran", event.Attr(event.PluginRan), "plugin", p.key.String(), "type", kind, "result", string(result.Result),
 		"took", time.Duration(result.Duration*float64(time.Second)), "metrics", metrics)
 }
 
@@ -237,13 +235,13 @@ func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, stdout [
 	var refused []*MetricError
 	output, err := decodeOutput(stdout, func(part []Metric) {
 		sent += len(part)
-		refused = append(refused, p.set.send(plugin.Namespace, plugin.Name+".", part)...)
+		refused = append(refused, p.set.buffer(plugin.Namespace, plugin.Name+".", part)...)
 	})
 	if err != nil {
 		return 0, &RunError{Result: RunOutput, Err: err}
 	}
 	if bad, reasons := output.Bad+len(refused), append(output.Reasons, refused...); p.noteBad(bad, reasons) {
-		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event(EventMetricsInvalid), "plugin", p.key.String(), "count", bad, "error", reasons[0])
+		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", bad, "error", reasons[0])
 	}
 	return sent, nil
 }
@@ -262,26 +260,6 @@ func (p *assignedPlugin) noteBad(bad int, reasons []*MetricError) (first bool) {
 	return first
 }
 
-// begin claims the plugin for one run; false where it, or the plugin that had its
-// key before, is running.
-func (p *assignedPlugin) begin() bool {
-	if !p.turn.TryTake() {
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.running = true
-	return true
-}
-
-// cancel gives up a run that does not count.
-func (p *assignedPlugin) cancel() {
-	defer p.turn.Give()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.running = false
-}
-
 // end notes how a run went, and sends it as the metric plugin.NAME.
 func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err error) PluginResult {
 	result := PluginResult{Time: began, Duration: time.Since(began).Seconds(), Result: RunOK}
@@ -294,7 +272,7 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 			result.Result, result.ExitCode = cmp.Or(failed.Result, RunStart), failed.ExitCode
 		}
 	}
-	p.set.send(plugin.Namespace, "", []Metric{{
+	p.set.buffer(plugin.Namespace, "", []Metric{{
 		Name:  "plugin." + strings.TrimPrefix(plugin.Name, "PLUGIN."),
 		Tags:  map[string]string{"type": kind, "result": string(result.Result)},
 		Value: value,
@@ -302,20 +280,19 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 	failedBefore := p.note(&result)
 	switch {
 	case err != nil && !failedBefore:
-		p.set.logger.Warn("a plugin failed", event(EventPluginFailed), "plugin", p.key.String(), "result", string(result.Result), "error", err,
+		p.set.logger.Warn("a plugin failed", event.Attr(event.PluginFailed), "plugin", p.key.String(), "result", string(result.Result), "error", err,
 			"stderr", p.set.runner.inspect(plugin).Stderr)
 	case err == nil && failedBefore:
-		p.set.logger.Info("a plugin works again", event(EventPluginRecovered), "plugin", p.key.String())
+		p.set.logger.Info("a plugin works again", event.Attr(event.PluginRecovered), "plugin", p.key.String())
 	}
 	return result
 }
 
 // note counts a run that has ended, and tells whether the one before it failed.
 func (p *assignedPlugin) note(result *PluginResult) (failedBefore bool) {
-	defer p.turn.Give()
+	defer p.turns.run.Give()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running = false
 	p.runs++
 	if result.Result != RunOK {
 		p.failures++
@@ -334,8 +311,12 @@ func (p *assignedPlugin) status() PluginStatus {
 	s := PluginStatus{
 		Namespace: p.plugin.Namespace, Repo: p.plugin.Repo, Name: p.plugin.Name,
 		Enabled: enabled, Interval: p.plugin.Interval.Seconds(),
-		Installed: p.installed, Running: p.running, LastRun: p.last,
+		Installed: p.installed, Running: len(p.turns.run) > 0,
 		Runs: p.runs, Failures: p.failures, Invalid: p.invalid,
+	}
+	if p.last != nil {
+		last := *p.last
+		s.LastRun = &last
 	}
 	if p.badMetric != nil {
 		s.InvalidError = p.badMetric.Error()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/event"
 )
 
 // Account is a balance of points. At all times
@@ -109,7 +110,7 @@ func (p *outputPart) write(ctx context.Context, b delivery.Batch[Metric]) error 
 		return &delivery.Refusal{Reason: permanent.Reason, Points: permanent.Points, Indexes: permanent.Indexes, Err: err}
 	}
 	if err == nil && p.logger.Enabled(ctx, slog.LevelDebug) {
-		p.logger.Debug("a batch was delivered", event(EventBatchDelivered), "namespace", b.Namespace, "points", len(b.Points), "took", time.Since(began))
+		p.logger.Debug("a batch was delivered", event.Attr(event.BatchDelivered), "namespace", b.Namespace, "points", len(b.Points), "took", time.Since(began))
 	}
 	return err
 }

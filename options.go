@@ -10,6 +10,7 @@ import (
 
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/influxdb"
+	"github.com/lodastack/agent/internal/machine"
 )
 
 // Option configures an [Agent]; see [New].
@@ -25,7 +26,7 @@ type config struct {
 	logger          *slog.Logger
 	hostname        string
 	addresses       func() ([]string, error)
-	machine         func() machine
+	machine         func() machine.Identity
 	tags            map[string]string
 	warnings        []string
 	stateDir        string
@@ -39,8 +40,8 @@ type config struct {
 
 func defaultConfig() config {
 	return config{
-		addresses:       readAddresses,
-		machine:         readMachine,
+		addresses:       machine.Addresses,
+		machine:         machine.Read,
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,
@@ -51,7 +52,7 @@ func defaultConfig() config {
 	}
 }
 
-// Parts are the parts that options name, nil where they name none. See [PartsOf].
+// Parts are the parts that options name, nil where they name none. See [SplitOptions].
 type Parts struct {
 	Registry     Registry
 	Output       Output
@@ -59,12 +60,12 @@ type Parts struct {
 	PluginRunner PluginRunner
 }
 
-// PartsOf returns the parts that opts name, and an option for everything else
+// SplitOptions returns the parts that opts name, and an option for everything else
 // that opts say. A program that runs an agent with somebody else's options makes
 // only the parts that are missing there, since two of one kind are an error, and
 // can put something of its own around the others. What is wrong with opts is an
 // error of the option.
-func PartsOf(opts ...Option) (Parts, Option) {
+func SplitOptions(opts ...Option) (Parts, Option) {
 	named := defaultConfig()
 	apply := func(c *config) error {
 		c.registry, c.output, c.store, c.runner = nil, nil, nil, nil
@@ -188,7 +189,9 @@ func (c *config) addCollection(option string, added *collection) error {
 	return nil
 }
 
-// WithLogger makes the agent log to l. By default it does not log.
+// WithLogger makes the agent log to l. By default it does not log. Records that
+// come while the handler takes longer than a second for one are dropped, as is one
+// that makes it panic. See [EventKey] for those that programs may act on.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {

@@ -77,22 +77,12 @@ type PermanentError struct {
 	// them, the agent tells each of several callers, whose metrics were written
 	// together, what of theirs was refused.
 	Indexes []int
-	Err     error
+	// Err says why, and best what to do about it: the status shows it.
+	Err error
 }
 
 // Permanent says of an error of [Output.Write] that trying again is useless.
 func Permanent(err error) error { return &PermanentError{Reason: "refused", Err: err} }
-
-// Refused returns how many of a batch's points are refused.
-func (e *PermanentError) Refused(b Batch) int {
-	if len(e.Indexes) > 0 {
-		return min(len(e.Indexes), len(b.Metrics))
-	}
-	if e.Points == 0 {
-		return len(b.Metrics)
-	}
-	return min(e.Points, len(b.Metrics))
-}
 
 func (e *PermanentError) Error() string { return e.Err.Error() }
 

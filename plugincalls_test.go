@@ -199,3 +199,28 @@ func TestStopOfTheAgentIsNoFailureOfACalledPlugin(t *testing.T) {
 		require.Zero(t, w.log.count("event=plugin_failed"))
 	})
 }
+
+func TestReadingTheStatusOfADisabledPluginChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	inBubble(t, func(t *testing.T, w *world) {
+		assignPlugins(w, plugin("mysql", 0))
+		w.run()
+		require.NoError(t, w.DisablePlugin(t.Context(), "web", "org/mysql"))
+		before, err := os.ReadFile(filepath.Join(dir, "disabled.json"))
+		require.NoError(t, err)
+		w.pass(25 * time.Hour)
+		require.True(t, w.Plugins()[0].Enabled)
+		after, err := os.ReadFile(filepath.Join(dir, "disabled.json"))
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+		require.Zero(t, w.log.count("event=plugin_enabled"))
+	}, agent.WithStateDir(dir))
+}
+
+func TestLastRunOfAStatusBelongsToWhoAskedForIt(t *testing.T) {
+	withPlugin(t, agenttest.Program{Print: "[]"}, func(t *testing.T, w *world) {
+		w.pass(time.Minute)
+		w.Plugins()[0].LastRun.Error = "mine"
+		require.Empty(t, w.Plugins()[0].LastRun.Error)
+	})
+}

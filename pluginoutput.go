@@ -1,14 +1,6 @@
 package agent
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"iter"
-
-	"github.com/lodastack/agent/internal/nonfinite"
-)
+import "github.com/lodastack/agent/internal/pluginoutput"
 
 // PluginOutput is what a plugin printed.
 type PluginOutput struct {
@@ -34,14 +26,13 @@ func DecodePluginOutput(stdout []byte) (PluginOutput, error) {
 // that a large output does not take its size many times in memory. Nothing is sent of
 // what is no list.
 func decodeOutput(stdout []byte, send func(part []Metric)) (PluginOutput, error) {
-	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
-	list, err := listIn(stdout)
-	if err != nil { // of what was printed: its position is shown
-		return PluginOutput{}, notAList(stdout, err)
+	elements, err := pluginoutput.Elements(stdout)
+	if err != nil {
+		return PluginOutput{}, err
 	}
 	var output PluginOutput
 	i := 0
-	for element := range elements(list) {
+	for element := range elements {
 		output.add(i, element)
 		i++
 		if len(output.Metrics) == metricsAtOnce {
@@ -69,7 +60,7 @@ func (o *PluginOutput) add(index int, element []byte) {
 		return
 	}
 	var m Metric
-	err := json.Unmarshal(element, &m)
+	err := pluginoutput.Decode(element, &m)
 	if err == nil {
 		err = m.Validate()
 	}
@@ -79,121 +70,6 @@ func (o *PluginOutput) add(index int, element []byte) {
 	}
 	o.Bad++
 	if len(o.Reasons) < maxReasons {
-		o.Reasons = append(o.Reasons, &MetricError{Index: index, Name: m.Name, Err: wrongField(err)})
+		o.Reasons = append(o.Reasons, &MetricError{Index: index, Name: m.Name, Err: err})
 	}
-}
-
-// listIn returns the text of a JSON list in which no number is NaN or infinite.
-func listIn(stdout []byte) ([]byte, error) {
-	var list list
-	err := json.Unmarshal(stdout, &list)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		if finite := nonfinite.Replace(stdout, tooLarge); json.Unmarshal(finite, &list) == nil {
-			return finite, nil
-		}
-	}
-	return stdout, err
-}
-
-// list is any JSON list. It takes no memory.
-type list struct{}
-
-// UnmarshalJSON is given what is JSON. It fails for what is no list.
-func (*list) UnmarshalJSON(text []byte) error {
-	switch text[0] {
-	case '[':
-		return nil
-	case '{':
-		return &json.UnmarshalTypeError{Value: "object"}
-	case '"':
-		return &json.UnmarshalTypeError{Value: "string"}
-	case 't', 'f':
-		return &json.UnmarshalTypeError{Value: "bool"}
-	case 'n':
-		return errNull
-	}
-	return &json.UnmarshalTypeError{Value: "number"}
-}
-
-var errNull = errors.New("null is no list; print [] where there is nothing")
-
-// elements yields the elements of what is a JSON list, without blanks around
-// them.
-func elements(list []byte) iter.Seq[[]byte] {
-	const blanks = " \t\r\n"
-	list = bytes.Trim(list, blanks)
-	list = bytes.Trim(list[1:len(list)-1], blanks)
-	return func(yield func([]byte) bool) {
-		depth, begin, quoted := 0, 0, false
-		for i := 0; i < len(list); i++ {
-			switch c := list[i]; {
-			case c == '"':
-				quoted = !quoted
-			case quoted && c == '\\':
-				i++ // whatever is escaped
-			case quoted:
-			case c == '[' || c == '{':
-				depth++
-			case c == ']' || c == '}':
-				depth--
-			case c == ',' && depth == 0:
-				if !yield(bytes.Trim(list[begin:i], blanks)) {
-					return
-				}
-				begin = i + 1
-			}
-		}
-		if len(list) > 0 {
-			yield(bytes.Trim(list[begin:], blanks))
-		}
-	}
-}
-
-// tooLarge is a number that no float64 holds: a metric whose value it is cannot
-// be decoded, and all others can.
-const tooLarge = "1e999"
-
-// shownAround is how many bytes are shown around what is no JSON.
-const shownAround = 30
-
-// notAList says what a list is to whoever printed something else, and where it
-// begins to be something else.
-func notAList(stdout []byte, err error) error {
-	const wanted = `print [ {"name": "…", "value": 1}, … ], or [] where there is nothing`
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.Is(err, errNull):
-		return err
-	case len(bytes.TrimSpace(stdout)) == 0:
-		return errors.New("it printed nothing; " + wanted)
-	case errors.As(err, &kind):
-		return fmt.Errorf("it printed JSON, but the %s is no list; %s", kind.Value, wanted)
-	case errors.As(err, &syntax):
-		at := int(syntax.Offset)
-		return fmt.Errorf("%w, at byte %d: … %s …; %s", err, at, bytes.TrimSpace(stdout[max(0, at-shownAround):min(len(stdout), at+shownAround)]), wanted)
-	}
-	return fmt.Errorf("%w; %s", err, wanted)
-}
-
-// wrongField puts what encoding/json says of a metric in an author's words.
-func wrongField(err error) error {
-	var kind *json.UnmarshalTypeError
-	if !errors.As(err, &kind) {
-		return err
-	}
-	switch kind.Field {
-	case "":
-		return fmt.Errorf(`a %s is no metric: write {"name": "…", "value": 1}`, kind.Value)
-	case "value":
-		return errors.New("the value is no finite number: leave the metric out where there is nothing to measure")
-	case "timestamp":
-		return fmt.Errorf("the timestamp is a %s: write whole seconds without a fraction or quotes, or leave it out", kind.Value)
-	case "name":
-		return fmt.Errorf("the name is a %s: put it in quotes", kind.Value)
-	case "tags":
-		return fmt.Errorf(`in the tags there is a %s: they are {"key": "value"}, both in quotes`, kind.Value)
-	}
-	return err
 }

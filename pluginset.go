@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,10 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/budget"
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/statefile"
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
@@ -48,9 +51,9 @@ func keyOf(p Plugin) pluginKey { return pluginKey{p.Namespace, path.Base(p.Repo)
 // pluginSet holds the assigned plugins.
 type pluginSet struct {
 	runner *runnerPart // nil: this agent runs no plugins
-	state  stateDir
+	state  statefile.Dir
 	logger *slog.Logger
-	send   func(namespace, prefix string, metrics []Metric) (bad []*MetricError) // into the buffer
+	buffer func(namespace, prefix string, metrics []Metric) (bad []*MetricError)
 
 	installs, runs schedule.Slots
 	outputs        *budget.Budget // large ones that wait to be decoded
@@ -61,18 +64,24 @@ type pluginSet struct {
 	ctx       context.Context               // guarded by mu; nil while the agent does not run
 	stopped   bool                          // guarded by mu
 	plugins   map[pluginKey]*assignedPlugin // guarded by mu
-	fetching  map[pluginKey]schedule.Slots  // guarded by mu; one, taken while the plugin is installed, updated or removed
-	turns     map[pluginKey]schedule.Slots  // guarded by mu; one, taken while the plugin runs
+	turns     map[pluginKey]*turns          // guarded by mu
 	conflicts []string                      // guarded by mu
 	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
 }
 
-func newPluginSet(runner *runnerPart, state stateDir, logger *slog.Logger, send func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
+// turns are shared by the plugins that have a key one after the other.
+type turns struct {
+	fetch schedule.Slots // one, taken while a plugin is installed, updated or removed
+	run   schedule.Slots // one, taken while a plugin runs
+	users int            // plugins that are assigned or not removed yet; guarded by pluginSet.mu
+}
+
+func newPluginSet(runner *runnerPart, state statefile.Dir, logger *slog.Logger, buffer func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
 	return &pluginSet{
-		runner: runner, state: state, logger: logger, send: send,
+		runner: runner, state: state, logger: logger, buffer: buffer,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
 		outputs: budget.New(maxOutputs), decoding: make(schedule.Slots, 1),
-		plugins: make(map[pluginKey]*assignedPlugin), fetching: make(map[pluginKey]schedule.Slots), turns: make(map[pluginKey]schedule.Slots), disabled: make(map[string]time.Time),
+		plugins: make(map[pluginKey]*assignedPlugin), turns: make(map[pluginKey]*turns), disabled: make(map[string]time.Time),
 	}
 }
 
@@ -80,7 +89,7 @@ func newPluginSet(runner *runnerPart, state stateDir, logger *slog.Logger, send 
 // disabled.
 func (s *pluginSet) start(ctx context.Context) {
 	disabled := make(map[string]time.Time)
-	if err := s.state.load(disabledFile, &disabled); err != nil {
+	if err := s.state.Load(disabledFile, &disabled); err != nil {
 		s.logger.Warn("all plugins start enabled", "error", err)
 		disabled = make(map[string]time.Time)
 	}
@@ -110,13 +119,16 @@ func (s *pluginSet) assign(assignments []Assignment) {
 		}
 	}
 	for key, old := range s.plugins {
-		if next[key] != old {
-			old.stop()
-		}
-		if next[key] == nil {
+		switch next[key] {
+		case old:
+			continue
+		case nil:
 			ctx := s.ctx
 			s.active.Go(func() { s.remove(ctx, old) })
+		default:
+			old.turns.users--
 		}
+		old.stop()
 	}
 	s.plugins = next
 }
@@ -128,25 +140,40 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 		return old
 	}
 	ctx, stop := context.WithCancel(s.ctx)
-	if s.fetching[key] == nil {
-		s.fetching[key], s.turns[key] = make(schedule.Slots, 1), make(schedule.Slots, 1)
+	if s.turns[key] == nil {
+		s.turns[key] = &turns{fetch: make(schedule.Slots, 1), run: make(schedule.Slots, 1)}
 	}
-	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, tried: make(chan struct{}), fetching: s.fetching[key], turn: s.turns[key]}
+	s.turns[key].users++
+	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, tried: make(chan struct{}), turns: s.turns[key]}
 	s.active.Go(func() { added.install(ctx) })
 	return added
 }
 
-// remove deletes what was installed of a plugin that is not assigned any more,
-// unless it has been assigned again meanwhile.
+// remove forgets a plugin that is not assigned any more, once nobody uses it.
 func (s *pluginSet) remove(ctx context.Context, gone *assignedPlugin) {
-	if s.runner == nil || !gone.fetching.Take(ctx) {
+	if !gone.turns.fetch.Take(ctx) {
+		return // the agent stops
+	}
+	s.uninstall(ctx, gone)
+	gone.turns.fetch.Give()
+	if !gone.turns.run.Take(ctx) { // a called run goes on
 		return
 	}
-	defer gone.fetching.Give()
+	defer gone.turns.run.Give()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if gone.turns.users--; gone.turns.users == 0 {
+		delete(s.turns, gone.key)
+	}
+}
+
+// uninstall deletes what was installed of a plugin, unless it has been assigned
+// again meanwhile.
+func (s *pluginSet) uninstall(ctx context.Context, gone *assignedPlugin) {
 	s.mu.Lock()
 	again := s.plugins[gone.key] != nil
 	s.mu.Unlock()
-	if again {
+	if again || s.runner == nil {
 		return
 	}
 	if err := s.runner.remove(ctx, gone.assigned()); err != nil {
@@ -197,7 +224,7 @@ func (s *pluginSet) disable(key pluginKey) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.disabled[key.String()] = time.Now()
-	return s.state.save(disabledFile, s.disabled)
+	return s.state.Save(disabledFile, s.disabled)
 }
 
 func (s *pluginSet) enable(key pluginKey) error {
@@ -207,32 +234,43 @@ func (s *pluginSet) enable(key pluginKey) error {
 		return nil
 	}
 	delete(s.disabled, key.String())
-	return s.state.save(disabledFile, s.disabled)
+	return s.state.Save(disabledFile, s.disabled)
 }
 
 // isEnabled tells whether the plugin is not disabled, or has been for a day.
 func (s *pluginSet) isEnabled(key pluginKey) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	since, disabled := s.disabled[key.String()]
-	s.mu.Unlock()
-	if !disabled {
-		return true
-	}
-	// A clock that was set back must not disable for longer.
-	if age := time.Since(since); age >= 0 && age < disabledFor {
-		return false
-	}
+	return !disabled || isOver(since)
+}
+
+// isOver tells whether a plugin that was disabled then is enabled again. A clock
+// that was set back must not disable for longer.
+func isOver(since time.Time) bool {
+	age := time.Since(since)
+	return age < 0 || age >= disabledFor
+}
+
+// mayRun tells whether the plugin is enabled, and enables one that has been
+// disabled for a day.
+func (s *pluginSet) mayRun(key pluginKey) bool {
 	s.mu.Lock()
-	again := s.disabled[key.String()] != since
+	since, disabled := s.disabled[key.String()]
+	over := disabled && isOver(since)
+	var unsaved error
+	if over {
+		delete(s.disabled, key.String())
+		unsaved = s.state.Save(disabledFile, s.disabled)
+	}
 	s.mu.Unlock()
-	if again {
-		return s.isEnabled(key) // it was disabled or enabled meanwhile
+	if over {
+		s.logger.Info("a plugin that was disabled for a day is enabled again", event.Attr(event.PluginEnabled), "plugin", key.String())
 	}
-	s.logger.Info("a plugin that was disabled for a day is enabled again", event(EventPluginEnabled), "plugin", key.String())
-	if err := s.enable(key); err != nil {
-		s.logger.Warn("that a plugin is enabled again is not remembered", "plugin", key.String(), "error", err)
+	if unsaved != nil {
+		s.logger.Warn("that a plugin is enabled again is not remembered", "plugin", key.String(), "error", unsaved)
 	}
-	return true
+	return over || !disabled
 }
 
 // list returns the status of each plugin, in order of namespace and project.
@@ -243,7 +281,9 @@ func (s *pluginSet) list() []PluginStatus {
 		plugins = append(plugins, p)
 	}
 	s.mu.Unlock()
-	slices.SortFunc(plugins, func(a, b *assignedPlugin) int { return strings.Compare(a.key.String(), b.key.String()) })
+	slices.SortFunc(plugins, func(a, b *assignedPlugin) int {
+		return cmp.Or(strings.Compare(a.key.namespace, b.key.namespace), strings.Compare(a.key.project, b.key.project))
+	})
 	list := make([]PluginStatus, 0, len(plugins))
 	for _, p := range plugins {
 		list = append(list, p.status())

@@ -224,3 +224,47 @@ func TestNamespaceIsNeverSeenWithoutItsPlugins(t *testing.T) {
 	cancel()
 	require.NoError(t, <-ended)
 }
+
+func TestPluginThatIsNoLongerAssignedIsForgottenOnceItsLastRunHasEnded(t *testing.T) {
+	withPlugin(t, agenttest.Program{Hang: true}, func(t *testing.T, w *world) {
+		called := make(chan error)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			_, err := w.RunPlugin(ctx, "web", "org/mysql", nil)
+			called <- err
+		}()
+		synctest.Wait()
+		require.Equal(t, 1, w.PluginKeys())
+		assignPlugins(w)
+		require.NoError(t, w.Update(t.Context()))
+		assignPlugins(w, plugin("mysql", time.Minute))
+		require.NoError(t, w.Update(t.Context()))
+		synctest.Wait()
+		_, err := w.RunPlugin(t.Context(), "web", "org/mysql", nil)
+		require.ErrorIs(t, err, agent.ErrPluginRunning, "it runs still, although it is assigned anew")
+		assignPlugins(w)
+		require.NoError(t, w.Update(t.Context()))
+		synctest.Wait()
+		require.Equal(t, 1, w.PluginKeys())
+		cancel()
+		require.Error(t, <-called)
+		synctest.Wait()
+		require.Zero(t, w.PluginKeys())
+	})
+}
+
+func TestPluginsAreListedByNamespaceAndThenByProject(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.registry.Assign(
+			agent.Assignment{Namespace: "a.b", Plugins: []agent.Plugin{{Name: "PLUGIN.y", Repo: "org/y"}}},
+			agent.Assignment{Namespace: "a", Plugins: []agent.Plugin{{Name: "PLUGIN.x", Repo: "org/x"}}},
+			agent.Assignment{Namespace: "web", Plugins: []agent.Plugin{plugin("b", 0), plugin("a", 0)}},
+		)
+		w.run()
+		var listed []string
+		for _, p := range w.Plugins() {
+			listed = append(listed, p.Namespace+" "+p.Repo)
+		}
+		require.Equal(t, []string{"a org/x", "a.b org/y", "web org/a", "web org/b"}, listed)
+	})
+}

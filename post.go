@@ -7,16 +7,19 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/topic"
 )
 
 // postPrefix begins the names of posted metrics.
 const postPrefix = "RUN."
 
-// Send sends metrics under their own names to a namespace, which need not be one
-// of the host's own, but must make an NSQ topic: 1 to 64 of the characters
-// a-z A-Z 0-9 . _ -. Nil means that the metrics are safe: acknowledged by the
-// output, or in the store.
+// Send sends metrics to a namespace under their own names; [Agent.Post] puts RUN.
+// before the names, and differs in nothing else.
+//
+// The namespace need not be one of the host's own, but must make an NSQ topic: 1
+// to 64 of the characters a-z A-Z 0-9 . _ -. Nil means that the metrics are safe:
+// acknowledged by the output, or in the store.
 //
 // All metrics are taken or none. A metric that cannot be sent makes the error a
 // [*MetricError] that names the first such one, a bad namespace makes it an
@@ -25,8 +28,9 @@ const postPrefix = "RUN."
 // if it has taken none. A retry is useless after these. After any other error it
 // is not known that the metrics are safe: send them again, later.
 //
-// metrics are not changed. Send may be called before [Agent.Run]; after it the
-// error is [ErrStopped].
+// metrics are not changed. Send may be called before [Agent.Run], which begins to
+// use the store: until then, Send fails where the output does not take the metrics,
+// and nothing goes on when it has returned. After Run the error is [ErrStopped].
 func (a *Agent) Send(ctx context.Context, namespace string, metrics []Metric) error {
 	return a.send(ctx, namespace, "", cloneMetrics(metrics))
 }
@@ -55,7 +59,7 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	began := time.Now()
 	err := a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good})
 	if logger := a.config.logger; err == nil && logger.Enabled(ctx, slog.LevelDebug) {
-		logger.Debug("a post was taken", event(EventPostTaken), "namespace", namespace, "metrics", len(good), "took", time.Since(began))
+		logger.Debug("a post was taken", event.Attr(event.PostTaken), "namespace", namespace, "metrics", len(good), "took", time.Since(began))
 	}
 	if err = asPostError(err, len(good)); err != nil {
 		return fmt.Errorf("send %d metrics to namespace %s: %w", len(good), namespace, err)
@@ -63,9 +67,9 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	return nil
 }
 
-// sendOwn puts metrics of the agent's own producers into the buffer, with prefix
+// buffer puts metrics of the agent's own producers into the buffer, with prefix
 // before their names, and returns those that cannot be sent.
-func (a *Agent) sendOwn(namespace, prefix string, metrics []Metric) []*MetricError {
+func (a *Agent) buffer(namespace, prefix string, metrics []Metric) []*MetricError {
 	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
 	a.deliver(namespace, good)

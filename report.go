@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/lodastack/agent/internal/event"
 )
 
 // report tells the registry about the host.
@@ -27,7 +29,7 @@ func (u *updater) report(ctx context.Context, host Host) error {
 	u.mu.Lock()
 	u.accepted = &host
 	u.mu.Unlock()
-	if err := u.state.save(hostFile, host); err != nil {
+	if err := u.state.Save(hostFile, host); err != nil {
 		u.logger.Warn("a restart will not know what the registry accepted", "error", err)
 	}
 	return nil
@@ -58,6 +60,6 @@ func (u *updater) startOver(host Host) bool {
 	if old == nil {
 		return false
 	}
-	u.logger.Warn("the registry does not know this host's old name: it is reported as a new host", event(EventHostUnknown), "old", old.Hostname, "new", host.Hostname)
+	u.logger.Warn("the registry does not know this host's old name: it is reported as a new host", event.Attr(event.HostUnknown), "old", old.Hostname, "new", host.Hostname)
 	return true
 }

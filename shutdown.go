@@ -4,18 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"github.com/lodastack/agent/internal/schedule"
-	"github.com/lodastack/agent/internal/waitgroup"
+	"github.com/lodastack/agent/internal/event"
 )
-
-// running is what Run has started.
-type running struct {
-	schedule *schedule.Schedule
-	updates  sync.WaitGroup // asks the registry
-}
 
 // hangTimeout returns how long each of three last steps may take where a part
 // hangs: a write that does not return, a store and an output that do not close.
@@ -24,8 +16,8 @@ func (c config) hangTimeout() time.Duration { return min(time.Second, c.shutdown
 
 // stop ends everything: what produces points first, then what takes them
 // away. It returns what could not be ended or delivered in time.
-func (a *Agent) stop(ctx context.Context, r *running) error {
-	a.config.logger.Info("the agent stops", event(EventStopping))
+func (a *Agent) stop(ctx context.Context) error {
+	a.config.logger.Info("the agent stops", event.Attr(event.Stopping))
 	var wrong []error
 	failed := func(what string, err error) {
 		if err != nil {
@@ -38,8 +30,8 @@ func (a *Agent) stop(ctx context.Context, r *running) error {
 	// What produces gets half of the time, so that what waits can be delivered.
 	producing, cancel := context.WithTimeout(stopping, timeout/2)
 	defer cancel()
-	failed("the registry did not return", errors.Join(waitgroup.Wait(producing, &r.updates), a.updater.wait(producing)))
-	failed("a collector or plugin did not return", r.schedule.Wait(producing))
+	failed("the registry did not return", a.updates.Wait(producing))
+	failed("a collector or plugin did not return", a.schedule.Wait(producing))
 	failed("installing a plugin did not end", a.plugins.wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))
 	failed("deliver what waits", a.delivery.Close(stopping))

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/lodastack/agent/internal/backoff"
-	"github.com/lodastack/agent/internal/waitgroup"
+	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/statefile"
 )
 
 // updateTimeout bounds one conversation with the registry.
@@ -26,42 +27,30 @@ const (
 // takes nothing away.
 type updater struct {
 	registry registryPart
-	interval time.Duration
 	build    Build
-	state    stateDir
+	state    statefile.Dir
 	logger   *slog.Logger
 	readHost func() (Host, error)
 	apply    func([]Assignment) // told of every new answer, in order
 
-	asking sync.WaitGroup // the conversation under way
-
 	mu          sync.Mutex
-	ctx         context.Context // guarded by mu; nil while the agent does not run
-	stopped     bool            // guarded by mu
-	current     *update         // guarded by mu; the conversation under way
-	known       []Assignment    // guarded by mu; judged, sorted by namespace
-	accepted    *Host           // guarded by mu; of the last accepted report
-	status      RegistryStatus  // guarded by mu
-	unaddressed string          // guarded by mu; why the host's addresses are not known
-	disowned    string          // guarded by mu; that the registry does not know the host's old name
-	problems    []string        // guarded by mu; of the last answer as a whole
-	doubted     *doubted        // guarded by mu; nil unless an answer waits to be confirmed
-}
-
-// update is one conversation, which several callers may wait for.
-type update struct {
-	done chan struct{}
-	err  error // set before done is closed
+	known       []Assignment   // guarded by mu; judged, sorted by namespace
+	accepted    *Host          // guarded by mu; of the last accepted report
+	status      RegistryStatus // guarded by mu
+	unaddressed string         // guarded by mu; why the host's addresses are not known
+	disowned    string         // guarded by mu; that the registry does not know the host's old name
+	problems    []string       // guarded by mu; of the last answer as a whole
+	doubted     *doubted       // guarded by mu; nil unless an answer waits to be confirmed
 }
 
 // remember takes over what an earlier run of the agent knew.
 func (u *updater) remember() {
 	var known []Assignment
-	if err := u.state.load(assignmentsFile, &known); err != nil {
+	if err := u.state.Load(assignmentsFile, &known); err != nil {
 		u.logger.Warn("starting without the last assignments", "error", err)
 	}
 	var accepted *Host
-	if err := u.state.load(hostFile, &accepted); err != nil {
+	if err := u.state.Load(hostFile, &accepted); err != nil {
 		u.logger.Warn("starting without the last accepted report", "error", err)
 	}
 	known, problems := judge(known) // an earlier version may have saved it
@@ -73,95 +62,13 @@ func (u *updater) remember() {
 	}
 }
 
-// loop asks at once and then at every interval, sooner after a failure, until
-// ctx ends.
-func (u *updater) loop(ctx context.Context) {
-	retry := backoff.Backoff{First: time.Second, Most: min(time.Minute, u.interval)}
-	spread := rand.N(u.interval) // so that hosts started together ask apart
-	for {
-		wait := u.interval
-		var shrunk *shrunkError
-		switch err := u.update(ctx); {
-		case errors.As(err, &shrunk):
-			wait = min(confirmAfter, u.interval)
-		case err != nil:
-			wait = retry.Next()
-		case spread > 0:
-			retry.Reset()
-			wait, spread = spread, 0
-		default:
-			retry.Reset()
-		}
-		if !backoff.Pause(ctx, wait) {
-			return
-		}
-	}
-}
-
-// start lets update work until ctx ends.
-func (u *updater) start(ctx context.Context) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.ctx = ctx
-}
-
-// update asks the registry now, and returns when its answer is in force or ctx
-// ends. A caller that comes while somebody asks shares the answer.
-func (u *updater) update(ctx context.Context) error {
-	u.mu.Lock()
-	switch {
-	case u.ctx == nil:
-		u.mu.Unlock()
-		return ErrNotRunning
-	case u.stopped:
-		u.mu.Unlock()
-		return ErrStopped
-	}
-	current := u.current
-	if current == nil {
-		current = &update{done: make(chan struct{})}
-		u.current = current
-		// Others may share the answer: that the caller goes away ends nothing.
-		asking, cancel := context.WithTimeout(u.ctx, updateTimeout)
-		u.asking.Go(func() {
-			defer cancel()
-			u.finish(current, u.ask(asking))
-		})
-	}
-	u.mu.Unlock()
-	select {
-	case <-current.done:
-		return current.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// finish gives the result of a conversation to whoever waits for it.
-func (u *updater) finish(current *update, err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.current = nil
-	current.err = err
-	close(current.done)
-}
-
-// wait refuses further updates and returns when the one under way has ended,
-// which it does when the agent's context has, or with an error when ctx ends
-// before that.
-func (u *updater) wait(ctx context.Context) error {
-	u.mu.Lock()
-	u.stopped = true
-	u.mu.Unlock()
-	return waitgroup.Wait(ctx, &u.asking)
-}
-
 // ask reports and asks, in the order that the host's name requires: while the
-// registry has not accepted a new name, it has no namespaces under it.
-func (u *updater) ask(ctx context.Context) error {
-	err := u.converse(ctx)
-	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
-		return ErrStopped
+// registry has not accepted a new name, it has no namespaces under it. After an
+// error it says when to ask again where that is not as usual.
+func (u *updater) ask(ctx context.Context) (again time.Duration, err error) {
+	err = u.converse(ctx)
+	if ctx.Err() != nil {
+		return 0, ErrStopped
 	}
 	now := ""
 	if err != nil {
@@ -178,14 +85,20 @@ func (u *updater) ask(ctx context.Context) error {
 		if len(u.assignments()) == 0 {
 			text = "the update from the registry failed: nothing is collected until one succeeds"
 		}
-		u.logger.Error(text, event(EventRegistryFailed), "error", err)
+		u.logger.Error(text, event.Attr(event.RegistryFailed), "error", err)
 	default:
-		u.logger.Info("the registry answers again", event(EventRegistryRecovered))
+		u.logger.Info("the registry answers again", event.Attr(event.RegistryRecovered))
 	}
-	return err
+	if errors.As(err, new(*shrunkError)) {
+		again = confirmAfter
+	}
+	return again, err
 }
 
-func (u *updater) converse(ctx context.Context) error {
+// converse is one conversation, until run ends or updateTimeout is over.
+func (u *updater) converse(run context.Context) error {
+	ctx, cancel := context.WithTimeout(run, updateTimeout)
+	defer cancel()
 	host, err := u.readHost()
 	u.noteAddresses(&host, err)
 	if err != nil && !errors.Is(err, errNoAddresses) {
@@ -209,6 +122,9 @@ func (u *updater) converse(ctx context.Context) error {
 	began := time.Now()
 	answer, err := u.registry.assignments(ctx, host)
 	u.logAnswer(answer, time.Since(began), err)
+	if run.Err() != nil {
+		return ErrStopped // what comes now changes nothing
+	}
 	if ctx.Err() != nil && err == nil {
 		err = ctx.Err()
 	}
@@ -271,4 +187,62 @@ func (u *updater) currentStatus() RegistryStatus {
 		}
 	}
 	return status
+}
+
+// logAnswer logs what the registry answered, and how long that took.
+func (u *updater) logAnswer(answer []Assignment, took time.Duration, err error) {
+	plugins := 0
+	for _, assignment := range answer {
+		plugins += len(assignment.Plugins)
+	}
+	attrs := []any{event.Attr(event.RegistryAsked), "took", took, "namespaces", len(answer), "plugins", plugins}
+	if err != nil {
+		attrs = append(attrs, "error", err)
+	}
+	u.logger.Debug("the registry was asked", attrs...)
+}
+
+// take puts the answer in force, unless it is to be doubted.
+func (u *updater) take(answer []Assignment, err error) error {
+	var partial *PartialError
+	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
+		return nil
+	}
+	answer, problems := judge(answer)
+	u.mu.Lock()
+	u.problems = problems
+	next := u.combine(answer, err, partial)
+	if doubt := u.doubt(next); doubt != nil {
+		u.mu.Unlock()
+		return doubt
+	}
+	u.known = next
+	if err == nil {
+		u.status.Answered = time.Now()
+	}
+	u.mu.Unlock()
+
+	if err := u.state.Save(assignmentsFile, next); err != nil {
+		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
+	}
+	u.apply(next)
+	return nil
+}
+
+// combine returns the answer with what is known of the namespaces that it does
+// not speak of. The caller holds mu.
+func (u *updater) combine(answer []Assignment, err error, partial *PartialError) []Assignment {
+	answered := make(map[string]bool, len(answer))
+	for _, assignment := range answer {
+		answered[assignment.Namespace] = true
+	}
+	next := slices.Clone(answer)
+	for _, old := range u.known {
+		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
+		if missing && !answered[old.Namespace] && len(next) < maxNamespaces {
+			next = append(next, old)
+		}
+	}
+	slices.SortFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
+	return next
 }

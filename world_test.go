@@ -55,7 +55,7 @@ func newWorld(t *testing.T, options ...agent.Option) *world {
 		log:      new(logLines),
 	}
 	own := []agent.Option{agent.WithHostname("h1"), agent.WithLogger(slog.New(slog.NewTextHandler(w.log, nil)))}
-	others, _ := agent.PartsOf(options...)
+	others, _ := agent.SplitOptions(options...)
 	if others.Registry == nil {
 		own = append(own, agent.WithRegistry(w.registry))
 	}

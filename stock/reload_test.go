@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,6 +122,16 @@ func TestAReloadMovesTheAPIToAnotherAddress(t *testing.T) {
 	h.waitUntilReady(t)
 	_, err := net.Dial("tcp", was)
 	require.Error(t, err)
+}
+
+func TestWarningsOfTheConfigAreLoggedAtAReload(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	h.configure(t, "output.buffersize = 5\n[trace]\n")
+	require.NoError(t, service.Reload(t.Context()))
+	log, err := os.ReadFile(filepath.Join(h.dir, "log", "agent.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "the section trace is")
 }
 
 func TestALevelChangesWithoutDisturbingTheAgent(t *testing.T) {

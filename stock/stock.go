@@ -76,7 +76,7 @@ type Agent struct {
 // options. Its error names everything that is wrong with the file or with more;
 // nothing is open then.
 func Open(path string, more ...agent.Option) (*Agent, error) {
-	given, rest := agent.PartsOf(more...)
+	given, rest := agent.SplitOptions(more...)
 	cfg, err := readConfig(path, true, given)
 	if err != nil {
 		return nil, err

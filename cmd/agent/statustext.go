@@ -116,8 +116,8 @@ func droppingText(d agent.Dropping, now time.Time) string {
 	if d.Error != "" {
 		text += ": " + d.Error
 	}
-	if d.Advice != "" {
-		text += "; " + d.Advice
+	if advice := dropAdvice[d.Reason]; advice != "" {
+		text += "; " + advice
 	}
 	return text
 }

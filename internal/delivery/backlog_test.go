@@ -188,8 +188,7 @@ func TestBatchesThatTheOutputDoesNotTakeDoNotHoldUpTheOthers(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		require.Equal(t, int64(2), e.account().Delivered)
-		_, cause := e.State()
-		require.NoError(t, cause)
+		require.NoError(t, e.Down())
 		e.output.set(nil)
 		e.settle()
 		accounts, _ := e.Accounts()

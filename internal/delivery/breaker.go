@@ -15,7 +15,6 @@ const trialEvery = time.Second
 type breaker struct {
 	mu      sync.Mutex
 	cause   error     // why the output is down; nil: it is up; guarded by mu
-	since   time.Time // when it went up or down; guarded by mu
 	success time.Time // start of the latest write that succeeded; guarded by mu
 	trial   time.Time // of the last trial; guarded by mu
 }
@@ -45,7 +44,7 @@ func (b *breaker) succeeded(started time.Time) (back bool) {
 	if b.cause == nil {
 		return false
 	}
-	b.cause, b.since = nil, time.Now()
+	b.cause = nil
 	return true
 }
 
@@ -59,7 +58,7 @@ func (b *breaker) failed(started, now time.Time, cause error) (gone bool) {
 	}
 	gone = b.cause == nil
 	if gone {
-		b.since, b.trial = now, now
+		b.trial = now
 	}
 	b.cause = cause
 	return gone
@@ -72,9 +71,9 @@ func (b *breaker) tookSince(t time.Time) bool {
 	return b.success.After(t)
 }
 
-// state returns when the output went up or down, and why it is down.
-func (b *breaker) state() (since time.Time, cause error) {
+// down returns why the output is down; nil: it is up.
+func (b *breaker) down() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.since, b.cause
+	return b.cause
 }

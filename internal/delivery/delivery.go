@@ -45,6 +45,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
@@ -120,13 +121,14 @@ type Engine[T any] struct {
 	spare   sync.Pool   // of *entry[T] of earlier Writes
 	storage *storage[T] // nil: no store
 
-	started sync.Once
-	ctx     context.Context    // of all writes; ended by cancel
-	cancel  context.CancelFunc // gives up all writes
-	waited  context.Context    // of writes with a waiting caller
-	giveUp  context.CancelFunc // gives up the writes with a waiting caller
-	saver   sync.WaitGroup     // saves the accounts
-	stop    chan struct{}      // closed when the saver is to end
+	restored sync.Once
+	started  sync.Once
+	ctx      context.Context    // of all writes; ended by cancel
+	cancel   context.CancelFunc // gives up all writes
+	waited   context.Context    // of writes with a waiting caller
+	giveUp   context.CancelFunc // gives up the writes with a waiting caller
+	saver    sync.WaitGroup     // saves the accounts
+	stop     chan struct{}      // closed when the saver is to end
 
 	ended    sync.Once
 	closeErr error // set by ended
@@ -168,35 +170,43 @@ func New[T any](c Config[T]) *Engine[T] {
 }
 
 // Start begins to deliver what the store has from earlier runs, and to save the
-// accounts, until Close. Add and Write may be called before Start.
+// accounts, until Close. Add and Write may be called before Start, but
+// nothing is stored before.
 func (e *Engine[T]) Start() {
 	e.begin()
 	e.saver.Go(func() { e.files.keep(e.ledger, e.stop) })
 }
 
-// begin loads the accounts and starts the drainer, once. It logs at the end,
-// because a logger may ask for the accounts.
+// begin loads the accounts and starts to drain, once.
 func (e *Engine[T]) begin() {
-	var unread, unusable error
-	var gone int64
+	e.restore()
 	e.started.Do(func() {
-		if e.before != nil {
-			e.before()
-		}
-		gone, unread, unusable = e.load()
 		if e.storage != nil {
 			e.storage.start()
 		}
 	})
+}
+
+// restore loads the accounts, once. It logs afterwards: a logger may ask for the
+// accounts.
+func (e *Engine[T]) restore() {
+	var unread, unusable error
+	var gone int64
+	e.restored.Do(func() {
+		if e.before != nil {
+			e.before()
+		}
+		gone, unread, unusable = e.load()
+	})
 	if unusable != nil {
-		e.log.Error("cannot read what the store has: it is not used until the next start", "event", "store_unusable", "error", unusable)
+		e.log.Error("cannot read what the store has: it is not used until the next start", event.Attr(event.StoreUnusable), "error", unusable)
 	}
 	if unread != nil {
 		e.log.Warn("cannot read the saved accounts", "error", unread)
 	}
 	if gone > 0 {
 		e.log.Warn("the agent was killed, and points that waited then were not found: they are counted as dropped, although some may have been delivered",
-			"event", "points_lost", "points", gone, "reason", DroppedUncleanStop)
+			event.Attr(event.PointsLost), "points", gone, "reason", DroppedUncleanStop)
 	}
 }
 
@@ -220,7 +230,7 @@ func (e *Engine[T]) load() (gone int64, unread, unusable error) {
 // consistent snapshot, and their sum. The sum includes the accounts of
 // forgotten namespaces.
 func (e *Engine[T]) Accounts() (byNamespace map[string]Account, total Account) {
-	e.begin()
+	e.restore()
 	return e.ledger.snapshot()
 }
 
@@ -229,22 +239,15 @@ func (e *Engine[T]) Accounts() (byNamespace map[string]Account, total Account) {
 // hour if nothing of their namespace was delivered since.
 func (e *Engine[T]) Drops() []Drop { return e.ledger.drops(time.Now()) }
 
-// Has reports whether the namespace has an account.
-func (e *Engine[T]) Has(namespace string) bool {
-	e.begin()
-	return e.ledger.has(namespace)
-}
-
 // Forget removes the accounts of namespaces that are not in current, if none of
 // their points wait and none has moved for the duration idle.
 func (e *Engine[T]) Forget(current []string, idle time.Duration) {
-	e.begin()
+	e.restore()
 	e.ledger.forget(current, idle)
 }
 
-// State returns when the output went up or down, and why it is down. A nil
-// cause means that it is up.
-func (e *Engine[T]) State() (since time.Time, cause error) { return e.breaker.state() }
+// Down returns why the output is down; nil: it is up.
+func (e *Engine[T]) Down() error { return e.breaker.down() }
 
 // StopWrites makes every further Write fail with [ErrStopped] and waits for
 // those in progress. When ctx ends, it cancels them. It returns an error if a

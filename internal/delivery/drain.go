@@ -33,16 +33,16 @@ func (s *storage[T]) drain(ctx context.Context) {
 	for {
 		select {
 		case piece := <-s.pieces:
-			d.see(ctx, piece)
+			d.deliverPiece(ctx, piece)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// see delivers a piece. If the output is down, the piece goes back to the
+// deliverPiece delivers a piece. If the output is down, the piece goes back to the
 // store.
-func (d *drainer[T]) see(ctx context.Context, piece []Batch[T]) {
+func (d *drainer[T]) deliverPiece(ctx context.Context, piece []Batch[T]) {
 	rest, untouched := d.deliver(ctx, piece)
 	for {
 		if untouched {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/event"
 )
 
 const (
@@ -61,7 +62,7 @@ func (e *Engine[T]) Add(b Batch[T]) {
 	if len(b.Points) == 0 {
 		return
 	}
-	e.begin()
+	e.restore()
 	e.ledger.book(b.Namespace, step{accepted: len(b.Points)})
 	e.mu.Lock()
 	if e.closed {
@@ -85,7 +86,7 @@ func (e *Engine[T]) Add(b Batch[T]) {
 	e.mu.Unlock()
 	e.bookLosses(dropped)
 	if say {
-		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up", "event", "buffer_full", "limit", e.limit)
+		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up", event.Attr(event.BufferFull), "limit", e.limit)
 	}
 }
 
@@ -98,7 +99,7 @@ func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 	if len(b.Points) == 0 {
 		return nil
 	}
-	e.begin()
+	e.restore()
 	n, _ := e.spare.Get().(*entry[T])
 	if n == nil {
 		n = &entry[T]{done: make(chan error, 1)}

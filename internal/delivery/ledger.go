@@ -166,12 +166,6 @@ func (l *ledger) all() map[string]Account {
 	return accounts
 }
 
-func (l *ledger) has(namespace string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.accounts[namespace] != nil
-}
-
 // waiting returns how many points wait, in memory and in the store.
 func (l *ledger) waiting() (points int64) {
 	l.mu.Lock()

@@ -39,26 +39,19 @@ func TestAnOutageIsLoggedOnceAndSoIsItsEnd(t *testing.T) {
 	}
 }
 
-func TestStateTellsSinceWhenAndWhyTheOutputIsDown(t *testing.T) {
+func TestDownTellsWhyTheOutputIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, &store{})
-		_, cause := e.State()
-		require.NoError(t, cause)
+		require.NoError(t, e.Down())
 		time.Sleep(time.Hour)
 		e.output.set(away)
-		began := time.Now()
 		require.NoError(t, e.write(1))
 		time.Sleep(time.Hour)
-		since, cause := e.State()
-		require.Equal(t, errAway, cause)
-		require.Equal(t, began, since)
+		require.Equal(t, errAway, e.Down())
 
 		e.output.set(nil)
-		back := time.Now()
 		e.settle()
-		since, cause = e.State()
-		require.NoError(t, cause)
-		require.WithinDuration(t, back, since, time.Second)
+		require.NoError(t, e.Down())
 		e.close()
 	})
 }
@@ -82,8 +75,7 @@ func TestAWriteThatFailsAfterLaterOnesSucceededSpeaksOnlyForItself(t *testing.T)
 			time.Sleep(100 * time.Millisecond)
 		}
 		slow.Wait()
-		_, cause := e.State()
-		require.NoError(t, cause)
+		require.NoError(t, e.Down())
 		require.Zero(t, e.log.count("event=output_down"))
 		e.output.set(nil)
 		e.settle()
@@ -99,11 +91,9 @@ func TestARefusalDoesNotSayThatTheOutputIsBack(t *testing.T) {
 		e.output.set(refuse(7))
 		time.Sleep(200 * time.Millisecond)
 		require.Equal(t, map[string]int64{"bad": 1}, e.account().Dropped)
-		_, cause := e.State()
-		require.Equal(t, errAway, cause)
+		require.Equal(t, errAway, e.Down())
 		require.NoError(t, e.write(1))
-		_, cause = e.State()
-		require.NoError(t, cause)
+		require.NoError(t, e.Down())
 		puts, _, _ := e.store.calls()
 		require.Equal(t, 1, puts, "nothing was stored: the new point was tried")
 		e.close()

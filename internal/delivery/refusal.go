@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/event"
 )
 
 // Refusal is the error for points that the output will never take.
@@ -70,7 +72,7 @@ type refusalLog struct {
 func (l *refusalLog) add(namespace string, refusal *Refusal, points int) {
 	if l.isNew(namespace+" "+refusal.Reason, time.Now()) {
 		l.log.Error("the output refused points: these, and others like them, are dropped",
-			"event", "points_refused", "namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
+			event.Attr(event.PointsRefused), "namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
 	}
 }
 

@@ -2,11 +2,13 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
@@ -43,6 +45,9 @@ type Loss struct {
 	Points    int
 }
 
+// errNotUsed is why nothing can be stored before Start.
+var errNotUsed = errors.New("the store is not in use yet")
+
 // rereadPause is the pause after the store could not be read.
 const rereadPause = 500 * time.Millisecond
 
@@ -60,7 +65,8 @@ type storage[T any] struct {
 	kept    atomic.Int64 // stored points
 	running sync.WaitGroup
 	drainer sync.WaitGroup
-	quit    chan struct{} // ends the goroutine
+	used    chan struct{} // closed once there is the goroutine
+	quit    chan struct{} // ends it
 
 	draining  context.Context // ends when the drainer must stop
 	stopDrain context.CancelFunc
@@ -94,7 +100,7 @@ func newStorage[T any](e *Engine[T], store Store[T]) *storage[T] {
 	s := &storage[T]{
 		Engine: e, store: store, unread: true,
 		puts: make(chan *putting[T]), pieces: make(chan []Batch[T]), results: make(chan *result[T]),
-		back: make(chan struct{}, 1), quit: make(chan struct{}),
+		back: make(chan struct{}, 1), used: make(chan struct{}), quit: make(chan struct{}),
 	}
 	s.writing, s.stopWrite = context.WithCancel(context.Background())
 	s.draining, s.stopDrain = context.WithCancel(s.writing)
@@ -113,6 +119,7 @@ func (s *storage[T]) found() (map[string]int64, error) {
 }
 
 func (s *storage[T]) start() {
+	close(s.used)
 	s.running.Go(s.run)
 	s.drainer.Go(func() { s.drain(s.draining) })
 }
@@ -130,6 +137,11 @@ func (s *storage[T]) wake() {
 
 // put stores the entries of a lane, except those whose caller has given up.
 func (s *storage[T]) put(key laneKey, entries []*entry[T]) error {
+	select {
+	case <-s.used:
+	default:
+		return errNotUsed
+	}
 	p := &putting[T]{laneKey: key, entries: entries, done: make(chan error, 1)}
 	select {
 	case s.puts <- p:
@@ -168,7 +180,7 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 	if !s.unread || s.ready != nil {
 		return nil
 	}
-	if _, down := s.breaker.state(); down != nil && s.inHand {
+	if s.breaker.down() != nil && s.inHand {
 		return nil
 	}
 	if wait := time.Until(s.readAfter); wait > 0 {
@@ -249,13 +261,13 @@ func (s *storage[T]) stored(p *putting[T]) {
 // They log when the store comes into use and when it is empty.
 func (s *storage[T]) added(points int) {
 	if kept := s.kept.Add(int64(points)); points > 0 && kept == int64(points) {
-		s.log.Debug("points go to the store", "event", "store_used", "points", points)
+		s.log.Debug("points go to the store", event.Attr(event.StoreUsed), "points", points)
 	}
 }
 
 func (s *storage[T]) removed(points int) {
 	if kept := s.kept.Add(-int64(points)); points > 0 && kept == 0 {
-		s.log.Debug("the store is empty", "event", "store_emptied")
+		s.log.Debug("the store is empty", event.Attr(event.StoreEmptied))
 	}
 }
 

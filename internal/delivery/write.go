@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/lodastack/agent/internal/event"
 )
 
 // deliver writes entries of a lane to the output if live, else to the store. It
@@ -14,7 +16,7 @@ func (e *Engine[T]) deliver(l *lane[T], entries []*entry[T], live bool) (failed 
 	if len(entries) == 0 {
 		return nil
 	}
-	_, err := e.breaker.state()
+	err := e.breaker.down()
 	if live {
 		err = e.write(l.writes, e.patience(entries), Batch[T]{l.namespace, merge(entries)})
 		if err == nil {
@@ -137,7 +139,7 @@ func (e *Engine[T]) up(started time.Time) {
 	if !e.breaker.succeeded(started) {
 		return
 	}
-	e.log.Info("the output is up again", "event", "output_up", "waiting", e.ledger.waiting())
+	e.log.Info("the output is up again", event.Attr(event.OutputUp), "waiting", e.ledger.waiting())
 	if e.storage != nil {
 		e.storage.wake()
 	}
@@ -152,7 +154,7 @@ func (e *Engine[T]) down(started time.Time, err error) {
 	if e.storage != nil {
 		where = "on disk"
 	}
-	e.log.Warn("the output is down: points wait "+where, "event", "output_down", "error", err)
+	e.log.Warn("the output is down: points wait "+where, event.Attr(event.OutputDown), "error", err)
 }
 
 // forgetPoints subtracts entries from the number of points in the buffer.

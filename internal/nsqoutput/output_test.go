@@ -109,7 +109,7 @@ func TestWriteWritesTheOthersWhenAPointIsTooLarge(t *testing.T) {
 	var permanent *agent.PermanentError
 	require.ErrorAs(t, out.Write(t.Context(), b), &permanent)
 	require.Equal(t, "too_large", permanent.Reason)
-	require.Equal(t, 1, permanent.Refused(b))
+	require.Equal(t, 1, permanent.Points)
 	require.ErrorContains(t, permanent, "point large needs a message of")
 	require.Equal(t, lines(3), server.Lines(t, "collect.ns", 3))
 }

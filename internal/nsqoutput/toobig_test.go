@@ -76,7 +76,7 @@ func TestWriteDropsOnlyThePointThatNsqdCallsTooBigAlone(t *testing.T) {
 	// lost with the reset that follows, and then the agent writes again.
 	require.Eventually(t, func() bool { return errors.As(out.Write(t.Context(), b), &permanent) }, 10*time.Second, time.Millisecond)
 	require.Equal(t, "too_large", permanent.Reason)
-	require.Equal(t, 1, permanent.Refused(b))
+	require.Equal(t, 1, permanent.Points)
 	require.ErrorContains(t, permanent, "too big")
 	require.GreaterOrEqual(t, len(server.Lines(t, "collect.ns", 599)), 599)
 }

@@ -5,6 +5,9 @@
 //
 // A job never overlaps itself: starts that fall into a run are left out. Starts
 // follow the monotonic clock, so a jump of the wall clock moves none.
+//
+// A [Poll] asks again and again, and when somebody wants it; [Slots] bound how
+// many do something at a time.
 package schedule
 
 import (

@@ -14,16 +14,11 @@ import (
 // MaxLength is the length of the longest topic, in bytes.
 const MaxLength = 64
 
-// Check says why name is no topic; nil where it is one. nsqd also knows topics
-// that end in "#ephemeral". nsqd drops their messages while nobody listens, so
-// Check refuses them.
-func Check(name string) error {
-	return check("topic", "topics", name, MaxLength)
-}
-
 // CheckNamespace says why the points of a namespace cannot be published to the
 // topic prefix+namespace; nil where they can. Whoever does not know the prefix
-// leaves it empty; a longer prefix may then still make the topic too long.
+// leaves it empty; a longer prefix may then still make the topic too long. nsqd
+// also knows topics that end in "#ephemeral". It drops their messages while nobody
+// listens, so they are refused.
 func CheckNamespace(prefix, namespace string) error {
 	return check("namespace", "namespaces", namespace, MaxLength-len(prefix))
 }

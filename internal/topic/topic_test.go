@@ -13,7 +13,6 @@ import (
 func TestNamespaceThatMakesATopicIsGood(t *testing.T) {
 	for _, namespace := range []string{"a", "web.shop.example", "A-1_b", ".", "..", "-x", strings.Repeat("n", 56)} {
 		require.NoError(t, topic.CheckNamespace("collect.", namespace), namespace)
-		require.NoError(t, topic.Check("collect."+namespace), namespace)
 	}
 }
 
@@ -46,7 +45,6 @@ func FuzzCheckAcceptsOnlyTopicsOfNSQ(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		want := nsq.IsValidTopicName(name) && !strings.HasSuffix(name, "#ephemeral")
-		require.Equal(t, want, topic.Check(name) == nil, "%q", name)
 		require.Equal(t, want, topic.CheckNamespace("", name) == nil, "%q", name)
 	})
 }

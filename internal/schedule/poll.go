@@ -1,0 +1,126 @@
+package schedule
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/waitgroup"
+)
+
+// Poll asks somebody else at once, then at every interval, sooner after a
+// failure, and whenever a caller wants it. It asks once at a time. Its exported
+// fields are set before Start.
+type Poll struct {
+	// Ask asks, with the context of Start. After an error it may say when to ask
+	// again; zero: after a pause that grows, from a second up to a minute.
+	Ask func(ctx context.Context) (again time.Duration, err error)
+	// Interval between two answers. The second question comes after a random part
+	// of it, so that hosts that were started together ask apart.
+	Interval time.Duration
+	// NotRunning and Stopped are the errors of Now before Start and after Wait.
+	NotRunning, Stopped error
+
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	ctx     context.Context // guarded by mu; nil before Start
+	stopped bool            // guarded by mu
+	current *question       // guarded by mu; nil: none is under way
+}
+
+// question is one that several callers may wait for.
+type question struct {
+	done  chan struct{}
+	again time.Duration // as err set before done is closed
+	err   error
+}
+
+// Start asks until ctx ends.
+func (p *Poll) Start(ctx context.Context) {
+	p.mu.Lock()
+	p.ctx = ctx
+	p.mu.Unlock()
+	p.running.Go(func() { p.loop(ctx) })
+}
+
+// loop asks until ctx ends.
+func (p *Poll) loop(ctx context.Context) {
+	retry := backoff.Backoff{First: time.Second, Most: min(time.Minute, p.Interval)}
+	spread := rand.N(p.Interval)
+	for {
+		wait := p.Interval
+		again, err := p.ask(ctx)
+		switch {
+		case err != nil && again > 0:
+			wait = min(again, p.Interval)
+		case err != nil:
+			wait = retry.Next()
+		case spread > 0:
+			retry.Reset()
+			wait, spread = spread, 0
+		default:
+			retry.Reset()
+		}
+		if !backoff.Pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// Now asks, and returns when the answer is there or ctx ends. A caller that comes
+// while a question is under way shares the answer.
+func (p *Poll) Now(ctx context.Context) error {
+	_, err := p.ask(ctx)
+	return err
+}
+
+func (p *Poll) ask(ctx context.Context) (again time.Duration, err error) {
+	q, err := p.question()
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-q.done:
+		return q.again, q.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// question returns the one that is under way, which it begins where there is none.
+func (p *Poll) question() (*question, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.ctx == nil:
+		return nil, p.NotRunning
+	case p.stopped:
+		return nil, p.Stopped
+	case p.current != nil:
+		return p.current, nil
+	}
+	q := &question{done: make(chan struct{})}
+	p.current = q
+	ctx := p.ctx // others may share the answer: that a caller goes away ends nothing
+	p.running.Go(func() {
+		q.again, q.err = p.Ask(ctx)
+		p.mu.Lock()
+		p.current = nil
+		p.mu.Unlock()
+		close(q.done)
+	})
+	return q, nil
+}
+
+// Wait refuses further questions and returns when the one under way has ended,
+// which it does when the context of Start has, or with an error when ctx ends
+// before that.
+func (p *Poll) Wait(ctx context.Context) error {
+	p.mu.Lock()
+	p.stopped = true
+	p.mu.Unlock()
+	return waitgroup.Wait(ctx, &p.running)
+}

@@ -1,0 +1,87 @@
+package schedule_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/schedule"
+)
+
+var (
+	errAway       = errors.New("away")
+	errNotRunning = errors.New("not running")
+	errStopped    = errors.New("stopped")
+)
+
+// poll starts a poll of ask every ten minutes, and returns when ask was called
+// within the time, as time since the start.
+func poll(t *testing.T, ask func(ctx context.Context) (time.Duration, error), during time.Duration) (asked []time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		p := schedule.Poll{Interval: 10 * time.Minute, NotRunning: errNotRunning, Stopped: errStopped, Ask: func(ctx context.Context) (time.Duration, error) {
+			asked = append(asked, time.Since(began))
+			return ask(ctx)
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), during)
+		defer cancel()
+		p.Start(ctx)
+		<-ctx.Done()
+		require.NoError(t, p.Wait(t.Context()))
+	})
+	return asked
+}
+
+func TestPollAsksAtOnceThenAfterARandomPartOfTheIntervalThenAtEachInterval(t *testing.T) {
+	asked := poll(t, func(context.Context) (time.Duration, error) { return 0, nil }, time.Hour)
+	require.Zero(t, asked[0])
+	require.Less(t, asked[1], 10*time.Minute)
+	for i := 2; i < len(asked); i++ {
+		require.Equal(t, 10*time.Minute, asked[i]-asked[i-1])
+	}
+	require.GreaterOrEqual(t, len(asked), 6)
+}
+
+func TestPollAsksSoonerAfterAnError(t *testing.T) {
+	asked := poll(t, func(context.Context) (time.Duration, error) { return 0, errAway }, time.Hour)
+	require.LessOrEqual(t, asked[1], time.Second)
+	require.Greater(t, len(asked), 60, "a minute at most passes between two")
+	asked = poll(t, func(context.Context) (time.Duration, error) { return 90 * time.Second, errAway }, 5*time.Minute)
+	require.Equal(t, []time.Duration{0, 90 * time.Second, 180 * time.Second, 270 * time.Second}, asked)
+}
+
+func TestCallersOfNowShareAnAnswerAndMayGoAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := schedule.Poll{Interval: time.Hour, NotRunning: errNotRunning, Stopped: errStopped, Ask: func(ctx context.Context) (time.Duration, error) {
+			asked++
+			select {
+			case <-time.After(time.Second):
+				return 0, errAway
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		}}
+		require.Equal(t, errNotRunning, p.Now(t.Context()))
+		ctx, cancel := context.WithCancel(t.Context())
+		p.Start(ctx)
+		synctest.Wait()
+		impatient, leave := context.WithTimeout(t.Context(), time.Millisecond)
+		defer leave()
+		require.Equal(t, context.DeadlineExceeded, p.Now(impatient))
+		var callers sync.WaitGroup
+		for range 10 {
+			callers.Go(func() { require.Equal(t, errAway, p.Now(t.Context())) })
+		}
+		callers.Wait()
+		require.Equal(t, 1, asked)
+		cancel()
+		require.NoError(t, p.Wait(t.Context()))
+		require.Equal(t, errStopped, p.Now(t.Context()))
+	})
+}
