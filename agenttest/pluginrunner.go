@@ -12,15 +12,15 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// PluginRunner is an [agent.PluginRunner] without processes or git. It records
+// PluginRunner is an [agent.PluginRunner] without processes and git. It records
 // its runs. Its own knobs affect Run.
 type PluginRunner struct {
 	Knobs
-	// Installing and Updating have the knobs of Install and Update.
+	// Installing and Updating are the knobs of Install and Update.
 	Installing, Updating Knobs
 
 	notes      notes
-	published  map[string]*Program // guarded by notes, as all below; by repository, nil: there is none
+	published  map[string]*Program // guarded by notes, as all below; by repository; nil: it does not exist
 	installed  map[string]Program  // by namespace and project
 	fetching   map[string]bool
 	running    map[string]bool
@@ -47,8 +47,8 @@ type PluginRun struct {
 	Err          error
 }
 
-// NewPluginRunner returns a PluginRunner that knows every repository: its
-// plugin prints an empty list of metrics.
+// NewPluginRunner returns a PluginRunner with every repository. Their plugins
+// print an empty list of metrics.
 func NewPluginRunner() *PluginRunner {
 	return &PluginRunner{
 		published: make(map[string]*Program),
@@ -64,13 +64,14 @@ func (r *PluginRunner) Publish(repo string, program Program) {
 	r.notes.change(func() { r.published[repo] = &program })
 }
 
-// Unpublish removes the repository ORG/PROJECT: it can be neither installed
-// nor updated.
+// Unpublish removes the repository ORG/PROJECT. Its plugin can then be neither
+// installed nor updated.
 func (r *PluginRunner) Unpublish(repo string) {
 	r.notes.change(func() { r.published[repo] = nil })
 }
 
-// Answer makes f run the installed plugins. A nil f runs their programs again.
+// Answer makes f run the installed plugins. A nil f makes their programs run
+// again.
 func (r *PluginRunner) Answer(f func(ctx context.Context, p agent.Plugin, args []string) ([]byte, error)) {
 	r.notes.change(func() { r.answer = f })
 }
@@ -103,8 +104,7 @@ func (r *PluginRunner) Remove(_ context.Context, p agent.Plugin) error {
 	return nil
 }
 
-// fetch makes the published program the installed one, and remembers that in
-// calls.
+// fetch installs the published program, and records the call in calls.
 func (r *PluginRunner) fetch(p agent.Plugin, calls *[]agent.Plugin, replace bool) (err error) {
 	r.notes.change(func() {
 		if _, present := r.installed[keyOf(p)]; !present || replace {
@@ -150,8 +150,8 @@ func (r *PluginRunner) Run(ctx context.Context, p agent.Plugin, args []string) (
 	return program.run(ctx, args)
 }
 
-// claim notes that a call for the plugin is under way until release is called,
-// and a violation where one was already.
+// claim records that a call for the plugin is in progress until release is
+// called. It records a violation if another call is.
 func (r *PluginRunner) claim(calls map[string]bool, p agent.Plugin, what string) (release func()) {
 	key := keyOf(p)
 	r.notes.change(func() {
@@ -184,15 +184,15 @@ func (r *PluginRunner) Removals() []agent.Plugin {
 	return slices.Clone(r.removals)
 }
 
-// Runs returns the runs that have ended, in order of their ends.
+// Runs returns the runs that have ended, in the order of their ends.
 func (r *PluginRunner) Runs() []PluginRun {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
 	return slices.Clone(r.runs)
 }
 
-// WaitFor returns the runs as soon as n have ended, and fails the test when
-// they do not within 30 seconds.
+// WaitFor returns the runs as soon as n have ended, and fails the test after 30
+// seconds.
 func (r *PluginRunner) WaitFor(tb testing.TB, n int) []PluginRun {
 	tb.Helper()
 	var runs []PluginRun
@@ -202,8 +202,8 @@ func (r *PluginRunner) WaitFor(tb testing.TB, n int) []PluginRun {
 	return runs
 }
 
-// WaitForInstalls returns the plugins as soon as n installs have succeeded,
-// and fails the test when they do not within 30 seconds.
+// WaitForInstalls returns the plugins as soon as n installs have succeeded, and
+// fails the test after 30 seconds.
 func (r *PluginRunner) WaitForInstalls(tb testing.TB, n int) []agent.Plugin {
 	tb.Helper()
 	var installs []agent.Plugin
@@ -213,13 +213,13 @@ func (r *PluginRunner) WaitForInstalls(tb testing.TB, n int) []agent.Plugin {
 	return installs
 }
 
-// Violations names the calls that [agent.PluginRunner] does not allow, such as
-// two runs of one plugin at a time.
+// Violations returns the calls that [agent.PluginRunner] does not allow, such
+// as two runs of one plugin at a time.
 func (r *PluginRunner) Violations() []string {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
 	return slices.Clone(r.violations)
 }
 
-// keyOf returns what identifies a plugin on a host.
+// keyOf returns the key of a plugin on a host.
 func keyOf(p agent.Plugin) string { return p.Namespace + "/" + path.Base(p.Repo) }

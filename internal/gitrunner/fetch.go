@@ -11,10 +11,11 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 )
 
-// fetchedRef names what was fetched, outside of branches and tags.
+// fetchedRef is the ref of the fetched commit, outside of branches and tags.
 const fetchedRef = "refs/agent/release"
 
-// clone makes dir a checked clone that the plugins' user can run.
+// clone clones a repository into dir, checks it, and lets the plugins' user run
+// it.
 func (r *Runner) clone(ctx context.Context, dir, address string, from remote) (release, error) {
 	if err := r.gitUser.give(dir); err != nil {
 		return release{}, err
@@ -33,7 +34,7 @@ func (r *Runner) clone(ctx context.Context, dir, address string, from remote) (r
 	return rel, errors.Join(rel.write(dir), r.protect(dir), settle(dir))
 }
 
-// checkout fetches a repository into dir and, if its tree is within bounds,
+// checkout fetches a repository into dir, checks the size of its tree, and
 // checks it out. It returns the commit.
 func (r *Runner) checkout(ctx context.Context, dir, address string, from remote) (string, error) {
 	if _, err := r.git(ctx, dir, "init", "--quiet", "--template="); err != nil {
@@ -55,8 +56,8 @@ func (r *Runner) checkout(ctx context.Context, dir, address string, from remote)
 	return strings.TrimSpace(commit), nil
 }
 
-// fetchInto fetches one commit. Servers of plain files only, which know no
-// shallow clones, send the whole history.
+// fetchInto fetches one commit. Servers that only serve plain files do not
+// support shallow clones and send the whole history.
 func (r *Runner) fetchInto(ctx context.Context, dir, address, ref string) error {
 	args := []string{"fetch", "--quiet", "--no-tags", "--no-recurse-submodules"}
 	what := []string{"--", address, "+" + ref + ":" + fetchedRef}
@@ -65,26 +66,27 @@ func (r *Runner) fetchInto(ctx context.Context, dir, address, ref string) error 
 		_, err = r.git(ctx, dir, append(args, what...)...)
 	}
 	if errors.Is(err, errGitTimeout) || says(err, "early EOF") || says(err, "unexpected disconnect") {
-		return fmt.Errorf("%w; git cannot resume a transfer, so the next attempt begins anew", err)
+		return fmt.Errorf("%w; git cannot resume a transfer, so the next attempt starts from the beginning", err)
 	}
 	return err
 }
 
-// bounds are what a plugin may take on disk.
+// bounds are the limits of a plugin on disk.
 type bounds struct {
-	size  int64 // bytes of its files, in blocks of 4 KiB
-	files int   // with directories
+	size  int64 // bytes of its files, rounded up to blocks of 4 KiB
+	files int   // directories included
 }
 
 func (r *Runner) bounds() bounds { return bounds{size: r.config.MaxSize, files: r.config.MaxFiles} }
 
-// usage is how much of its bounds a plugin has used.
+// usage is how much of its bounds a plugin uses.
 type usage struct {
 	size  int64
 	files int
 }
 
-// add counts a file of so many bytes in, and says when a bound is exceeded.
+// add counts a file of the given size. It returns an error if a bound is
+// exceeded.
 func (b bounds) add(u *usage, bytes int64) error {
 	const block = 4 << 10
 	u.files++
@@ -102,10 +104,10 @@ func (b bounds) tooMany() error {
 	return fmt.Errorf("it has more than %d files (agent.gitmaxfiles)", b.files)
 }
 
-// checkTree looks at what was fetched before it is checked out: a small
-// repository can name millions of files.
+// checkTree checks the size of what was fetched before it is checked out: a
+// small repository can contain millions of files.
 func (r *Runner) checkTree(ctx context.Context, dir string) error {
-	const longLine = 256 // more than nearly all paths need
+	const longLine = 256 // nearly all paths are shorter
 	b := r.bounds()
 	out, err := r.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", fetchedRef)
 	if errors.Is(err, cell.ErrStdout) {
@@ -123,8 +125,8 @@ func (r *Runner) checkTree(ctx context.Context, dir string) error {
 	return nil
 }
 
-// sizeOf reads the size in an entry "MODE TYPE OBJECT SIZE\tPATH", where that
-// of a directory is "-".
+// sizeOf reads the size in an entry "MODE TYPE OBJECT SIZE\tPATH". Directories
+// have "-" in its place.
 func sizeOf(entry string) int64 {
 	about, _, _ := strings.Cut(entry, "\t")
 	fields := strings.Fields(about)
@@ -138,8 +140,7 @@ func sizeOf(entry string) int64 {
 	return bytes
 }
 
-// protect lets the plugins' user read and execute what is in dir, and keeps
-// everybody else who is not root out.
+// protect lets only root and the plugins' user read and execute what is in dir.
 func (r *Runner) protect(dir string) error {
 	if u := r.owner.user; u != nil {
 		if err := os.Chown(dir, -1, int(u.GID)); err != nil {

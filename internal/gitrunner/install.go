@@ -10,15 +10,15 @@ import (
 	"github.com/lodastack/agent/internal/policy"
 )
 
-// Install sees to it that the plugin is in place, from the address that the
-// config makes of its repository. What came from another address is replaced.
-// A failed Install leaves what was there before.
+// Install installs the plugin from the address that the config makes of its
+// repository. It does nothing if that is installed already, and replaces a
+// plugin from another address. If it fails, what was there before stays.
 func (r *Runner) Install(ctx context.Context, p agent.Plugin) error {
 	return r.fetch(ctx, p, true)
 }
 
-// Update replaces the plugin with its newest release, unless it has that
-// already. A run that is under way goes on undisturbed in the old version.
+// Update installs the plugin's newest release, unless that is installed
+// already. A run in progress continues in the old version.
 func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 	return r.fetch(ctx, p, false)
 }
@@ -68,7 +68,8 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 	return nil
 }
 
-// replace clones what is at address into the slot, unless it is current.
+// replace clones the repository at address into the slot, unless the slot has
+// its newest release.
 func (r *Runner) replace(ctx context.Context, s *slot, address string, current *release) error {
 	ctx, cancel := r.withGitTimeout(ctx)
 	defer cancel()
@@ -93,9 +94,9 @@ func (r *Runner) replace(ctx context.Context, s *slot, address string, current *
 	return nil
 }
 
-// Remove deletes an installed plugin, once a run of it that is under way has
-// ended. It does nothing where the plugin is not installed, or not by a runner
-// like this.
+// Remove deletes an installed plugin. If it is running, its files are deleted
+// after the run. It does nothing if no runner like this has installed the
+// plugin.
 func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
 	if err := checkPlugin(p); err != nil {
 		return err

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// remote is what git ls-remote tells of a repository.
+// remote is what git ls-remote reports about a repository.
 type remote struct {
-	branch string // to install; empty: whatever HEAD is
+	branch string // to install; empty: HEAD
 	commit string
 }
 
-// ref is what to fetch.
+// ref is the ref to fetch.
 func (r remote) ref() string {
 	if r.branch == "" {
 		return "HEAD"
@@ -21,11 +21,12 @@ func (r remote) ref() string {
 	return "refs/heads/" + r.branch
 }
 
-// errNoCommit says that a repository has neither the release branch nor a
+// errNoCommit means that a repository has neither the release branch nor a
 // default branch with a commit.
 var errNoCommit = errors.New("the repository is empty: it has neither the release branch nor a default branch with a commit")
 
-// lookup asks a repository for its release branch, or else its default one.
+// lookup asks a repository for its release branch, or else for its default
+// branch.
 func (r *Runner) lookup(ctx context.Context, address string) (remote, error) {
 	release := "refs/heads/" + r.config.Branch
 	out, err := r.git(ctx, r.session.dir, "ls-remote", "--symref", "--", address, "HEAD", release)
@@ -60,8 +61,8 @@ func parseRemote(out, release string) (remote, error) {
 	return head, nil
 }
 
-// whyNoCommit tells an empty repository from one whose HEAD names a branch
-// that does not exist, which git lists in the same way.
+// whyNoCommit distinguishes an empty repository from one whose HEAD names a
+// branch that does not exist. git lists both in the same way.
 func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
 	out, err := r.git(ctx, r.session.dir, "ls-remote", "--heads", "--", address)
 	if err != nil {
