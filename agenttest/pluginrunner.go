@@ -13,11 +13,11 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// PluginRunner is an [agent.PluginRunner] without processes or git. It records
+// PluginRunner is an [agent.PluginRunner] without processes and git. It records
 // its runs. Its own knobs affect Run.
 type PluginRunner struct {
 	Knobs
-	// Installing and Updating have the knobs of Install and Update.
+	// Installing and Updating are the knobs of Install and Update.
 	Installing, Updating Knobs
 
 	notes      notes
@@ -67,8 +67,8 @@ type PluginRun struct {
 	Err          error
 }
 
-// NewPluginRunner returns a PluginRunner that knows every repository: its
-// plugin prints an empty list of metrics.
+// NewPluginRunner returns a PluginRunner with every repository. Their plugins
+// print an empty list of metrics.
 func NewPluginRunner() *PluginRunner {
 	return &PluginRunner{
 		published: make(map[string]*Program),
@@ -100,7 +100,8 @@ func (r *PluginRunner) Unpublish(repo string) {
 	r.notes.change(func() { r.published[repo] = nil })
 }
 
-// Answer makes f run the installed plugins. A nil f runs their programs again.
+// Answer makes f run the installed plugins. A nil f makes their programs run
+// again.
 func (r *PluginRunner) Answer(f func(ctx context.Context, p agent.Plugin, args []string) ([]byte, error)) {
 	r.notes.change(func() { r.answer = f })
 }
@@ -242,8 +243,8 @@ func (r *PluginRunner) Run(ctx context.Context, p agent.Plugin, args []string) (
 	return present.program.run(ctx, args)
 }
 
-// claim notes that a call for the plugin is under way until release is called,
-// and a violation where one was already.
+// claim records that a call for the plugin is in progress until release is
+// called. It records a violation if another call is.
 func (r *PluginRunner) claim(calls map[string]bool, p agent.Plugin, what string) (release func()) {
 	key := keyOf(p)
 	r.notes.change(func() {
@@ -283,15 +284,15 @@ func (r *PluginRunner) Removals() []agent.Plugin {
 	return slices.Clone(r.removals)
 }
 
-// Runs returns the runs that have ended, in order of their ends.
+// Runs returns the runs that have ended, in the order of their ends.
 func (r *PluginRunner) Runs() []PluginRun {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
 	return slices.Clone(r.runs)
 }
 
-// WaitFor returns the runs as soon as n have ended, and fails the test when
-// they do not within 30 seconds.
+// WaitFor returns the runs as soon as n have ended, and fails the test after 30
+// seconds.
 func (r *PluginRunner) WaitFor(tb testing.TB, n int) []PluginRun {
 	tb.Helper()
 	var runs []PluginRun
@@ -301,8 +302,8 @@ func (r *PluginRunner) WaitFor(tb testing.TB, n int) []PluginRun {
 	return runs
 }
 
-// WaitForInstalls returns the plugins as soon as n installs have succeeded,
-// and fails the test when they do not within 30 seconds.
+// WaitForInstalls returns the plugins as soon as n installs have succeeded, and
+// fails the test after 30 seconds.
 func (r *PluginRunner) WaitForInstalls(tb testing.TB, n int) []agent.Plugin {
 	tb.Helper()
 	var installs []agent.Plugin
@@ -312,13 +313,13 @@ func (r *PluginRunner) WaitForInstalls(tb testing.TB, n int) []agent.Plugin {
 	return installs
 }
 
-// Violations names the calls that [agent.PluginRunner] does not allow, such as
-// two runs of one plugin at a time.
+// Violations returns the calls that [agent.PluginRunner] does not allow, such
+// as two runs of one plugin at a time.
 func (r *PluginRunner) Violations() []string {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
 	return slices.Clone(r.violations)
 }
 
-// keyOf returns what identifies a plugin on a host.
+// keyOf returns the key of a plugin on a host.
 func keyOf(p agent.Plugin) string { return p.Namespace + "/" + path.Base(p.Repo) }

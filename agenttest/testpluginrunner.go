@@ -13,15 +13,15 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// PluginRunnerSubject is a plugin runner to be tested, and where it gets its
-// plugins from.
+// PluginRunnerSubject is a plugin runner to be tested, with its source of
+// plugins.
 type PluginRunnerSubject struct {
 	Runner agent.PluginRunner
 	// Publish makes program the newest release of the repository ORG/PROJECT;
 	// see [Program.Script].
 	Publish func(tb testing.TB, repo string, program Program)
-	// Unpublish makes the repository unreachable. It need not have been
-	// published.
+	// Unpublish makes the repository unreachable. It may be called for one that
+	// was not published.
 	Unpublish func(tb testing.TB, repo string)
 	// PublishVersion makes program the newest release, and the one that has the
 	// name of the version, which may have been another one's until then. Nil:
@@ -29,10 +29,10 @@ type PluginRunnerSubject struct {
 	PublishVersion func(tb testing.TB, repo, version string, program Program)
 }
 
-// TestPluginRunner checks what the comments of [agent.PluginRunner] promise.
-// open makes a new subject for each subtest; what it opens it closes in a
-// t.Cleanup. No other tests may run in parallel, since goroutines that are
-// left are reported.
+// TestPluginRunner checks the promises in the comments of [agent.PluginRunner].
+// open makes a new subject for each subtest, and closes it in a t.Cleanup. No
+// other tests may run in parallel, because the suite reports goroutines that
+// are left.
 func TestPluginRunner(t *testing.T, open func(t *testing.T) PluginRunnerSubject) {
 	for name, test := range map[string]func(*testing.T, PluginRunnerSubject){
 		"RunReturnsWhatThePluginPrints":        testRun,
@@ -60,7 +60,7 @@ func samplePlugin(project string) agent.Plugin {
 	return agent.Plugin{Namespace: "web", Name: "PLUGIN." + project, Repo: "org/" + project, Interval: time.Minute}
 }
 
-// install publishes and installs a plugin that does what program does.
+// install publishes and installs a plugin that behaves as program.
 func (s PluginRunnerSubject) install(t *testing.T, project string, program Program) agent.Plugin {
 	t.Helper()
 	p := samplePlugin(project)
@@ -69,7 +69,7 @@ func (s PluginRunnerSubject) install(t *testing.T, project string, program Progr
 	return p
 }
 
-// requirePrints runs the plugin and compares what it prints.
+// requirePrints runs the plugin and compares its output.
 func (s PluginRunnerSubject) requirePrints(t *testing.T, p agent.Plugin, want string) {
 	t.Helper()
 	stdout, err := s.Runner.Run(bounded(t), p, nil)
@@ -93,7 +93,7 @@ func testRunFails(t *testing.T, s PluginRunnerSubject) {
 	require.Equal(t, agent.RunExit, failed.Result)
 	require.Equal(t, 3, failed.ExitCode)
 	require.NotEmpty(t, failed.Error())
-	require.Equal(t, "why", string(stdout), "also beside an error")
+	require.Equal(t, "why", string(stdout), "the output is returned even with an error")
 }
 
 func testRunEnds(t *testing.T, s PluginRunnerSubject) {
@@ -133,7 +133,7 @@ func testInstallTwice(t *testing.T, s PluginRunnerSubject) {
 	require.NoError(t, s.Runner.Install(bounded(t), p))
 	s.requirePrints(t, p, "old")
 	s.Unpublish(t, p.Repo)
-	require.NoError(t, s.Runner.Install(bounded(t), p), "what is present need not be fetched")
+	require.NoError(t, s.Runner.Install(bounded(t), p), "an installed plugin is not fetched again")
 }
 
 func testInstallFails(t *testing.T, s PluginRunnerSubject) {
@@ -184,7 +184,7 @@ func testUpdateDuringRun(t *testing.T, s PluginRunnerSubject) {
 		assert.NoError(t, err)
 		assert.Equal(t, "old", string(stdout))
 	})
-	time.Sleep(limit) // the run is under way then, if not, less is tested
+	time.Sleep(limit) // the run should be in progress by then; if not, less is tested
 	s.Publish(t, p.Repo, Program{Print: "new"})
 	require.NoError(t, s.Runner.Update(ctx, p))
 	running.Wait()

@@ -50,7 +50,7 @@ func (r *Runner) lookup(ctx context.Context, address, asked string) (remote, err
 	return r.lookupTag(ctx, address, asked)
 }
 
-// errNoCommit says that a repository has neither the release branch nor a
+// errNoCommit means that a repository has neither the release branch nor a
 // default branch with a commit.
 var errNoCommit = errors.New("the repository is empty: it has neither the release branch nor a default branch with a commit")
 
@@ -90,8 +90,8 @@ func parseRelease(out, release string) (remote, error) {
 	return head, nil
 }
 
-// whyNoCommit tells an empty repository from one whose HEAD names a branch
-// that does not exist, which git lists in the same way.
+// whyNoCommit distinguishes an empty repository from one whose HEAD names a
+// branch that does not exist. git lists both in the same way.
 func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
 	out, err := r.git(ctx, r.session.dir, "ls-remote", "--heads", "--", address)
 	if err != nil {
