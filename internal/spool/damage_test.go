@@ -258,8 +258,12 @@ func TestDamageToWhatAKillLeftIsCounted(t *testing.T) {
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, breaks(data), 0o600))
-			_, delivered, lost := drainDamaged(t, left)
+			damages, delivered, lost := drainDamaged(t, left)
 			require.EqualValues(t, points, delivered+lost)
+			if lost > 0 {
+				require.Len(t, damages, 1)
+				require.Equal(t, lost, damages[0].Points)
+			}
 		})
 	}
 }
