@@ -311,6 +311,23 @@ func TestCanceledInstallLeavesNothing(t *testing.T) {
 	requireOnlyThePlugins(t, dir)
 }
 
+func TestInstallThatIsCanceledWhileItWaitsForOthersHasFailed(t *testing.T) {
+	root := gittest.NewRoot(t)
+	r := newRunner(t, root.Hanging(), func(c *gitrunner.Config) { c.MaxConcurrentInstalls = 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() { first <- r.Install(ctx, mysql()) }()
+	other := mysql()
+	other.Repo = "dba/other"
+	for range 10 { // the first one may not have begun yet
+		waiting, giveUp := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		require.ErrorIs(t, r.Install(waiting, other), context.DeadlineExceeded)
+		giveUp()
+	}
+	cancel()
+	require.ErrorIs(t, <-first, context.Canceled)
+}
+
 func TestFullDiskLeavesNothing(t *testing.T) {
 	needRoot(t)
 	dir := tempDir(t)
