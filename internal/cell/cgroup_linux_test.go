@@ -133,8 +133,8 @@ func TestCgroupsAreUsedWhereTheHostHasThem(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no cgroup v2: ", err)
 	}
-	probe := filepath.Join(base, "celltest-"+strconv.Itoa(os.Getpid()))
-	if err := os.Mkdir(probe, 0o755); err != nil {
+	probe, err := os.MkdirTemp(base, "celltest-")
+	if err != nil {
 		t.Skip("no cgroups can be made: ", err)
 	}
 	defer removeCgroup(probe)
