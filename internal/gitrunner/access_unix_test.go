@@ -34,6 +34,7 @@ func TestDirectoryIsOpenToItsOwnerItsGroupOrToAll(t *testing.T) {
 			require.Equal(t, open, closedTo(user, dir) == "", "%o %+v", mode, user)
 		}
 	}
+	require.NoError(t, os.Chmod(dir, 0o077))
 	require.Equal(t, dir, closedTo(owner, filepath.Join(dir, "none")), "the first one on the way")
 	require.NoError(t, os.Chmod(dir, 0o777))
 	require.Equal(t, filepath.Join(dir, "none"), closedTo(owner, filepath.Join(dir, "none")))
