@@ -178,7 +178,7 @@ func TestFailedWriteIsAProblemForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t, spool.Config{Dir: t.TempDir(), MaxSize: 1 << 20})
 		require.Error(t, s.Put(t.Context(), []agent.Batch{batch("a", 0, 100_000)}))
-		require.Contains(t, strings.Join(s.Inspect().Problems, ""), "no points can be kept on disk")
+		require.Contains(t, strings.Join(s.Inspect().Problems, ""), "points cannot be written to disk")
 		time.Sleep(24 * time.Hour)
 		require.Empty(t, s.Inspect().Problems, "nobody has written since")
 		require.NoError(t, s.Close(t.Context()))
