@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lodastack/agent"
