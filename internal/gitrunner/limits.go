@@ -42,6 +42,16 @@ func (l limits) apply(c cell.Command) cell.Command {
 	return c
 }
 
+// tooLargeError says that something is larger than [Config.MaxSize].
+type tooLargeError struct {
+	what  string
+	limit int64
+}
+
+func (e *tooLargeError) Error() string {
+	return fmt.Sprintf("%s is larger than %s (agent.gitmaxsize)", e.what, size(e.limit))
+}
+
 // size formats a number of bytes for people.
 func size(bytes int64) string {
 	for _, unit := range []struct {
