@@ -24,6 +24,7 @@ func (a *Agent) Plugins() []PluginStatus { return a.plugins.list() }
 // RunPlugin runs an assigned plugin, also one that is disabled, and returns
 // its result and output. namespace and repo name it; repo is its address as
 // git takes it, or just ORG/PROJECT. When ctx ends, the plugin is ended.
+// [WithoutPluginCalls] is about HTTP, not about this.
 //
 // The error is [ErrNoPlugin], [ErrPluginRunning] (nothing was started), an
 // [*InputError], or a [*RunError] beside the result of the failed run.
@@ -58,7 +59,7 @@ func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error 
 		return err
 	}
 	defer done()
-	if err := p.fetch(ctx, a.runner.update); err != nil {
+	if err := p.fetch(ctx, byUpdate, a.runner.update); err != nil {
 		return fmt.Errorf("update plugin %s: %w", p.key, err)
 	}
 	return nil
