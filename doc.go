@@ -48,8 +48,8 @@
 // The interfaces and their words are in registry.go, collector.go, plugin.go,
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
 // options.go and shutdown.go; what it tells of itself in status.go, event.go and
-// build.go. Calls that name a plugin are in plugincalls.go, files that outlive a
-// run in state.go. [New] wraps each part once, with a guard against its panics and
+// build.go. Calls that name a plugin are in plugincalls.go, what the audit log says
+// of plugins in pluginaudit.go, files that outlive a run in state.go. [New] wraps each part once, with a guard against its panics and
 // hangs: parts.go, collector.go for collectors, delivery.go for the output and the
 // store.
 //
