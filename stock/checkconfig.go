@@ -153,8 +153,6 @@ func (a APIConfig) check(failed func(key string, err error)) {
 // checkLocalControl wants a value that lets somebody control the agent.
 func (a APIConfig) checkLocalControl() error {
 	switch {
-	case a.LocalControl == "":
-		return errors.New("empty; write loopback, socket or token, or leave the key out")
 	case a.LocalControl == httpapi.ControlSocket && a.Socket == "":
 		return errors.New("only callers over the unix socket could control the agent, and there is none; set api.socket, or write \"loopback\"")
 	case a.LocalControl == httpapi.ControlToken && a.TokenFile == "" && a.ClientCA == "":

@@ -49,7 +49,7 @@ func badValues() map[string][]string {
 		"api.tlskey":            {`"/nonexistent"`},
 		"api.clientca":          {`"/nonexistent"`},
 		"api.socket":            {`"agent.sock"`, `"/` + strings.Repeat("x", 108) + `"`},
-		"api.localcontrol":      {`"localhost"`, `""`, `"socket"`, `"token"`}, // there is neither socket nor token
+		"api.localcontrol":      {`"localhost"`, `"socket"`, `"token"`}, // there is neither socket nor token
 		"api.hosts":             {`[ "" ]`, `[ "agent:1232" ]`, `[ "http://agent" ]`},
 		"api.namespaces":        {`[ "" ]`, `[ "shop.[" ]`, `[ "shop web" ]`},
 		"api.maxbody":           {`1`, `"1GiB"`},
