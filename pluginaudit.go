@@ -12,6 +12,7 @@ import (
 const (
 	byRegistry = "registry"
 	byUpdate   = "update"
+	byRollback = "rollback"
 )
 
 // noteVersion tells the log and the audit log where the installed version of a
