@@ -29,12 +29,14 @@
 package gitrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -229,6 +231,24 @@ type owner struct {
 func CheckUser(name string) error {
 	_, err := lookupUser(name, os.Geteuid())
 	return err
+}
+
+// UIDs returns the numbers of the users with these names that plugins run as,
+// without the agent's own: where the agent is not root there are none.
+func UIDs(names ...string) (uids []int, err error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range names {
+		o, err := lookupOwner(cmp.Or(name, defaultUser), 0)
+		if err != nil {
+			return nil, err
+		}
+		if o.user != nil && !slices.Contains(uids, int(o.user.UID)) {
+			uids = append(uids, int(o.user.UID))
+		}
+	}
+	return uids, nil
 }
 
 // lookupUser returns a user that must exist. It returns nil if the default user
