@@ -25,12 +25,34 @@ func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 
 // allow returns an error where the policy refuses the plugin. It is asked before
 // anything is fetched, and before each run.
-func (r *Runner) allow(p agent.Plugin) error {
-	err := r.config.Policy.Judge(p.Repo, p.Version)
+func (r *Runner) allow(p agent.Plugin) error { return allow(r.config.Policy, p) }
+
+func allow(rules policy.Policy, p agent.Plugin) error {
+	err := rules.Judge(p.Repo, p.Version)
 	var refusal *policy.Refusal
 	if errors.As(err, &refusal) {
 		return &agent.PolicyError{Rule: refusal.Key, Err: err}
 	}
+	return err
+}
+
+// Judge returns the error with which a [Runner] of this config refuses to fetch
+// the plugin before it has asked any server. It does no I/O.
+func (c Config) Judge(p agent.Plugin) error {
+	if err := checkPlugin(p); err != nil {
+		return err
+	}
+	if err := allow(c.Policy, p); err != nil {
+		return err
+	}
+	var from template
+	if c.Git != "" {
+		var err error
+		if from, err = parseTemplate(c.Git); err != nil {
+			return fmt.Errorf("agent.git: %w", err)
+		}
+	}
+	_, err := from.address(p.Repo)
 	return err
 }
 
