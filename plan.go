@@ -279,11 +279,11 @@ func planChanges(known, next []Assignment) (changes []PlanChange, unchanged int)
 // repository is another plugin.
 func planThings(assignments []Assignment) map[planKey][]string {
 	things := make(map[planKey][]string)
+	named := make(map[planKey]int)
 	add := func(rank int, namespace, name string, values ...string) {
 		key := planKey{namespace, rank, name, 0}
-		for things[key] != nil {
-			key.number++
-		}
+		named[key]++
+		key.number = named[key]
 		things[key] = values
 	}
 	for _, a := range assignments {
