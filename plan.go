@@ -92,7 +92,7 @@ func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (P
 		return Plan{}, fmt.Errorf("ask the registry for assignments: %w", err)
 	}
 	plan := planAnswer(remembered.known, answer, err, refuses)
-	plan.Host, plan.Notes = host.Hostname, slices.Concat(plan.Notes, notes, hostNotes)
+	plan.Host, plan.Notes = host.Hostname, append(append(plan.Notes, notes...), hostNotes...)
 	return plan, nil
 }
 
@@ -104,7 +104,7 @@ func planAnswer(known, answer []Assignment, err error, refuses func(Plugin) erro
 	next := combine(known, answer, err)
 	plan.Changes, plan.Unchanged = planChanges(known, next)
 	plugins, conflicts := distinctPlugins(next)
-	plan.Problems = slices.Concat([]string{}, plan.Problems, itemProblems(next), conflicts)
+	plan.Problems = append(append(append([]string{}, plan.Problems...), itemProblems(next)...), conflicts...)
 	if doubt := checkShrunk(known, next); doubt != nil {
 		plan.Doubt = doubt.Error()
 	}

@@ -61,14 +61,14 @@ func changeText(c agent.PlanChange) string {
 	what := strings.TrimRight(fmt.Sprintf("%s %s %s", c.What, c.Namespace, c.Name), " ")
 	var values []string
 	for _, v := range c.Values {
-		switch c.Action {
-		case agent.PlanAdd:
-			values = append(values, v.Name+" "+v.After)
-		case agent.PlanRemove:
-			values = append(values, v.Name+" "+v.Before)
-		default:
-			values = append(values, fmt.Sprintf("%s %s -> %s", v.Name, orUnset(v.Name, v.Before), orUnset(v.Name, v.After)))
+		value := v.Before + v.After // one of them, where it is no modification
+		if c.Action == agent.PlanModify {
+			value = orUnset(v.Name, v.Before) + " -> " + orUnset(v.Name, v.After)
 		}
+		if v.Name != c.What {
+			value = v.Name + " " + value
+		}
+		values = append(values, value)
 	}
 	if len(values) > 0 {
 		what += ": " + strings.Join(values, ", ")
