@@ -41,7 +41,15 @@ func newPlan(t *testing.T, dir string, registry agent.Registry, refuses func(age
 		agent.WithMachine("serial", "id"), agent.WithRegistry(registry))
 }
 
-// lines returns the changes in short.
+// inPlan returns assignments of nothing but namespaces.
+func inPlan(namespaces ...string) (assignments []agent.Assignment) {
+	for _, namespace := range namespaces {
+		assignments = append(assignments, agent.Assignment{Namespace: namespace})
+	}
+	return assignments
+}
+
+// changeLines returns the changes in short.
 func changeLines(p agent.Plan) (lines []string) {
 	for _, c := range p.Changes {
 		line := fmt.Sprintf("%s %s %s %s", c.Action, c.What, c.Namespace, c.Name)
@@ -136,7 +144,7 @@ func TestPlanNamesWhatComesGoesAndChanges(t *testing.T) {
 
 func TestWithoutAnythingRememberedEverythingComes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
-	p, err := newPlan(t, dir, agenttest.NewRegistry(assign("a", "b")...), nil)
+	p, err := newPlan(t, dir, agenttest.NewRegistry(inPlan("a", "b")...), nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"add namespace a ", "add namespace b "}, changeLines(p))
 	require.Empty(t, p.Notes)
@@ -145,8 +153,8 @@ func TestWithoutAnythingRememberedEverythingComes(t *testing.T) {
 
 func TestPlanChangesNothing(t *testing.T) {
 	dir := t.TempDir()
-	remember(t, dir, assign("a")...)
-	registry := agenttest.NewRegistry(assign("b", "c")...)
+	remember(t, dir, inPlan("a")...)
+	registry := agenttest.NewRegistry(inPlan("b", "c")...)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "host.json"), []byte("rubbish"), 0o600))
 	before := readDir(t, dir)
 	_, err := newPlan(t, dir, registry, nil)
@@ -172,7 +180,7 @@ func readDir(t *testing.T, dir string) map[string]string {
 
 func TestPlanSaysWhatIsRefusedDoubtedAndIgnored(t *testing.T) {
 	dir := t.TempDir()
-	remember(t, dir, assign("a", "b", "c")...)
+	remember(t, dir, inPlan("a", "b", "c")...)
 	answer := agent.Assignment{Namespace: "a", Problems: []string{"item 3 is odd"}, Plugins: []agent.Plugin{
 		{Name: "PLUGIN.p", Repo: "org/p"},
 		{Name: "PLUGIN.q", Repo: "org/q", Version: "v1"},
@@ -200,7 +208,7 @@ func TestPlanSaysWhatIsRefusedDoubtedAndIgnored(t *testing.T) {
 }
 
 func TestPlanOfARegistryThatIsAwayIsAnError(t *testing.T) {
-	registry := agenttest.NewRegistry(assign("a")...)
+	registry := agenttest.NewRegistry(inPlan("a")...)
 	registry.Fail(errAway)
 	_, err := newPlan(t, t.TempDir(), registry, nil)
 	require.ErrorIs(t, err, errAway)
@@ -213,7 +221,7 @@ func TestPlanOfARegistryThatIsAwayIsAnError(t *testing.T) {
 
 func TestPlanOfARegistryThatHangsEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		registry := agenttest.NewRegistry(assign("a")...)
+		registry := agenttest.NewRegistry(inPlan("a")...)
 		registry.Hang()
 		began := time.Now()
 		_, err := newPlan(t, t.TempDir(), registry, nil)
@@ -224,9 +232,9 @@ func TestPlanOfARegistryThatHangsEnds(t *testing.T) {
 
 func TestNamespaceThatCouldNotBeHadStaysAsItIs(t *testing.T) {
 	dir := t.TempDir()
-	remember(t, dir, assign("a", "b", "c")...)
+	remember(t, dir, inPlan("a", "b", "c")...)
 	p, err := newPlan(t, dir, agent.RegistryFunc(func(context.Context, agent.Host) ([]agent.Assignment, error) {
-		return assign("a"), &agent.PartialError{Namespaces: map[string]error{"b": errAway}}
+		return inPlan("a"), &agent.PartialError{Namespaces: map[string]error{"b": errAway}}
 	}), nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"remove namespace c "}, changeLines(p))
@@ -251,9 +259,9 @@ func TestPlanDoesWithoutWhatTheNextStartWouldNotUse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			remember(t, dir, assign("a")...)
+			remember(t, dir, inPlan("a")...)
 			test.spoil(t, dir)
-			p, err := newPlan(t, dir, agenttest.NewRegistry(assign("a")...), nil)
+			p, err := newPlan(t, dir, agenttest.NewRegistry(inPlan("a")...), nil)
 			require.NoError(t, err)
 			require.Equal(t, []string{"add namespace a "}, changeLines(p))
 			require.Len(t, p.Notes, 1)
@@ -264,9 +272,9 @@ func TestPlanDoesWithoutWhatTheNextStartWouldNotUse(t *testing.T) {
 
 func TestPlanOfARenamedHostSaysSo(t *testing.T) {
 	dir := t.TempDir()
-	remember(t, dir, assign("a")...)
+	remember(t, dir, inPlan("a")...)
 	p, err := agent.NewPlan(t.Context(), nil, agent.WithHostname("h2"), agent.WithStateDir(dir),
-		agent.WithMachine("serial", "id"), agent.WithRegistry(agenttest.NewRegistry(assign("a")...)))
+		agent.WithMachine("serial", "id"), agent.WithRegistry(agenttest.NewRegistry(inPlan("a")...)))
 	require.NoError(t, err)
 	require.Equal(t, "h2", p.Host)
 	require.Len(t, p.Notes, 1)
