@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/safefile"
 	"github.com/lodastack/agent/stock"
 )
@@ -34,10 +35,9 @@ func plan(c *call) error {
 	}
 	text := planText(planned)
 	if *asJSON {
-		if text, err = json.MarshalIndent(planned, "", "  "); err != nil {
+		if text, err = planJSON(planned); err != nil {
 			return err
 		}
-		text = append(text, '\n')
 	}
 	if _, err := c.stdout.Write(text); err != nil {
 		return err
@@ -51,15 +51,23 @@ func plan(c *call) error {
 	return nil
 }
 
+func planJSON(p agent.Plan) ([]byte, error) {
+	text, err := json.MarshalIndent(p, "", "  ")
+	return append(text, '\n'), err
+}
+
 // unreadable says as whom to plan where this user may not read a file.
 func unreadable(cfg stock.Config, err error) error {
-	user := "the agent's user"
+	user := "the agent's user, or as root"
 	// Not all users may look at what is in there, but at the directory itself.
 	for _, dir := range []string{filepath.Join(cfg.DataDir(), "state"), cfg.DataDir()} {
 		if owner, known := safefile.Owner(dir); known {
 			user = owner
+			if owner != "root" {
+				user += ", or as root"
+			}
 			break
 		}
 	}
-	return fmt.Errorf("a file cannot be read as this user: run it as %s, or as root (%w)", user, err)
+	return fmt.Errorf("a file cannot be read as this user: run it as %s (%w)", user, err)
 }
