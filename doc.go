@@ -30,7 +30,7 @@
 //	   ├─────────────┐
 //	   ▼             ▼
 //	Collector     PluginRunner  run, decoded              collector.go; pluginset.go
-//	   │             │                                    assignedplugin.go, internal/pluginoutput
+//	   │             │                                    assignedplugin.go pluginoutput.go
 //	   │             │
 //	   │  Agent.Post, Agent.Send, POST /post              post.go httpapi.go, internal/httpapi
 //	   │             │     │

@@ -91,7 +91,7 @@ var roles = map[string]role{
 	"./internal/fileregistry": partRole, "./internal/gitrunner": partRole, "./internal/hostmetrics": partRole,
 	"./internal/httpregistry": partRole, "./internal/nsqoutput": partRole, "./internal/spool": partRole,
 
-	"./internal/gittest": worldRole, "./internal/nsqdtest": worldRole, "./internal/registrytest": worldRole,
+	"./internal/addresstest": worldRole, "./internal/gittest": worldRole, "./internal/nsqdtest": worldRole, "./internal/registrytest": worldRole,
 
 	"./internal/bench": trialRole, "./internal/chaos": trialRole,
 }

@@ -23,6 +23,10 @@ type PluginRunnerSubject struct {
 	// Unpublish makes the repository unreachable. It may be called for one that
 	// was not published.
 	Unpublish func(tb testing.TB, repo string)
+	// PublishVersion makes program the newest release, and the one that has the
+	// name of the version, which may have been another one's until then. Nil:
+	// versions are not tested, nor is [agent.PluginRollbacker].
+	PublishVersion func(tb testing.TB, repo, version string, program Program)
 }
 
 // TestPluginRunner checks the promises in the comments of [agent.PluginRunner].
@@ -43,6 +47,9 @@ func TestPluginRunner(t *testing.T, open func(t *testing.T) PluginRunnerSubject)
 		"UpdateDoesNotDisturbARun":             testUpdateDuringRun,
 		"PluginsOfOneProjectAndTwoNamespaces":  testTwoNamespaces,
 		"ManyPluginsRunConcurrently":           testRunConcurrently,
+		"VersionIsInstalledExactly":            testVersion,
+		"TagThatMovesChangesNothingUntilAsked": testMovedTag,
+		"RollbackIsHeldUntilTheNextVersion":    testRollback,
 	} {
 		subtest(t, name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -182,6 +189,73 @@ func testUpdateDuringRun(t *testing.T, s PluginRunnerSubject) {
 	require.NoError(t, s.Runner.Update(ctx, p))
 	running.Wait()
 	s.requirePrints(t, p, "new")
+}
+
+// at returns the plugin in a version, of which there are v1 to vN, each printing
+// its name.
+func (s PluginRunnerSubject) at(t *testing.T, project string, n int) func(version string) agent.Plugin {
+	t.Helper()
+	if s.PublishVersion == nil {
+		t.Skip("there are no versions")
+	}
+	p := samplePlugin(project)
+	for i := range n {
+		version := fmt.Sprintf("v%d", i+1)
+		s.PublishVersion(t, p.Repo, version, Program{Print: version})
+	}
+	return func(version string) agent.Plugin {
+		p.Version = version
+		return p
+	}
+}
+
+func testVersion(t *testing.T, s PluginRunnerSubject) {
+	at := s.at(t, "versions", 2)
+	require.Error(t, s.Runner.Install(bounded(t), at("v9")))
+	s.requireNothingToRun(t, at("v9"))
+	for _, version := range []string{"v1", "v2", "v1"} {
+		require.NoError(t, s.Runner.Install(bounded(t), at(version)))
+		s.requirePrints(t, at(version), version)
+	}
+	require.Error(t, s.Runner.Install(bounded(t), at("v9")))
+	require.Error(t, s.Runner.Update(bounded(t), at("v9")))
+	s.requirePrints(t, at("v9"), "v1")
+	require.NoError(t, s.Runner.Update(bounded(t), at("v1")), "it is there")
+	require.NoError(t, s.Runner.Install(bounded(t), at("")))
+	s.requirePrints(t, at(""), "v2")
+}
+
+func testMovedTag(t *testing.T, s PluginRunnerSubject) {
+	at := s.at(t, "moving", 1)
+	require.NoError(t, s.Runner.Install(bounded(t), at("v1")))
+	s.PublishVersion(t, at("").Repo, "v1", Program{Print: "moved"})
+	require.NoError(t, s.Runner.Install(bounded(t), at("v1")))
+	s.requirePrints(t, at("v1"), "v1")
+	require.NoError(t, s.Runner.Update(bounded(t), at("v1")))
+	s.requirePrints(t, at("v1"), "moved")
+}
+
+func testRollback(t *testing.T, s PluginRunnerSubject) {
+	roller, ok := s.Runner.(agent.PluginRollbacker)
+	if !ok {
+		t.Skip("the runner keeps no earlier versions")
+	}
+	at := s.at(t, "rolling", 2)
+	require.ErrorIs(t, roller.Rollback(bounded(t), at("v1")), agent.ErrNoEarlierVersion)
+	require.NoError(t, s.Runner.Install(bounded(t), at("v1")))
+	require.ErrorIs(t, roller.Rollback(bounded(t), at("v1")), agent.ErrNoEarlierVersion)
+	require.NoError(t, s.Runner.Install(bounded(t), at("v2")))
+
+	require.NoError(t, roller.Rollback(bounded(t), at("v2")))
+	s.requirePrints(t, at("v2"), "v1")
+	require.NoError(t, s.Runner.Install(bounded(t), at("v2")), "held")
+	s.requirePrints(t, at("v2"), "v1")
+	require.NoError(t, s.Runner.Update(bounded(t), at("v2")))
+	s.requirePrints(t, at("v2"), "v2")
+
+	require.NoError(t, roller.Rollback(bounded(t), at("v2")))
+	require.NoError(t, s.Runner.Install(bounded(t), at("")))
+	s.requirePrints(t, at(""), "v2")
 }
 
 func testTwoNamespaces(t *testing.T, s PluginRunnerSubject) {

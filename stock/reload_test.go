@@ -19,6 +19,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/agenttest"
+	"github.com/lodastack/agent/internal/addresstest"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -116,7 +117,7 @@ func TestAReloadMovesTheAPIToAnotherAddress(t *testing.T) {
 	h := newHost(t)
 	service := h.run(t)
 	was := h.listen
-	h.listen = freeAddress(t)
+	h.listen = addresstest.Free(t)
 	h.configure(t, "")
 	require.NoError(t, service.Reload(t.Context()))
 	h.waitUntilReady(t)

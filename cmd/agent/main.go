@@ -84,7 +84,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		usage(stdout)
 		return exitOK
-	case "-version", "--version":
+	case "-v", "-version", "--version":
 		return run([]string{"version"}, stdout, stderr)
 	}
 	fmt.Fprintf(stderr, "agent: there is no command %q\n\n", name)

@@ -198,7 +198,7 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 		return
 	}
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "\nPLUGIN\tNAMESPACE\tCOMMIT\tEVERY\tLAST RUN\tTOOK\tCPU\tMEMORY\n")
+	fmt.Fprint(table, "\nPLUGIN\tNAMESPACE\tVERSION\tEVERY\tLAST RUN\tTOOK\tCPU\tMEMORY\n")
 	for _, p := range plugins {
 		every := "on demand"
 		if p.Interval > 0 {
@@ -219,12 +219,28 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 				memory = fmt.Sprintf("%.1f MiB", float64(p.PeakMemory)/(1<<20))
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Repo, p.Namespace, cmp.Or(fmt.Sprintf("%.8s", p.Commit), "-"), every, last, took, cpu, memory)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Repo, p.Namespace, installedText(p.PluginDetails), every, last, took, cpu, memory)
 	}
 	table.Flush()
 	if limits := plugins[0].Limits; limits != nil {
 		fmt.Fprintf(text, "each run in a cell of kind %s, with %s\n", plugins[0].Cell, limitsText(*limits))
 	}
+}
+
+// installedText tells which version is installed: the tag that was asked for, and
+// the beginning of its commit.
+func installedText(p agent.PluginDetails) string {
+	if p.Commit == "" {
+		return "-"
+	}
+	text := fmt.Sprintf("%.8s", p.Commit)
+	if p.Version != "" && p.Version != p.Commit {
+		text = terminal.Clean(p.Version) + " " + text
+	}
+	if p.By == "rollback" {
+		text += " rolled back"
+	}
+	return text
 }
 
 func limitsText(limits agent.PluginLimits) string {

@@ -121,7 +121,8 @@ func (p *pipe) sum() ([]byte, int64) {
 const (
 	// headKept is what remains of an output that was too much.
 	headKept = 64 << 10
-	// smallHead is how much of an output is never too much for the budget.
+	// smallHead is how much of an output is never too much for the budget, and
+	// the size of the pieces that are kept of a larger one.
 	smallHead = 64 << 10
 )
 
@@ -131,9 +132,10 @@ type head struct {
 	limit  int            // 0: none
 	budget *budget.Budget // of what all outputs take beyond smallHead each; nil: no limit
 	taken  int            // from the budget
-	buf    []byte
-	spill  []byte // where the next bytes go once buf must not grow; any that come are too much
-	err    error  // why they are
+	full   [][]byte       // pieces of smallHead bytes
+	buf    []byte         // the piece that is being filled
+	spill  []byte         // where the next bytes go once there is no room; any that come are too much
+	err    error          // why they are
 }
 
 func (h *head) space() []byte {
@@ -146,27 +148,32 @@ func (h *head) space() []byte {
 	return h.buf[len(h.buf):cap(h.buf)]
 }
 
-// grow makes room in buf. It doubles it, so that little is copied; what it was
-// before is garbage.
+// grow makes room in buf. A small buf is doubled; a large output is kept in
+// pieces, so that it is not copied while it comes.
 func (h *head) grow() bool {
-	size := max(4<<10, 2*cap(h.buf))
+	kept := len(h.full)*smallHead + len(h.buf)
+	size := min(max(4<<10, 2*len(h.buf)), smallHead)
 	if h.limit > 0 {
-		size = min(size, h.limit)
+		size = min(size, len(h.buf)+h.limit-kept)
 	}
-	if size == cap(h.buf) {
+	switch {
+	case h.limit > 0 && kept == h.limit:
 		h.err = ErrStdout
 		return false
+	case len(h.buf) < smallHead:
+		buf := make([]byte, len(h.buf), size)
+		copy(buf, h.buf)
+		h.buf = buf
+		return true
+	case h.budget != nil && !h.budget.TryTake(smallHead):
+		h.err = ErrMemory
+		return false
 	}
-	if more := size - smallHead - h.taken; more > 0 && h.budget != nil {
-		if !h.budget.TryTake(int64(more)) {
-			h.err = ErrMemory
-			return false
-		}
-		h.taken += more
+	h.taken += smallHead
+	h.full, h.buf = append(h.full, h.buf), make([]byte, 0, smallHead)
+	if h.limit > 0 {
+		h.buf = h.buf[:0:min(smallHead, h.limit-kept)]
 	}
-	buf := make([]byte, len(h.buf), size)
-	copy(buf, h.buf)
-	h.buf = buf
 	return true
 }
 
@@ -178,17 +185,22 @@ func (h *head) took(n int) error {
 	if n == 0 {
 		return nil
 	}
-	if len(h.buf) > headKept {
-		h.buf = slices.Clone(h.buf[:headKept])
+	if len(h.full) > 0 {
+		h.full, h.buf = nil, h.full[0][:headKept:headKept]
 	}
 	return h.err
 }
 
-func (h *head) bytes() []byte { return h.buf }
+func (h *head) bytes() []byte {
+	if len(h.full) == 0 {
+		return h.buf
+	}
+	return slices.Concat(append(h.full, h.buf)...)
+}
 
 // release gives back what was taken from the budget.
 func (h *head) release() {
-	if h.taken > 0 {
+	if h.taken > 0 && h.budget != nil {
 		h.budget.Give(int64(h.taken))
 		h.taken = 0
 	}

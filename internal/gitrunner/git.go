@@ -97,7 +97,7 @@ func (r *Runner) withGitTimeout(ctx context.Context) (context.Context, context.C
 func (r *Runner) explain(failed *gitError) error {
 	switch {
 	case says(failed, "File too large"):
-		return fmt.Errorf("a file of it, or all that is transferred, is larger than %s (agent.gitmaxsize)", size(r.config.MaxSize))
+		return &tooLargeError{"a file of it, or all that is transferred,", r.config.MaxSize}
 	case says(failed, "not allowed") && says(failed, "transport '"):
 		return fmt.Errorf("%w: git's configuration on this host (url.….insteadOf) rewrites the address to another transport than agent.git has; write the rewritten address into agent.git", failed)
 	case says(failed, "dubious ownership"):

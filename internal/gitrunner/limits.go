@@ -2,6 +2,7 @@ package gitrunner
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"strconv"
 
@@ -41,6 +42,16 @@ func (l limits) apply(c cell.Command) cell.Command {
 	return c
 }
 
+// tooLargeError says that something is larger than [Config.MaxSize].
+type tooLargeError struct {
+	what  string
+	limit int64
+}
+
+func (e *tooLargeError) Error() string {
+	return fmt.Sprintf("%s is larger than %s (agent.gitmaxsize)", e.what, size(e.limit))
+}
+
 // size formats a number of bytes for people.
 func size(bytes int64) string {
 	for _, unit := range []struct {
@@ -48,7 +59,7 @@ func size(bytes int64) string {
 		size int64
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
 		if bytes >= unit.size {
-			return strconv.FormatFloat(float64(bytes/(unit.size/10))/10, 'f', -1, 64) + " " + unit.name
+			return strconv.FormatFloat(math.Floor(float64(bytes)*10/float64(unit.size))/10, 'f', -1, 64) + " " + unit.name
 		}
 	}
 	return strconv.FormatInt(bytes, 10) + " bytes"

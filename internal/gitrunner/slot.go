@@ -14,10 +14,11 @@ type slot struct {
 	dir string
 
 	mu      sync.Mutex
-	running int       // guarded by mu
-	retired []string  // guarded by mu: old versions that a run may still use
-	release *release  // guarded by mu: what is installed; nil: not read yet
-	last    RunResult // guarded by mu: of the last run
+	running int          // guarded by mu
+	retired []string     // guarded by mu: old versions that a run may still use
+	release *release     // guarded by mu: what is installed, nil: not yet looked
+	last    RunResult    // guarded by mu: of the last run
+	search  failedSearch // guarded by mu: the last one
 }
 
 // slot returns the slot of a plugin whose names have been checked.
@@ -122,6 +123,30 @@ func (s *slot) installed() *release {
 		s.release = readRelease(s.dir)
 	}
 	return s.release
+}
+
+// installedFrom returns what is in place if it came from the address, or nil.
+func (s *slot) installedFrom(address string) *release {
+	rel := s.installed()
+	if rel == nil || withoutLogin(rel.Origin) != address {
+		return nil
+	}
+	return rel
+}
+
+// confirm records that what is in place is what is assigned.
+func (s *slot) confirm(rel release, c change) error {
+	if rel.Assigned == c.plugin.Version && rel.By != byRollback {
+		return nil
+	}
+	rel.Assigned, rel.By = c.plugin.Version, c.by
+	if err := rel.write(s.dir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.release = &rel
+	return nil
 }
 
 // keep stores the result of a run.

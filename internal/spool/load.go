@@ -97,13 +97,8 @@ func foundSegment(path string) (*segment, error) {
 		}
 		return g, nil
 	}
-	switch {
-	case info.Size() > 0:
+	if info.Size() > 0 { // else the process ended while it made the file
 		err = errors.Join(g.count(), g.close())
-	case len(s.Points) > 0:
-		err = fmt.Errorf("%w: it is empty", errDamaged)
-	default:
-		// The process was killed while it made the file.
 	}
 	// The summary can count more points than could be read: bbolt does not
 	// report that it goes back to the transaction before a damaged one.

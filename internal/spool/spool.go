@@ -35,7 +35,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -111,22 +110,6 @@ type Spool struct {
 	closed bool          // guarded by the token
 	seen   atomic.Pointer[seen]
 }
-
-// seen is the result of Inspect, set at the end of each method.
-type seen struct {
-	details agent.StoreDetails
-	fault   fault
-}
-
-// fault is why nothing could be written, or nil.
-type fault struct {
-	err error
-	at  time.Time
-}
-
-// faultFades is how long a fault is reported when nothing is on disk: the disk
-// is not tried again before it is needed.
-const faultFades = time.Minute
 
 var _ agent.Store = (*Spool)(nil)
 
@@ -243,17 +226,6 @@ func (s *Spool) Losses() []agent.Loss {
 	return losses
 }
 
-// Inspect implements [agent.Store].
-func (s *Spool) Inspect() agent.StoreDetails {
-	last := s.seen.Load()
-	d := last.details
-	d.Problems = slices.Clone(d.Problems)
-	if f := last.fault; f.err != nil && (d.Files > 0 || time.Since(f.at) < faultFades) {
-		d.Problems = append(d.Problems, fmt.Sprintf("points cannot be written to disk: %s", f.err))
-	}
-	return d
-}
-
 // Close implements [agent.Store]. If ctx ends first, the files are closed as
 // soon as the disk allows.
 func (s *Spool) Close(ctx context.Context) error {
@@ -315,22 +287,6 @@ func (s *Spool) lose(points map[string]int64, reason string) {
 			s.losses = append(s.losses, agent.Loss{Namespace: namespace, Reason: reason, Points: int(n)})
 		}
 	}
-}
-
-// describe sets the result of Inspect.
-func (s *Spool) describe() {
-	var d agent.StoreDetails
-	d.Bytes, d.Files, d.Limit = s.size(), len(s.segments), s.maxSize
-	for _, g := range s.segments {
-		d.Points += total(g.points)
-	}
-	if len(s.segments) > 0 {
-		d.Oldest = s.segments[0].oldest
-	}
-	for _, damage := range s.damages {
-		d.Problems = append(d.Problems, damage.String())
-	}
-	s.seen.Store(&seen{d, s.fault})
 }
 
 // makeDir makes dir and the directories above it, and syncs them.
