@@ -87,7 +87,7 @@ func New(opts ...Option) (*Agent, error) {
 		build:    config.build,
 		state:    a.state(),
 		logger:   config.logger,
-		readHost: a.readHost,
+		readHost: a.config.readHost,
 		apply:    a.apply,
 	}
 	a.updates = schedule.Poll{

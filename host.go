@@ -18,13 +18,13 @@ var errNoAddresses = errors.New("the host's addresses are not known " +
 
 // readHost looks at the host as it is now. Beside errNoAddresses the rest is
 // valid.
-func (a *Agent) readHost() (Host, error) {
+func (c *config) readHost() (Host, error) {
 	var host Host
 	var err error
-	if host.Hostname, err = a.readHostname(); err != nil {
+	if host.Hostname, err = c.readHostname(); err != nil {
 		return Host{}, fmt.Errorf("read the host's name: %w", err)
 	}
-	if host.Addresses, err = a.config.addresses(); err != nil {
+	if host.Addresses, err = c.addresses(); err != nil {
 		err = fmt.Errorf("%w: %w", errNoAddresses, err)
 	}
 	host.Serial = machine.Serial()
@@ -48,7 +48,7 @@ func CheckHostname(name string) error {
 
 // hostname returns the value of the tag host.
 func (a *Agent) hostname() string {
-	name, err := a.readHostname()
+	name, err := a.config.readHostname()
 	if err != nil {
 		return "unknown"
 	}
@@ -56,9 +56,9 @@ func (a *Agent) hostname() string {
 }
 
 // readHostname returns the name that the options give, or the system's.
-func (a *Agent) readHostname() (string, error) {
-	if a.config.hostname != "" {
-		return a.config.hostname, nil
+func (c *config) readHostname() (string, error) {
+	if c.hostname != "" {
+		return c.hostname, nil
 	}
 	name, err := os.Hostname()
 	return influxdb.CleanTag(name), err

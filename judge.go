@@ -174,19 +174,29 @@ func (e *shrunkError) Error() string {
 // and no answer at least confirmAfter ago, with no other in between, said the
 // same. The caller holds mu.
 func (u *updater) doubt(next []Assignment) error {
-	before, after := items(u.known), items(next)
-	if after*2 >= before {
+	shrunk := checkShrunk(u.known, next)
+	if shrunk == nil {
 		u.doubted = nil
 		return nil
 	}
 	if u.doubted == nil || !reflect.DeepEqual(u.doubted.answer, next) {
-		u.doubted = &doubted{answer: next, since: time.Now(), reason: &shrunkError{before, after}}
+		u.doubted = &doubted{answer: next, since: time.Now(), reason: shrunk}
 	}
 	if time.Since(u.doubted.since) < confirmAfter {
 		return u.doubted.reason
 	}
 	u.doubted = nil
 	return nil
+}
+
+// checkShrunk returns an error where next takes away more than half of what is
+// known.
+func checkShrunk(known, next []Assignment) *shrunkError {
+	before, after := items(known), items(next)
+	if after*2 >= before {
+		return nil
+	}
+	return &shrunkError{before, after}
 }
 
 // items counts what is assigned.

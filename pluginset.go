@@ -107,20 +107,12 @@ func (s *pluginSet) start(ctx context.Context) {
 func (s *pluginSet) assign(assignments []Assignment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conflicts = nil
-	next := make(map[pluginKey]*assignedPlugin)
-	for _, assignment := range assignments {
-		for _, p := range assignment.Plugins {
-			p.Namespace = assignment.Namespace
-			key := keyOf(p)
-			if first, taken := next[key]; taken {
-				s.conflicts = append(s.conflicts, fmt.Sprintf(
-					"plugin %s: the project %s is assigned to namespace %s already, for %s: rename one of them",
-					p.Name, key.project, p.Namespace, first.plugin.Name))
-				continue
-			}
-			next[key] = s.adopt(key, p)
-		}
+	plugins, conflicts := distinctPlugins(assignments)
+	s.conflicts = conflicts
+	next := make(map[pluginKey]*assignedPlugin, len(plugins))
+	for _, p := range plugins {
+		key := keyOf(p)
+		next[key] = s.adopt(key, p)
 	}
 	for key, old := range s.plugins {
 		switch next[key] {
@@ -135,6 +127,27 @@ func (s *pluginSet) assign(assignments []Assignment) {
 		old.stop()
 	}
 	s.plugins = next
+}
+
+// distinctPlugins returns the plugins of the assignments, the first of those with
+// one key, and a sentence for each of the others.
+func distinctPlugins(assignments []Assignment) (plugins []Plugin, conflicts []string) {
+	taken := make(map[pluginKey]string) // the first one's name
+	for _, assignment := range assignments {
+		for _, p := range assignment.Plugins {
+			p.Namespace = assignment.Namespace
+			key := keyOf(p)
+			if first, isTaken := taken[key]; isTaken {
+				conflicts = append(conflicts, fmt.Sprintf(
+					"plugin %s: the project %s is assigned to namespace %s already, for %s: rename one of them",
+					p.Name, key.project, p.Namespace, first))
+				continue
+			}
+			taken[key] = p.Name
+			plugins = append(plugins, p)
+		}
+	}
+	return plugins, conflicts
 }
 
 // adopt returns the plugin that is there with its new settings, or else a new

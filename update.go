@@ -181,11 +181,7 @@ func (u *updater) currentStatus() RegistryStatus {
 		status.Doubted = u.doubted.since
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}
-	for _, assignment := range u.known {
-		for _, problem := range assignment.Problems {
-			status.Problems = append(status.Problems, fmt.Sprintf("namespace %s: %s", assignment.Namespace, problem))
-		}
-	}
+	status.Problems = append(status.Problems, itemProblems(u.known)...)
 	return status
 }
 
@@ -204,14 +200,13 @@ func (u *updater) logAnswer(answer []Assignment, took time.Duration, err error) 
 
 // take puts the answer in force, unless it is to be doubted.
 func (u *updater) take(answer []Assignment, err error) error {
-	var partial *PartialError
-	if err != nil && !errors.As(err, &partial) && len(answer) == 0 {
+	if saysNothing(answer, err) {
 		return nil
 	}
 	answer, problems := judge(answer)
 	u.mu.Lock()
 	u.problems = problems
-	next := u.combine(answer, err, partial)
+	next := combine(u.known, answer, err)
 	if doubt := u.doubt(next); doubt != nil {
 		u.mu.Unlock()
 		return doubt
@@ -229,15 +224,23 @@ func (u *updater) take(answer []Assignment, err error) error {
 	return nil
 }
 
+// saysNothing tells whether nothing is known after an answer that was not known
+// before.
+func saysNothing(answer []Assignment, err error) bool {
+	return err != nil && !errors.As(err, new(*PartialError)) && len(answer) == 0
+}
+
 // combine returns the answer with what is known of the namespaces that it does
-// not speak of. The caller holds mu.
-func (u *updater) combine(answer []Assignment, err error, partial *PartialError) []Assignment {
+// not speak of. err is that of the answer.
+func combine(known, answer []Assignment, err error) []Assignment {
+	var partial *PartialError
+	errors.As(err, &partial)
 	answered := make(map[string]bool, len(answer))
 	for _, assignment := range answer {
 		answered[assignment.Namespace] = true
 	}
 	next := slices.Clone(answer)
-	for _, old := range u.known {
+	for _, old := range known {
 		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
 		if missing && !answered[old.Namespace] && len(next) < maxNamespaces {
 			next = append(next, old)
@@ -245,4 +248,14 @@ func (u *updater) combine(answer []Assignment, err error, partial *PartialError)
 	}
 	slices.SortFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
 	return next
+}
+
+// itemProblems returns the problems of the assignments' items.
+func itemProblems(assignments []Assignment) (problems []string) {
+	for _, assignment := range assignments {
+		for _, problem := range assignment.Problems {
+			problems = append(problems, fmt.Sprintf("namespace %s: %s", assignment.Namespace, problem))
+		}
+	}
+	return problems
 }

@@ -21,9 +21,10 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, pipewriter.New(os.Stderr))) }
 
 // Exit codes.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK      = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitChanges = 2 // of plan
 )
 
 // command is a subcommand.
@@ -41,6 +42,7 @@ func commands() []command {
 		{"stop", "[-f FILE] [-m normal|clean]", "stop the running agent; clean also removes its plugins and data", stop},
 		{"status", "[-f FILE] [--json] [--check]", "print the state of the running agent, problems first", status},
 		{"check", "[-f FILE]", "report all faults of the config", check},
+		{"plan", "[-f FILE] [--json]", "ask the registry what an update would change here, and change nothing; exit with 2 if something would change", plan},
 		{"collect", "[-f FILE] [KIND…]", "measure once and print line protocol", collect},
 		{"plugin", "test [-f FILE] [--format text|tap] [--interval TIME] DIR [-- ARGS]", "run a plugin's directory as the agent would, and check its output", plugin},
 		{"version", "", "print version, commit and Go version", version},
@@ -101,6 +103,8 @@ func runCommand(c command, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		commandUsage(stdout, c, flags)
 		return exitOK
+	case errors.Is(err, errChanges):
+		return exitChanges
 	case errors.As(err, &wrong):
 		fmt.Fprintf(stderr, "agent %s: %v\n\n", c.name, err)
 		commandUsage(stderr, c, flags)

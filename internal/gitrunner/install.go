@@ -29,13 +29,40 @@ func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 // allow returns an error where the policy refuses the plugin. It is asked before
 // anything is fetched and, with the version that is installed, before each run:
 // an assigned version that is refused does not stop the one that is there.
-func (r *Runner) allow(p agent.Plugin) error {
-	err := r.config.Policy.Judge(p.Repo, p.Version)
+func (r *Runner) allow(p agent.Plugin) error { return allow(r.config.Policy, p) }
+
+func allow(rules policy.Policy, p agent.Plugin) error {
+	err := rules.Judge(p.Repo, p.Version)
 	var refusal *policy.Refusal
 	if errors.As(err, &refusal) {
 		return &agent.PolicyError{Rule: refusal.Key, Err: err}
 	}
 	return err
+}
+
+// Judge returns the error with which a [Runner] of this config refuses to fetch
+// the plugin before it has asked any server. It does no I/O.
+func (c Config) Judge(p agent.Plugin) error {
+	var from template
+	if c.Git != "" {
+		var err error
+		if from, err = parseTemplate(c.Git); err != nil {
+			return fmt.Errorf("agent.git: %w", err)
+		}
+	}
+	_, err := judge(c.Policy, from, p)
+	return err
+}
+
+// judge returns the address of a plugin that may be fetched.
+func judge(rules policy.Policy, from template, p agent.Plugin) (address string, err error) {
+	if err := checkPlugin(p); err != nil {
+		return "", err
+	}
+	if err := allow(rules, p); err != nil {
+		return "", err
+	}
+	return from.address(p.Repo)
 }
 
 func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
@@ -63,17 +90,14 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 // prepare returns the place of a plugin that may be installed, and the address
 // of its repository.
 func (r *Runner) prepare(p agent.Plugin) (*slot, string, error) {
-	if err := checkPlugin(p); err != nil {
-		return nil, "", err
-	}
-	if err := r.allow(p); err != nil {
+	address, err := judge(r.config.Policy, r.template, p)
+	if err != nil {
 		return nil, "", err
 	}
 	if r.session == nil {
 		return nil, "", errors.New("plugins cannot be installed: set agent.pluginsdir to a directory for them")
 	}
-	address, err := r.template.address(p.Repo)
-	return r.slot(p), address, err
+	return r.slot(p), address, nil
 }
 
 // takeInstall waits until not too many plugins are fetched at a time. It returns

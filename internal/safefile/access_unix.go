@@ -144,6 +144,20 @@ func privateGroup(info fs.FileInfo) bool {
 	return ok && stat.Gid == stat.Uid
 }
 
+// Owner returns the name of the user who owns what is at path, where that can be
+// found out.
+func Owner(path string) (name string, known bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", false
+	}
+	stat, known := info.Sys().(*syscall.Stat_t)
+	if !known {
+		return "", false
+	}
+	return userName(stat.Uid), true
+}
+
 // userName returns the name of the user, or the number.
 func userName(uid uint32) string {
 	id := strconv.FormatUint(uint64(uid), 10)

@@ -8,3 +8,6 @@ func CheckFile(string, bool) error { return nil }
 
 // CheckWritable is for systems whose files have an owner and a mode.
 func CheckWritable(string) error { return nil }
+
+// Owner is for systems whose files have an owner and a mode.
+func Owner(string) (name string, known bool) { return "", false }

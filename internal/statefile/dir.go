@@ -20,6 +20,15 @@ func (d Dir) Load(name string, value any) error {
 	return err
 }
 
+// Read reads a value as [Read] does.
+func (d Dir) Read(name string, value any) error {
+	if d == "" {
+		return nil
+	}
+	_, err := Read(filepath.Join(string(d), name), value)
+	return err
+}
+
 // Save replaces a value as [Save] does.
 func (d Dir) Save(name string, value any) error {
 	if d == "" {

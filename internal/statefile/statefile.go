@@ -28,10 +28,34 @@ import (
 // MaxSize bounds a file, in bytes.
 const MaxSize = 64 << 20
 
+// DamagedError says that no later read of the file at Path can succeed.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("load state: %s is damaged and ignored: %v", e.Path, e.Err)
+}
+
+// Unwrap returns what is wrong with the file.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
 // Load reads the file at path into value. Where there is no such file, found is
-// false and value is left as it is. The error says so where the file was
-// damaged and moved aside; value is then unchanged or partly filled.
+// false and value is left as it is. The error is a [*DamagedError] where the file
+// was damaged and moved aside; value is then unchanged or partly filled.
 func Load(path string, value any) (found bool, err error) {
+	found, err = Read(path, value)
+	var damaged *DamagedError
+	if errors.As(err, &damaged) {
+		damaged.Err = errors.Join(damaged.Err, setAside(path))
+	}
+	return found, err
+}
+
+// Read is [Load] for whoever does not own the file: a damaged one stays where it
+// is.
+func Read(path string, value any) (found bool, err error) {
 	content, err := safefile.Read(path, MaxSize)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -48,7 +72,7 @@ func Load(path string, value any) (found bool, err error) {
 		}
 	}
 	if err != nil {
-		return false, fmt.Errorf("load state: %s is damaged and ignored: %w", path, errors.Join(err, setAside(path)))
+		return false, &DamagedError{path, err}
 	}
 	return true, nil
 }

@@ -1,0 +1,317 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent/internal/machine"
+	"github.com/lodastack/agent/internal/statefile"
+)
+
+// Plan is what an update from the registry would do on this host. See [NewPlan].
+type Plan struct {
+	// Host is the host name that the registry was asked for.
+	Host string `json:"host"`
+	// Changes are in order of namespace, kind of thing and name. Empty: an update
+	// would change nothing.
+	Changes []PlanChange `json:"changes"`
+	// Unchanged is the number of things that stay as they are.
+	Unchanged int `json:"unchanged"`
+	// Refused are the assigned plugins that the host's own config refuses, also
+	// where they are assigned already.
+	Refused []PlanRefusal `json:"refused"`
+	// Doubt says why the agent would believe the answer only when the registry
+	// repeats it. Empty: it would believe it.
+	Doubt string `json:"doubt,omitempty"`
+	// Problems has a sentence for each part of the answer that the agent would
+	// ignore.
+	Problems []string `json:"problems"`
+	// Notes has a sentence for each reason why an update may do something else.
+	Notes []string `json:"notes"`
+	// Missing says which part of the answer could not be had, and why: nothing
+	// would change there. Empty: the registry has answered in full.
+	Missing string `json:"missing,omitempty"`
+}
+
+// PlanRefusal is a plugin that the host's own config refuses.
+type PlanRefusal struct {
+	Namespace string `json:"ns"`
+	Repo      string `json:"repo"`
+	Version   string `json:"version,omitempty"`
+	// Rule is the key of the config that refuses it, "policy.plugins" for
+	// example. Empty: it is none of the policy.
+	Rule   string `json:"rule,omitempty"`
+	Reason string `json:"reason"`
+}
+
+// NewPlan asks the registry of opts once, as [Agent.Update] would, and compares
+// the answer with what an agent with opts remembers in its state directory. It
+// changes nothing: it reads the state, makes no report to the registry and calls
+// no other part. An agent may run meanwhile with the same state directory, but
+// not with the same [Registry] value.
+//
+// refuses returns the error with which the plugin runner would refuse to fetch a
+// plugin, which may be a [*PolicyError]. Nil: it refuses none.
+//
+// The error wraps [io/fs.ErrPermission] where this user may not read the state.
+func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (Plan, error) {
+	config := defaultConfig()
+	var wrong []error
+	for _, option := range opts {
+		if option != nil {
+			wrong = append(wrong, option(&config))
+		}
+	}
+	if config.registry == nil {
+		wrong = append(wrong, errors.New("no registry says what to collect: use WithRegistry"))
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return Plan{}, err
+	}
+	remembered, notes, err := readRemembered(statefile.Dir(config.stateDir), config.machine())
+	if err != nil {
+		return Plan{}, fmt.Errorf("read what the agent remembers: %w", err)
+	}
+	registry := newRegistryPart(config.registry)
+	host, hostNotes, err := config.plannedHost(remembered.accepted, registry.reporter != nil)
+	if err != nil {
+		return Plan{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
+	answer, err := registry.assignments(ctx, host)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if saysNothing(answer, err) {
+		return Plan{}, fmt.Errorf("ask the registry for assignments: %w", err)
+	}
+	plan := planAnswer(remembered.known, answer, err, refuses)
+	plan.Host, plan.Notes = host.Hostname, append(append(plan.Notes, notes...), hostNotes...)
+	return plan, nil
+}
+
+// planAnswer returns what the answer of a registry, with its error, would change
+// of what is known.
+func planAnswer(known, answer []Assignment, err error, refuses func(Plugin) error) Plan {
+	plan := Plan{Refused: []PlanRefusal{}, Notes: []string{}}
+	answer, plan.Problems = judge(answer)
+	next := combine(known, answer, err)
+	plan.Changes, plan.Unchanged = planChanges(known, next)
+	plugins, conflicts := distinctPlugins(next)
+	plan.Problems = append(append(append([]string{}, plan.Problems...), itemProblems(next)...), conflicts...)
+	if doubt := checkShrunk(known, next); doubt != nil {
+		plan.Doubt = doubt.Error()
+	}
+	if err != nil {
+		plan.Missing = err.Error()
+	}
+	for _, p := range plugins {
+		if refuses == nil {
+			break
+		}
+		if err := refuses(p); err != nil {
+			refusal := PlanRefusal{Namespace: p.Namespace, Repo: p.Repo, Version: p.Version, Reason: err.Error()}
+			var policy *PolicyError
+			if errors.As(err, &policy) {
+				refusal.Rule = policy.Rule
+			}
+			plan.Refused = append(plan.Refused, refusal)
+		}
+	}
+	slices.SortStableFunc(plan.Refused, func(a, b PlanRefusal) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Repo, b.Repo))
+	})
+	return plan
+}
+
+// remembered is what an agent keeps of its last answers.
+type remembered struct {
+	known    []Assignment
+	accepted *Host
+}
+
+// readRemembered reads what an agent would start with, and leaves it as it is. A
+// note says what of it the agent would ignore.
+func readRemembered(state statefile.Dir, now machine.Identity) (r remembered, notes []string, err error) {
+	var damaged *statefile.DamagedError
+	read := func(name string, value any) {
+		failed := state.Read(name, value)
+		switch {
+		case errors.As(failed, &damaged):
+			notes = append(notes, fmt.Sprintf("%s is damaged, so an agent that starts now does without it: %v", damaged.Path, damaged.Err))
+		case failed != nil:
+			err = errors.Join(err, failed)
+		}
+	}
+	var saved machine.Identity
+	read(machineFile, &saved)
+	if saved.Differs(now) {
+		return remembered{}, append(notes, fmt.Sprintf("%s was made on another machine: the agent forgets it at its next start", state)), err
+	}
+	var known []Assignment
+	if read(assignmentsFile, &known); damaged != nil {
+		known = nil // it may be there in part
+	}
+	damaged = nil
+	if read(hostFile, &r.accepted); damaged != nil {
+		r.accepted = nil
+	}
+	r.known, _ = judge(known)
+	return r, notes, err
+}
+
+// plannedHost returns the host that the registry is asked for.
+func (c *config) plannedHost(accepted *Host, reports bool) (host Host, notes []string, err error) {
+	host, err = c.readHost()
+	if errors.Is(err, errNoAddresses) {
+		notes = append(notes, err.Error())
+		if accepted != nil {
+			host.Addresses = accepted.Addresses
+		}
+	} else if err != nil {
+		return Host{}, nil, err
+	}
+	if reports && accepted != nil && accepted.Hostname != host.Hostname {
+		notes = append(notes, fmt.Sprintf("the host is %s now and the registry knows it as %s: an update reports the new name first, "+
+			"and the answer may be another one then", host.Hostname, accepted.Hostname))
+	}
+	return host, notes, nil
+}
+
+// PlanAction says what happens to a thing.
+type PlanAction string
+
+// What happens to things.
+const (
+	PlanAdd    PlanAction = "add"
+	PlanRemove PlanAction = "remove"
+	PlanModify PlanAction = "modify"
+)
+
+// PlanChange is one thing that would come, go or change.
+type PlanChange struct {
+	Action PlanAction `json:"action"`
+	// What is the kind of thing: namespace, interval (of a kind of measurement),
+	// plugin, port or process.
+	What      string `json:"what"`
+	Namespace string `json:"ns"`
+	// Name of the thing within its namespace: the kind of measurement, the
+	// repository of a plugin, the measurement of a port or process. Empty for a
+	// namespace.
+	Name string `json:"name,omitempty"`
+	// Values are those that the thing has and, of a modified one, those that
+	// change.
+	Values []PlanValue `json:"values"`
+}
+
+// PlanValue is a value before and after an update. Empty: it is not set.
+type PlanValue struct {
+	Name   string `json:"name"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// planKey identifies a thing. The fields are in the order by which changes are
+// sorted.
+type planKey struct {
+	namespace string
+	rank      int
+	name      string
+	number    int // of several with one name
+}
+
+func (k planKey) compare(other planKey) int {
+	return cmp.Or(strings.Compare(k.namespace, other.namespace), cmp.Compare(k.rank, other.rank),
+		strings.Compare(k.name, other.name), cmp.Compare(k.number, other.number))
+}
+
+// Kinds of things, by their rank.
+var planKinds = [...]string{"namespace", "interval", "plugin", "port", "process"}
+
+// planValues are the names of the values of the kinds, in the same order.
+var planValues = [...][]string{{"id"}, {"interval"}, {"name", "version", "interval", "args"}, {"port", "timeout"}, {"path"}}
+
+// planChanges compares two lists of assignments.
+func planChanges(known, next []Assignment) (changes []PlanChange, unchanged int) {
+	before, after := planThings(known), planThings(next)
+	keys := make([]planKey, 0, len(after))
+	for key := range after {
+		keys = append(keys, key)
+	}
+	for key := range before {
+		if _, stays := after[key]; !stays {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, planKey.compare)
+	changes = []PlanChange{}
+	for _, key := range keys {
+		old, was := before[key]
+		values, is := after[key]
+		change := PlanChange{Action: PlanModify, What: planKinds[key.rank], Namespace: key.namespace, Name: key.name, Values: []PlanValue{}}
+		switch {
+		case !was:
+			change.Action, old = PlanAdd, make([]string, len(values))
+		case !is:
+			change.Action, values = PlanRemove, make([]string, len(old))
+		}
+		for i, name := range planValues[key.rank] {
+			if old[i] != values[i] {
+				change.Values = append(change.Values, PlanValue{name, old[i], values[i]})
+			}
+		}
+		if was && is && len(change.Values) == 0 {
+			unchanged++
+			continue
+		}
+		changes = append(changes, change)
+	}
+	return changes, unchanged
+}
+
+// planThings returns the values of each assigned thing. A plugin from another
+// repository is another plugin.
+func planThings(assignments []Assignment) map[planKey][]string {
+	things := make(map[planKey][]string)
+	named := make(map[planKey]int)
+	add := func(rank int, namespace, name string, values ...string) {
+		key := planKey{namespace, rank, name, 0}
+		named[key]++
+		key.number = named[key]
+		things[key] = values
+	}
+	for _, a := range assignments {
+		add(0, a.Namespace, "", a.ID)
+		for kind, interval := range a.Intervals {
+			add(1, a.Namespace, kind, interval.String())
+		}
+		for _, p := range a.Ports {
+			add(3, a.Namespace, p.Name, fmt.Sprint(p.Port), unlessZero(p.Timeout))
+		}
+		for _, p := range a.Processes {
+			add(4, a.Namespace, p.Name, p.Path)
+		}
+	}
+	plugins, _ := distinctPlugins(assignments)
+	for _, p := range plugins {
+		args := ""
+		if len(p.Args) > 0 {
+			args = fmt.Sprintf("%q", p.Args)
+		}
+		add(2, p.Namespace, p.Repo, p.Name, p.Version, unlessZero(p.Interval), args)
+	}
+	return things
+}
+
+func unlessZero(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
