@@ -15,44 +15,54 @@ import (
 const fetchedRef = "refs/agent/release"
 
 // clone makes dir a checked clone that the plugins' user can run.
-func (r *Runner) clone(ctx context.Context, dir, address string, from remote) (release, error) {
+func (r *Runner) clone(ctx context.Context, dir, address string, from remote, version string, current *release) (release, error) {
 	if err := r.gitUser.give(dir); err != nil {
 		return release{}, err
 	}
-	commit, err := r.checkout(ctx, dir, address, from)
+	commit, signed, err := r.checkout(ctx, dir, address, from, version, current)
 	if err != nil {
 		return release{}, err
 	}
 	if err := takeOver(dir, r.bounds()); err != nil {
 		return release{}, fmt.Errorf("the repository cannot be used: %w", err)
 	}
+	if signed != nil {
+		if err := r.checkFiles(dir, signed); err != nil {
+			return release{}, unsigned(fmt.Errorf("%w; %w", err, errFiltered))
+		}
+	}
 	if err := r.checkStartable(dir); err != nil {
 		return release{}, fmt.Errorf("the repository cannot be used: %w", err)
 	}
-	rel := release{Origin: address, Branch: from.branch, Commit: commit}
+	rel := release{Origin: address, Branch: from.branch, Commit: commit, Version: version, Signed: signed}
 	return rel, errors.Join(rel.write(dir), r.protect(dir), settle(dir))
 }
 
 // checkout fetches a repository into dir and, if its tree is within bounds,
-// checks it out. It returns the commit.
-func (r *Runner) checkout(ctx context.Context, dir, address string, from remote) (string, error) {
+// checks it out, once an allowed signer has signed it. It returns the commit.
+func (r *Runner) checkout(ctx context.Context, dir, address string, from remote, version string, current *release) (string, *signed, error) {
 	if _, err := r.git(ctx, dir, "init", "--quiet", "--template="); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := r.fetchInto(ctx, dir, address, from.ref()); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	commit, err := r.git(ctx, dir, "rev-parse", "--verify", fetchedRef+"^{commit}")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := r.checkTree(ctx, dir); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	if _, err := r.git(ctx, dir, "checkout", "--quiet", "--detach", fetchedRef); err != nil {
-		return "", err
+	commit = strings.TrimSpace(commit)
+	signed, err := r.verify(ctx, dir, commit, version, current)
+	if err != nil {
+		return "", nil, err
 	}
-	return strings.TrimSpace(commit), nil
+	if _, err := r.git(ctx, dir, "checkout", "--quiet", "--detach", commit); err != nil {
+		return "", nil, err
+	}
+	return commit, signed, nil
 }
 
 // fetchInto fetches one commit. Servers of plain files only, which know no

@@ -53,6 +53,9 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 	if current != nil && (withoutLogin(current.Origin) != address || checkExecutable(s.dir) != nil) {
 		current = nil
 	}
+	if current != nil && r.checkInstalled(s) != nil {
+		current = nil
+	}
 	if presentIsEnough && current != nil {
 		return nil
 	}
@@ -62,14 +65,14 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := r.replace(ctx, s, address, current); err != nil {
+	if err := r.replace(ctx, s, address, p.Version, current); err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, address, err)
 	}
 	return nil
 }
 
 // replace clones what is at address into the slot, unless it is current.
-func (r *Runner) replace(ctx context.Context, s *slot, address string, current *release) error {
+func (r *Runner) replace(ctx context.Context, s *slot, address, version string, current *release) error {
 	ctx, cancel := r.withGitTimeout(ctx)
 	defer cancel()
 	newest, err := r.lookup(ctx, address)
@@ -83,7 +86,7 @@ func (r *Runner) replace(ctx context.Context, s *slot, address string, current *
 	if err != nil {
 		return err
 	}
-	rel, err := r.clone(ctx, clone, address, newest)
+	rel, err := r.clone(ctx, clone, address, newest, version, current)
 	if err == nil {
 		err = s.publish(clone, rel)
 	}

@@ -14,6 +14,10 @@ type release struct {
 	Origin string `json:"origin"`
 	Branch string `json:"branch"`
 	Commit string `json:"commit"`
+	// Version is the tag or commit that was asked for. Empty: the newest release.
+	Version string `json:"version,omitempty"`
+	// Signed is nil where the policy named no signers.
+	Signed *signed `json:"signed,omitempty"`
 }
 
 const releaseName = ".git/agent-release.json"

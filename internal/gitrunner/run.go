@@ -50,6 +50,9 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
 	s := r.slot(p)
+	if err := r.checkInstalled(s); err != nil {
+		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
+	}
 	s.begin()
 	res, err := r.runUnlessStuck(ctx, s, p, args)
 	if err := s.end(); err != nil {
@@ -170,6 +173,9 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
 	if installed != nil {
 		details.Commit = installed.Commit
+		if installed.Signed != nil {
+			details.Signer = installed.Signed.Signer
+		}
 	}
 	return details
 }

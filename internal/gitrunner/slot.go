@@ -13,11 +13,12 @@ import (
 type slot struct {
 	dir string
 
-	mu      sync.Mutex
-	running int       // guarded by mu
-	retired []string  // guarded by mu: old versions that a run may still use
-	release *release  // guarded by mu: what is installed, nil: not yet looked
-	last    RunResult // guarded by mu: of the last run
+	mu       sync.Mutex
+	running  int       // guarded by mu
+	retired  []string  // guarded by mu: old versions that a run may still use
+	release  *release  // guarded by mu: what is installed, nil: not yet looked
+	verified *release  // guarded by mu: the release whose signature was verified
+	last     RunResult // guarded by mu: of the last run
 }
 
 // slot returns the one of a plugin whose names have been checked.
@@ -81,6 +82,7 @@ func (s *slot) publish(clone string, rel release) error {
 		s.retired = append(s.retired, clone)
 	}
 	s.release = &rel
+	s.verified = s.release // a release that was not signed as it must be is not published
 	return s.sweep()
 }
 
@@ -105,7 +107,7 @@ func (s *slot) unpublish(aside string) error {
 	if err := os.Rename(s.dir, filepath.Join(aside, "removed")); err != nil {
 		return err
 	}
-	s.release = nil
+	s.release, s.verified = nil, nil
 	s.retired = append(s.retired, aside)
 	os.Remove(filepath.Dir(s.dir)) // fails where other plugins are in it
 	return s.sweep()
@@ -119,6 +121,20 @@ func (s *slot) installed() *release {
 		s.release = readRelease(s.dir)
 	}
 	return s.release
+}
+
+// isVerified tells whether the release's signature was verified in the life of the
+// slot.
+func (s *slot) isVerified(rel *release) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.verified == rel
+}
+
+func (s *slot) setVerified(rel *release) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verified = rel
 }
 
 // keep remembers a run.
