@@ -1,4 +1,4 @@
-package stock
+package stock_test
 
 import (
 	"fmt"

@@ -150,6 +150,11 @@ func checkPlugin(p agent.Plugin) error {
 	if !repopath.ValidName(p.Namespace) {
 		return fmt.Errorf("namespace %q is refused: it must consist of letters, digits, '.', '_' and '-', begin with a letter or digit, and not contain \"..\"", p.Namespace)
 	}
+	if p.Version != "" {
+		if err := repopath.CheckVersion(p.Version); err != nil {
+			return fmt.Errorf("version %.100q is refused: %w", p.Version, err)
+		}
+	}
 	_, _, err := splitRepo(p.Repo)
 	return err
 }

@@ -1,78 +1,120 @@
 package gitrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/repopath"
 )
 
 // fetchedRef names what was fetched, outside of branches and tags.
 const fetchedRef = "refs/agent/release"
 
-// clone makes dir a checked clone that the plugins' user can run.
-func (r *Runner) clone(ctx context.Context, dir, address string, from remote, version string, current *release) (release, error) {
+// source brings a version's objects into an empty repository.
+type source func(ctx context.Context, dir string) (version, error)
+
+// clone makes dir a checked clone of a version that an allowed signer has signed,
+// for a change.
+func (r *Runner) clone(ctx context.Context, dir string, c change, from source) (version, *signed, error) {
 	if err := r.gitUser.give(dir); err != nil {
-		return release{}, err
+		return version{}, nil, err
 	}
-	commit, signed, err := r.checkout(ctx, dir, address, from, version, current)
+	if _, err := r.git(ctx, dir, "init", "--quiet", "--template="); err != nil {
+		return version{}, nil, err
+	}
+	v, err := from(ctx, dir)
 	if err != nil {
-		return release{}, err
+		return version{}, nil, err
 	}
+	// Here the objects of the version are in dir, and nothing is checked out: v
+	// has the commit, and the annotated tag where it was asked for by one.
+	if err := r.checkTree(ctx, dir, v.Commit); err != nil {
+		return version{}, nil, err
+	}
+	signed, err := r.verify(ctx, dir, v, c)
+	if err != nil {
+		return version{}, nil, err
+	}
+	if _, err := r.git(ctx, dir, "checkout", "--quiet", "--detach", v.Commit); err != nil {
+		return version{}, nil, err
+	}
+	return v, signed, nil
+}
+
+// finish makes a checked out clone the agent's own and records what it is.
+func (r *Runner) finish(dir string, rel release) error {
 	if err := takeOver(dir, r.bounds()); err != nil {
-		return release{}, fmt.Errorf("the repository cannot be used: %w", err)
+		return fmt.Errorf("the repository cannot be used: %w", err)
 	}
-	if signed != nil {
-		if err := r.checkFiles(dir, signed); err != nil {
-			return release{}, unsigned(fmt.Errorf("%w; %w", err, errFiltered))
+	if rel.Signed != nil {
+		if err := r.checkFiles(dir, rel.Signed); err != nil {
+			return unsigned(fmt.Errorf("%w; %w", err, errFiltered))
 		}
 	}
 	if err := r.checkStartable(dir); err != nil {
-		return release{}, fmt.Errorf("the repository cannot be used: %w", err)
+		return fmt.Errorf("the repository cannot be used: %w", err)
 	}
-	rel := release{Origin: address, Branch: from.branch, Commit: commit, Version: version, Signed: signed}
-	return rel, errors.Join(rel.write(dir), r.protect(dir), settle(dir))
+	return errors.Join(rel.write(dir), r.protect(dir), settle(dir))
 }
 
-// checkout fetches a repository into dir and, if its tree is within bounds,
-// checks it out, once an allowed signer has signed it. It returns the commit.
-func (r *Runner) checkout(ctx context.Context, dir, address string, from remote, version string, current *release) (string, *signed, error) {
-	if _, err := r.git(ctx, dir, "init", "--quiet", "--template="); err != nil {
-		return "", nil, err
+// fetched returns the source that fetches from a repository.
+func (r *Runner) fetched(address string, from remote) source {
+	return func(ctx context.Context, dir string) (version, error) {
+		if err := r.obtain(ctx, dir, address, from); err != nil {
+			return version{}, err
+		}
+		return r.read(ctx, dir, from.Version)
 	}
-	if err := r.fetchInto(ctx, dir, address, from.ref()); err != nil {
-		return "", nil, err
-	}
-	commit, err := r.git(ctx, dir, "rev-parse", "--verify", fetchedRef+"^{commit}")
-	if err != nil {
-		return "", nil, err
-	}
-	if err := r.checkTree(ctx, dir); err != nil {
-		return "", nil, err
-	}
-	commit = strings.TrimSpace(commit)
-	signed, err := r.verify(ctx, dir, commit, version, current)
-	if err != nil {
-		return "", nil, err
-	}
-	if _, err := r.git(ctx, dir, "checkout", "--quiet", "--detach", commit); err != nil {
-		return "", nil, err
-	}
-	return commit, signed, nil
 }
 
-// fetchInto fetches one commit. Servers of plain files only, which know no
-// shallow clones, send the whole history.
-func (r *Runner) fetchInto(ctx context.Context, dir, address, ref string) error {
+// obtain fetches the version and names it fetchedRef.
+func (r *Runner) obtain(ctx context.Context, dir, address string, from remote) error {
+	if from.ref == "" {
+		return r.search(ctx, dir, address, from.Commit)
+	}
+	return r.fetchRefs(ctx, dir, address, "1", "+"+from.ref+":"+fetchedRef)
+}
+
+// read returns the version that fetchedRef names.
+func (r *Runner) read(ctx context.Context, dir, asked string) (version, error) {
+	object, err := r.git(ctx, dir, "rev-parse", "--verify", "--quiet", fetchedRef)
+	if err != nil {
+		return version{}, err
+	}
+	commit, err := r.git(ctx, dir, "rev-parse", "--verify", "--quiet", fetchedRef+"^{commit}")
+	object, commit = strings.TrimSpace(object), strings.TrimSpace(commit)
+	switch {
+	case ctx.Err() != nil:
+		return version{}, context.Cause(ctx)
+	case err != nil && asked != object:
+		return version{}, fmt.Errorf("what the repository names %s is no commit, but a file or a directory: move the tag to a commit", cmp.Or(asked, "its release"))
+	case err != nil, object == asked && commit != asked:
+		return version{}, fmt.Errorf("%s is the id of a tag, a file or a directory, not of a commit: name the commit as the version", asked)
+	case repopath.IsCommit(asked) && commit != asked:
+		return version{}, fmt.Errorf("the branch or tag that ended in the commit %s has just moved: try again", asked)
+	}
+	v := version{Commit: commit, Version: asked}
+	if object != commit && !repopath.IsCommit(asked) {
+		v.Tag = object
+	}
+	return v, nil
+}
+
+// fetchRefs fetches refs with so many commits of the history of each. Servers of
+// plain files only, which know no shallow clones, send the whole history.
+func (r *Runner) fetchRefs(ctx context.Context, dir, address, depth string, refs ...string) error {
 	args := []string{"fetch", "--quiet", "--no-tags", "--no-recurse-submodules"}
-	what := []string{"--", address, "+" + ref + ":" + fetchedRef}
-	_, err := r.git(ctx, dir, append(append(args, "--depth=1"), what...)...)
+	what := append([]string{"--", address}, refs...)
+	_, err := r.git(ctx, dir, slices.Concat(args, []string{"--depth=" + depth}, what)...)
 	if says(err, "does not support shallow") {
-		_, err = r.git(ctx, dir, append(args, what...)...)
+		_, err = r.git(ctx, dir, slices.Concat(args, what)...)
 	}
 	if errors.Is(err, errGitTimeout) || says(err, "early EOF") || says(err, "unexpected disconnect") {
 		return fmt.Errorf("%w; git cannot resume a transfer, so the next attempt begins anew", err)
@@ -114,10 +156,10 @@ func (b bounds) tooMany() error {
 
 // checkTree looks at what was fetched before it is checked out: a small
 // repository can name millions of files.
-func (r *Runner) checkTree(ctx context.Context, dir string) error {
+func (r *Runner) checkTree(ctx context.Context, dir, commit string) error {
 	const longLine = 256 // more than nearly all paths need
 	b := r.bounds()
-	out, err := r.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", fetchedRef)
+	out, err := r.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", commit)
 	if errors.Is(err, cell.ErrStdout) {
 		return fmt.Errorf("the repository is refused: %w", b.tooMany())
 	}

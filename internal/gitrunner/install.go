@@ -5,22 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/policy"
 )
 
 // Install sees to it that the plugin is in place, from the address that the
-// config makes of its repository. What came from another address is replaced.
-// A failed Install leaves what was there before.
+// config makes of its repository, in the version that is assigned. What came
+// from another address, or was installed when another version was assigned, is
+// replaced. A failed Install leaves what was there before.
 func (r *Runner) Install(ctx context.Context, p agent.Plugin) error {
-	return r.fetch(ctx, p, true)
+	return r.fetch(ctx, p, byRegistry)
 }
 
-// Update replaces the plugin with its newest release, unless it has that
-// already. A run that is under way goes on undisturbed in the old version.
+// Update replaces the plugin with the version that is assigned, or else with its
+// newest release, unless it has that already. A run that is under way goes on
+// undisturbed in the old version.
 func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
-	return r.fetch(ctx, p, false)
+	return r.fetch(ctx, p, byUpdate)
 }
 
 // allow returns an error where the policy refuses the plugin. It is asked before
@@ -34,61 +37,91 @@ func (r *Runner) allow(p agent.Plugin) error {
 	return err
 }
 
-func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool) error {
-	if err := checkPlugin(p); err != nil {
-		return err
-	}
-	if err := r.allow(p); err != nil {
-		return err
-	}
-	if r.session == nil {
-		return errors.New("plugins cannot be installed: set agent.pluginsdir to a directory for them")
-	}
-	address, err := r.template.address(p.Repo)
+func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
+	s, address, err := r.prepare(p)
 	if err != nil {
 		return err
 	}
-	s := r.slot(p)
-	current := s.installed()
-	if current != nil && (withoutLogin(current.Origin) != address || checkExecutable(s.dir) != nil) {
-		current = nil
-	}
+	current := s.installedFrom(address)
 	if current != nil && r.checkInstalled(s) != nil {
 		current = nil
 	}
-	if presentIsEnough && current != nil {
+	if by == byRegistry && current != nil && current.Assigned == p.Version {
 		return nil
 	}
-	select {
-	case r.installs <- struct{}{}:
-		defer func() { <-r.installs }()
-	case <-ctx.Done():
+	if !r.takeInstall(ctx) {
 		return context.Cause(ctx)
 	}
-	if err := r.replace(ctx, s, address, p.Version, current); err != nil {
+	defer r.giveInstall()
+	if err := r.replace(ctx, s, change{p, address, by, current}); err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, address, err)
 	}
 	return nil
 }
 
-// replace clones what is at address into the slot, unless it is current.
-func (r *Runner) replace(ctx context.Context, s *slot, address, version string, current *release) error {
+// prepare returns the place of a plugin that may be installed, and the address
+// of its repository.
+func (r *Runner) prepare(p agent.Plugin) (*slot, string, error) {
+	if err := checkPlugin(p); err != nil {
+		return nil, "", err
+	}
+	if err := r.allow(p); err != nil {
+		return nil, "", err
+	}
+	if r.session == nil {
+		return nil, "", errors.New("plugins cannot be installed: set agent.pluginsdir to a directory for them")
+	}
+	address, err := r.template.address(p.Repo)
+	return r.slot(p), address, err
+}
+
+// takeInstall waits until not too many plugins are fetched at a time. It returns
+// false if ctx ends first.
+func (r *Runner) takeInstall(ctx context.Context) bool {
+	select {
+	case r.installs <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (r *Runner) giveInstall() { <-r.installs }
+
+// change is what is to happen to what is installed of a plugin.
+type change struct {
+	plugin  agent.Plugin
+	address string
+	by      string
+	current *release // nil: nothing is installed that can be used
+}
+
+// replace installs the version that is assigned, unless it is there.
+func (r *Runner) replace(ctx context.Context, s *slot, c change) error {
 	ctx, cancel := r.withGitTimeout(ctx)
 	defer cancel()
-	newest, err := r.lookup(ctx, address)
+	wanted, err := r.lookup(ctx, c.address, c.plugin.Version)
 	if err != nil {
 		return err
 	}
-	if current != nil && current.Commit == newest.commit {
-		return nil
+	if c.current != nil && c.current.version == wanted.version {
+		return s.confirm(*c.current, c)
 	}
+	return r.install(ctx, s, c, r.fetched(c.address, wanted), wanted.branch())
+}
+
+// install puts a version into the plugin's place, all or nothing.
+func (r *Runner) install(ctx context.Context, s *slot, c change, from source, branch string) error {
 	clone, err := r.session.tempDir()
 	if err != nil {
 		return err
 	}
-	rel, err := r.clone(ctx, clone, address, newest, version, current)
+	v, signed, err := r.clone(ctx, clone, c, from)
 	if err == nil {
-		err = s.publish(clone, rel)
+		rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Signed: signed}
+		if err = r.finish(clone, rel); err == nil {
+			err = s.publish(clone, rel)
+		}
 	}
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(clone))

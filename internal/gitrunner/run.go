@@ -172,7 +172,8 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	limits := agent.PluginLimits(r.cells.Limits())
 	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
 	if installed != nil {
-		details.Commit = installed.Commit
+		details.Commit, details.Version = installed.Commit, installed.Version
+		details.Since, details.By = installed.Since, installed.By
 		if installed.Signed != nil {
 			details.Signer = installed.Signed.Signer
 		}

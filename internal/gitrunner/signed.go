@@ -26,15 +26,15 @@ func unsigned(err error) error {
 	return &agent.PolicyError{Rule: policy.KeySigners, Err: &policy.Refusal{Key: policy.KeySigners, Reason: err.Error()}}
 }
 
-// verify returns who has signed the commit in dir, which is not checked out yet,
-// or the tag by which it was asked for. The newest release, and a tag that was
-// moved, must not be older than what is installed; only a version that the registry
-// newly names may be. Nil where the policy names no signers.
-func (r *Runner) verify(ctx context.Context, dir, commit, version string, current *release) (*signed, error) {
+// verify returns who has signed the version in dir, which is not checked out yet.
+// The newest release, and a tag that was moved, must not be older than what is
+// installed; only a version that the registry newly names may be. Nil where the
+// policy names no signers.
+func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*signed, error) {
 	if r.config.Policy.Signers == "" {
 		return nil, nil
 	}
-	v, err := r.readVersion(ctx, dir, commit, version)
+	objects, err := r.readObjects(ctx, dir, v)
 	if err != nil {
 		return nil, err
 	}
@@ -43,33 +43,34 @@ func (r *Runner) verify(ctx context.Context, dir, commit, version string, curren
 		return nil, unsigned(err)
 	}
 	now := time.Now()
-	signer, err := v.Signer(signers, now)
+	signer, err := objects.Signer(signers, now)
 	if err != nil {
 		return nil, unsigned(err)
 	}
-	if current != nil && current.Signed != nil && (version == "" || version == current.Version) {
-		if err := v.CheckNewer(current.Signed.Version); err != nil {
+	if c.mayNotBeOlder(v) {
+		if err := objects.CheckNewer(c.current.Signed.Version); err != nil {
 			return nil, unsigned(err)
 		}
 	}
-	return &signed{signer, now, v}, nil
+	return &signed{signer, now, objects}, nil
 }
 
-// readVersion reads the objects that a signature can stand in.
-func (r *Runner) readVersion(ctx context.Context, dir, commit, version string) (v signature.Version, err error) {
-	v = signature.Version{ID: commit, TagName: version}
-	raw, err := r.git(ctx, dir, "cat-file", "commit", commit)
-	if err != nil {
-		return v, err
+// mayNotBeOlder tells whether it was neither the registry nor somebody here who
+// has chosen v, but the server of its repository.
+func (c change) mayNotBeOlder(v version) bool {
+	return c.current != nil && c.current.Signed != nil && c.by != byRollback && (v.Version == "" || v.Version == c.current.Version)
+}
+
+// readObjects reads the objects that a signature can stand in.
+func (r *Runner) readObjects(ctx context.Context, dir string, v version) (signature.Version, error) {
+	objects := signature.Version{ID: v.Commit, TagName: v.Version}
+	raw, err := r.git(ctx, dir, "cat-file", "commit", v.Commit)
+	objects.Commit = []byte(raw)
+	if err == nil && v.Tag != "" {
+		raw, err = r.git(ctx, dir, "cat-file", "tag", v.Tag)
+		objects.Tag = []byte(raw)
 	}
-	v.Commit = []byte(raw)
-	kind, err := r.git(ctx, dir, "cat-file", "-t", fetchedRef)
-	if err != nil || version == "" || kind != "tag\n" {
-		return v, err
-	}
-	raw, err = r.git(ctx, dir, "cat-file", "tag", fetchedRef)
-	v.Tag = []byte(raw)
-	return v, err
+	return objects, err
 }
 
 // checkFiles returns an error unless dir holds the files that were signed, and

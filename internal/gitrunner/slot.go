@@ -82,7 +82,7 @@ func (s *slot) publish(clone string, rel release) error {
 		s.retired = append(s.retired, clone)
 	}
 	s.release = &rel
-	s.verified = s.release // a release that was not signed as it must be is not published
+	s.verified = s.release // what is not signed as it must be is not published
 	return s.sweep()
 }
 
@@ -121,6 +121,34 @@ func (s *slot) installed() *release {
 		s.release = readRelease(s.dir)
 	}
 	return s.release
+}
+
+// installedFrom returns what is in place if it came from the address and can be
+// run, or nil.
+func (s *slot) installedFrom(address string) *release {
+	rel := s.installed()
+	if rel == nil || withoutLogin(rel.Origin) != address || checkExecutable(s.dir) != nil {
+		return nil
+	}
+	return rel
+}
+
+// confirm records that what is in place is what is assigned.
+func (s *slot) confirm(rel release, c change) error {
+	if rel.Assigned == c.plugin.Version && rel.By != byRollback {
+		return nil
+	}
+	rel.Assigned, rel.By = c.plugin.Version, c.by
+	if err := rel.write(s.dir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.verified == s.release {
+		s.verified = &rel
+	}
+	s.release = &rel
+	return nil
 }
 
 // isVerified tells whether the release's signature was verified in the life of the
