@@ -8,6 +8,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/policy"
+	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/signature"
 )
 
@@ -63,7 +64,10 @@ func (c change) mayNotBeOlder(v version) bool {
 
 // readObjects reads the objects that a signature can stand in.
 func (r *Runner) readObjects(ctx context.Context, dir string, v version) (signature.Version, error) {
-	objects := signature.Version{ID: v.Commit, TagName: v.Version}
+	objects := signature.Version{ID: v.Commit}
+	if !repopath.IsCommit(v.Version) {
+		objects.TagName = v.Version
+	}
 	raw, err := r.git(ctx, dir, "cat-file", "commit", v.Commit)
 	objects.Commit = []byte(raw)
 	if err == nil && v.Tag != "" {

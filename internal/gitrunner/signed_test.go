@@ -131,6 +131,86 @@ func TestWhatNoSignerHasSignedIsNeitherInstalledNorRun(t *testing.T) {
 	}
 }
 
+// versioned is the plugin in a version.
+func versioned(version string) agent.Plugin {
+	p := mysql()
+	p.Version = version
+	return p
+}
+
+func TestASignedTagIsEnoughWhereTheRegistryNamesIt(t *testing.T) {
+	w := newSignedWorld(t)
+	commit := w.repo.Release("echo tagged")
+	w.repo.SignedTag(w.anna, "v1", commit)
+	r := w.runner()
+	requireUnsigned(t, r.Install(t.Context(), mysql()), "commit "+commit+" is not signed")
+	requireUnsigned(t, r.Install(t.Context(), versioned(commit)), "commit "+commit+" is not signed")
+	requireOnlyThePlugins(t, w.dir)
+	require.NoError(t, r.Install(t.Context(), versioned("v1")))
+	require.Equal(t, "tagged\n", run(t, r))
+	require.Equal(t, "anna@example.com", r.InspectPlugin(mysql()).Signer)
+}
+
+func TestATagThatVouchesForNothingIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		tag  func(w *signedWorld, commit string)
+		want string
+	}{
+		"light":         {func(w *signedWorld, c string) { w.repo.Git("tag", "v1", c) }, "is not signed; let one of the signers sign the tag (git tag -s)"},
+		"unsigned":      {func(w *signedWorld, c string) { w.repo.Git("tag", "-a", "-m", "x", "v1", c) }, "is not signed, and its tag v1 is not signed"},
+		"of a stranger": {func(w *signedWorld, c string) { w.repo.SignedTag(gittest.NewKey(t, "ed25519"), "v1", c) }, "and its tag v1 is signed with the key SHA256:"},
+		"renamed": {func(w *signedWorld, c string) {
+			w.repo.SignedTag(w.anna, "v0", c)
+			w.repo.Git("update-ref", "refs/tags/v1", strings.TrimSpace(w.repo.Git("rev-parse", "v0")))
+		}, `its tag v1 is the tag "v0" under another name`},
+		"of a tag": {func(w *signedWorld, c string) {
+			w.repo.Git("tag", "-a", "-m", "x", "v0", c)
+			w.repo.SignedTag(w.anna, "v1", "v0")
+		}, "its tag v1 is not a tag of that commit itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newSignedWorld(t)
+			c.tag(w, w.repo.Release("echo tagged"))
+			r := w.runner()
+			requireUnsigned(t, r.Install(t.Context(), versioned("v1")), c.want)
+			requireOnlyThePlugins(t, w.dir)
+		})
+	}
+}
+
+func TestATagThatWasMovedAfterTheInstallIsJudgedAgain(t *testing.T) {
+	w := newSignedWorld(t)
+	old := w.release(w.anna, "echo old")
+	w.release(w.anna, "echo new")
+	w.repo.Git("tag", "v1")
+	r := w.runner()
+	require.NoError(t, r.Install(t.Context(), versioned("v1")))
+	w.repo.Git("tag", "--force", "v1", old)
+	requireUnsigned(t, r.Update(t.Context(), versioned("v1")), "commit "+old+" of ")
+	w.repo.Git("tag", "--force", "v1", w.repo.Release("echo evil"))
+	requireUnsigned(t, r.Update(t.Context(), versioned("v1")), "is not signed")
+	require.Equal(t, "new\n", run(t, r))
+	w.release(w.anna, "echo newest")
+	w.repo.Git("tag", "--force", "v1")
+	require.NoError(t, r.Update(t.Context(), versioned("v1")))
+	require.Equal(t, "newest\n", run(t, r))
+}
+
+func TestTheRegistryMayNameAnOlderSignedVersion(t *testing.T) {
+	w := newSignedWorld(t)
+	old := w.release(w.anna, "echo old")
+	w.repo.Git("tag", "v1")
+	w.release(w.anna, "echo new")
+	r := w.runner()
+	for _, version := range []string{old, "v1"} {
+		require.NoError(t, r.Install(t.Context(), mysql()))
+		require.NoError(t, r.Update(t.Context(), mysql()))
+		require.Equal(t, "new\n", run(t, r))
+		require.NoError(t, r.Install(t.Context(), versioned(version)))
+		require.Equal(t, "old\n", run(t, r))
+	}
+}
+
 func TestAReplayedOlderReleaseIsRefused(t *testing.T) {
 	w := newSignedWorld(t)
 	old := w.release(w.anna, "echo old")
