@@ -186,11 +186,11 @@ func parseTime(text string) (time.Time, error) {
 const minRSA = 2048
 
 func parseKey(kind, encoded string) (ssh.PublicKey, error) {
+	if kind == "" || encoded == "" {
+		return nil, errors.New("it has no key; a line is PRINCIPAL KEYTYPE KEY, as in anna@example.com ssh-ed25519 AAAA…")
+	}
 	if algorithms[kind] == nil {
 		return nil, fmt.Errorf("%q is no kind of key that may sign; use ssh-ed25519, ecdsa, ssh-rsa, or their sk- kinds", kind)
-	}
-	if encoded == "" {
-		return nil, errors.New("it has no key")
 	}
 	blob, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {

@@ -40,7 +40,7 @@ func TestAnAllowedSignersFileThatIsWrongIsRefusedWithTheReason(t *testing.T) {
 		"a link":            {func(path string) error { return os.Symlink("/dev/zero", path) }, "FILE is a symbolic link"},
 		"too large":         {write(strings.Repeat("#\n", 1<<19+1), 0o600), "FILE is larger than 1048576 bytes"},
 		"garbage":           {write(good+"\xff\x00\x01", 0o600), "FILE:2: it contains a control character"},
-		"one word":          {write(good+"\ngarbage\n", 0o600), "FILE:3: \"\" is no kind of key"},
+		"one word":          {write(good+"\ngarbage\n", 0o600), "FILE:3: it has no key; a line is PRINCIPAL KEYTYPE KEY"},
 		"no principal":      {write(strings.TrimPrefix(good, "anna "), 0o600), "FILE:1: "},
 		"a certificate's":   {write(strings.Replace(good, "anna ", "anna cert-authority ", 1), 0o600), "FILE:1: cert-authority is not supported"},
 		"revoked":           {write(strings.Replace(good, "anna ", "anna revoked ", 1), 0o600), `FILE:1: "revoked" is neither an option`},

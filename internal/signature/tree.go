@@ -1,10 +1,10 @@
 package signature
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,7 +17,7 @@ import (
 // TreeOf returns the id that git gives to the files in dir, without a .git at its
 // top, for ids of so many hexadecimal digits. It reads no more than maxBytes.
 func TreeOf(dir string, digits int, maxBytes int64) (string, error) {
-	w := &treeHasher{digits: digits, left: maxBytes}
+	w := &treeHasher{digits: digits, left: maxBytes, buffer: make([]byte, 32<<10)}
 	sum, err := w.dir(dir, ".git")
 	return hex.EncodeToString(sum), err
 }
@@ -25,6 +25,7 @@ func TreeOf(dir string, digits int, maxBytes int64) (string, error) {
 type treeHasher struct {
 	digits int
 	left   int64 // bytes that may still be read
+	buffer []byte
 }
 
 // entry is a line of a tree object.
@@ -74,7 +75,7 @@ func (w *treeHasher) dir(path, except string) ([]byte, error) {
 		tree = fmt.Appendf(tree, "%s %s\x00", e.mode, e.name)
 		tree = append(tree, e.sum...)
 	}
-	return w.object("tree", int64(len(tree)), func(h hash.Hash) error { h.Write(tree); return nil })
+	return w.object("tree", int64(len(tree)), bytes.NewReader(tree))
 }
 
 func (w *treeHasher) entry(path string, f os.DirEntry) (e entry, err error) {
@@ -90,7 +91,7 @@ func (w *treeHasher) entry(path string, f os.DirEntry) (e entry, err error) {
 		}
 		target = filepath.ToSlash(target)
 		e.mode = modeLink
-		e.sum, err = w.object("blob", int64(len(target)), func(h hash.Hash) error { return copyAll(h, strings.NewReader(target)) })
+		e.sum, err = w.object("blob", int64(len(target)), strings.NewReader(target))
 		return e, err
 	default:
 		e.mode, e.sum, err = w.file(path)
@@ -116,24 +117,22 @@ func (w *treeHasher) file(path string) (mode string, sum []byte, err error) {
 	if info.Mode()&0o100 != 0 {
 		mode = modeExec
 	}
-	sum, err = w.object("blob", info.Size(), func(h hash.Hash) error { return copyAll(h, io.LimitReader(file, info.Size())) })
+	sum, err = w.object("blob", info.Size(), io.LimitReader(file, info.Size()))
 	return mode, sum, err
 }
 
-func copyAll(h hash.Hash, from io.Reader) error {
-	_, err := io.Copy(h, from)
-	return err
-}
-
 // object returns the id of an object of so many bytes.
-func (w *treeHasher) object(kind string, size int64, write func(hash.Hash) error) ([]byte, error) {
+func (w *treeHasher) object(kind string, size int64, content io.Reader) ([]byte, error) {
 	h, err := newHash(w.digits)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(h, "%s %d\x00", kind, size)
-	if err := write(h); err != nil {
+	if _, err := io.CopyBuffer(h, onlyReader{content}, w.buffer); err != nil {
 		return nil, err
 	}
 	return h.Sum(nil), nil
 }
+
+// onlyReader makes io.CopyBuffer use its buffer.
+type onlyReader struct{ io.Reader }
