@@ -133,7 +133,7 @@ func (p *assignedPlugin) retry(ctx context.Context, err error) {
 	}
 }
 
-// fetch calls Install or Update and notes how it went.
+// fetch calls Install, Update or Rollback and notes how it went.
 func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Plugin) error) error {
 	// The plugin's own turn first: who waits for it takes nothing from others.
 	if !p.turns.fetch.Take(ctx) {
@@ -144,11 +144,16 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 		return ctx.Err()
 	}
 	defer p.set.installs.Give()
-	err := get(ctx, p.assigned())
+	plugin := p.assigned()
+	err := get(ctx, plugin)
+	if errors.Is(err, ErrNoEarlierVersion) {
+		return err // the caller's matter: what is installed is as it should be
+	}
+	present := err == nil || p.set.runner.has(plugin)
 	p.mu.Lock()
 	before, repo := p.installError, p.plugin.Repo
 	p.installError = err
-	p.installed = p.installed || err == nil
+	p.installed = p.installed || present
 	p.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
 		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", repo, "error", err)

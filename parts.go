@@ -122,10 +122,11 @@ func (p registryPart) report(ctx context.Context, r Report) error {
 
 // runnerPart is the plugin runner as the agent calls it.
 type runnerPart struct {
-	runner    PluginRunner
-	remover   PluginRemover   // nil: nothing of a plugin stays
-	inspector PluginInspector // nil: it tells nothing
-	closer    interface {
+	runner     PluginRunner
+	remover    PluginRemover    // nil: nothing of a plugin stays
+	rollbacker PluginRollbacker // nil: it keeps no earlier versions
+	inspector  PluginInspector  // nil: it tells nothing
+	closer     interface {
 		Close(ctx context.Context) error
 	} // nil: nothing is to be closed
 	hanging hanging
@@ -138,6 +139,7 @@ func newRunnerPart(r PluginRunner) *runnerPart {
 	}
 	p := &runnerPart{runner: r}
 	p.remover, _ = r.(PluginRemover)
+	p.rollbacker, _ = r.(PluginRollbacker)
 	p.inspector, _ = r.(PluginInspector)
 	p.closer, _ = r.(interface {
 		Close(ctx context.Context) error
@@ -151,6 +153,13 @@ func (p *runnerPart) install(ctx context.Context, plugin Plugin) error {
 
 func (p *runnerPart) update(ctx context.Context, plugin Plugin) error {
 	return recovered(func() error { return p.runner.Update(ctx, plugin) })
+}
+
+func (p *runnerPart) rollback(ctx context.Context, plugin Plugin) error {
+	if p.rollbacker == nil {
+		return fmt.Errorf("%w: its runner keeps none", ErrNoEarlierVersion)
+	}
+	return recovered(func() error { return p.rollbacker.Rollback(ctx, plugin) })
 }
 
 func (p *runnerPart) run(ctx context.Context, plugin Plugin, args []string) (stdout []byte, err error) {
@@ -167,6 +176,9 @@ func (p *runnerPart) remove(ctx context.Context, plugin Plugin) error {
 	}
 	return recovered(func() error { return p.remover.Remove(ctx, plugin) })
 }
+
+// has tells whether some version of the plugin is installed.
+func (p *runnerPart) has(plugin Plugin) bool { return p.inspect(plugin).Commit != "" }
 
 // inspect returns what the runner knows of a plugin: nothing where there is no
 // runner, or it panics or hangs.

@@ -22,6 +22,8 @@ import (
 var (
 	ErrNoPlugin      = errors.New("no such plugin is assigned to this host; a newly assigned one is known after the next update")
 	ErrPluginRunning = errors.New("the plugin is running already")
+	// ErrNoEarlierVersion says that a plugin has no version to return to.
+	ErrNoEarlierVersion = errors.New("there is no earlier version of the plugin on this host")
 )
 
 const (
@@ -63,7 +65,7 @@ type pluginSet struct {
 
 // turns are shared by the plugins that have a key one after the other.
 type turns struct {
-	fetch schedule.Slots // one, taken while a plugin is installed, updated or removed
+	fetch schedule.Slots // one, taken while a plugin is installed, updated, rolled back or removed
 	run   schedule.Slots // one, taken while a plugin runs
 	users int            // plugins that are assigned or not removed yet; guarded by pluginSet.mu
 }

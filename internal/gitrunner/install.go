@@ -27,7 +27,8 @@ func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 }
 
 // allow returns an error where the policy refuses the plugin. It is asked before
-// anything is fetched, and before each run.
+// anything is fetched and, with the version that is installed, before each run:
+// an assigned version that is refused does not stop the one that is there.
 func (r *Runner) allow(p agent.Plugin) error {
 	err := r.config.Policy.Judge(p.Repo, p.Version)
 	var refusal *policy.Refusal
@@ -43,7 +44,7 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 		return err
 	}
 	current := s.installedFrom(address)
-	if current != nil && r.checkInstalled(s) != nil {
+	if current != nil && (checkExecutable(s.dir) != nil || r.checkInstalled(s) != nil) {
 		current = nil
 	}
 	if by == byRegistry && current != nil && current.Assigned == p.Version {
@@ -116,17 +117,28 @@ func (r *Runner) install(ctx context.Context, s *slot, c change, from source, br
 	if err != nil {
 		return err
 	}
-	v, signed, err := r.clone(ctx, clone, c, from)
-	if err == nil {
-		rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Signed: signed}
-		if err = r.finish(clone, rel); err == nil {
-			err = s.publish(clone, rel)
-		}
-	}
+	err = r.fill(ctx, clone, s, c, from, branch)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(clone))
 	}
 	return nil
+}
+
+// fill makes clone the version, with those that are kept, and publishes it.
+func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from source, branch string) error {
+	v, signed, err := r.clone(ctx, clone, c, from)
+	if err != nil {
+		return err
+	}
+	before, err := r.keep(ctx, clone, s.dir, v, beforeInstalling(v, c.by, c.current))
+	if err != nil {
+		return err
+	}
+	rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Signed: signed, Before: before}
+	if err := r.finish(clone, rel); err != nil {
+		return err
+	}
+	return s.publish(clone, rel)
 }
 
 // Remove deletes an installed plugin, once a run of it that is under way has

@@ -46,10 +46,14 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 	if err := checkPlugin(p); err != nil {
 		return nil, startError(err)
 	}
-	if err := r.allow(p); err != nil {
+	s := r.slot(p)
+	installed := p
+	if rel := s.installed(); rel != nil {
+		installed.Version = rel.Version
+	}
+	if err := r.allow(installed); err != nil {
 		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
-	s := r.slot(p)
 	if err := r.checkInstalled(s); err != nil {
 		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
@@ -166,7 +170,10 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 		return agent.PluginDetails{}
 	}
 	s := r.slot(p)
-	installed := s.installed()
+	var installed *release
+	if address, err := r.template.address(p.Repo); err == nil {
+		installed = s.installedFrom(address)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	limits := agent.PluginLimits(r.cells.Limits())

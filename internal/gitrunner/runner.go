@@ -4,7 +4,8 @@
 //	PLUGINSDIR
 //	├── NS/PROJECT         an installed plugin, exchanged as a whole
 //	│   ├── plugin         what is run
-//	│   └── .git           readable for the agent alone
+//	│   └── .git           readable for the agent alone; has the objects of the
+//	│                      versions that were installed before, too
 //	└── .agent-clones      where clones are made and old versions wait for
 //	                       the end of their last run
 //
@@ -15,6 +16,7 @@
 //
 //	runner, slot, session         the runner, an installed plugin, where clones are made
 //	install, fetch, remote        installing and updating; release: the record of a version
+//	search, keep, rollback        finding a commit; keeping the versions before, and returning to one
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
 //	limits, takeover              bounds of what git fetches; making it the agent's own
 //	executable, startable         can the version start? elf, binfmt, noexec
@@ -109,9 +111,10 @@ type Runner struct {
 }
 
 var (
-	_ agent.PluginRunner    = (*Runner)(nil)
-	_ agent.PluginInspector = (*Runner)(nil)
-	_ agent.PluginRemover   = (*Runner)(nil)
+	_ agent.PluginRunner     = (*Runner)(nil)
+	_ agent.PluginInspector  = (*Runner)(nil)
+	_ agent.PluginRemover    = (*Runner)(nil)
+	_ agent.PluginRollbacker = (*Runner)(nil)
 )
 
 // New checks the config and prepares for running plugins. Where no cgroups can

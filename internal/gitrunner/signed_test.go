@@ -211,6 +211,30 @@ func TestTheRegistryMayNameAnOlderSignedVersion(t *testing.T) {
 	}
 }
 
+func TestARollbackLeadsToASignedVersionOnly(t *testing.T) {
+	w := newSignedWorld(t)
+	trusting := w.runner(func(c *gitrunner.Config) { c.Policy = policy.Policy{} })
+	require.NoError(t, trusting.Install(t.Context(), mysql()))
+	w.release(w.anna, "echo old")
+	require.NoError(t, trusting.Update(t.Context(), mysql()))
+	require.NoError(t, trusting.Close(t.Context()))
+
+	r := w.runner()
+	_, err := r.Run(t.Context(), mysql(), nil)
+	requireResult(t, agent.RunPolicy, err)
+	requireUnsigned(t, err, "was installed without a look at its signature")
+	requireUnsigned(t, r.Rollback(t.Context(), mysql()), "is not signed")
+	require.NoError(t, r.Install(t.Context(), mysql()), "it is fetched again, and judged")
+	require.Equal(t, "old\n", run(t, r))
+	w.release(w.anna, "echo new")
+	require.NoError(t, r.Update(t.Context(), mysql()))
+	require.Equal(t, "new\n", run(t, r))
+	require.NoError(t, r.Rollback(t.Context(), mysql()))
+	require.Equal(t, "old\n", run(t, r), "somebody here has asked for an older version")
+	require.NoError(t, r.Install(t.Context(), mysql()))
+	require.Equal(t, "old\n", run(t, r))
+}
+
 func TestAReplayedOlderReleaseIsRefused(t *testing.T) {
 	w := newSignedWorld(t)
 	old := w.release(w.anna, "echo old")

@@ -123,11 +123,10 @@ func (s *slot) installed() *release {
 	return s.release
 }
 
-// installedFrom returns what is in place if it came from the address and can be
-// run, or nil.
+// installedFrom returns what is in place if it came from the address, or nil.
 func (s *slot) installedFrom(address string) *release {
 	rel := s.installed()
-	if rel == nil || withoutLogin(rel.Origin) != address || checkExecutable(s.dir) != nil {
+	if rel == nil || withoutLogin(rel.Origin) != address {
 		return nil
 	}
 	return rel
