@@ -3,6 +3,8 @@
 package signature_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/lodastack/agent/internal/gittest"
 	"github.com/lodastack/agent/internal/signature"
@@ -17,7 +20,11 @@ import (
 
 func TestAnAllowedSignersFileThatIsWrongIsRefusedWithTheReason(t *testing.T) {
 	good := "anna " + gittest.NewKey(t, "ed25519").Public() + "\n"
-	rsa1024 := "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC+" + strings.Repeat("A", 132-4) + "=="
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	require.NoError(t, err)
+	short, err := ssh.NewPublicKey(&weak.PublicKey)
+	require.NoError(t, err)
+	rsa1024 := string(ssh.MarshalAuthorizedKey(short))
 	write := func(content string, mode os.FileMode) func(string) error {
 		return func(path string) error {
 			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -45,7 +52,7 @@ func TestAnAllowedSignersFileThatIsWrongIsRefusedWithTheReason(t *testing.T) {
 		"a certificate's":   {write(strings.Replace(good, "anna ", "anna cert-authority ", 1), 0o600), "FILE:1: cert-authority is not supported"},
 		"revoked":           {write(strings.Replace(good, "anna ", "anna revoked ", 1), 0o600), `FILE:1: "revoked" is neither an option`},
 		"DSA":               {write("anna ssh-dss AAAA\n", 0o600), `FILE:1: "ssh-dss" is no kind of key that may sign`},
-		"short RSA":         {write("anna "+rsa1024, 0o600), "FILE:1: its "},
+		"short RSA":         {write("anna "+rsa1024, 0o600), "FILE:1: its RSA key has 1024 bits, and 2048 are the least"},
 		"no base64":         {write("anna ssh-ed25519 !!!!\n", 0o600), "FILE:1: its key is not in base64"},
 		"swapped times":     {write(strings.Replace(good, "anna ", `anna valid-after="20300101",valid-before="20290101" `, 1), 0o600), "FILE:1: valid-before is not after valid-after"},
 		"twice":             {write(strings.Replace(good, "anna ", `anna namespaces="git",namespaces="file" `, 1), 0o600), "FILE:1: option namespaces is written twice"},
