@@ -181,7 +181,7 @@ func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration
 	stdout, err := p.exec(limited, plugin, plugin.Args)
 	sent := 0
 	if err == nil {
-		sent, err = p.sendOutput(plugin, stdout)
+		sent, err = p.sendOutput(limited, plugin, stdout)
 	}
 	if ctx.Err() != nil && err != nil {
 		p.turns.run.Give() // the agent stops, or the plugin goes: no fault of the plugin
@@ -252,30 +252,44 @@ func startResult(err error) RunResult {
 }
 
 // sendOutput sends what the plugin measured, and returns how many metrics. Bad
-// ones are dropped and counted.
-func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) (sent int, err error) {
-	metrics, bad, err := DecodePluginOutput(stdout)
+// ones are dropped and counted. Large outputs are decoded one at a time.
+func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, stdout []byte) (sent int, err error) {
+	if size := int64(len(stdout)); size > largeOutput {
+		if !p.set.outputs.TryTake(size) {
+			return 0, &RunError{Result: RunOutput, Err: fmt.Errorf(
+				"outputs of other plugins wait to be decoded, and together with this one of %d bytes they are more than %d MiB: print less, or run these plugins less often", size, maxOutputs>>20)}
+		}
+		defer p.set.outputs.Give(size)
+		if !p.set.decoding.Take(ctx) {
+			return 0, &RunError{Result: RunTimeout, Err: fmt.Errorf("outputs of other plugins were decoded all the time: %w", ctx.Err())}
+		}
+		defer p.set.decoding.Give()
+	}
+	var refused []*MetricError
+	output, err := decodeOutput(stdout, func(part []Metric) {
+		sent += len(part)
+		refused = append(refused, p.set.buffer(plugin.Namespace, plugin.Name+".", part)...)
+	})
 	if err != nil {
 		return 0, &RunError{Result: RunOutput, Err: err}
 	}
-	bad = append(bad, p.set.buffer(plugin.Namespace, plugin.Name+".", metrics)...)
-	if p.noteBad(bad) {
-		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", len(bad), "error", bad[0])
+	if bad, reasons := output.Bad+len(refused), append(output.Reasons, refused...); p.noteBad(bad, reasons) {
+		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", bad, "error", reasons[0])
 	}
-	return len(metrics), nil
+	return sent, nil
 }
 
 // noteBad counts the bad metrics of one output, and tells whether they are the
 // first.
-func (p *assignedPlugin) noteBad(bad []*MetricError) (first bool) {
+func (p *assignedPlugin) noteBad(bad int, reasons []*MetricError) (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.badMetric = nil
-	if len(bad) > 0 {
-		p.badMetric = bad[0]
+	if bad > 0 {
+		p.badMetric = reasons[0]
 	}
-	first = p.invalid == 0 && len(bad) > 0
-	p.invalid += int64(len(bad))
+	first = p.invalid == 0 && bad > 0
+	p.invalid += int64(bad)
 	return first
 }
 

@@ -35,15 +35,6 @@ func recovered(f func() error) (err error) {
 	return f()
 }
 
-// stackOf returns a log attribute with the stack where err is a panic.
-func stackOf(err error) []any {
-	var panicked *PanicError
-	if !errors.As(err, &panicked) {
-		return nil
-	}
-	return []any{"stack", panicked.Stack}
-}
-
 // within calls f and waits for it no longer than ctx lasts.
 func within(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
@@ -126,10 +117,8 @@ type runnerPart struct {
 	remover    PluginRemover    // nil: nothing of a plugin stays
 	rollbacker PluginRollbacker // nil: it keeps no earlier versions
 	inspector  PluginInspector  // nil: it tells nothing
-	closer     interface {
-		Close(ctx context.Context) error
-	} // nil: nothing is to be closed
-	hanging hanging
+	closer     Closer           // nil: nothing is to be closed
+	hanging    hanging
 }
 
 // newRunnerPart returns nil where there is no runner.
@@ -141,9 +130,7 @@ func newRunnerPart(r PluginRunner) *runnerPart {
 	p.remover, _ = r.(PluginRemover)
 	p.rollbacker, _ = r.(PluginRollbacker)
 	p.inspector, _ = r.(PluginInspector)
-	p.closer, _ = r.(interface {
-		Close(ctx context.Context) error
-	})
+	p.closer, _ = r.(Closer)
 	return p
 }
 
@@ -198,7 +185,8 @@ func (p *runnerPart) close(ctx context.Context) error {
 }
 
 // loggerPart is a log handler that never blocks the agent: it drops records while
-// the handler hangs, and those that make it panic.
+// the handler hangs, and those that make it panic. To the error of a part that
+// panicked it adds the stack.
 type loggerPart struct {
 	slog.Handler
 	hanging *hanging // one for all handlers of a logger
@@ -214,6 +202,16 @@ func (p loggerPart) Enabled(ctx context.Context, level slog.Level) (enabled bool
 }
 
 func (p loggerPart) Handle(ctx context.Context, r slog.Record) error {
+	r.Attrs(func(attr slog.Attr) bool {
+		err, _ := attr.Value.Any().(error)
+		var panicked *PanicError
+		if !errors.As(err, &panicked) {
+			return true
+		}
+		r = r.Clone()
+		r.AddAttrs(slog.String("stack", panicked.Stack))
+		return false
+	})
 	return p.hanging.call(func() error { return p.Handler.Handle(ctx, r) })
 }
 

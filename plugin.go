@@ -28,8 +28,8 @@ type Plugin struct {
 //
 // Its methods are called concurrently, but for one plugin at most one of
 // Install, Update and the methods of [PluginRemover] and [PluginRollbacker] at a
-// time, and never two Runs. A runner that also has a
-// method Close(context.Context) error is closed when the agent has stopped.
+// time, and never two Runs. A runner that is a [Closer] is closed when the agent
+// has stopped.
 type PluginRunner interface {
 	// Install sees to it that the plugin is present, in its Version where it has
 	// one. It does nothing where it is already: where the last Install, Update or
@@ -48,6 +48,13 @@ type PluginRunner interface {
 	//
 	// The error is a [*RunError] where the plugin itself is to blame.
 	Run(ctx context.Context, p Plugin, args []string) (stdout []byte, err error)
+}
+
+// Closer is an optional interface of a [PluginRunner] that holds something.
+type Closer interface {
+	// Close releases it, and returns soon after ctx has ended. It may be called
+	// more than once.
+	Close(ctx context.Context) error
 }
 
 // PluginRemover is an optional interface of a [PluginRunner] that keeps something

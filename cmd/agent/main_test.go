@@ -172,7 +172,7 @@ func TestWrongUseIsAnsweredWithTheRightOne(t *testing.T) {
 		{nil, "Commands:"},
 		{[]string{"run"}, `there is no command "run"`},
 		{[]string{"start", "-x"}, "flag provided but not defined: -x"},
-		{[]string{"start", "agent.conf"}, `"agent.conf" is more than this command takes`},
+		{[]string{"start", "agent.conf"}, `unexpected argument "agent.conf"`},
 		{[]string{"stop", "-m", "dirty"}, "-m dirty: there are the modes normal and clean"},
 		{[]string{"collect", "CPU", "-f", "x"}, `there is no kind "-f" here`},
 	} {

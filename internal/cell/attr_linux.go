@@ -2,8 +2,8 @@ package cell
 
 import "syscall"
 
-// sysProcAttr makes the command the leader of a session, away from any
-// terminal, that ends when the program around it is killed.
+// sysProcAttr makes the command the leader of a new session, without a
+// terminal. The kernel kills the command when this program dies.
 func sysProcAttr(config Config) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	if u := config.User; u != nil {

@@ -16,24 +16,25 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// pidsV1 limits the number of processes of each run through the pids
-// hierarchy of cgroup v1, where that controller is not in v2. The spawner's
-// thread is in a cgroup when it starts a process, and the process inherits
+// pidsV1 limits the number of processes of each run through the pids hierarchy
+// of cgroup v1. It is used if v2 does not have that controller. The spawner's
+// thread enters a cgroup before it starts a process, and the process inherits
 // it. See https://docs.kernel.org/admin-guide/cgroup-v1/pids.html
 type pidsV1 struct {
 	max  int
 	base string
-	// here is the cgroup of the spawner's thread, which alone uses it. As long
-	// as runs do not overlap, the thread stays in one.
+	// here is the cgroup of the spawner's thread. Only that thread uses the
+	// field. While runs do not overlap, the thread stays in one cgroup.
 	here *pidsGroup
 
 	mu   sync.Mutex
 	dir  *blockDir    // guarded by mu
-	free []*pidsGroup // guarded by mu: those that no run uses
+	free []*pidsGroup // guarded by mu: used by no run
 	made int          // guarded by mu
 }
 
-// maxMove is what a change of cgroup may cost. Old kernels need milliseconds.
+// maxMove is how long a change of cgroup may take. Old kernels need
+// milliseconds.
 const maxMove = 2 * time.Millisecond
 
 func openPidsV1(max int) (*pidsV1, error) {
@@ -55,7 +56,7 @@ func openPidsV1(max int) (*pidsV1, error) {
 	return p, nil
 }
 
-// try moves the calling thread.
+// try measures a change of the calling thread's cgroup.
 func (p *pidsV1) try() error {
 	g, err := p.take()
 	if err != nil {
@@ -67,15 +68,15 @@ func (p *pidsV1) try() error {
 		return err
 	}
 	if took := time.Since(began); took > maxMove {
-		return fmt.Errorf("changing a thread's cgroup takes %v here", took)
+		return fmt.Errorf("changing a thread's cgroup takes %v on this host", took)
 	}
 	return nil
 }
 
 func (p *pidsV1) limits() Limits { return Limits{Processes: p.max} }
 
-// limit is called by the spawner's thread. The error is [errGone] where
-// another program has removed the cgroup.
+// limit is called by the spawner's thread. The error is [errGone] if another
+// program has removed the cgroup.
 func (p *pidsV1) limit() (limit, error) {
 	g, err := p.take()
 	if err != nil {
@@ -92,9 +93,9 @@ func (p *pidsV1) limit() (limit, error) {
 	return g, nil
 }
 
-// take returns a cgroup for a run. The last one that was given back comes
-// first: the thread is there, as long as runs do not overlap. One that still
-// holds processes of its last run is left alone.
+// take returns a cgroup for a run: the one that was given back last, because
+// the spawner's thread is still in it. A cgroup that still has processes of its
+// last run is not used.
 func (p *pidsV1) take() (*pidsGroup, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,12 +108,12 @@ func (p *pidsV1) take() (*pidsGroup, error) {
 		if ready {
 			return g, nil
 		}
-		if err != nil { // somebody has removed it
+		if err != nil { // another program has removed it
 			g.close()
 		}
 	}
 	g, err := p.make()
-	if errors.Is(err, fs.ErrNotExist) { // somebody has removed the directory
+	if errors.Is(err, fs.ErrNotExist) { // another program has removed the directory
 		p.dir.lock.Close()
 		if p.dir, err = makeBlockDir(p.base); err != nil {
 			return nil, err
@@ -159,7 +160,7 @@ func (p *pidsV1) close() {
 type pidsGroup struct {
 	limiter             *pidsV1
 	tasks, max, current int  // descriptors of its files
-	frozen              bool // nothing can be born in it
+	frozen              bool // no process can be started in it
 }
 
 // enter moves the calling thread into the cgroup.
@@ -174,9 +175,9 @@ func (g *pidsGroup) enter() error {
 	return nil
 }
 
-// ready reports whether the cgroup is empty, but for the spawner's thread
-// where occupied, and so can be used for a run. Zombies count as well: they
-// would take from the run's limit.
+// ready reports whether the cgroup is empty and so can be used for a run. If
+// occupied is true, the spawner's thread is in it and is not counted. Zombies
+// are counted, because they count towards the limit.
 func (g *pidsGroup) ready(occupied bool) (bool, error) {
 	var buf [32]byte
 	text, err := readAgain(g.current, buf[:])
@@ -190,7 +191,7 @@ func (g *pidsGroup) ready(occupied bool) (bool, error) {
 	if !g.frozen {
 		return true, nil
 	}
-	// The spawner's thread is counted, too.
+	// The spawner's thread counts, too.
 	if _, err := unix.Write(g.max, []byte(strconv.Itoa(g.limiter.max+1))); err != nil {
 		return false, fmt.Errorf("limiting processes: %w", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/lodastack/agent/internal/repopath"
 )
 
-// fetchedRef names what was fetched, outside of branches and tags.
+// fetchedRef is the ref of the fetched commit, outside of branches and tags.
 const fetchedRef = "refs/agent/release"
 
 // source brings a version's objects into an empty repository.
@@ -117,26 +117,27 @@ func (r *Runner) fetchRefs(ctx context.Context, dir, address, depth string, refs
 		_, err = r.git(ctx, dir, slices.Concat(args, what)...)
 	}
 	if errors.Is(err, errGitTimeout) || says(err, "early EOF") || says(err, "unexpected disconnect") {
-		return fmt.Errorf("%w; git cannot resume a transfer, so the next attempt begins anew", err)
+		return fmt.Errorf("%w; git cannot resume a transfer, so the next attempt starts from the beginning", err)
 	}
 	return err
 }
 
-// bounds are what a plugin may take on disk.
+// bounds are the limits of a plugin on disk.
 type bounds struct {
-	size  int64 // bytes of its files, in blocks of 4 KiB
-	files int   // with directories
+	size  int64 // bytes of its files, rounded up to blocks of 4 KiB
+	files int   // directories included
 }
 
 func (r *Runner) bounds() bounds { return bounds{size: r.config.MaxSize, files: r.config.MaxFiles} }
 
-// usage is how much of its bounds a plugin has used.
+// usage is how much of its bounds a plugin uses.
 type usage struct {
 	size  int64
 	files int
 }
 
-// add counts a file of so many bytes in, and says when a bound is exceeded.
+// add counts a file of the given size. It returns an error if a bound is
+// exceeded.
 func (b bounds) add(u *usage, bytes int64) error {
 	const block = 4 << 10
 	u.files++
@@ -175,8 +176,8 @@ func (r *Runner) checkTree(ctx context.Context, dir, commit string) error {
 	return nil
 }
 
-// sizeOf reads the size in an entry "MODE TYPE OBJECT SIZE\tPATH", where that
-// of a directory is "-".
+// sizeOf reads the size in an entry "MODE TYPE OBJECT SIZE\tPATH". Directories
+// have "-" in its place.
 func sizeOf(entry string) int64 {
 	about, _, _ := strings.Cut(entry, "\t")
 	fields := strings.Fields(about)
@@ -190,8 +191,7 @@ func sizeOf(entry string) int64 {
 	return bytes
 }
 
-// protect lets the plugins' user read and execute what is in dir, and keeps
-// everybody else who is not root out.
+// protect lets only root and the plugins' user read and execute what is in dir.
 func (r *Runner) protect(dir string) error {
 	if u := r.owner.user; u != nil {
 		if err := os.Chown(dir, -1, int(u.GID)); err != nil {

@@ -11,17 +11,17 @@ import (
 	"github.com/lodastack/agent/internal/policy"
 )
 
-// Install sees to it that the plugin is in place, from the address that the
-// config makes of its repository, in the version that is assigned. What came
-// from another address, or was installed when another version was assigned, is
-// replaced. A failed Install leaves what was there before.
+// Install installs the version of the plugin that is assigned, from the address
+// that the config makes of its repository. It does nothing if the plugin is
+// installed already and the same version was assigned then, and replaces a plugin
+// from another address. If it fails, what was there before stays.
 func (r *Runner) Install(ctx context.Context, p agent.Plugin) error {
 	return r.fetch(ctx, p, byRegistry)
 }
 
-// Update replaces the plugin with the version that is assigned, or else with its
-// newest release, unless it has that already. A run that is under way goes on
-// undisturbed in the old version.
+// Update installs the version that is assigned or, if there is none, the plugin's
+// newest release, unless that is installed already. A run in progress continues in
+// the old version.
 func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 	return r.fetch(ctx, p, byUpdate)
 }
@@ -108,7 +108,12 @@ func (r *Runner) replace(ctx context.Context, s *slot, c change) error {
 	if c.current != nil && c.current.version == wanted.version {
 		return s.confirm(*c.current, c)
 	}
-	return r.install(ctx, s, c, r.fetched(c.address, wanted), wanted.branch())
+	if err := s.searchedBefore(wanted); err != nil {
+		return err
+	}
+	err = r.install(ctx, s, c, r.fetched(c.address, wanted), wanted.branch())
+	s.noteSearch(wanted, err)
+	return err
 }
 
 // install puts a version into the plugin's place, all or nothing.
@@ -141,9 +146,9 @@ func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from
 	return s.publish(clone, rel)
 }
 
-// Remove deletes an installed plugin, once a run of it that is under way has
-// ended. It does nothing where the plugin is not installed, or not by a runner
-// like this.
+// Remove deletes an installed plugin. If it is running, its files are deleted
+// after the run. It does nothing if no runner like this has installed the
+// plugin.
 func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
 	if err := checkPlugin(p); err != nil {
 		return err

@@ -47,6 +47,9 @@ func beforeInstalling(v version, by string, current *release) []version {
 // damaged.
 func (r *Runner) keep(ctx context.Context, clone, place string, v version, before []version) ([]version, error) {
 	wanted := len(before)
+	if wanted == 0 && !isDir(filepath.Join(clone, ".git", soughtRefs)) {
+		return nil, nil // there is one commit in one pack
+	}
 	var why error
 	if wanted > 0 {
 		if why = r.adopt(ctx, clone, place); why != nil {
@@ -74,6 +77,11 @@ func (r *Runner) keep(ctx context.Context, clone, place string, v version, befor
 		}
 		return before, err
 	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
 }
 
 // pack makes one pack of the versions' objects, without their history.

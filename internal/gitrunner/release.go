@@ -29,10 +29,10 @@ func (v version) object() string {
 	return v.Commit
 }
 
-// release is the record of an installed version. It lies in the clone's .git,
-// where nothing that is in the repository can be.
+// release is the record of an installed version. It is stored in the clone's
+// .git, where no file of the repository can be.
 type release struct {
-	// Origin is the address that it was cloned from.
+	// Origin is the address that the version was cloned from.
 	Origin string `json:"origin"`
 	Branch string `json:"branch,omitempty"`
 	version
@@ -58,7 +58,7 @@ const (
 
 const releaseName = ".git/agent-release.json"
 
-// readRelease returns nil if there is no release, or no valid one.
+// readRelease returns nil if there is no valid record.
 func readRelease(dir string) *release {
 	text, err := os.ReadFile(filepath.Join(dir, releaseName))
 	if err != nil {

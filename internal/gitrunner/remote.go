@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"strings"
 
 	"github.com/lodastack/agent/internal/cell"
@@ -16,6 +18,8 @@ type remote struct {
 	// ref names the version there. Empty: it is a commit that no branch or tag
 	// ends in.
 	ref string
+	// refs stands for all branches and tags that there are, where ref is empty.
+	refs uint64
 }
 
 // branch returns the branch that the version comes from, or the empty string.
@@ -46,7 +50,7 @@ func (r *Runner) lookup(ctx context.Context, address, asked string) (remote, err
 	return r.lookupTag(ctx, address, asked)
 }
 
-// errNoCommit says that a repository has neither the release branch nor a
+// errNoCommit means that a repository has neither the release branch nor a
 // default branch with a commit.
 var errNoCommit = errors.New("the repository is empty: it has neither the release branch nor a default branch with a commit")
 
@@ -75,7 +79,7 @@ func parseRelease(out, release string) (remote, error) {
 		case symbolic && ref == "HEAD" && strings.HasPrefix(target, headsPrefix):
 			head.ref = target
 		case ref == release:
-			return remote{version{Commit: value}, release}, nil
+			return remote{version: version{Commit: value}, ref: release}, nil
 		case ref == "HEAD" && !symbolic:
 			head.Commit = value
 		}
@@ -86,8 +90,8 @@ func parseRelease(out, release string) (remote, error) {
 	return head, nil
 }
 
-// whyNoCommit tells an empty repository from one whose HEAD names a branch
-// that does not exist, which git lists in the same way.
+// whyNoCommit distinguishes an empty repository from one whose HEAD names a
+// branch that does not exist. git lists both in the same way.
 func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
 	out, err := r.git(ctx, r.session.dir, "ls-remote", "--heads", "--", address)
 	if err != nil {
@@ -115,7 +119,7 @@ func (r *Runner) lookupTag(ctx context.Context, address, tag string) (remote, er
 		return remote{}, err
 	}
 	refs := parseRefs(out)
-	found := remote{version{Commit: refs[name], Version: tag}, name}
+	found := remote{version: version{Commit: refs[name], Version: tag}, ref: name}
 	if commit := refs[name+peeled]; commit != "" {
 		found.Tag, found.Commit = found.Commit, commit
 	}
@@ -142,9 +146,12 @@ func (r *Runner) lookupCommit(ctx context.Context, address, commit string) (remo
 	for ref, id := range parseRefs(out) {
 		if id == commit {
 			wanted.ref = strings.TrimSuffix(ref, peeled)
-			break
+			return wanted, nil
 		}
 	}
+	sum := fnv.New64a()
+	_, _ = io.WriteString(sum, out)
+	wanted.refs = sum.Sum64()
 	return wanted, nil
 }
 

@@ -24,7 +24,7 @@ func (r *Runner) search(ctx context.Context, dir, address, commit string) error 
 			all, err = packed(dir)
 		}
 		if err == nil && all > r.config.MaxSize {
-			err = fmt.Errorf("its history is larger than %s (agent.gitmaxsize)", size(r.config.MaxSize))
+			err = &tooLargeError{"its history", r.config.MaxSize}
 		}
 		if err != nil {
 			return fmt.Errorf("looking for the commit %s in the history of all branches and tags: %w; a commit that has a tag is found at once", commit, err)
@@ -37,6 +37,35 @@ func (r *Runner) search(ctx context.Context, dir, address, commit string) error 
 		}
 	}
 	return fmt.Errorf("%w %s: push a branch or a tag that contains it, or correct the version in the registry", errNoSuchCommit, commit)
+}
+
+// failedSearch is a search that would fail again in the same way: that there is no
+// such commit, or the history is too large, does not change before the branches
+// and tags do.
+type failedSearch struct {
+	remote remote
+	err    error
+}
+
+// searchedBefore returns the error of the last search, if this one would be the
+// same.
+func (s *slot) searchedBefore(wanted remote) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if wanted.ref != "" || s.search.remote != wanted {
+		return nil
+	}
+	return s.search.err
+}
+
+// noteSearch remembers how the search for a commit went.
+func (s *slot) noteSearch(wanted remote, err error) {
+	if !errors.Is(err, errNoSuchCommit) && !errors.As(err, new(*tooLargeError)) {
+		err = nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.search = failedSearch{wanted, err}
 }
 
 // packed returns how many bytes of objects a repository has.

@@ -132,3 +132,28 @@ func TestVersionThatCannotBeHadIsRefusedWithTheReasonAndTheOldOneStays(t *testin
 		})
 	}
 }
+
+func TestCommitThatIsNotThereIsNotLookedForAgainUntilSomethingIsPushed(t *testing.T) {
+	root := gittest.NewRoot(t)
+	repo, v1, _, _ := versions(root)
+	dangling := strings.TrimSpace(repo.Git("commit-tree", "-m", "x", v1+"^{tree}"))
+	fetches := filepath.Join(tempDir(t), "fetches")
+	hook := filepath.Join(filepath.Dir(fetches), "hook")
+	require.NoError(t, os.WriteFile(hook, []byte("#!/bin/sh\necho fetch >>"+fetches+"\nexec \"$@\"\n"), 0o755))
+	config := filepath.Join(filepath.Dir(fetches), "config")
+	require.NoError(t, os.WriteFile(config, []byte("[uploadpack]\npackObjectsHook="+hook+"\n"), 0o644))
+	t.Setenv("GIT_CONFIG_GLOBAL", config) // of the server
+	count := func() int {
+		text, _ := os.ReadFile(fetches)
+		return strings.Count(string(text), "fetch")
+	}
+	r := newRunner(t, root.Daemon())
+	require.ErrorContains(t, r.Install(t.Context(), at(dangling)), "contains the commit")
+	searched := count()
+	require.NotZero(t, searched)
+	require.ErrorContains(t, r.Install(t.Context(), at(dangling)), "contains the commit")
+	require.Equal(t, searched, count())
+	repo.Git("branch", "topic", strings.TrimSpace(repo.Git("commit-tree", "-p", dangling, "-m", "y", v1+"^{tree}")))
+	require.NoError(t, r.Install(t.Context(), at(dangling)))
+	requireInstalled(t, r, dangling, dangling, "registry", "one")
+}
