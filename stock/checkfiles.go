@@ -13,11 +13,12 @@ import (
 
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/safefile"
+	"github.com/lodastack/agent/internal/signature"
 )
 
 // checkAccess calls fail for each file and directory of the agent that others
-// than its user and root could change, each that this user cannot use or look at, and
-// each secret that others may read.
+// than its user and root could change, each that this user cannot use or look at, each
+// secret that others may read, and what is wrong in the allowed_signers file.
 func (c Config) checkAccess(path string, fail func(key, reason string)) {
 	failed := func(key string, err error) {
 		if err != nil {
@@ -36,6 +37,10 @@ func (c Config) checkAccess(path string, fail func(key, reason string)) {
 		for _, name := range []string{logName, auditName} {
 			failed("log.logdir", checkRegular(filepath.Join(c.Log.LogDir, name)))
 		}
+	}
+	if path := c.Policy.Signers; checkPath(path) == nil {
+		_, err := signature.ReadSigners(path)
+		failed("policy.signers", err)
 	}
 	for key, path := range c.secretFiles() {
 		failed(key, safefile.CheckFile(path, true))

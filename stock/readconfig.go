@@ -55,6 +55,10 @@ func (c *Config) warn(f *configfile.File) {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.git: git:// and http:// are not encrypted: "+
 			"who can change what is on its way decides which plugins this host runs; use https:// or ssh://", f.Line("agent.git")))
 	}
+	if c.Agent.Git != "" && c.Policy.Signers == "" {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.git: plugins need no signature: "+
+			"who can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers", f.Line("agent.git")))
+	}
 	if gitrunner.RunsGitAsRoot(c.Agent.Git, c.Agent.GitUser, c.Agent.PluginsUser) {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.git: git runs as root: "+
 			"create a user for it (useradd --system --create-home %s) or name one in agent.gituser", f.Line("agent.git"), gitrunner.DefaultGitUser))

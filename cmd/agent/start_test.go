@@ -226,6 +226,10 @@ func TestSIGHUPReloadsAndAWrongConfigIsLogged(t *testing.T) {
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
 	logged("the config is not reloaded: it is wrong, and the one before stays in force")
 
+	h.configure(t, fmt.Sprintf("log.logdir = %q\npolicy.signers = %q\n", h.dir+"/log", h.dir+"/signers"))
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
+	logged("policy.signers: " + h.dir + "/signers does not exist")
+
 	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.other\"\n")
 	h.configure(t, fmt.Sprintf("log.logdir = %q\noutput.buffersize = 5000\n", h.dir+"/log"))
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))

@@ -20,33 +20,43 @@ const fetchedRef = "refs/agent/release"
 // source brings a version's objects into an empty repository.
 type source func(ctx context.Context, dir string) (version, error)
 
-// clone makes dir a checked clone of a version that the plugins' user can run.
-func (r *Runner) clone(ctx context.Context, dir string, from source) (version, error) {
+// clone makes dir a checked clone of a version that an allowed signer has signed,
+// for a change.
+func (r *Runner) clone(ctx context.Context, dir string, c change, from source) (version, *signed, error) {
 	if err := r.gitUser.give(dir); err != nil {
-		return version{}, err
+		return version{}, nil, err
 	}
 	if _, err := r.git(ctx, dir, "init", "--quiet", "--template="); err != nil {
-		return version{}, err
+		return version{}, nil, err
 	}
 	v, err := from(ctx, dir)
 	if err != nil {
-		return version{}, err
+		return version{}, nil, err
 	}
 	// Here the objects of the version are in dir, and nothing is checked out: v
 	// has the commit, and the annotated tag where it was asked for by one.
 	if err := r.checkTree(ctx, dir, v.Commit); err != nil {
-		return version{}, err
+		return version{}, nil, err
+	}
+	signed, err := r.verify(ctx, dir, v, c)
+	if err != nil {
+		return version{}, nil, err
 	}
 	if _, err := r.git(ctx, dir, "checkout", "--quiet", "--detach", v.Commit); err != nil {
-		return version{}, err
+		return version{}, nil, err
 	}
-	return v, nil
+	return v, signed, nil
 }
 
 // finish makes a checked out clone the agent's own and records what it is.
 func (r *Runner) finish(dir string, rel release) error {
 	if err := takeOver(dir, r.bounds()); err != nil {
 		return fmt.Errorf("the repository cannot be used: %w", err)
+	}
+	if rel.Signed != nil {
+		if err := r.checkFiles(dir, rel.Signed); err != nil {
+			return unsigned(fmt.Errorf("%w; %w", err, errFiltered))
+		}
 	}
 	if err := r.checkStartable(dir); err != nil {
 		return fmt.Errorf("the repository cannot be used: %w", err)

@@ -71,7 +71,7 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 		return err
 	}
 	current := s.installedFrom(address)
-	if current != nil && checkExecutable(s.dir) != nil {
+	if current != nil && (checkExecutable(s.dir) != nil || r.checkInstalled(s) != nil) {
 		current = nil
 	}
 	if by == byRegistry && current != nil && current.Assigned == p.Version {
@@ -155,7 +155,7 @@ func (r *Runner) install(ctx context.Context, s *slot, c change, from source, br
 
 // fill makes clone the version, with those that are kept, and publishes it.
 func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from source, branch string) error {
-	v, err := r.clone(ctx, clone, from)
+	v, signed, err := r.clone(ctx, clone, c, from)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from
 	if err != nil {
 		return err
 	}
-	rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Before: before}
+	rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Signed: signed, Before: before}
 	if err := r.finish(clone, rel); err != nil {
 		return err
 	}

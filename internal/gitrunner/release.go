@@ -42,6 +42,8 @@ type release struct {
 	// Since is when it was installed, By whose word: one of the constants below.
 	Since time.Time `json:"since,omitzero"`
 	By    string    `json:"by,omitempty"`
+	// Signed is nil where the policy named no signers.
+	Signed *signed `json:"signed,omitempty"`
 	// Before are the versions that were installed before, the last one first.
 	// Their objects are in .git.
 	Before []version `json:"before,omitempty"`

@@ -57,6 +57,9 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 	if err := r.allow(installed); err != nil {
 		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
+	if err := r.checkInstalled(s); err != nil {
+		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
+	}
 	s.begin()
 	res, err := r.runUnlessStuck(ctx, s, p, args)
 	if err := s.end(); err != nil {
@@ -183,6 +186,9 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	if installed != nil {
 		details.Commit, details.Version = installed.Commit, installed.Version
 		details.Since, details.By = installed.Since, installed.By
+		if installed.Signed != nil {
+			details.Signer = installed.Signed.Signer
+		}
 	}
 	return details
 }

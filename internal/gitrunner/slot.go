@@ -13,12 +13,13 @@ import (
 type slot struct {
 	dir string
 
-	mu      sync.Mutex
-	running int          // guarded by mu
-	retired []string     // guarded by mu: old versions that a run may still use
-	release *release     // guarded by mu: what is installed, nil: not yet looked
-	last    RunResult    // guarded by mu: of the last run
-	search  failedSearch // guarded by mu: the last one
+	mu       sync.Mutex
+	running  int          // guarded by mu
+	retired  []string     // guarded by mu: old versions that a run may still use
+	release  *release     // guarded by mu: what is installed, nil: not yet looked
+	verified *release     // guarded by mu: the release whose signature was verified
+	last     RunResult    // guarded by mu: of the last run
+	search   failedSearch // guarded by mu: the last one
 }
 
 // slot returns the slot of a plugin whose names have been checked.
@@ -83,6 +84,7 @@ func (s *slot) publish(clone string, rel release) error {
 		s.retired = append(s.retired, clone)
 	}
 	s.release = &rel
+	s.verified = s.release // what is not signed as it must be is not published
 	return s.sweep()
 }
 
@@ -109,7 +111,7 @@ func (s *slot) unpublish(aside string) error {
 	if err := os.Rename(s.dir, filepath.Join(aside, "removed")); err != nil {
 		return err
 	}
-	s.release = nil
+	s.release, s.verified = nil, nil
 	s.retired = append(s.retired, aside)
 	os.Remove(filepath.Dir(s.dir)) // fails if it contains other plugins
 	return s.sweep()
@@ -145,8 +147,25 @@ func (s *slot) confirm(rel release, c change) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.verified == s.release {
+		s.verified = &rel
+	}
 	s.release = &rel
 	return nil
+}
+
+// isVerified tells whether the release's signature was verified in the life of the
+// slot.
+func (s *slot) isVerified(rel *release) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.verified == rel
+}
+
+func (s *slot) setVerified(rel *release) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verified = rel
 }
 
 // keep stores the result of a run.

@@ -1,0 +1,141 @@
+package gitrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/policy"
+	"github.com/lodastack/agent/internal/repopath"
+	"github.com/lodastack/agent/internal/signature"
+)
+
+// signed is the record of a verified signature.
+type signed struct {
+	// Signer is the principal of the allowed_signers file.
+	Signer string `json:"signer"`
+	// At is when the signature was verified: keys need to be valid then.
+	At time.Time `json:"at"`
+	// Version is what was verified, so that it can be verified again.
+	Version signature.Version `json:"version"`
+}
+
+// unsigned is the refusal of what no allowed signer has signed.
+func unsigned(err error) error {
+	return &agent.PolicyError{Rule: policy.KeySigners, Err: &policy.Refusal{Key: policy.KeySigners, Reason: err.Error()}}
+}
+
+// verify returns who has signed the version in dir, which is not checked out yet.
+// The newest release, and a tag that was moved, must not be older than what is
+// installed; only a version that the registry newly names may be. Nil where the
+// policy names no signers.
+func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*signed, error) {
+	if r.config.Policy.Signers == "" {
+		return nil, nil
+	}
+	objects, err := r.readObjects(ctx, dir, v)
+	if err != nil {
+		return nil, err
+	}
+	signers, err := signature.ReadSigners(r.config.Policy.Signers)
+	if err != nil {
+		return nil, unsigned(err)
+	}
+	now := time.Now()
+	signer, err := objects.Signer(signers, now)
+	if err != nil {
+		return nil, unsigned(err)
+	}
+	if c.mayNotBeOlder(v) {
+		if err := objects.CheckNewer(c.current.Signed.Version); err != nil {
+			return nil, unsigned(err)
+		}
+	}
+	return &signed{signer, now, objects}, nil
+}
+
+// mayNotBeOlder tells whether it was neither the registry nor somebody here who
+// has chosen v, but the server of its repository.
+func (c change) mayNotBeOlder(v version) bool {
+	return c.current != nil && c.current.Signed != nil && c.by != byRollback && (v.Version == "" || v.Version == c.current.Version)
+}
+
+// readObjects reads the objects that a signature can stand in.
+func (r *Runner) readObjects(ctx context.Context, dir string, v version) (signature.Version, error) {
+	objects := signature.Version{ID: v.Commit}
+	if !repopath.IsCommit(v.Version) {
+		objects.TagName = v.Version
+	}
+	raw, err := r.git(ctx, dir, "cat-file", "commit", v.Commit)
+	objects.Commit = []byte(raw)
+	if err == nil && v.Tag != "" {
+		raw, err = r.git(ctx, dir, "cat-file", "tag", v.Tag)
+		objects.Tag = []byte(raw)
+	}
+	return objects, err
+}
+
+// checkFiles returns an error unless dir holds the files that were signed, and
+// no others.
+func (r *Runner) checkFiles(dir string, s *signed) error {
+	want, err := s.Version.Tree()
+	if err != nil {
+		return err
+	}
+	got, err := signature.TreeOf(dir, len(want), r.config.MaxSize)
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("the files in %s are not those of the signed commit %s", dir, s.Version.ID)
+	}
+	return nil
+}
+
+// errFiltered explains where files differ that nobody has changed.
+var errFiltered = errors.New("git changes files on checkout where .gitattributes or git's configuration say eol, ident, filter or working-tree-encoding: remove that")
+
+// checkInstalled returns an error where the policy names signers, and none of
+// them has signed what is installed. That is looked at once in a runner's life:
+// nobody but the agent's user can change what is installed. Where plugins run as
+// that user, the files are compared each time.
+func (r *Runner) checkInstalled(s *slot) error {
+	if r.config.Policy.Signers == "" {
+		return nil
+	}
+	rel := s.installed()
+	if rel == nil {
+		return nil // there is nothing to run
+	}
+	if !s.isVerified(rel) {
+		if err := r.verifyAgain(s.dir, rel); err != nil {
+			return unsigned(err)
+		}
+		s.setVerified(rel)
+		return nil
+	}
+	if r.owner.user == nil {
+		if err := r.checkFiles(s.dir, rel.Signed); err != nil {
+			return unsigned(fmt.Errorf("%w; run agent plugin update to fetch it again", err))
+		}
+	}
+	return nil
+}
+
+// verifyAgain judges what was installed before the runner was made, perhaps
+// under another policy.
+func (r *Runner) verifyAgain(dir string, rel *release) error {
+	if rel.Signed == nil || rel.Signed.Version.ID != rel.Commit {
+		return fmt.Errorf("commit %s was installed without a look at its signature; run agent plugin update to fetch it again", rel.Commit)
+	}
+	signers, err := signature.ReadSigners(r.config.Policy.Signers)
+	if err != nil {
+		return err
+	}
+	if _, err := rel.Signed.Version.Signer(signers, rel.Signed.At); err != nil {
+		return err
+	}
+	return r.checkFiles(dir, rel.Signed)
+}
