@@ -24,6 +24,7 @@
 package cell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +37,6 @@ import (
 // Config says what holds for all the commands of a [Warden]. The zero value
 // is usable.
 type Config struct {
-	// User that the commands run as. Nil: the program's own.
-	User *User
 	// NoNewPrivs keeps the commands from gaining privileges through set-uid
 	// programs (Linux only). Where the program becomes a subreaper it also
 	// tells what the commands leave from the program's own children; without
@@ -46,12 +45,9 @@ type Config struct {
 	NoNewPrivs bool
 	// Umask of the commands (Linux only; elsewhere the program's own).
 	Umask int
-	// MaxProcesses that a command may have at a time, threads counted, where
-	// a cgroup can enforce it. Zero: no limit.
-	MaxProcesses int
-	// MaxMemory that a command may use, with all its processes, in bytes,
-	// where a cgroup can enforce it. Zero: no limit.
-	MaxMemory int64
+	// Limits of a command that has none of its own, where a cgroup can enforce
+	// them.
+	Limits Limits
 	// Grace is the time between SIGTERM and SIGKILL. Zero means 2 s.
 	Grace time.Duration
 	// NoCgroup makes the warden do without cgroups.
@@ -67,13 +63,17 @@ type User struct {
 	Groups []uint32
 }
 
-// Limits are those that hold for each command. Zero: the host offers none, or
-// none was asked for.
+// Limits of a command, with all its processes. Zero: there is none.
 type Limits struct {
 	// Processes at a time, threads counted.
 	Processes int
 	// Memory in bytes.
 	Memory int64
+}
+
+// or returns the limits, with others in place of what they leave out.
+func (l Limits) or(others Limits) Limits {
+	return Limits{Processes: cmp.Or(l.Processes, others.Processes), Memory: cmp.Or(l.Memory, others.Memory)}
 }
 
 // ErrClosed is returned by [Warden.Run] after [Warden.Close].
@@ -101,10 +101,10 @@ type Warden struct {
 // block is a kind of cells: where they come from.
 type block interface {
 	kind() string
-	// limits returns those that the cells have by themselves.
-	limits() Limits
-	// open makes an empty cell.
-	open() (cell, error)
+	// enforced returns those of the limits that a cell can have.
+	enforced(Limits) Limits
+	// open makes an empty cell with those of the limits that it can have.
+	open(Limits) (cell, error)
 	// close releases what the block holds once its cells are closed.
 	close() error
 }
@@ -129,9 +129,8 @@ type cell interface {
 // limiter bounds the number of processes of a run from outside of its cell.
 type limiter interface {
 	// limit puts the calling thread, and so what it starts, under a limit of
-	// its own.
-	limit() (limit, error)
-	limits() Limits
+	// its own: max processes.
+	limit(max int) (limit, error)
 	close()
 }
 
@@ -176,11 +175,13 @@ func Open(config Config) (*Warden, error) {
 // or "process".
 func (w *Warden) Kind() string { return w.block.kind() }
 
-// Limits returns the limits that hold for each command.
-func (w *Warden) Limits() Limits {
-	held := w.block.limits()
+// Enforced returns the limits that hold on this host for a command with the given
+// ones.
+func (w *Warden) Enforced(limits Limits) Limits {
+	limits = limits.or(w.config.Limits)
+	held := w.block.enforced(limits)
 	if w.limiter != nil {
-		held.Processes = w.limiter.limits().Processes
+		held.Processes = limits.Processes
 	}
 	return held
 }

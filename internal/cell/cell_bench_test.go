@@ -21,8 +21,8 @@ func BenchmarkRun(b *testing.B) {
 		measure(b, func() error { return exec.Command("/bin/true").Run() })
 	})
 	for _, config := range []cell.Config{
-		{NoNewPrivs: true, MaxProcesses: 100},
-		{NoNewPrivs: true, MaxProcesses: 100, NoCgroup: true},
+		{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}},
+		{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}, NoCgroup: true},
 	} {
 		w, err := cell.Open(config)
 		require.NoError(b, err)
@@ -39,7 +39,7 @@ func BenchmarkRun(b *testing.B) {
 // BenchmarkOverhead runs both by turns, so that both meet the same machine,
 // and tells what a cell adds to the median run.
 func BenchmarkOverhead(b *testing.B) {
-	w, err := cell.Open(cell.Config{NoNewPrivs: true, MaxProcesses: 100})
+	w, err := cell.Open(cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}})
 	require.NoError(b, err)
 	var bare, celled []time.Duration
 	for b.Loop() {

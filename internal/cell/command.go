@@ -16,6 +16,10 @@ type Command struct {
 	Dir string
 	// Env is the whole environment, NAME=VALUE.
 	Env []string
+	// User that the command runs as. Nil: the program's own.
+	User *User
+	// Limits in place of the warden's, each where it is not zero.
+	Limits Limits
 	// MaxStdout is the number of bytes above which the command is killed.
 	// Zero: no limit.
 	MaxStdout int

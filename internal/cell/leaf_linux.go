@@ -22,6 +22,7 @@ import (
 type leaf struct {
 	block  *cgroupBlock
 	dir    string
+	limits Limits
 	leader int
 	killed bool
 
@@ -33,8 +34,8 @@ type leaf struct {
 	text             [2048]byte // of the file read last
 }
 
-func openLeaf(b *cgroupBlock, dir string) (l *leaf, err error) {
-	l = &leaf{block: b, dir: dir, fd: -1, events: -1, stat: -1, peak: -1, oom: -1}
+func openLeaf(b *cgroupBlock, dir string, limits Limits) (l *leaf, err error) {
+	l = &leaf{block: b, dir: dir, limits: limits, fd: -1, events: -1, stat: -1, peak: -1, oom: -1}
 	if l.fd, err = unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return l, fmt.Errorf("opening the cgroup %s: %w", dir, err)
 	}
@@ -44,12 +45,12 @@ func openLeaf(b *cgroupBlock, dir string) (l *leaf, err error) {
 	if l.stat, err = l.openFile("cpu.stat", unix.O_RDONLY); err != nil {
 		return l, err
 	}
-	if n := b.held.Processes; n > 0 {
+	if n := limits.Processes; n > 0 {
 		if err := writeCgroup(dir, "pids.max", strconv.Itoa(n)); err != nil {
 			return l, fmt.Errorf("limiting processes: %w", err)
 		}
 	}
-	if n := b.held.Memory; n > 0 {
+	if n := limits.Memory; n > 0 {
 		err = l.limitMemory(n)
 	}
 	return l, err

@@ -21,7 +21,6 @@ import (
 // thread is in a cgroup when it starts a process, and the process inherits
 // it. See https://docs.kernel.org/admin-guide/cgroup-v1/pids.html
 type pidsV1 struct {
-	max  int
 	base string
 	// here is the cgroup of the spawner's thread, which alone uses it. As long
 	// as runs do not overlap, the thread stays in one.
@@ -36,13 +35,13 @@ type pidsV1 struct {
 // maxMove is what a change of cgroup may cost. Old kernels need milliseconds.
 const maxMove = 2 * time.Millisecond
 
-func openPidsV1(max int) (*pidsV1, error) {
+func openPidsV1() (*pidsV1, error) {
 	base, err := ownDir("pids", "cgroup")
 	if err != nil {
 		return nil, err
 	}
 	removeStale(base)
-	p := &pidsV1{max: max, base: base}
+	p := &pidsV1{base: base}
 	if p.dir, err = makeBlockDir(base); err != nil {
 		return nil, err
 	}
@@ -57,7 +56,7 @@ func openPidsV1(max int) (*pidsV1, error) {
 
 // try moves the calling thread.
 func (p *pidsV1) try() error {
-	g, err := p.take()
+	g, err := p.take(1)
 	if err != nil {
 		return err
 	}
@@ -72,12 +71,10 @@ func (p *pidsV1) try() error {
 	return nil
 }
 
-func (p *pidsV1) limits() Limits { return Limits{Processes: p.max} }
-
 // limit is called by the spawner's thread. The error is [errGone] where
 // another program has removed the cgroup.
-func (p *pidsV1) limit() (limit, error) {
-	g, err := p.take()
+func (p *pidsV1) limit(max int) (limit, error) {
+	g, err := p.take(max)
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +92,12 @@ func (p *pidsV1) limit() (limit, error) {
 // take returns a cgroup for a run. The last one that was given back comes
 // first: the thread is there, as long as runs do not overlap. One that still
 // holds processes of its last run is left alone.
-func (p *pidsV1) take() (*pidsGroup, error) {
+func (p *pidsV1) take(max int) (*pidsGroup, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.free) - 1; i >= 0; i-- {
 		g := p.free[i]
-		ready, err := g.ready(g == p.here)
+		ready, err := g.ready(g == p.here, max)
 		if ready || err != nil {
 			p.free = append(p.free[:i], p.free[i+1:]...)
 		}
@@ -111,25 +108,25 @@ func (p *pidsV1) take() (*pidsGroup, error) {
 			g.close()
 		}
 	}
-	g, err := p.make()
+	g, err := p.make(max)
 	if errors.Is(err, fs.ErrNotExist) { // somebody has removed the directory
 		p.dir.lock.Close()
 		if p.dir, err = makeBlockDir(p.base); err != nil {
 			return nil, err
 		}
-		g, err = p.make()
+		g, err = p.make(max)
 	}
 	return g, err
 }
 
 // make is called with the lock held.
-func (p *pidsV1) make() (*pidsGroup, error) {
+func (p *pidsV1) make(max int) (*pidsGroup, error) {
 	p.made++
 	dir := filepath.Join(p.dir.path, strconv.Itoa(p.made))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making a cgroup: %w", err)
 	}
-	g := &pidsGroup{limiter: p, frozen: true}
+	g := &pidsGroup{limiter: p}
 	for _, file := range []struct {
 		fd   *int
 		name string
@@ -140,7 +137,7 @@ func (p *pidsV1) make() (*pidsGroup, error) {
 			return nil, errors.Join(fmt.Errorf("limiting processes: %w", err), os.Remove(dir))
 		}
 	}
-	if _, err := g.ready(false); err != nil {
+	if _, err := g.ready(false, max); err != nil {
 		g.close()
 		return nil, errors.Join(err, os.Remove(dir))
 	}
@@ -158,8 +155,8 @@ func (p *pidsV1) close() {
 // pidsGroup is a cgroup for one run at a time.
 type pidsGroup struct {
 	limiter             *pidsV1
-	tasks, max, current int  // descriptors of its files
-	frozen              bool // nothing can be born in it
+	tasks, max, current int // descriptors of its files
+	limit               int // of processes; 0: nothing can be born in it
 }
 
 // enter moves the calling thread into the cgroup.
@@ -176,8 +173,8 @@ func (g *pidsGroup) enter() error {
 
 // ready reports whether the cgroup is empty, but for the spawner's thread
 // where occupied, and so can be used for a run. Zombies count as well: they
-// would take from the run's limit.
-func (g *pidsGroup) ready(occupied bool) (bool, error) {
+// would take from the run's limit. Where it can, its limit is max.
+func (g *pidsGroup) ready(occupied bool, max int) (bool, error) {
 	var buf [32]byte
 	text, err := readAgain(g.current, buf[:])
 	if err != nil {
@@ -187,20 +184,20 @@ func (g *pidsGroup) ready(occupied bool) (bool, error) {
 	if !ok || count > 1 || count == 1 && !occupied {
 		return false, nil
 	}
-	if !g.frozen {
+	if g.limit == max {
 		return true, nil
 	}
 	// The spawner's thread is counted, too.
-	if _, err := unix.Write(g.max, []byte(strconv.Itoa(g.limiter.max+1))); err != nil {
+	if _, err := unix.Write(g.max, []byte(strconv.Itoa(max+1))); err != nil {
 		return false, fmt.Errorf("limiting processes: %w", err)
 	}
-	g.frozen = false
+	g.limit = max
 	return true, nil
 }
 
 func (g *pidsGroup) freeze() {
 	unix.Write(g.max, []byte("0"))
-	g.frozen = true
+	g.limit = 0
 }
 
 func (g *pidsGroup) release() {

@@ -48,6 +48,7 @@ func (w *Warden) run(ctx context.Context, c Command) (Result, error) {
 // is ready, the spawner's has cell and limit.
 type run struct {
 	warden  *Warden
+	limits  Limits
 	cell    cell
 	process *process
 	limit   limit // nil where there is no limiter
@@ -67,11 +68,12 @@ type run struct {
 // start opens a cell and has the command started in it: whether that works,
 // the process tells.
 func (w *Warden) start(c Command) (*run, error) {
-	cell, err := w.block.open()
+	limits := c.Limits.or(w.config.Limits)
+	cell, err := w.block.open(limits)
 	if err != nil {
 		return nil, fmt.Errorf("has no cell to run in: %w", err)
 	}
-	r := &run{warden: w, cell: cell, gone: make(chan struct{})}
+	r := &run{warden: w, limits: limits, cell: cell, gone: make(chan struct{})}
 	var childOut, childErr descriptor
 	if r.stdout, childOut, err = newPipe(&head{limit: c.MaxStdout}); err != nil {
 		return nil, errors.Join(err, cell.close())
@@ -82,7 +84,7 @@ func (w *Warden) start(c Command) (*run, error) {
 		return nil, errors.Join(err, cell.close())
 	}
 	l := launch{path: c.Path, argv: append([]string{c.Path}, c.Args...), dir: c.Dir, env: c.Env,
-		files: []descriptor{w.null, childOut, childErr}, sys: sysProcAttr(w.config)}
+		files: []descriptor{w.null, childOut, childErr}, sys: sysProcAttr(c.User)}
 	r.process = newProcess(&w.watches)
 	r.began = time.Now()
 	w.spawner.do(func() {
@@ -96,8 +98,8 @@ func (w *Warden) start(c Command) (*run, error) {
 
 // spawn starts the command; it is called by the spawner's thread.
 func (r *run) spawn(l launch) (err error) {
-	if limiter := r.warden.limiter; limiter != nil {
-		if r.limit, err = limiter.limit(); err != nil {
+	if limiter := r.warden.limiter; limiter != nil && r.limits.Processes > 0 {
+		if r.limit, err = limiter.limit(r.limits.Processes); err != nil {
 			return err
 		}
 	}

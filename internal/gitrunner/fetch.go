@@ -14,7 +14,7 @@ import (
 // fetchedRef names what was fetched, outside of branches and tags.
 const fetchedRef = "refs/agent/release"
 
-// clone makes dir a checked clone that the plugins' user can run.
+// clone makes dir a checked clone.
 func (r *Runner) clone(ctx context.Context, dir, address string, from remote) (release, error) {
 	if err := r.gitUser.give(dir); err != nil {
 		return release{}, err
@@ -30,7 +30,7 @@ func (r *Runner) clone(ctx context.Context, dir, address string, from remote) (r
 		return release{}, fmt.Errorf("the repository cannot be used: %w", err)
 	}
 	rel := release{Origin: address, Branch: from.branch, Commit: commit}
-	return rel, errors.Join(rel.write(dir), r.protect(dir), settle(dir))
+	return rel, errors.Join(rel.write(dir), settle(dir))
 }
 
 // checkout fetches a repository into dir and, if its tree is within bounds,
@@ -138,11 +138,11 @@ func sizeOf(entry string) int64 {
 	return bytes
 }
 
-// protect lets the plugins' user read and execute what is in dir, and keeps
+// protect lets the plugin's user read and execute what is in dir, and keeps
 // everybody else who is not root out.
-func (r *Runner) protect(dir string) error {
-	if u := r.owner.user; u != nil {
-		if err := os.Chown(dir, -1, int(u.GID)); err != nil {
+func (o owner) protect(dir string) error {
+	if o.user != nil {
+		if err := os.Chown(dir, -1, int(o.user.GID)); err != nil {
 			return err
 		}
 	}

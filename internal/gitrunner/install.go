@@ -54,7 +54,7 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 		current = nil
 	}
 	if presentIsEnough && current != nil {
-		return nil
+		return r.owner(p).protect(s.dir) // which the config may have changed
 	}
 	select {
 	case r.installs <- struct{}{}:
@@ -62,14 +62,14 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := r.replace(ctx, s, address, current); err != nil {
+	if err := r.replace(ctx, s, p, address, current); err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, address, err)
 	}
 	return nil
 }
 
 // replace clones what is at address into the slot, unless it is current.
-func (r *Runner) replace(ctx context.Context, s *slot, address string, current *release) error {
+func (r *Runner) replace(ctx context.Context, s *slot, p agent.Plugin, address string, current *release) error {
 	ctx, cancel := r.withGitTimeout(ctx)
 	defer cancel()
 	newest, err := r.lookup(ctx, address)
@@ -84,6 +84,9 @@ func (r *Runner) replace(ctx context.Context, s *slot, address string, current *
 		return err
 	}
 	rel, err := r.clone(ctx, clone, address, newest)
+	if err == nil {
+		err = r.owner(p).protect(clone)
+	}
 	if err == nil {
 		err = s.publish(clone, rel)
 	}

@@ -87,6 +87,8 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Path:      "./plugin",
 		Args:      args,
 		Dir:       dir,
+		User:      r.owner(p).user,
+		Limits:    r.limitsOf(p),
 		Env:       r.env(p),
 		MaxStdout: maxStdout,
 		MaxStderr: maxStderr,
@@ -95,14 +97,21 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
-	}, r.judge(ctx, dir, res, err)
+	}, r.judge(ctx, dir, p, res, err)
+}
+
+// limitsOf returns the limits that a rule sets for a plugin; those that it leaves
+// out are as for all plugins.
+func (r *Runner) limitsOf(p agent.Plugin) cell.Limits {
+	rule := r.config.Policy.Rule(p.Repo)
+	return cell.Limits{Processes: rule.Pids, Memory: rule.Memory}
 }
 
 // env is all of a plugin's environment.
 func (r *Runner) env(p agent.Plugin) []string {
 	return []string{
 		"PATH=" + pluginPath,
-		"HOME=" + r.owner.home,
+		"HOME=" + r.owner(p).home,
 		"LANG=C.UTF-8",
 		"AGENT_NAMESPACE=" + p.Namespace,
 		"AGENT_PLUGIN=" + p.Name,
@@ -112,17 +121,17 @@ func (r *Runner) env(p agent.Plugin) []string {
 }
 
 // judge makes an error of a run that did not end well.
-func (r *Runner) judge(ctx context.Context, dir string, res cell.Result, err error) error {
+func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, res cell.Result, err error) error {
 	var start *cell.StartError
 	switch {
 	case res.Usage.OutOfMemory:
-		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.config.MaxMemory>>20)}
+		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p)).Memory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.As(err, &start):
-		return startError(r.explainStart(dir, start.Err))
+		return startError(r.explainStart(dir, p, start.Err))
 	case err != nil:
 		return fmt.Errorf("the plugin %w", err)
 	case len(res.Survivors) > 0:
@@ -141,10 +150,10 @@ func startError(err error) error {
 
 // explainStart turns the kernel's reason into one that helps: that plugin is
 // there and executable is known already.
-func (r *Runner) explainStart(dir string, err error) error {
-	if u := r.owner.user; u != nil && errors.Is(err, syscall.EACCES) {
-		if closed := closedTo(u, dir); closed != "" {
-			return fmt.Errorf("the plugin cannot be started: the user %s may not enter the directory %s: %w", r.config.User, closed, err)
+func (r *Runner) explainStart(dir string, p agent.Plugin, err error) error {
+	if o := r.owner(p); o.user != nil && errors.Is(err, syscall.EACCES) {
+		if closed := closedTo(o.user, dir); closed != "" {
+			return fmt.Errorf("the plugin cannot be started: the user %s may not enter the directory %s: %w", o.name, closed, err)
 		}
 	}
 	if reason := r.checkStartable(dir); reason != nil {
@@ -166,7 +175,7 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	installed := s.installed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	limits := agent.PluginLimits(r.cells.Limits())
+	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
 	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
 	if installed != nil {
 		details.Commit = installed.Commit

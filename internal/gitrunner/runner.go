@@ -18,7 +18,7 @@
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
 //	limits, takeover              bounds of what git fetches; making it the agent's own
 //	executable, startable         can the version start? elf, binfmt, noexec
-//	run, credentials              running plugins, and the user they run as
+//	run, owner, credentials       running plugins, and the user they run as
 //	exchange                      two directories change places
 //
 // Installing needs the git program (2.20 or newer). ssh keys, credential
@@ -32,8 +32,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/user"
-	"strconv"
 	"sync"
 	"time"
 
@@ -95,8 +93,8 @@ type Config struct {
 // Runner installs and runs plugins. Its methods may be called concurrently.
 type Runner struct {
 	config   Config
-	template template // its zero value: nothing can be installed
-	owner    owner
+	template template         // its zero value: nothing can be installed
+	owners   map[string]owner // by name
 	gitUser  gitUser
 	cells    *cell.Warden // for plugins
 	tools    *cell.Warden // for git
@@ -130,7 +128,7 @@ func New(config Config) (*Runner, error) {
 	if err := CheckBranch(config.Branch); err != nil {
 		problems = append(problems, fmt.Errorf("agent.branch: %w", err))
 	}
-	if r.owner, err = lookupOwner(config.User, os.Geteuid()); err != nil {
+	if r.owners, err = lookupOwners(config, os.Geteuid()); err != nil {
 		problems = append(problems, err)
 	}
 	if r.gitUser, err = lookupGitUser(config.GitUser, config.User, r.template, os.Geteuid()); err != nil {
@@ -139,8 +137,10 @@ func New(config Config) (*Runner, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	if warning := r.owner.warning; warning != "" {
-		config.Logger.Warn(warning)
+	for _, o := range r.owners {
+		if o.warning != "" {
+			config.Logger.Warn(o.warning)
+		}
 	}
 	r.ssh = sync.OnceValue(r.sshEnv)
 	if err := r.open(); err != nil {
@@ -198,12 +198,12 @@ func (r *Runner) open() (err error) {
 		}
 	}
 	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}
-	config.User, config.MaxProcesses, config.MaxMemory = r.gitUser.user, maxGitProcesses, gitMemory
+	config.Limits = cell.Limits{Processes: maxGitProcesses, Memory: gitMemory}
 	if r.tools, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
 	config.Logger = r.config.Logger.With("commands", "plugins")
-	config.User, config.MaxProcesses, config.MaxMemory = r.owner.user, r.config.MaxProcesses, r.config.MaxMemory
+	config.Limits = cell.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory}
 	if r.cells, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
 	}
@@ -223,67 +223,4 @@ func (r *Runner) Close(ctx context.Context) error {
 		errs = append(errs, r.session.close())
 	}
 	return errors.Join(errs...)
-}
-
-// owner is the user that plugins run as.
-type owner struct {
-	user    *cell.User // nil: as the agent
-	home    string
-	warning string
-}
-
-// CheckUser says what is wrong with [Config.User].
-func CheckUser(name string) error {
-	_, err := lookupUser(name, os.Geteuid())
-	return err
-}
-
-// lookupUser returns a user that must exist. Nobody has asked for the default
-// one, which need not exist where only the agent's own user can run plugins: it
-// is nil then.
-func lookupUser(name string, euid int) (*user.User, error) {
-	u, err := user.Lookup(name)
-	switch {
-	case err == nil:
-		return u, nil
-	case euid != 0 && name == defaultUser:
-		return nil, nil
-	case errors.As(err, new(user.UnknownUserError)):
-		return nil, fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
-	}
-	return nil, err
-}
-
-// lookupOwner finds a user for an agent that runs as euid.
-func lookupOwner(name string, euid int) (owner, error) {
-	u, err := lookupUser(name, euid)
-	if err != nil {
-		return owner{}, fmt.Errorf("agent.pluginsuser: %w", err)
-	}
-	if euid != 0 {
-		return ownUser(name), nil
-	}
-	o := owner{home: u.HomeDir}
-	if o.user, err = credentials(u); err != nil {
-		return owner{}, fmt.Errorf("agent.pluginsuser %q: %w", name, err)
-	}
-	if o.user.UID == 0 {
-		o.user = nil
-		o.warning = "plugins run as root, because agent.pluginsuser says so"
-	}
-	return o, nil
-}
-
-// ownUser is for agents that cannot change users (on Windows, none can). In a
-// container the own user may have no name.
-func ownUser(wanted string) owner {
-	name := "user " + strconv.Itoa(os.Geteuid())
-	o := owner{home: "/"}
-	if u, err := user.Current(); err == nil {
-		name, o.home = u.Username, u.HomeDir
-	}
-	if name != wanted {
-		o.warning = fmt.Sprintf("plugins run as %s, the agent's own user, not as %s: only root can change users", name, wanted)
-	}
-	return o
 }
