@@ -50,6 +50,7 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 	}
 	s := r.slot(p)
 	current := s.installed()
+	moved := current != nil && withoutLogin(current.Origin) != address
 	if current != nil && (withoutLogin(current.Origin) != address || checkExecutable(s.dir) != nil) {
 		current = nil
 	}
@@ -62,7 +63,11 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := r.replace(ctx, s, p, address, current); err != nil {
+	err = r.replace(ctx, s, p, address, current)
+	if err == nil && moved { // what another plugin has kept is not for this one
+		err = r.removeState(p)
+	}
+	if err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, address, err)
 	}
 	return nil
@@ -108,7 +113,7 @@ func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
 	}
 	s := r.slot(p)
 	if s.installed() == nil {
-		return nil
+		return r.removeState(p)
 	}
 	aside, err := r.session.tempDir()
 	if err != nil {
@@ -117,5 +122,5 @@ func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
 	if err := s.unpublish(aside); err != nil {
 		return errors.Join(fmt.Errorf("removing plugin %s of namespace %s: %w", p.Repo, p.Namespace, err), os.Remove(aside))
 	}
-	return nil
+	return r.removeState(p)
 }

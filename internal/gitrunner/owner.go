@@ -16,7 +16,6 @@ import (
 type owner struct {
 	name    string
 	user    *cell.User // nil: as the agent
-	home    string
 	warning string
 }
 
@@ -78,7 +77,7 @@ func lookupOwner(key, name string, euid int) (owner, error) {
 	if euid != 0 {
 		return ownUser(key, name), nil
 	}
-	o := owner{name: name, home: u.HomeDir}
+	o := owner{name: name}
 	if o.user, err = credentials(u); err != nil {
 		return owner{}, fmt.Errorf("%s %q: %w", key, name, err)
 	}
@@ -93,11 +92,10 @@ func lookupOwner(key, name string, euid int) (owner, error) {
 // container the own user may have no name.
 func ownUser(key, wanted string) owner {
 	name := "user " + strconv.Itoa(os.Geteuid())
-	o := owner{home: "/"}
 	if u, err := user.Current(); err == nil {
-		name, o.home = u.Username, u.HomeDir
+		name = u.Username
 	}
-	o.name = name
+	o := owner{name: name}
 	if name != wanted {
 		o.warning = fmt.Sprintf("plugins run as %s, the agent's own user, not as %s of %s: only root can change users", name, wanted, key)
 	}

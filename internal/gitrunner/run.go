@@ -11,6 +11,7 @@ import (
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/policy"
 )
 
 const (
@@ -83,13 +84,17 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err := checkExecutable(dir); err != nil {
 		return RunResult{}, startError(fmt.Errorf("the plugin in %s cannot be started: %w", dir, err))
 	}
+	env, err := r.env(p)
+	if err != nil {
+		return RunResult{}, err
+	}
 	res, err := r.cells.Run(ctx, cell.Command{
 		Path:      "./plugin",
 		Args:      args,
 		Dir:       dir,
 		User:      r.owner(p).user,
 		Limits:    r.limitsOf(p),
-		Env:       r.env(p),
+		Env:       env,
 		MaxStdout: maxStdout,
 		MaxStderr: maxStderr,
 	})
@@ -108,16 +113,31 @@ func (r *Runner) limitsOf(p agent.Plugin) cell.Limits {
 }
 
 // env is all of a plugin's environment.
-func (r *Runner) env(p agent.Plugin) []string {
-	return []string{
+func (r *Runner) env(p agent.Plugin) ([]string, error) {
+	state, err := r.stateDir(p)
+	if err != nil {
+		return nil, startError(err)
+	}
+	env := []string{
 		"PATH=" + pluginPath,
-		"HOME=" + r.owner(p).home,
+		"HOME=" + state,
+		"AGENT_STATE_DIR=" + state,
 		"LANG=C.UTF-8",
 		"AGENT_NAMESPACE=" + p.Namespace,
 		"AGENT_PLUGIN=" + p.Name,
 		"AGENT_HOSTNAME=" + r.config.Hostname,
 		"AGENT_INTERVAL=" + strconv.FormatFloat(p.Interval.Seconds(), 'f', -1, 64),
 	}
+	path := r.config.Policy.Rule(p.Repo).Env
+	if path == "" {
+		return env, nil
+	}
+	secret, err := readEnvFile(path) // at each run, so that a new password needs no new start
+	if err != nil {
+		err = fmt.Errorf("the plugin is not started: %s: %w", policy.KeyEnv, err)
+		return nil, &agent.RunError{Result: agent.RunPolicy, ExitCode: -1, Err: &agent.PolicyError{Rule: policy.KeyEnv, Err: err}}
+	}
+	return append(env, secret...), nil
 }
 
 // judge makes an error of a run that did not end well.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"syscall"
 	"testing"
@@ -60,7 +61,8 @@ id -un; id -Gn; umask; pwd; grep NoNewPrivs /proc/self/status; ls /proc/self/fd;
 AGENT_INTERVAL=30
 AGENT_NAMESPACE=db.example
 AGENT_PLUGIN=PLUGIN.mysql
-HOME=/nonexistent
+AGENT_STATE_DIR=STATE
+HOME=STATE
 LANG=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 nobody
@@ -73,7 +75,7 @@ NoNewPrivs:	1
 2
 3
 ./plugin -servers x y
-`, string(res.Stdout))
+`, regexp.MustCompile(`=/\S*/plugins/.agent-state/db.example/mysql`).ReplaceAllString(string(res.Stdout), "=STATE"))
 		require.Positive(t, res.CPU)
 	})
 }

@@ -5,8 +5,9 @@
 //	├── NS/PROJECT         an installed plugin, exchanged as a whole
 //	│   ├── plugin         what is run
 //	│   └── .git           readable for the agent alone
-//	└── .agent-clones      where clones are made and old versions wait for
-//	                       the end of their last run
+//	├── .agent-clones      where clones are made and old versions wait for
+//	│                      the end of their last run
+//	└── .agent-state       NS/PROJECT: the directory that a plugin may write to
 //
 //	Install, Update ──► remote ──► fetch ──► checkout ──► startable? ──► publish (slot)
 //	                       └── git in a cell, as git's user, bounded ──┘        │ rename
@@ -19,6 +20,7 @@
 //	limits, takeover              bounds of what git fetches; making it the agent's own
 //	executable, startable         can the version start? elf, binfmt, noexec
 //	run, owner, credentials       running plugins, and the user they run as
+//	state, envfile                a plugin's own directory, its secret variables
 //	exchange                      two directories change places
 //
 // Installing needs the git program (2.20 or newer). ssh keys, credential
@@ -33,6 +35,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -101,6 +104,9 @@ type Runner struct {
 	session  *session     // nil without PluginsDir
 	installs chan struct{}
 	ssh      func() []string
+	// stateRoot returns the directory above the plugins' state.
+	stateRoot func() (string, error)
+	temporary atomic.Pointer[string] // that directory where nothing is installed; nil: it was not needed
 
 	mu    sync.Mutex
 	slots map[string]*slot // guarded by mu: by directory
@@ -143,6 +149,7 @@ func New(config Config) (*Runner, error) {
 		}
 	}
 	r.ssh = sync.OnceValue(r.sshEnv)
+	r.stateRoot = sync.OnceValues(r.scratch)
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.Close(context.Background()))
 	}
@@ -221,6 +228,9 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	if r.session != nil {
 		errs = append(errs, r.session.close())
+	}
+	if dir := r.temporary.Load(); dir != nil {
+		errs = append(errs, os.RemoveAll(*dir))
 	}
 	return errors.Join(errs...)
 }

@@ -16,6 +16,7 @@ const (
 	KeyPinned  = "policy.pinned"
 	KeySigners = "policy.signers"
 	KeyCalls   = "policy.calls"
+	KeyEnv     = "policy.plugin.env"
 )
 
 // Policy is what the host's config allows. Its zero value allows everything.
