@@ -15,6 +15,7 @@
 //	block, cgroup, leaf, family, group     the kinds of cells; cgroupbase, cgroupfs, blockdir: files of cgroups
 //	pids                                   the limit of processes through cgroup v1
 //	spawner, process, watch, leaders, attr starting a process, waiting for it
+//	network                                starting one without network
 //	reaper, orphans                        orphans that come to this program
 //
 // On Linux the cell is a leaf in a cgroup v2 where the program may make one.
@@ -69,11 +70,13 @@ type Limits struct {
 	Processes int
 	// Memory in bytes.
 	Memory int64
+	// CPU in cores.
+	CPU float64
 }
 
 // or returns the limits, with others in place of what they leave out.
 func (l Limits) or(others Limits) Limits {
-	return Limits{Processes: cmp.Or(l.Processes, others.Processes), Memory: cmp.Or(l.Memory, others.Memory)}
+	return Limits{Processes: cmp.Or(l.Processes, others.Processes), Memory: cmp.Or(l.Memory, others.Memory), CPU: cmp.Or(l.CPU, others.CPU)}
 }
 
 // ErrClosed is returned by [Warden.Run] after [Warden.Close].

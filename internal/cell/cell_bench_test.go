@@ -36,6 +36,21 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// BenchmarkNoNetwork tells what taking the network away adds.
+func BenchmarkNoNetwork(b *testing.B) {
+	w, err := cell.Open(cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}})
+	require.NoError(b, err)
+	for name, off := range map[string]bool{"with": false, "without": true} {
+		b.Run(name, func(b *testing.B) {
+			measure(b, func() error {
+				_, err := w.Run(b.Context(), cell.Command{Path: "/bin/true", Dir: "/", NoNetwork: off})
+				return err
+			})
+		})
+	}
+	require.NoError(b, w.Close(b.Context()))
+}
+
 // BenchmarkOverhead runs both by turns, so that both meet the same machine,
 // and tells what a cell adds to the median run.
 func BenchmarkOverhead(b *testing.B) {

@@ -30,6 +30,7 @@ type cgroupBlock struct {
 	dir    *blockDir // guarded by mu
 	pids   bool      // guarded by mu: leaves in dir can limit processes
 	memory bool      // guarded by mu: leaves in dir can limit memory
+	cpu    bool      // guarded by mu: leaves in dir can limit CPU
 	last   int       // guarded by mu: number of the last leaf
 	idle   []*leaf   // guarded by mu: to be used again
 }
@@ -68,6 +69,7 @@ func (b *cgroupBlock) makeDir() error {
 	}
 	b.memory = enable(b.dir.path, "memory")
 	b.pids = enable(b.dir.path, "pids")
+	b.cpu = enable(b.dir.path, "cpu")
 	return nil
 }
 
@@ -109,6 +111,9 @@ func (b *cgroupBlock) possible(limits Limits) Limits {
 	}
 	if !b.pids {
 		limits.Processes = 0
+	}
+	if !b.cpu {
+		limits.CPU = 0
 	}
 	return limits
 }

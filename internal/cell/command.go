@@ -20,6 +20,8 @@ type Command struct {
 	User *User
 	// Limits in place of the warden's, each where it is not zero.
 	Limits Limits
+	// NoNetwork takes the network away; see [CheckNoNetwork].
+	NoNetwork bool
 	// MaxStdout is the number of bytes above which the command is killed.
 	// Zero: no limit.
 	MaxStdout int

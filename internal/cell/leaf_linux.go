@@ -50,10 +50,22 @@ func openLeaf(b *cgroupBlock, dir string, limits Limits) (l *leaf, err error) {
 			return l, fmt.Errorf("limiting processes: %w", err)
 		}
 	}
+	if cores := limits.CPU; cores > 0 {
+		if err := writeCgroup(dir, "cpu.max", cpuMax(cores)); err != nil {
+			return l, fmt.Errorf("limiting CPU: %w", err)
+		}
+	}
 	if n := limits.Memory; n > 0 {
 		err = l.limitMemory(n)
 	}
 	return l, err
+}
+
+// cpuMax writes a number of cores as the microseconds of CPU time that may be
+// used in each 100 ms. The kernel takes no less than a millisecond.
+func cpuMax(cores float64) string {
+	const period = 100_000
+	return fmt.Sprintf("%d %d", max(int64(cores*period), 1000), period)
 }
 
 func (l *leaf) limitMemory(bytes int64) (err error) {

@@ -83,8 +83,12 @@ func (w *Warden) start(c Command) (*run, error) {
 		r.stdout.source.close()
 		return nil, errors.Join(err, cell.close())
 	}
+	sys := sysProcAttr(c.User)
+	if c.NoNetwork {
+		withoutNetwork(sys)
+	}
 	l := launch{path: c.Path, argv: append([]string{c.Path}, c.Args...), dir: c.Dir, env: c.Env,
-		files: []descriptor{w.null, childOut, childErr}, sys: sysProcAttr(c.User)}
+		files: []descriptor{w.null, childOut, childErr}, sys: sys}
 	r.process = newProcess(&w.watches)
 	r.began = time.Now()
 	w.spawner.do(func() {

@@ -4,6 +4,7 @@ package gitrunner_test
 
 import (
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -71,5 +72,24 @@ func TestProcessesOfARunAreLimitedByItsRule(t *testing.T) {
 		res, err := r.RunDir(t.Context(), dir, other(), nil)
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprintln(20), string(res.Stdout))
+	}
+}
+
+func TestPluginWithoutNetworkReachesNothingOfIt(t *testing.T) {
+	needRoot(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	dir := script(t, `exec 2>&1; perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0) or die "no socket\n"; connect(S, sockaddr_in(shift, inet_aton("127.0.0.1"))) or die "unreachable\n"; print "connected\n"' $1; exit 0`)
+	port := fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
+	r := newRunner(t, "", rule(policy.Rule{NoNetwork: true}))
+	require.True(t, r.InspectPlugin(mysql()).NoNetwork)
+	for _, c := range []struct {
+		plugin agent.Plugin
+		want   string
+	}{{mysql(), "unreachable\n"}, {other(), "connected\n"}} {
+		res, err := r.RunDir(t.Context(), dir, c.plugin, []string{port})
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(res.Stdout))
 	}
 }

@@ -84,6 +84,12 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err := checkExecutable(dir); err != nil {
 		return RunResult{}, startError(fmt.Errorf("the plugin in %s cannot be started: %w", dir, err))
 	}
+	noNetwork := r.config.Policy.Rule(p.Repo).NoNetwork
+	if noNetwork {
+		if err := r.noNetwork(); err != nil {
+			return RunResult{}, refusedBy(policy.KeyNetwork, fmt.Errorf("the network cannot be taken away on this host: %w; run the agent as root, or remove the key", err))
+		}
+	}
 	env, err := r.env(p)
 	if err != nil {
 		return RunResult{}, err
@@ -94,6 +100,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Dir:       dir,
 		User:      r.owner(p).user,
 		Limits:    r.limitsOf(p),
+		NoNetwork: noNetwork,
 		Env:       env,
 		MaxStdout: maxStdout,
 		MaxStderr: maxStderr,
@@ -109,7 +116,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 // out are as for all plugins.
 func (r *Runner) limitsOf(p agent.Plugin) cell.Limits {
 	rule := r.config.Policy.Rule(p.Repo)
-	return cell.Limits{Processes: rule.Pids, Memory: rule.Memory}
+	return cell.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
 }
 
 // env is all of a plugin's environment.
@@ -134,10 +141,15 @@ func (r *Runner) env(p agent.Plugin) ([]string, error) {
 	}
 	secret, err := readEnvFile(path) // at each run, so that a new password needs no new start
 	if err != nil {
-		err = fmt.Errorf("the plugin is not started: %s: %w", policy.KeyEnv, err)
-		return nil, &agent.RunError{Result: agent.RunPolicy, ExitCode: -1, Err: &agent.PolicyError{Rule: policy.KeyEnv, Err: err}}
+		return nil, refusedBy(policy.KeyEnv, err)
 	}
 	return append(env, secret...), nil
+}
+
+// refusedBy is the error of a run that a key of the policy does not let begin.
+func refusedBy(key string, reason error) error {
+	err := fmt.Errorf("the plugin is not started: %s: %w", key, reason)
+	return &agent.RunError{Result: agent.RunPolicy, ExitCode: -1, Err: &agent.PolicyError{Rule: key, Err: err}}
 }
 
 // judge makes an error of a run that did not end well.
@@ -196,7 +208,8 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
-	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
+	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
+		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork}
 	if installed != nil {
 		details.Commit = installed.Commit
 	}

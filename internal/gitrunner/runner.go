@@ -85,6 +85,9 @@ type Config struct {
 	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
 	// Zero means 256 MiB.
 	MaxMemory int64
+	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
+	// Zero means 1.
+	MaxCPU float64
 	// NoCgroup makes runs do without cgroups.
 	NoCgroup bool
 	// Policy says what may be installed and run. Its zero value allows everything.
@@ -106,6 +109,7 @@ type Runner struct {
 	ssh      func() []string
 	// stateRoot returns the directory above the plugins' state.
 	stateRoot func() (string, error)
+	noNetwork func() error           // says why the network cannot be taken away
 	temporary atomic.Pointer[string] // that directory where nothing is installed; nil: it was not needed
 
 	mu    sync.Mutex
@@ -149,6 +153,7 @@ func New(config Config) (*Runner, error) {
 		}
 	}
 	r.ssh = sync.OnceValue(r.sshEnv)
+	r.noNetwork = sync.OnceValue(cell.CheckNoNetwork)
 	r.stateRoot = sync.OnceValues(r.scratch)
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.Close(context.Background()))
@@ -184,6 +189,9 @@ func withDefaults(config Config) Config {
 	if config.MaxMemory <= 0 {
 		config.MaxMemory = 256 << 20
 	}
+	if config.MaxCPU <= 0 {
+		config.MaxCPU = 1
+	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -210,7 +218,7 @@ func (r *Runner) open() (err error) {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
 	config.Logger = r.config.Logger.With("commands", "plugins")
-	config.Limits = cell.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory}
+	config.Limits = cell.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory, CPU: r.config.MaxCPU}
 	if r.cells, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
 	}

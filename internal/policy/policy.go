@@ -17,6 +17,7 @@ const (
 	KeySigners = "policy.signers"
 	KeyCalls   = "policy.calls"
 	KeyEnv     = "policy.plugin.env"
+	KeyNetwork = "policy.plugin.network"
 )
 
 // Policy is what the host's config allows. Its zero value allows everything.
