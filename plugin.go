@@ -84,6 +84,10 @@ type PluginDetails struct {
 	User string `json:"user,omitempty"`
 	// NoNetwork says that its runs have no network.
 	NoNetwork bool `json:"no_network,omitempty"`
+	// Unconfined says why its runs are not all kept from writing elsewhere than to
+	// their own directory, /tmp and /dev/shm, and from signalling, tracing and
+	// reading the processes of others. Empty: they are.
+	Unconfined string `json:"unconfined,omitempty"`
 	// Limits that hold for each of its runs. Nil: not known.
 	Limits *PluginLimits `json:"limits,omitempty"`
 	// CPU time in seconds that the last finished run used, with all its

@@ -267,6 +267,9 @@ func keptHow(p agent.PluginStatus) string {
 	if p.NoNetwork {
 		kept += ", without network"
 	}
+	if p.Unconfined != "" {
+		return kept + ", not wholly confined: " + p.Unconfined
+	}
 	return kept
 }
 

@@ -12,6 +12,12 @@ func newSpawner(Config) (*spawner, error) { return &spawner{}, nil }
 func (s *spawner) do(start func())        { start() }
 func (s *spawner) close()                 {}
 
+func (s *spawner) doConfined([]string, func(confine func() error), <-chan struct{}) {} // never called
+
+func (s *spawner) confinement() Confinement {
+	return Confinement{Reason: "only Linux can confine a program"}
+}
+
 func (groupBlock) enforced(Limits) Limits    { return Limits{} }
 func (groupBlock) open(Limits) (cell, error) { return &group{}, nil }
 func (groupBlock) close() error              { return nil }

@@ -15,7 +15,7 @@
 //	block, cgroup, leaf, family, group     the kinds of cells; cgroupbase, cgroupfs, blockdir: files of cgroups
 //	pids                                   the limit of processes through cgroup v1
 //	spawner, process, watch, leaders, attr starting a process, waiting for it
-//	network                                starting one without network
+//	network, landlock, confinement         starting one without network, or with few rights
 //	reaper, orphans                        orphans that come to this program
 //
 // On Linux the cell is a leaf in a cgroup v2 where the program may make one.
@@ -132,8 +132,8 @@ type cell interface {
 // limiter bounds the number of processes of a run from outside of its cell.
 type limiter interface {
 	// limit puts the calling thread, and so what it starts, under a limit of
-	// its own: max processes.
-	limit(max int) (limit, error)
+	// its own: max processes. stays says that the thread starts others later.
+	limit(max int, stays bool) (limit, error)
 	close()
 }
 

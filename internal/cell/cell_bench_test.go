@@ -36,14 +36,22 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkNoNetwork tells what taking the network away adds.
-func BenchmarkNoNetwork(b *testing.B) {
+// BenchmarkConfined tells what it adds to take rights and the network away.
+func BenchmarkConfined(b *testing.B) {
 	w, err := cell.Open(cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}})
 	require.NoError(b, err)
-	for name, off := range map[string]bool{"with": false, "without": true} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		command cell.Command
+	}{
+		{"plain", cell.Command{}},
+		{"confined", cell.Command{Writable: []string{b.TempDir(), "/tmp", "/dev/shm"}}},
+		{"without network", cell.Command{NoNetwork: true}},
+	} {
+		c.command.Path, c.command.Dir = "/bin/true", "/"
+		b.Run(c.name, func(b *testing.B) {
 			measure(b, func() error {
-				_, err := w.Run(b.Context(), cell.Command{Path: "/bin/true", Dir: "/", NoNetwork: off})
+				_, err := w.Run(b.Context(), c.command)
 				return err
 			})
 		})

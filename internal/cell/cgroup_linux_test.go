@@ -155,7 +155,7 @@ func TestPidsCgroupThatIsNotEmptyIsNotHandedOut(t *testing.T) {
 	done := make(chan struct{})
 	onOwnThread(func() {
 		defer close(done)
-		first, err := p.limit(10)
+		first, err := p.limit(10, true)
 		require.NoError(t, err)
 		sleeper, err := startProcess(launch{path: "/bin/sleep", argv: []string{"sleep", "1000"}, sys: &syscall.SysProcAttr{}})
 		require.NoError(t, err)
@@ -164,16 +164,16 @@ func TestPidsCgroupThatIsNotEmptyIsNotHandedOut(t *testing.T) {
 		require.ErrorIs(t, err, syscall.EAGAIN, "nothing is born in a frozen one")
 
 		first.release()
-		second, err := p.limit(10)
+		second, err := p.limit(10, true)
 		require.NoError(t, err)
 		require.NotSame(t, first, second, "the sleeper is in the first")
 		second.release()
-		again, err := p.limit(10)
+		again, err := p.limit(10, true)
 		require.NoError(t, err)
 		require.Same(t, second, again, "the thread stays where it is")
 
 		sleeper.kill()
-		third, err := p.limit(10)
+		third, err := p.limit(10, true)
 		require.NoError(t, err)
 		require.Same(t, first, third, "it is empty now")
 		other, err := startProcess(launch{path: "/bin/true", argv: []string{"true"}, sys: &syscall.SysProcAttr{}})

@@ -20,6 +20,10 @@ type Command struct {
 	User *User
 	// Limits in place of the warden's, each where it is not zero.
 	Limits Limits
+	// Writable are the directories below which the command may write, and nowhere
+	// else; see [Confinement] for what else that takes from it. Those that do not
+	// exist are left out. Empty: it is not confined.
+	Writable []string
 	// NoNetwork takes the network away; see [CheckNoNetwork].
 	NoNetwork bool
 	// MaxStdout is the number of bytes above which the command is killed.

@@ -121,6 +121,7 @@ func (r *run) release() {
 
 func (r *run) close() {
 	defer close(r.gone)
+	r.endThread()
 	if !r.vacated {
 		if err := r.cell.close(); err != nil {
 			r.warden.config.Logger.Warn("cannot close a run cell", "error", fmt.Errorf("of process %d: %w", r.process.pid, err))

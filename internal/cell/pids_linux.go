@@ -56,7 +56,7 @@ func openPidsV1() (*pidsV1, error) {
 
 // try moves the calling thread.
 func (p *pidsV1) try() error {
-	g, err := p.take(1)
+	g, err := p.take(1, nil)
 	if err != nil {
 		return err
 	}
@@ -71,33 +71,39 @@ func (p *pidsV1) try() error {
 	return nil
 }
 
-// limit is called by the spawner's thread. The error is [errGone] where
-// another program has removed the cgroup.
-func (p *pidsV1) limit(max int) (limit, error) {
-	g, err := p.take(max)
+// limit is called by the spawner's thread, which stays, or by one that ends with
+// the run. The error is [errGone] where another program has removed the cgroup.
+func (p *pidsV1) limit(max int, stays bool) (limit, error) {
+	var here *pidsGroup
+	if stays {
+		here = p.here
+	}
+	g, err := p.take(max, here)
 	if err != nil {
 		return nil, err
 	}
-	if g == p.here {
+	if g == here {
 		return g, nil
 	}
 	if err := g.enter(); err != nil {
 		g.close()
 		return nil, err
 	}
-	p.here = g
+	if stays {
+		p.here = g
+	}
 	return g, nil
 }
 
 // take returns a cgroup for a run. The last one that was given back comes
 // first: the thread is there, as long as runs do not overlap. One that still
 // holds processes of its last run is left alone.
-func (p *pidsV1) take(max int) (*pidsGroup, error) {
+func (p *pidsV1) take(max int, here *pidsGroup) (*pidsGroup, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.free) - 1; i >= 0; i-- {
 		g := p.free[i]
-		ready, err := g.ready(g == p.here, max)
+		ready, err := g.ready(g == here, max)
 		if ready || err != nil {
 			p.free = append(p.free[:i], p.free[i+1:]...)
 		}

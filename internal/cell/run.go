@@ -53,6 +53,7 @@ type run struct {
 	process *process
 	limit   limit // nil where there is no limiter
 	began   time.Time
+	thread  chan struct{} // ends the thread that has started a confined command; nil: the spawner's has
 
 	stdout, stderr *pipe
 	exited         bool // the leader has been waited for
@@ -91,21 +92,31 @@ func (w *Warden) start(c Command) (*run, error) {
 		files: []descriptor{w.null, childOut, childErr}, sys: sys}
 	r.process = newProcess(&w.watches)
 	r.began = time.Now()
-	w.spawner.do(func() {
-		err := r.spawn(l)
+	launch := func(confine func() error) {
+		err := r.spawn(l, confine)
 		childOut.close()
 		childErr.close()
 		r.process.launched(err)
-	})
+	}
+	if len(c.Writable) > 0 && w.Confinement().Files {
+		r.thread = make(chan struct{})
+		w.spawner.doConfined(c.Writable, launch, r.thread)
+	} else {
+		w.spawner.do(func() { launch(func() error { return nil }) })
+	}
 	return r, nil
 }
 
-// spawn starts the command; it is called by the spawner's thread.
-func (r *run) spawn(l launch) (err error) {
+// spawn starts the command; it is called by the spawner's thread, or by the run's.
+// confine comes after what a confined thread cannot do.
+func (r *run) spawn(l launch, confine func() error) (err error) {
 	if limiter := r.warden.limiter; limiter != nil && r.limits.Processes > 0 {
-		if r.limit, err = limiter.limit(r.limits.Processes); err != nil {
+		if r.limit, err = limiter.limit(r.limits.Processes, r.thread == nil); err != nil {
 			return err
 		}
+	}
+	if err := confine(); err != nil {
+		return err
 	}
 	err = r.cell.start(l, r.process)
 	if err == nil || errors.Is(err, errGone) {
@@ -119,6 +130,7 @@ func (r *run) spawn(l launch) (err error) {
 func (r *run) abandon(reason error) error {
 	r.stdout.source.close()
 	r.stderr.source.close()
+	r.endThread()
 	if r.limit != nil {
 		r.limit.release()
 	}
@@ -127,6 +139,14 @@ func (r *run) abandon(reason error) error {
 		return fmt.Errorf("has no cell to run in: %w", reason)
 	}
 	return errors.Join(reason, err)
+}
+
+// endThread ends the thread that has started a confined command: the kernel ends
+// the command with it (PR_SET_PDEATHSIG).
+func (r *run) endThread() {
+	if r.thread != nil {
+		close(r.thread)
+	}
 }
 
 // watch returns when the run has ended, with the reason unless the command

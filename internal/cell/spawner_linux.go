@@ -15,17 +15,19 @@ import (
 // nothing else and ends with the spawner, so that the program around it keeps
 // its own.
 type spawner struct {
-	calls chan func()
-	done  chan struct{}
+	config   Config
+	landlock landlock
+	calls    chan func()
+	done     chan struct{}
 }
 
 // maxQueued is the number of starts that wait without their callers.
 const maxQueued = 64
 
 func newSpawner(config Config) (*spawner, error) {
-	s := &spawner{calls: make(chan func(), maxQueued), done: make(chan struct{})}
+	s := &spawner{config: config, landlock: newLandlock(), calls: make(chan func(), maxQueued), done: make(chan struct{})}
 	ready := make(chan error, 1)
-	onOwnThread(func() { s.serve(config, ready) })
+	onOwnThread(func() { s.serve(ready) })
 	if err := <-ready; err != nil {
 		<-s.done
 		return nil, err
@@ -52,9 +54,9 @@ func onOwnThread(f func()) {
 	<-locked
 }
 
-func (s *spawner) serve(config Config, ready chan<- error) {
+func (s *spawner) serve(ready chan<- error) {
 	defer close(s.done)
-	err := changeThread(config)
+	err := changeThread(s.config)
 	ready <- err
 	if err != nil {
 		return
@@ -99,6 +101,25 @@ func closeOnExec() {
 
 // do has start called on the thread, some time soon.
 func (s *spawner) do(start func()) { s.calls <- start }
+
+// doConfined has start called on a thread that lasts until over is closed. start
+// gets a function that lets the thread write below the directories alone from then
+// on. What a thread has given up it does not get back, so each start needs a new
+// one.
+func (s *spawner) doConfined(writable []string, start func(confine func() error), over <-chan struct{}) {
+	onOwnThread(func() {
+		closeOnExec()
+		start(func() error {
+			if err := changeThread(s.config); err != nil {
+				return err
+			}
+			return s.landlock.confine(writable)
+		})
+		<-over
+	})
+}
+
+func (s *spawner) confinement() Confinement { return s.landlock.confinement() }
 
 // close ends the thread. No start may be under way.
 func (s *spawner) close() {

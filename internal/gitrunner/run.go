@@ -19,6 +19,10 @@ const (
 	maxStderr = 4 << 10
 )
 
+// shared are the directories that all plugins may write to, beside their own: many
+// programs need one of them for a moment. Their sticky bit keeps users apart.
+var shared = []string{"/tmp", "/dev/shm"}
+
 // RunResult is all that is known of a run.
 type RunResult struct {
 	// Stdout that the plugin wrote; where it wrote too much, the first 64 KiB.
@@ -90,7 +94,11 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 			return RunResult{}, refusedBy(policy.KeyNetwork, fmt.Errorf("the network cannot be taken away on this host: %w; run the agent as root, or remove the key", err))
 		}
 	}
-	env, err := r.env(p)
+	state, err := r.stateDir(p)
+	if err != nil {
+		return RunResult{}, startError(err)
+	}
+	env, err := r.env(p, state)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -101,6 +109,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		User:      r.owner(p).user,
 		Limits:    r.limitsOf(p),
 		NoNetwork: noNetwork,
+		Writable:  append([]string{state}, shared...),
 		Env:       env,
 		MaxStdout: maxStdout,
 		MaxStderr: maxStderr,
@@ -120,11 +129,7 @@ func (r *Runner) limitsOf(p agent.Plugin) cell.Limits {
 }
 
 // env is all of a plugin's environment.
-func (r *Runner) env(p agent.Plugin) ([]string, error) {
-	state, err := r.stateDir(p)
-	if err != nil {
-		return nil, startError(err)
-	}
+func (r *Runner) env(p agent.Plugin, state string) ([]string, error) {
 	env := []string{
 		"PATH=" + pluginPath,
 		"HOME=" + state,
@@ -209,7 +214,7 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	defer s.mu.Unlock()
 	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
 	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
-		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork}
+		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason}
 	if installed != nil {
 		details.Commit = installed.Commit
 	}

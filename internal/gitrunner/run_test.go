@@ -167,12 +167,13 @@ func TestForkBombIsBoundedAndEnded(t *testing.T) {
 		t.Skip("there is no perl")
 	}
 	for _, noCgroup := range []bool{false, true} {
-		r := newRunner(t, "", func(c *gitrunner.Config) { c.NoCgroup, c.MaxProcesses = noCgroup, 40 })
+		plugins := tempDir(t) + "/plugins"
+		r := newRunner(t, "", in(plugins), func(c *gitrunner.Config) { c.NoCgroup, c.MaxProcesses = noCgroup, 40 })
 		t.Run(r.InspectPlugin(mysql()).Cell, func(t *testing.T) {
-			dir := script(t, `exec perl -e 'open F, ">forks"; while (1) { syswrite F, "x" if defined fork }'`)
+			dir := script(t, `exec perl -e 'open F, ">$ENV{HOME}/forks"; while (1) { syswrite F, "x" if defined fork }'`)
 			_, err := runDir(t, r, dir, time.Second)
 			requireResult(t, agent.RunTimeout, err)
-			info, err := os.Stat(dir + "/forks")
+			info, err := os.Stat(filepath.Join(plugins, ".agent-state/db.example/mysql/forks"))
 			require.NoError(t, err)
 			require.Less(t, info.Size(), int64(200))
 			require.Zero(t, processesIn(t, dir))
