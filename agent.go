@@ -15,6 +15,7 @@ import (
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/statefile"
 )
 
 // Errors of calls that come at the wrong time.
@@ -31,7 +32,6 @@ type Agent struct {
 	output   *outputPart
 	store    *storePart  // nil: there is none
 	runner   *runnerPart // nil: there is none
-	started  time.Time
 	delivery *delivery.Engine[Metric]
 	updater  *updater
 	updates  schedule.Poll // of updater
@@ -50,7 +50,8 @@ type Agent struct {
 
 // New makes an agent. It does no I/O and starts nothing. Its error names
 // everything that is missing or wrong: in one line, and with the verb %+v in a
-// line for each fault. [errors.As] finds them all in a *multierror.Error.
+// line for each fault. [errors.As] finds them all in a *multierror.Error of
+// github.com/hashicorp/go-multierror, a part of this contract.
 func New(opts ...Option) (*Agent, error) {
 	config := defaultConfig()
 	var wrong *multierror.Error
@@ -72,12 +73,11 @@ func New(opts ...Option) (*Agent, error) {
 
 	config.logger = newLogger(config.logger)
 	a := &Agent{
-		config:  config,
-		output:  newOutputPart(config.output, config.logger),
-		store:   newStorePart(config.store),
-		runner:  newRunnerPart(config.runner),
-		started: time.Now(),
-		ready:   make(chan struct{}),
+		config: config,
+		output: newOutputPart(config.output, config.logger),
+		store:  newStorePart(config.store),
+		runner: newRunnerPart(config.runner),
+		ready:  make(chan struct{}),
 	}
 	a.claim = sync.OnceValue(a.claimState)
 	a.delivery = newDelivery(config, a.output, a.store, func() { _ = a.claim() }) // Run logs the error
@@ -177,7 +177,7 @@ func (a *Agent) isReady() bool {
 }
 
 // state returns where the agent remembers things.
-func (a *Agent) state() stateDir { return stateDir(a.config.stateDir) }
+func (a *Agent) state() statefile.Dir { return statefile.Dir(a.config.stateDir) }
 
 // newError is everything that is wrong with the options of an agent.
 type newError struct{ faults *multierror.Error }

@@ -217,3 +217,15 @@ func TestCallsNeedARunningAgent(t *testing.T) {
 		require.NotEmpty(t, w.Status().Hostname, "the status of a stopped agent")
 	})
 }
+
+// The bubble fails where a goroutine is left.
+func TestAgentThatIsNeverRunLeavesNoGoroutine(t *testing.T) {
+	store := agenttest.NewStore()
+	inBubble(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.Post(t.Context(), "web", metrics(1)))
+		w.output.Fail(errAway)
+		require.ErrorIs(t, w.Post(t.Context(), "web", metrics(1)), errAway, "Run opens the store")
+		require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, w.account("web"))
+		require.Empty(t, store.Batches())
+	}, agent.WithStore(store))
+}

@@ -133,7 +133,7 @@ func (p *assignedPlugin) retry(ctx context.Context, err error) {
 	}
 }
 
-// fetch calls Install or Update and notes how it went.
+// fetch calls Install, Update or Rollback and notes how it went.
 func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Plugin) error) error {
 	// The plugin's own turn first: who waits for it takes nothing from others.
 	if !p.turns.fetch.Take(ctx) {
@@ -144,11 +144,16 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 		return ctx.Err()
 	}
 	defer p.set.installs.Give()
-	err := get(ctx, p.assigned())
+	plugin := p.assigned()
+	err := get(ctx, plugin)
+	if errors.Is(err, ErrNoEarlierVersion) {
+		return err // the caller's matter: what is installed is as it should be
+	}
+	present := err == nil || p.set.runner.has(plugin)
 	p.mu.Lock()
 	before, repo := p.installError, p.plugin.Repo
 	p.installError = err
-	p.installed = p.installed || err == nil
+	p.installed = p.installed || present
 	p.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
 		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", repo, "error", err)
@@ -176,7 +181,7 @@ func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration
 	stdout, err := p.exec(limited, plugin, plugin.Args)
 	sent := 0
 	if err == nil {
-		sent, err = p.sendOutput(plugin, stdout)
+		sent, err = p.sendOutput(limited, plugin, stdout)
 	}
 	if ctx.Err() != nil && err != nil {
 		p.turns.run.Give() // the agent stops, or the plugin goes: no fault of the plugin
@@ -247,30 +252,44 @@ func startResult(err error) RunResult {
 }
 
 // sendOutput sends what the plugin measured, and returns how many metrics. Bad
-// ones are dropped and counted.
-func (p *assignedPlugin) sendOutput(plugin Plugin, stdout []byte) (sent int, err error) {
-	metrics, bad, err := DecodePluginOutput(stdout)
+// ones are dropped and counted. Large outputs are decoded one at a time.
+func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, stdout []byte) (sent int, err error) {
+	if size := int64(len(stdout)); size > largeOutput {
+		if !p.set.outputs.TryTake(size) {
+			return 0, &RunError{Result: RunOutput, Err: fmt.Errorf(
+				"outputs of other plugins wait to be decoded, and together with this one of %d bytes they are more than %d MiB: print less, or run these plugins less often", size, maxOutputs>>20)}
+		}
+		defer p.set.outputs.Give(size)
+		if !p.set.decoding.Take(ctx) {
+			return 0, &RunError{Result: RunTimeout, Err: fmt.Errorf("outputs of other plugins were decoded all the time: %w", ctx.Err())}
+		}
+		defer p.set.decoding.Give()
+	}
+	var refused []*MetricError
+	output, err := decodeOutput(stdout, func(part []Metric) {
+		sent += len(part)
+		refused = append(refused, p.set.buffer(plugin.Namespace, plugin.Name+".", part)...)
+	})
 	if err != nil {
 		return 0, &RunError{Result: RunOutput, Err: err}
 	}
-	bad = append(bad, p.set.buffer(plugin.Namespace, plugin.Name+".", metrics)...)
-	if p.noteBad(bad) {
-		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", len(bad), "error", bad[0])
+	if bad, reasons := output.Bad+len(refused), append(output.Reasons, refused...); p.noteBad(bad, reasons) {
+		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", bad, "error", reasons[0])
 	}
-	return len(metrics), nil
+	return sent, nil
 }
 
 // noteBad counts the bad metrics of one output, and tells whether they are the
 // first.
-func (p *assignedPlugin) noteBad(bad []*MetricError) (first bool) {
+func (p *assignedPlugin) noteBad(bad int, reasons []*MetricError) (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.badMetric = nil
-	if len(bad) > 0 {
-		p.badMetric = bad[0]
+	if bad > 0 {
+		p.badMetric = reasons[0]
 	}
-	first = p.invalid == 0 && len(bad) > 0
-	p.invalid += int64(len(bad))
+	first = p.invalid == 0 && bad > 0
+	p.invalid += int64(bad)
 	return first
 }
 

@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync"
+	"time"
 
+	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/topic"
 )
 
@@ -75,4 +80,127 @@ func collectAssigned(c AssignmentCollector) collectFunc {
 		}
 		return named, err
 	}
+}
+
+// shortestInterval bounds how often a registry may have something collected.
+const shortestInterval = 10 * time.Millisecond
+
+// collection is a collector of the agent and how it fares.
+type collection struct {
+	kind   string
+	every  time.Duration // default interval; 0: none
+	source collectFunc
+
+	mu     sync.Mutex
+	status CollectorStatus // guarded by mu
+}
+
+// interval returns the smallest interval that an assignment gives the kind,
+// else the default; 0 where there is none.
+func (c *collection) interval(assignments []Assignment) time.Duration {
+	var smallest time.Duration
+	for _, assignment := range assignments {
+		if interval := assignment.Intervals[c.kind]; interval > 0 && (smallest == 0 || interval < smallest) {
+			smallest = interval
+		}
+	}
+	if smallest == 0 {
+		return c.every
+	}
+	return max(smallest, shortestInterval)
+}
+
+// collectionJob returns the collection as a job of the given interval.
+func (a *Agent) collectionJob(c *collection, interval time.Duration) schedule.Job {
+	return schedule.Job{
+		Interval: interval,
+		Phase:    schedule.PhaseOf(interval, a.hostname()),
+		AtOnce:   true,
+		Run:      func(ctx context.Context) { a.collect(ctx, c, interval) },
+	}
+}
+
+// collect collects once and puts the points into the buffer.
+func (a *Agent) collect(ctx context.Context, c *collection, interval time.Duration) {
+	assignments := a.assigned()
+	if len(assignments) == 0 {
+		return
+	}
+	if !c.begin(interval) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, interval)
+	defer cancel()
+	batches, err := c.source(ctx, assignments)
+	if ctx.Err() == context.Canceled {
+		err = nil // the agent stops, or the collector is scheduled anew
+	}
+	normalise := a.normaliser("")
+	var bad []*MetricError
+	points := 0
+	for _, batch := range batches {
+		good, refused := normalise.list(batch.Metrics)
+		bad = append(bad, refused...)
+		points += len(good)
+		if batch.Namespace != everyNamespace {
+			a.deliver(batch.Namespace, good)
+			continue
+		}
+		for _, assignment := range assignments {
+			a.deliver(assignment.Namespace, good)
+		}
+	}
+	c.end(points, bad, err, a.config.logger)
+}
+
+// begin notes the beginning of a run; false where one is under way still, of a
+// schedule that has ended.
+func (c *collection) begin(interval time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status.Running {
+		return false
+	}
+	c.status.Interval = interval.Seconds()
+	c.status.LastRun = time.Now()
+	c.status.Running = true
+	c.status.Runs++
+	return true
+}
+
+// end notes how a run went; the log hears of it when that changes.
+func (c *collection) end(points int, bad []*MetricError, err error, logger *slog.Logger) {
+	now := ""
+	if err != nil {
+		now = err.Error()
+	}
+	c.mu.Lock()
+	firstBad, was := c.status.Invalid == 0, c.status.Error
+	c.status.Running = false
+	c.status.Duration = time.Since(c.status.LastRun).Seconds()
+	c.status.Points, c.status.Error = points, now
+	c.status.Invalid += int64(len(bad))
+	if err != nil {
+		c.status.Failures++
+	}
+	c.mu.Unlock()
+	if len(bad) > 0 && firstBad {
+		logger.Warn("a collector returned metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "kind", c.kind, "count", len(bad), "error", bad[0])
+	}
+	switch {
+	case now == was:
+	case err != nil:
+		logger.Error("a collector failed", event.Attr(event.CollectorFailed), "kind", c.kind, "error", err)
+	default:
+		logger.Info("a collector works again", event.Attr(event.CollectorRecovered), "kind", c.kind)
+	}
+}
+
+// currentStatus returns how the collection fares.
+func (c *collection) currentStatus() CollectorStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	status := c.status
+	status.Kind = c.kind
+	return status
 }

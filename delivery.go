@@ -56,8 +56,8 @@ func (a *Agent) accounts() (byNamespace map[string]Account, total Account) {
 	return byNamespace, Account(sum)
 }
 
-// PartlyRefusedError is the error of [Agent.Post] where the output has refused a part
-// of the metrics for good. The others are safe and must not be posted again.
+// PartlyRefusedError is the error of [Agent.Send] and [Agent.Post] where the output
+// has refused a part of the metrics for good. The others are safe and must not be posted again.
 type PartlyRefusedError struct {
 	// Points is how many are refused. They are counted as dropped for Reason.
 	Points int
@@ -76,8 +76,8 @@ func (e *PartlyRefusedError) Error() string { return e.Err.Error() }
 // Unwrap returns what the output said.
 func (e *PartlyRefusedError) Unwrap() error { return e.Err }
 
-// asPostError returns the engine's error as Post returns it: a refusal of all
-// metrics is the output's permanent error.
+// asPostError returns the engine's error as Send and Post return it: a refusal of
+// all metrics is the output's permanent error.
 func asPostError(err error, metrics int) error {
 	if errors.Is(err, delivery.ErrStopped) {
 		return ErrStopped

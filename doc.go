@@ -29,7 +29,7 @@
 //	schedule                    who runs when             agent.go (apply), internal/schedule
 //	   ├─────────────┐
 //	   ▼             ▼
-//	Collector     PluginRunner  run, decoded              collection.go; pluginset.go
+//	Collector     PluginRunner  run, decoded              collector.go; pluginset.go
 //	   │             │                                    assignedplugin.go pluginoutput.go
 //	   │             │
 //	   │  Agent.Post, Agent.Send, POST /post              post.go httpapi.go, internal/httpapi
@@ -47,9 +47,12 @@
 //
 // The interfaces and their words are in registry.go, collector.go, plugin.go,
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
-// options.go and shutdown.go; what it tells of itself in status.go, event.go and
-// build.go. Calls that name a plugin are in plugincalls.go, files that outlive a
-// run in state.go. [New] wraps each part once, with a guard against its panics and
+// shutdown.go and options.go (options of [Agent.Handler] are in httpapi.go). What
+// it tells of itself is in status.go, event.go and build.go; the types that a part
+// tells it with stand beside that part ([ServerDetails] in output.go,
+// [DiskDetails] in store.go, [PluginDetails] in plugin.go), [PluginStatus] and
+// [PluginResult] in assignedplugin.go. Calls that name a plugin are in
+// plugincalls.go. [New] wraps each part once, with a guard against its panics and
 // hangs: parts.go, collector.go for collectors, delivery.go for the output and the
 // store.
 //

@@ -31,6 +31,7 @@ const (
 	EventOutputUp           = event.OutputUp           // waiting: points that are still to be delivered
 	EventPointsRefused      = event.PointsRefused      // namespace, points, reason, error; once an hour for each
 	EventPointsLost         = event.PointsLost         // points, reason; at the start, where a killed agent had them
+	EventStoreUnusable      = event.StoreUnusable      // error; at the start, where the store does not say what it keeps
 	EventBufferFull         = event.BufferFull         // limit; once, until there is room again
 )
 

@@ -1,5 +1,7 @@
 package agent
 
+import "github.com/lodastack/agent/internal/machine"
+
 // WithAddresses stands for what the system says of the host's addresses.
 func WithAddresses(read func() ([]string, error)) Option {
 	return func(c *config) error {
@@ -11,7 +13,7 @@ func WithAddresses(read func() ([]string, error)) Option {
 // WithMachine stands for what the system says of the machine.
 func WithMachine(serial, id string) Option {
 	return func(c *config) error {
-		c.machine = func() machine { return machine{Serial: serial, ID: id} }
+		c.machine = func() machine.Identity { return machine.Identity{Serial: serial, ID: id} }
 		return nil
 	}
 }

@@ -1,14 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"slices"
-	"strings"
 
+	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/influxdb"
+	"github.com/lodastack/agent/internal/machine"
 )
 
 // errNoAddresses is why the agent goes on without knowing the host's addresses:
@@ -27,7 +27,7 @@ func (a *Agent) readHost() (Host, error) {
 	if host.Addresses, err = a.config.addresses(); err != nil {
 		err = fmt.Errorf("%w: %w", errNoAddresses, err)
 	}
-	host.Serial = readSerial()
+	host.Serial = machine.Serial()
 	return host, err
 }
 
@@ -64,34 +64,32 @@ func (a *Agent) readHostname() (string, error) {
 	return influxdb.CleanTag(name), err
 }
 
-// readAddresses returns the addresses under which others may know the host.
-func readAddresses() ([]string, error) {
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return nil, err
-	}
-	addresses := []string{}
-	for _, i := range interfaces {
-		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 || isContainerBridge(i.Name) {
-			continue
-		}
-		assigned, err := i.Addrs()
-		if err != nil {
-			continue // the interface went away since it was listed
-		}
-		for _, address := range assigned {
-			if network, ok := address.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
-				addresses = append(addresses, network.IP.String())
-			}
-		}
-	}
-	slices.Sort(addresses)
-	return slices.Compact(addresses), nil
-}
+// machineFile in the state directory says whose state it is.
+const machineFile = "machine.json"
 
-// isContainerBridge tells whether an interface of this name belongs to
-// containers or virtual machines: its address is the same on many hosts.
-func isContainerBridge(name string) bool {
-	return slices.ContainsFunc([]string{"docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "lxc", "lxd"},
-		func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+// claimState removes what another machine has left in the state directory, as
+// the images do that are made of a running host: its accounts, assignments,
+// disabled plugins and last accepted report are not this host's. Points that wait
+// in the store stay: they may be nowhere else. The error says what was removed, or
+// what could not be done; the agent runs nevertheless.
+func (a *Agent) claimState() error {
+	state := a.state()
+	if state == "" {
+		return nil
+	}
+	now, saved := a.config.machine(), machine.Identity{}
+	err := state.Load(machineFile, &saved)
+	if saved.Differs(now) {
+		err = errors.Join(err, errors.New("it was made on another machine: the accounts, assignments, disabled plugins and last report of that one are removed"))
+		failed := errors.Join(delivery.RemoveAccounts(string(state)), state.Remove(assignmentsFile), state.Remove(hostFile), state.Remove(disabledFile))
+		if failed != nil {
+			return errors.Join(err, failed) // the next start tries again
+		}
+		saved = machine.Identity{}
+	}
+	now = machine.Identity{Serial: cmp.Or(now.Serial, saved.Serial), ID: cmp.Or(now.ID, saved.ID)}
+	if now == saved {
+		return err
+	}
+	return errors.Join(err, state.Save(machineFile, now))
 }

@@ -17,7 +17,7 @@ import (
 // or, with [http.StripPrefix], anywhere. /openapi.json describes it.
 //
 // Reading and posting are open to whoever reaches the server. Control of the
-// agent (/update and /plugins/update, run, enable, disable) is for callers
+// agent (/update and /plugins/update, rollback, run, enable, disable) is for callers
 // from a loopback address or a unix socket, for those with the token of
 // [WithControlToken], and for those whose client certificate the server has
 // verified; a request that a proxy relayed does not count as a local one.
@@ -34,7 +34,7 @@ func (a *Agent) Handler() http.Handler {
 }
 
 // WithControlToken lets callers of [Agent.Handler] from other hosts control
-// the agent (update, run, enable and disable) when they send the header
+// the agent (update, rollback, run, enable and disable) when they send the header
 // "Authorization: Bearer TOKEN". token is called for every such request, from
 // any goroutine, so that a new token is in force at once; while it returns
 // the empty string, no token opens anything. By default none does.
@@ -150,7 +150,7 @@ func (a apiAgent) ErrorStatus(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, ErrNoPlugin):
 		return http.StatusNotFound
-	case errors.Is(err, ErrPluginRunning):
+	case errors.Is(err, ErrPluginRunning), errors.Is(err, ErrNoEarlierVersion):
 		return http.StatusConflict
 	case errors.Is(err, ErrNotRunning), errors.Is(err, ErrStopped):
 		return http.StatusServiceUnavailable

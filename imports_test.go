@@ -78,11 +78,11 @@ const (
 var roles = map[string]role{
 	".": rootRole, "./stock": doorRole, "./cmd": commandRole, "./agenttest": fakesRole, "./examples": exampleRole,
 
-	"./internal/backoff": workRole, "./internal/cell": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
-	"./internal/event":    workRole,
+	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/cell": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
+	"./internal/event": workRole, "./internal/machine": workRole,
 	"./internal/filelock": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,
-	"./internal/logfile": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole,
-	"./internal/policy": workRole, "./internal/postbody": workRole, "./internal/procfs": workRole, "./internal/repopath": workRole, "./internal/safedir": workRole,
+	"./internal/logfile": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole, "./internal/pluginoutput": workRole, "./internal/policy": workRole,
+	"./internal/postbody": workRole, "./internal/procfs": workRole, "./internal/repopath": workRole, "./internal/safedir": workRole,
 	"./internal/safefile": workRole, "./internal/schedule": workRole, "./internal/statefile": workRole, "./internal/systemca": workRole,
 	"./internal/terminal": workRole, "./internal/topic": workRole, "./internal/waitgroup": workRole,
 
@@ -91,7 +91,7 @@ var roles = map[string]role{
 	"./internal/fileregistry": partRole, "./internal/gitrunner": partRole, "./internal/hostmetrics": partRole,
 	"./internal/httpregistry": partRole, "./internal/nsqoutput": partRole, "./internal/spool": partRole,
 
-	"./internal/gittest": worldRole, "./internal/nsqdtest": worldRole, "./internal/registrytest": worldRole,
+	"./internal/addresstest": worldRole, "./internal/gittest": worldRole, "./internal/nsqdtest": worldRole, "./internal/registrytest": worldRole,
 
 	"./internal/bench": trialRole, "./internal/chaos": trialRole,
 }

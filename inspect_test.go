@@ -107,9 +107,9 @@ func TestAPluginsAuthorIsToldWhatIsWrongWithAMetric(t *testing.T) {
 		`{"name":"a","value":1,"timestamp":"7"}`: "the timestamp is a string: write whole seconds",
 		`{"name":"a","value":1,"tags":{"b":1}}`:  "in the tags there is a number",
 	} {
-		_, bad, err := agent.DecodePluginOutput([]byte("[" + metric + "]"))
+		output, err := agent.DecodePluginOutput([]byte("[" + metric + "]"))
 		require.NoError(t, err)
-		require.Len(t, bad, 1)
-		require.ErrorContains(t, bad[0], want)
+		require.Equal(t, 1, output.Bad)
+		require.ErrorContains(t, output.Reasons[0], want)
 	}
 }

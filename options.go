@@ -10,6 +10,7 @@ import (
 
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/influxdb"
+	"github.com/lodastack/agent/internal/machine"
 )
 
 // Option configures an [Agent]; see [New].
@@ -25,7 +26,7 @@ type config struct {
 	logger          *slog.Logger
 	hostname        string
 	addresses       func() ([]string, error)
-	machine         func() machine
+	machine         func() machine.Identity
 	tags            map[string]string
 	warnings        []string
 	stateDir        string
@@ -33,18 +34,20 @@ type config struct {
 	updateInterval  time.Duration
 	shutdownTimeout time.Duration
 	build           Build
+	started         time.Time
 	api             httpapi.Config
 }
 
 func defaultConfig() config {
 	return config{
-		addresses:       readAddresses,
-		machine:         readMachine,
+		addresses:       machine.Addresses,
+		machine:         machine.Read,
 		logger:          slog.New(slog.DiscardHandler),
 		bufferSize:      1000,
 		updateInterval:  10 * time.Minute,
 		shutdownTimeout: 10 * time.Second,
 		build:           ReadBuild(),
+		started:         time.Now(),
 		api:             httpapi.DefaultConfig(),
 	}
 }
@@ -320,6 +323,19 @@ func WithShutdownTimeout(d time.Duration) Option {
 func WithBuild(b Build) Option {
 	return func(c *config) error {
 		c.build = b
+		return nil
+	}
+}
+
+// WithStarted sets since when [Status] says that the agent runs, for a program that
+// makes one agent after the other, as at a reload. The default is the time of
+// [New].
+func WithStarted(t time.Time) Option {
+	return func(c *config) error {
+		if t.IsZero() || t.After(time.Now()) {
+			return fmt.Errorf("WithStarted: %s is not in the past", t)
+		}
+		c.started = t
 		return nil
 	}
 }

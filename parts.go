@@ -35,15 +35,6 @@ func recovered(f func() error) (err error) {
 	return f()
 }
 
-// stackOf returns a log attribute with the stack where err is a panic.
-func stackOf(err error) []any {
-	var panicked *PanicError
-	if !errors.As(err, &panicked) {
-		return nil
-	}
-	return []any{"stack", panicked.Stack}
-}
-
 // within calls f and waits for it no longer than ctx lasts.
 func within(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
@@ -122,13 +113,12 @@ func (p registryPart) report(ctx context.Context, r Report) error {
 
 // runnerPart is the plugin runner as the agent calls it.
 type runnerPart struct {
-	runner    PluginRunner
-	remover   PluginRemover   // nil: nothing of a plugin stays
-	inspector PluginInspector // nil: it tells nothing
-	closer    interface {
-		Close(ctx context.Context) error
-	} // nil: nothing is to be closed
-	hanging hanging
+	runner     PluginRunner
+	remover    PluginRemover    // nil: nothing of a plugin stays
+	rollbacker PluginRollbacker // nil: it keeps no earlier versions
+	inspector  PluginInspector  // nil: it tells nothing
+	closer     Closer           // nil: nothing is to be closed
+	hanging    hanging
 }
 
 // newRunnerPart returns nil where there is no runner.
@@ -138,10 +128,9 @@ func newRunnerPart(r PluginRunner) *runnerPart {
 	}
 	p := &runnerPart{runner: r}
 	p.remover, _ = r.(PluginRemover)
+	p.rollbacker, _ = r.(PluginRollbacker)
 	p.inspector, _ = r.(PluginInspector)
-	p.closer, _ = r.(interface {
-		Close(ctx context.Context) error
-	})
+	p.closer, _ = r.(Closer)
 	return p
 }
 
@@ -151,6 +140,13 @@ func (p *runnerPart) install(ctx context.Context, plugin Plugin) error {
 
 func (p *runnerPart) update(ctx context.Context, plugin Plugin) error {
 	return recovered(func() error { return p.runner.Update(ctx, plugin) })
+}
+
+func (p *runnerPart) rollback(ctx context.Context, plugin Plugin) error {
+	if p.rollbacker == nil {
+		return fmt.Errorf("%w: its runner keeps none", ErrNoEarlierVersion)
+	}
+	return recovered(func() error { return p.rollbacker.Rollback(ctx, plugin) })
 }
 
 func (p *runnerPart) run(ctx context.Context, plugin Plugin, args []string) (stdout []byte, err error) {
@@ -167,6 +163,9 @@ func (p *runnerPart) remove(ctx context.Context, plugin Plugin) error {
 	}
 	return recovered(func() error { return p.remover.Remove(ctx, plugin) })
 }
+
+// has tells whether some version of the plugin is installed.
+func (p *runnerPart) has(plugin Plugin) bool { return p.inspect(plugin).Commit != "" }
 
 // inspect returns what the runner knows of a plugin: nothing where there is no
 // runner, or it panics or hangs.
@@ -186,7 +185,8 @@ func (p *runnerPart) close(ctx context.Context) error {
 }
 
 // loggerPart is a log handler that never blocks the agent: it drops records while
-// the handler hangs, and those that make it panic.
+// the handler hangs, and those that make it panic. To the error of a part that
+// panicked it adds the stack.
 type loggerPart struct {
 	slog.Handler
 	hanging *hanging // one for all handlers of a logger
@@ -202,6 +202,16 @@ func (p loggerPart) Enabled(ctx context.Context, level slog.Level) (enabled bool
 }
 
 func (p loggerPart) Handle(ctx context.Context, r slog.Record) error {
+	r.Attrs(func(attr slog.Attr) bool {
+		err, _ := attr.Value.Any().(error)
+		var panicked *PanicError
+		if !errors.As(err, &panicked) {
+			return true
+		}
+		r = r.Clone()
+		r.AddAttrs(slog.String("stack", panicked.Stack))
+		return false
+	})
 	return p.hanging.call(func() error { return p.Handler.Handle(ctx, r) })
 }
 

@@ -27,18 +27,20 @@ type Plugin struct {
 // PluginRunner fetches plugins and runs them. See [WithPluginRunner].
 //
 // Its methods are called concurrently, but for one plugin at most one of
-// Install and Update at a time, and never two Runs. A runner that also has a
-// method Close(context.Context) error is closed when the agent has stopped.
+// Install, Update and the methods of [PluginRemover] and [PluginRollbacker] at a
+// time, and never two Runs. A runner that is a [Closer] is closed when the agent
+// has stopped.
 type PluginRunner interface {
 	// Install sees to it that the plugin is present, in its Version where it has
-	// one. It does nothing where it is already. A failed Install leaves nothing
+	// one. It does nothing where it is already: where the last Install, Update or
+	// Rollback that succeeded had the same Version. A failed Install leaves nothing
 	// that could be run, or the version that was there before.
 	//
 	// The error of Install, Update and Run is or wraps a [*PolicyError] where
 	// the host's own config does not allow it.
 	Install(ctx context.Context, p Plugin) error
-	// Update fetches the newest release of the plugin, all or nothing. A run
-	// that is under way is not disturbed.
+	// Update fetches the plugin's Version again or, where it has none, its newest
+	// release, all or nothing. A run that is under way is not disturbed.
 	Update(ctx context.Context, p Plugin) error
 	// Run runs the plugin with args and returns what it wrote to its standard
 	// output, also beside an error. When ctx ends, the plugin is ended. No
@@ -48,13 +50,31 @@ type PluginRunner interface {
 	Run(ctx context.Context, p Plugin, args []string) (stdout []byte, err error)
 }
 
+// Closer is an optional interface of a [PluginRunner] that holds something.
+type Closer interface {
+	// Close releases it, and returns soon after ctx has ended. It may be called
+	// more than once.
+	Close(ctx context.Context) error
+}
+
 // PluginRemover is an optional interface of a [PluginRunner] that keeps something
 // of a plugin on disk.
 type PluginRemover interface {
 	// Remove deletes what was installed of a plugin that is not assigned any
-	// more. It is not called together with Install or Update of the same
-	// namespace and project, but may be while the plugin runs.
+	// more. It may be called while the plugin runs.
 	Remove(ctx context.Context, p Plugin) error
+}
+
+// PluginRollbacker is an optional interface of a [PluginRunner] that keeps the
+// versions of a plugin that were installed before. See [Agent.RollbackPlugin].
+type PluginRollbacker interface {
+	// Rollback installs the version that was there before, all or nothing. A run
+	// that is under way is not disturbed. The error is or wraps
+	// [ErrNoEarlierVersion] where none is kept.
+	//
+	// What it installs stays until Update, or Install with another Version than
+	// p's, also after a restart.
+	Rollback(ctx context.Context, p Plugin) error
 }
 
 // PluginInspector is an optional interface of a [PluginRunner] that knows more of
@@ -66,7 +86,8 @@ type PluginInspector interface {
 // PluginDetails is what a [PluginInspector] knows of a plugin. What it does
 // not know is left zero.
 type PluginDetails struct {
-	// Commit of the installed version.
+	// Commit of the installed version. Where Install has failed, the plugin runs
+	// nevertheless if there is one.
 	Commit string `json:"commit,omitempty"`
 	// Version is the tag or commit that the installed version was asked for by.
 	// Empty: it was the newest release.

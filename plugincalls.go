@@ -43,9 +43,24 @@ func (a *Agent) RunPlugin(ctx context.Context, namespace, repo string, args []st
 	return p.runOnDemand(ctx, args)
 }
 
-// UpdatePlugin fetches the newest release of an assigned plugin, all or
-// nothing. Its errors are those of [Agent.RunPlugin] and the runner's.
+// UpdatePlugin fetches the newest release of an assigned plugin, or again the
+// version that the registry names, all or nothing. Its errors are those of
+// [Agent.RunPlugin] and the runner's.
 func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error {
+	return a.changePlugin(ctx, namespace, repo, "update", (*runnerPart).update)
+}
+
+// RollbackPlugin returns to the version of an assigned plugin that was installed
+// before. It stays until [Agent.UpdatePlugin], or until the registry names another
+// version; a restart of the agent does not end that.
+//
+// The error is [ErrNoEarlierVersion], or one of those of [Agent.UpdatePlugin].
+func (a *Agent) RollbackPlugin(ctx context.Context, namespace, repo string) error {
+	return a.changePlugin(ctx, namespace, repo, "roll back", (*runnerPart).rollback)
+}
+
+// changePlugin lets the runner install another version of a plugin.
+func (a *Agent) changePlugin(ctx context.Context, namespace, repo, what string, get func(*runnerPart, context.Context, Plugin) error) error {
 	p, err := a.plugins.find(namespace, repo)
 	if err != nil {
 		return err
@@ -58,8 +73,8 @@ func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error 
 		return err
 	}
 	defer done()
-	if err := p.fetch(ctx, a.runner.update); err != nil {
-		return fmt.Errorf("update plugin %s: %w", p.key, err)
+	if err := p.fetch(ctx, func(ctx context.Context, plugin Plugin) error { return get(a.runner, ctx, plugin) }); err != nil {
+		return fmt.Errorf("%s plugin %s: %w", what, p.key, err)
 	}
 	return nil
 }

@@ -1,120 +1,75 @@
 package agent
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
+import "github.com/lodastack/agent/internal/pluginoutput"
 
-	"github.com/lodastack/agent/internal/nonfinite"
-)
+// PluginOutput is what a plugin printed.
+type PluginOutput struct {
+	// Metrics that can be sent.
+	Metrics []Metric
+	// Bad is the number of metrics that cannot be sent, and Reasons says why, of
+	// the first 1,000 of them.
+	Bad     int
+	Reasons []*MetricError
+}
 
-// DecodePluginOutput reads what a plugin printed: a JSON list of metrics. It
-// returns the metrics that can be sent, and why each of the others cannot; of
-// more than 1,000 of these, the last reason stands for the rest. What is no list
-// at all is an error. Unknown keys are ignored, and so is a byte order mark. NaN
-// and Infinity, which Python prints, make a metric bad.
-func DecodePluginOutput(stdout []byte) (metrics []Metric, bad []*MetricError, err error) {
-	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
-	list, n, err := listIn(stdout)
-	if err != nil { // of what was printed: its position is shown
-		return nil, nil, notAList(stdout, err)
+// DecodePluginOutput reads what a plugin printed: a JSON list of metrics. What is
+// no list at all is an error. Unknown keys are ignored, and so is a byte order
+// mark. NaN and Infinity, which Python prints, make a metric bad.
+func DecodePluginOutput(stdout []byte) (PluginOutput, error) {
+	var metrics []Metric
+	output, err := decodeOutput(stdout, func(part []Metric) { metrics = append(metrics, part...) })
+	output.Metrics = metrics
+	return output, err
+}
+
+// decodeOutput is [DecodePluginOutput], but calls send with the metrics in parts, so
+// that a large output does not take its size many times in memory. Nothing is sent of
+// what is no list.
+func decodeOutput(stdout []byte, send func(part []Metric)) (PluginOutput, error) {
+	elements, err := pluginoutput.Elements(stdout)
+	if err != nil {
+		return PluginOutput{}, err
 	}
-	if n < 0 {
-		return nil, nil, errors.New("null is no list; print [] where there is nothing")
-	}
-	elements := json.NewDecoder(bytes.NewReader(list))
-	_, err = elements.Token() // the bracket; listIn has seen the whole list
-	metrics = make([]Metric, 0, min(n, maxReserved))
-	for i := 0; i < n && err == nil; i++ {
-		var m Metric
-		wrong := elements.Decode(&m)
-		if wrong == nil {
-			wrong = m.Validate()
-		}
-		switch {
-		case wrong == nil:
-			metrics = append(metrics, m)
-		case len(bad) < maxReasons:
-			bad = append(bad, &MetricError{Index: i, Name: m.Name, Err: wrongField(wrong)})
-		default:
-			bad = append(bad, bad[maxReasons-1])
+	var output PluginOutput
+	i := 0
+	for element := range elements {
+		output.add(i, element)
+		i++
+		if len(output.Metrics) == metricsAtOnce {
+			send(output.Metrics)
+			output.Metrics = nil
 		}
 	}
-	return metrics, bad, err
+	if len(output.Metrics) > 0 {
+		send(output.Metrics)
+	}
+	return output, nil
 }
 
 const (
+	// metricsAtOnce is how many metrics of a plugin's output are sent at a time.
+	metricsAtOnce = 1000
 	// maxReasons bounds what a list of millions of bad metrics takes.
 	maxReasons = 1000
-	// maxReserved is for how many metrics memory is taken before they are read.
-	maxReserved = 1000
 )
 
-// listIn returns the text of a JSON list in which no number is NaN or infinite,
-// and the number of its elements; -1 for null.
-func listIn(stdout []byte) (text []byte, n int, err error) {
-	var elements []element
-	err = json.Unmarshal(stdout, &elements)
-	if err != nil {
-		if finite := nonfinite.Replace(stdout, tooLarge); json.Unmarshal(finite, &elements) == nil {
-			stdout, err = finite, nil
-		}
+// add takes the element of the index.
+func (o *PluginOutput) add(index int, element []byte) {
+	if element[0] != '{' && len(o.Reasons) == maxReasons {
+		o.Bad++ // for less than an error takes: there may be millions
+		return
 	}
-	if elements == nil {
-		return stdout, -1, err
+	var m Metric
+	err := pluginoutput.Decode(element, &m)
+	if err == nil {
+		err = m.Validate()
 	}
-	return stdout, len(elements), err
-}
-
-// element of a list is counted, and takes no memory.
-type element struct{}
-
-// UnmarshalJSON takes whatever stands there.
-func (*element) UnmarshalJSON([]byte) error { return nil }
-
-// tooLarge is a number that no float64 holds: a metric whose value it is cannot
-// be decoded, and all others can.
-const tooLarge = "1e999"
-
-// shownAround is how many bytes are shown around what is no JSON.
-const shownAround = 30
-
-// notAList says what a list is to whoever printed something else, and where it
-// begins to be something else.
-func notAList(stdout []byte, err error) error {
-	const wanted = `print [ {"name": "…", "value": 1}, … ], or [] where there is nothing`
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case len(bytes.TrimSpace(stdout)) == 0:
-		return errors.New("it printed nothing; " + wanted)
-	case errors.As(err, &kind):
-		return fmt.Errorf("it printed JSON, but the %s is no list; %s", kind.Value, wanted)
-	case errors.As(err, &syntax):
-		at := int(syntax.Offset)
-		return fmt.Errorf("%w, at byte %d: … %s …; %s", err, at, bytes.TrimSpace(stdout[max(0, at-shownAround):min(len(stdout), at+shownAround)]), wanted)
+	if err == nil {
+		o.Metrics = append(o.Metrics, m)
+		return
 	}
-	return fmt.Errorf("%w; %s", err, wanted)
-}
-
-// wrongField puts what encoding/json says of a metric in an author's words.
-func wrongField(err error) error {
-	var kind *json.UnmarshalTypeError
-	if !errors.As(err, &kind) {
-		return err
+	o.Bad++
+	if len(o.Reasons) < maxReasons {
+		o.Reasons = append(o.Reasons, &MetricError{Index: index, Name: m.Name, Err: err})
 	}
-	switch kind.Field {
-	case "":
-		return fmt.Errorf(`a %s is no metric: write {"name": "…", "value": 1}`, kind.Value)
-	case "value":
-		return errors.New("the value is no finite number: leave the metric out where there is nothing to measure")
-	case "timestamp":
-		return fmt.Errorf("the timestamp is a %s: write whole seconds without a fraction or quotes, or leave it out", kind.Value)
-	case "name":
-		return fmt.Errorf("the name is a %s: put it in quotes", kind.Value)
-	case "tags":
-		return fmt.Errorf(`in the tags there is a %s: they are {"key": "value"}, both in quotes`, kind.Value)
-	}
-	return err
 }

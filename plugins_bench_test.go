@@ -36,7 +36,26 @@ echo '[{"name":"a","timestamp":0,"tags":{"k":"v"},"value":1},{"name":"b","value"
 }
 
 func benchmarkPlugins(b *testing.B, count int, program string) {
-	const interval, rounds = 10 * time.Second, 3
+	for range b.N {
+		spent := cpuOf(syscall.RUSAGE_SELF)
+		timed := runPlugins(b, count, program)
+		spent = cpuOf(syscall.RUSAGE_SELF) - spent
+		late, runs := timed.lateness(benchInterval)
+		bare := bareRuns(b, filepath.Join(timed.dir, "plugin"), count, benchInterval/time.Duration(count)) * time.Duration(runs/count)
+
+		require.GreaterOrEqual(b, runs, count*(benchRounds-1), "every run happens")
+		b.ReportMetric(float64(runs)/float64(benchRounds), "runs/10s")
+		b.ReportMetric(spent.Seconds()*float64(time.Minute)/float64(benchRounds*benchInterval), "cpu-s/min")
+		b.ReportMetric(spent.Seconds()/bare.Seconds(), "of-bare-exec")
+		b.ReportMetric(float64(late[len(late)*99/100].Microseconds())/1000, "late-p99-ms")
+		b.ReportMetric(residentMiB(b, "VmRSS:"), "resident-MiB")
+	}
+}
+
+const benchInterval, benchRounds = 10 * time.Second, 3
+
+// runPlugins runs an agent with as many plugins for some rounds.
+func runPlugins(b *testing.B, count int, program string) *timedRunner {
 	dir := b.TempDir()
 	require.NoError(b, os.Chmod(dir, 0o755))
 	require.NoError(b, os.Chmod(filepath.Dir(dir), 0o755))
@@ -48,28 +67,15 @@ func benchmarkPlugins(b *testing.B, count int, program string) {
 	assignment := agent.Assignment{Namespace: "ns"}
 	for i := range count {
 		name := fmt.Sprintf("p%04d", i)
-		assignment.Plugins = append(assignment.Plugins, agent.Plugin{Name: "PLUGIN." + name, Repo: "org/" + name, Interval: interval})
+		assignment.Plugins = append(assignment.Plugins, agent.Plugin{Name: "PLUGIN." + name, Repo: "org/" + name, Interval: benchInterval})
 	}
 	a, err := agent.New(agent.WithRegistry(agenttest.NewRegistry(assignment)), agent.WithOutput(agent.NewWriterOutput(nowhere{})),
 		agent.WithPluginRunner(timed), agent.WithHostname("h"))
 	require.NoError(b, err)
-
-	for range b.N {
-		spent := cpuOf(syscall.RUSAGE_SELF)
-		ctx, cancel := context.WithTimeout(b.Context(), rounds*interval)
-		require.NoError(b, a.Run(ctx))
-		cancel()
-		spent = cpuOf(syscall.RUSAGE_SELF) - spent
-		late, runs := timed.lateness(interval)
-		bare := bareRuns(b, filepath.Join(dir, "plugin"), count, interval/time.Duration(count)) * time.Duration(runs/count)
-
-		require.GreaterOrEqual(b, runs, count*(rounds-1), "every run happens")
-		b.ReportMetric(float64(runs)/float64(rounds), "runs/10s")
-		b.ReportMetric(spent.Seconds()*float64(time.Minute)/float64(rounds*interval), "cpu-s/min")
-		b.ReportMetric(spent.Seconds()/bare.Seconds(), "of-bare-exec")
-		b.ReportMetric(float64(late[len(late)*99/100].Microseconds())/1000, "late-p99-ms")
-		b.ReportMetric(residentMiB(b), "resident-MiB")
-	}
+	ctx, cancel := context.WithTimeout(b.Context(), benchRounds*benchInterval)
+	defer cancel()
+	require.NoError(b, a.Run(ctx))
+	return timed
 }
 
 // timedRunner runs one directory for every plugin and notes when.
@@ -124,10 +130,11 @@ func cpuOf(who int) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func residentMiB(b *testing.B) float64 {
+// residentMiB returns the resident memory, VmRSS:, or the most there was, VmHWM:.
+func residentMiB(b *testing.B, which string) float64 {
 	status, err := os.ReadFile("/proc/self/status")
 	require.NoError(b, err)
-	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	_, after, _ := strings.Cut(string(status), which)
 	var kib float64
 	_, err = fmt.Sscan(after, &kib)
 	require.NoError(b, err)
@@ -137,3 +144,21 @@ func residentMiB(b *testing.B) float64 {
 type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+
+// BenchmarkLargeOutputs runs plugins that print just under 8 MiB, and prints the
+// agent's peak of resident memory.
+func BenchmarkLargeOutputs(b *testing.B) {
+	for name, element := range map[string]string{"bad metrics": `0,`, "good metrics": `{"name":"a","value":1},`} {
+		for _, count := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%d of %s", count, name), func(b *testing.B) {
+				output := filepath.Join(b.TempDir(), "output")
+				text := "[" + strings.Repeat(element, (8<<20-100)/len(element)) + strings.TrimSuffix(element, ",") + "]"
+				require.NoError(b, os.WriteFile(output, []byte(text), 0o644))
+				require.NoError(b, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // VmHWM begins anew (proc(5))
+				before := residentMiB(b, "VmRSS:")
+				runPlugins(b, count, "#!/bin/sh\nexec cat "+output+"\n")
+				b.ReportMetric(residentMiB(b, "VmHWM:")-before, "more-MiB")
+			})
+		}
+	}
+}

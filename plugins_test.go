@@ -167,6 +167,7 @@ func TestPanickingRunnerCostsOnlyItsRun(t *testing.T) {
 		w.runner.Panic("ouch")
 		w.pass(time.Minute)
 		require.Equal(t, "panic: ouch", w.Plugins()[0].LastRun.Error)
+		require.Equal(t, 1, w.log.count("stack="))
 		w.runner.Heal()
 		w.pass(time.Minute)
 		require.Equal(t, agent.RunOK, w.Plugins()[0].LastRun.Result)

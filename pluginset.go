@@ -12,9 +12,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/budget"
 	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/statefile"
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
@@ -22,6 +24,8 @@ import (
 var (
 	ErrNoPlugin      = errors.New("no such plugin is assigned to this host; a newly assigned one is known after the next update")
 	ErrPluginRunning = errors.New("the plugin is running already")
+	// ErrNoEarlierVersion says that a plugin has no version to return to.
+	ErrNoEarlierVersion = errors.New("there is no earlier version of the plugin on this host")
 )
 
 const (
@@ -33,6 +37,10 @@ const (
 	// many are assigned, or start, together.
 	installsAtOnce = 4
 	runsAtOnce     = 64
+	// maxOutputs bounds in bytes what waits to be decoded of outputs that are
+	// larger than largeOutput, and do so one at a time.
+	maxOutputs  = 32 << 20
+	largeOutput = 256 << 10
 )
 
 // pluginKey identifies a plugin on a host.
@@ -45,11 +53,13 @@ func keyOf(p Plugin) pluginKey { return pluginKey{p.Namespace, path.Base(p.Repo)
 // pluginSet holds the assigned plugins.
 type pluginSet struct {
 	runner *runnerPart // nil: this agent runs no plugins
-	state  stateDir
+	state  statefile.Dir
 	logger *slog.Logger
 	buffer func(namespace, prefix string, metrics []Metric) (bad []*MetricError)
 
 	installs, runs schedule.Slots
+	outputs        *budget.Budget // large ones that wait to be decoded
+	decoding       schedule.Slots // one, taken while a large one is
 	active         sync.WaitGroup // installs, and calls from outside
 
 	mu        sync.Mutex
@@ -63,15 +73,16 @@ type pluginSet struct {
 
 // turns are shared by the plugins that have a key one after the other.
 type turns struct {
-	fetch schedule.Slots // one, taken while a plugin is installed, updated or removed
+	fetch schedule.Slots // one, taken while a plugin is installed, updated, rolled back or removed
 	run   schedule.Slots // one, taken while a plugin runs
 	users int            // plugins that are assigned or not removed yet; guarded by pluginSet.mu
 }
 
-func newPluginSet(runner *runnerPart, state stateDir, logger *slog.Logger, buffer func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
+func newPluginSet(runner *runnerPart, state statefile.Dir, logger *slog.Logger, buffer func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
 	return &pluginSet{
 		runner: runner, state: state, logger: logger, buffer: buffer,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
+		outputs: budget.New(maxOutputs), decoding: make(schedule.Slots, 1),
 		plugins: make(map[pluginKey]*assignedPlugin), turns: make(map[pluginKey]*turns), disabled: make(map[string]time.Time),
 	}
 }
@@ -80,7 +91,7 @@ func newPluginSet(runner *runnerPart, state stateDir, logger *slog.Logger, buffe
 // disabled.
 func (s *pluginSet) start(ctx context.Context) {
 	disabled := make(map[string]time.Time)
-	if err := s.state.load(disabledFile, &disabled); err != nil {
+	if err := s.state.Load(disabledFile, &disabled); err != nil {
 		s.logger.Warn("all plugins start enabled", "error", err)
 		disabled = make(map[string]time.Time)
 	}
@@ -215,7 +226,7 @@ func (s *pluginSet) disable(key pluginKey) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.disabled[key.String()] = time.Now()
-	return s.state.save(disabledFile, s.disabled)
+	return s.state.Save(disabledFile, s.disabled)
 }
 
 func (s *pluginSet) enable(key pluginKey) error {
@@ -225,7 +236,7 @@ func (s *pluginSet) enable(key pluginKey) error {
 		return nil
 	}
 	delete(s.disabled, key.String())
-	return s.state.save(disabledFile, s.disabled)
+	return s.state.Save(disabledFile, s.disabled)
 }
 
 // isEnabled tells whether the plugin is not disabled, or has been for a day.
@@ -252,7 +263,7 @@ func (s *pluginSet) mayRun(key pluginKey) bool {
 	var unsaved error
 	if over {
 		delete(s.disabled, key.String())
-		unsaved = s.state.save(disabledFile, s.disabled)
+		unsaved = s.state.Save(disabledFile, s.disabled)
 	}
 	s.mu.Unlock()
 	if over {

@@ -28,8 +28,9 @@ const postPrefix = "RUN."
 // if it has taken none. A retry is useless after these. After any other error it
 // is not known that the metrics are safe: send them again, later.
 //
-// metrics are not changed. Send may be called before [Agent.Run]; after it the
-// error is [ErrStopped].
+// metrics are not changed. Send may be called before [Agent.Run], which begins to
+// use the store: until then, Send fails where the output does not take the metrics,
+// and nothing goes on when it has returned. After Run the error is [ErrStopped].
 func (a *Agent) Send(ctx context.Context, namespace string, metrics []Metric) error {
 	return a.send(ctx, namespace, "", cloneMetrics(metrics))
 }

@@ -29,7 +29,7 @@ func (u *updater) report(ctx context.Context, host Host) error {
 	u.mu.Lock()
 	u.accepted = &host
 	u.mu.Unlock()
-	if err := u.state.save(hostFile, host); err != nil {
+	if err := u.state.Save(hostFile, host); err != nil {
 		u.logger.Warn("a restart will not know what the registry accepted", "error", err)
 	}
 	return nil

@@ -9,10 +9,12 @@ import (
 // answers.
 type Status struct {
 	// Version is that of Build, where scripts made for earlier agents look.
-	Version  string    `json:"version"`
-	Build    Build     `json:"build"`
-	Hostname string    `json:"hostname"`
-	Started  time.Time `json:"started"`
+	Version  string `json:"version"`
+	Build    Build  `json:"build"`
+	Hostname string `json:"hostname"`
+	// Started is when the agent was made, or what [WithStarted] says: the stock
+	// agent keeps it over reloads, although what it counts begins anew.
+	Started time.Time `json:"started"`
 	// Uptime is in seconds.
 	Uptime     float64            `json:"uptime"`
 	Namespaces []string           `json:"namespaces"`
@@ -81,8 +83,8 @@ func (a *Agent) Status() Status {
 		Version:    a.config.build.Version,
 		Build:      a.config.build,
 		Hostname:   a.hostname(),
-		Started:    a.started,
-		Uptime:     time.Since(a.started).Seconds(),
+		Started:    a.config.started,
+		Uptime:     time.Since(a.config.started).Seconds(),
 		Namespaces: a.Namespaces(),
 		Registry:   a.updater.currentStatus(),
 		Plugins:    a.Plugins(),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/statefile"
 )
 
 // updateTimeout bounds one conversation with the registry.
@@ -27,7 +28,7 @@ const (
 type updater struct {
 	registry registryPart
 	build    Build
-	state    stateDir
+	state    statefile.Dir
 	logger   *slog.Logger
 	readHost func() (Host, error)
 	apply    func([]Assignment) // told of every new answer, in order
@@ -45,11 +46,11 @@ type updater struct {
 // remember takes over what an earlier run of the agent knew.
 func (u *updater) remember() {
 	var known []Assignment
-	if err := u.state.load(assignmentsFile, &known); err != nil {
+	if err := u.state.Load(assignmentsFile, &known); err != nil {
 		u.logger.Warn("starting without the last assignments", "error", err)
 	}
 	var accepted *Host
-	if err := u.state.load(hostFile, &accepted); err != nil {
+	if err := u.state.Load(hostFile, &accepted); err != nil {
 		u.logger.Warn("starting without the last accepted report", "error", err)
 	}
 	known, problems := judge(known) // an earlier version may have saved it
@@ -221,7 +222,7 @@ func (u *updater) take(answer []Assignment, err error) error {
 	}
 	u.mu.Unlock()
 
-	if err := u.state.save(assignmentsFile, next); err != nil {
+	if err := u.state.Save(assignmentsFile, next); err != nil {
 		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
 	}
 	u.apply(next)

@@ -69,6 +69,9 @@ func TestFakePluginRunnerKeepsTheContract(t *testing.T) {
 			Runner:    r,
 			Publish:   func(_ testing.TB, repo string, program agenttest.Program) { r.Publish(repo, program) },
 			Unpublish: func(_ testing.TB, repo string) { r.Unpublish(repo) },
+			PublishVersion: func(_ testing.TB, repo, version string, program agenttest.Program) {
+				r.PublishVersion(repo, version, program)
+			},
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Collector is an [agent.Collector] that returns the metrics it is given.
+// Collector is an [agent.Collector] that returns the metrics that it was given.
 type Collector struct {
 	Knobs
 
@@ -61,7 +61,7 @@ func (c *Collector) WaitFor(tb testing.TB, n int) {
 		func() string { return "Collect was not called often enough" })
 }
 
-// Violations names the calls that [agent.Collector] does not allow.
+// Violations returns the calls that [agent.Collector] does not allow.
 func (c *Collector) Violations() []string {
 	c.notes.mu.Lock()
 	defer c.notes.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package agenttest helps to test what is built with package agent.
+// Package agenttest helps to test programs that use package agent.
 //
 // It has a fake of each part. A fake keeps the promises of its interface,
 // records every call, and fails on request (see [Knobs]):
@@ -19,11 +19,11 @@
 //
 //	registry.go output.go store.go collector.go pluginrunner.go   the fakes
 //	program.go                                                    what a fake plugin does
-//	knobs.go notes.go                                             how fakes misbehave; what they saw
+//	knobs.go notes.go                                             how fakes misbehave; what they record
 //	testregistry.go testoutput.go teststore.go testcollector.go
 //	testpluginrunner.go suite.go                                  the contract suites
-//	lines.go                                                      line protocol, read back
+//	lines.go                                                      reading line protocol
 //
-// The fakes work inside the bubbles of testing/synctest, where hours pass in
-// no time; make them inside the bubble. They are safe for concurrent use.
+// The fakes work in the bubbles of testing/synctest, where hours pass in no
+// time. Make them inside the bubble. They are safe for concurrent use.
 package agenttest

@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// Knobs make calls of a fake fail. They may be set at any time; all but Heal
-// affect the calls that begin afterwards. The zero value lets every call
-// succeed.
+// Knobs make calls of a fake fail. They may be set at any time. All but Heal
+// affect only calls that begin later. With the zero value every call succeeds.
 type Knobs struct {
 	mu       sync.Mutex
 	err      error         // guarded by mu, as all below
-	failures int           // how often to fail still; negative: without end
+	failures int           // how many more calls fail; negative: all
 	panic    any           // nil: no panic
 	delay    time.Duration // before each call
 	hanging  chan struct{} // closed by Heal; nil: calls do not hang
-	deaf     bool          // hanging calls do not heed their context
+	deaf     bool          // hanging calls ignore their context
 }
 
 // Fail makes each call return err, or nil again.
@@ -29,14 +28,14 @@ func (k *Knobs) FailTimes(n int, err error) {
 	k.failures, k.err = n, err
 }
 
-// Panic makes each call panic with value, or not where value is nil.
+// Panic makes each call panic with value. A nil value ends that.
 func (k *Knobs) Panic(value any) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.panic = value
 }
 
-// Slow makes each call take d longer, but not longer than its context.
+// Slow makes each call take d longer, but no longer than its context.
 func (k *Knobs) Slow(d time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -69,7 +68,8 @@ func (k *Knobs) Heal() {
 	k.err, k.failures, k.panic, k.delay, k.hanging, k.deaf = nil, 0, nil, 0, nil, false
 }
 
-// obey applies the knobs to a call. Its error ends the call.
+// obey applies the knobs to a call. If it returns an error, the call fails with
+// it.
 func (k *Knobs) obey(ctx context.Context) error {
 	value, delay, hanging, deaf, err := k.read()
 	if value != nil {
@@ -112,7 +112,7 @@ func (k *Knobs) read() (value any, delay time.Duration, hanging chan struct{}, d
 	return k.panic, k.delay, k.hanging, k.deaf, err
 }
 
-// hangsForever tells whether calls do not heed their context.
+// hangsForever reports whether calls ignore their context.
 func (k *Knobs) hangsForever() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// DecodeLines reads points of a namespace as the agent encodes them in line
+// DecodeLines parses points of a namespace as the agent encodes them in line
 // protocol: one field named value, timestamps in seconds.
 func DecodeLines(namespace string, lines []byte) ([]Point, error) {
 	var points []Point
@@ -52,7 +52,7 @@ func decodeLine(decoder *lineprotocol.Decoder) (Point, error) {
 			break
 		}
 		if string(key) != "value" || p.Value != nil {
-			return Point{}, fmt.Errorf("point %s has the field %s beside, or in place of, value", name, key)
+			return Point{}, fmt.Errorf("point %s has the field %s, but only value is allowed", name, key)
 		}
 		p.Value = value.Interface()
 	}

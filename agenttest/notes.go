@@ -9,14 +9,13 @@ import (
 // patience is how long the WaitFor methods wait before they fail the test.
 const patience = 30 * time.Second
 
-// notes guards the records of a fake, and wakes the callers that wait for
-// more.
+// notes guards the records of a fake and wakes the callers that wait for more.
 type notes struct {
 	mu      sync.Mutex
-	changed chan struct{} // guarded by mu; closed at the next change, nil where nobody waits
+	changed chan struct{} // guarded by mu; closed at the next change; nil: nobody waits
 }
 
-// change calls f, which may change what the fake remembers.
+// change calls f, which may change the records.
 func (n *notes) change(f func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -27,8 +26,8 @@ func (n *notes) change(f func()) {
 	}
 }
 
-// wait returns once done is true, which it checks after every change, and
-// fails the test after patience; missing then describes the records.
+// wait returns once done is true, which it checks after every change. After
+// patience it fails the test, with missing() as the reason.
 func (n *notes) wait(tb testing.TB, done func() bool, missing func() string) {
 	tb.Helper()
 	timer := time.NewTimer(patience)

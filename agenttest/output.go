@@ -10,14 +10,13 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Point is a metric together with the namespace it was sent to.
+// Point is a metric with the namespace that it was sent to.
 type Point struct {
 	Namespace string
 	agent.Metric
 }
 
-// Output is an [agent.Output] that records its batches. Its knobs affect
-// Write.
+// Output is an [agent.Output] that records its batches. Its knobs affect Write.
 type Output struct {
 	Knobs
 
@@ -35,8 +34,8 @@ var _ agent.Output = (*Output)(nil)
 // NewOutput returns an Output that accepts every batch.
 func NewOutput() *Output { return new(Output) }
 
-// Answer makes f answer each Write: nil accepts the batch. A nil f accepts
-// every batch.
+// Answer makes f answer each Write: nil accepts the batch. A nil f makes the
+// output accept every batch again.
 func (o *Output) Answer(f func(context.Context, agent.Batch) error) {
 	o.notes.change(func() { o.answer = f })
 }
@@ -70,22 +69,22 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 // Close implements [agent.Output].
 func (o *Output) Close(context.Context) error {
 	o.notes.change(func() {
-		if o.writing > 0 && !o.hangsForever() { // for such a Write nobody can wait
-			o.violations = append(o.violations, "Close was called while a Write was under way")
+		if o.writing > 0 && !o.hangsForever() { // nobody can wait for a Write that hangs for ever
+			o.violations = append(o.violations, "Close was called before a Write had returned")
 		}
 		o.closed = true
 	})
 	return nil
 }
 
-// Closed tells whether Close was called.
+// Closed reports whether Close was called.
 func (o *Output) Closed() bool {
 	o.notes.mu.Lock()
 	defer o.notes.mu.Unlock()
 	return o.closed
 }
 
-// Attempts returns the batch of each Write, also of those that failed or have
+// Attempts returns the batch of each Write, including those that failed or have
 // not returned, in order.
 func (o *Output) Attempts() []agent.Batch {
 	o.notes.mu.Lock()
@@ -93,28 +92,28 @@ func (o *Output) Attempts() []agent.Batch {
 	return slices.Clone(o.attempts)
 }
 
-// Batches returns the batches that were taken, in order.
+// Batches returns the batches that the output accepted, in order.
 func (o *Output) Batches() []agent.Batch {
 	o.notes.mu.Lock()
 	defer o.notes.mu.Unlock()
 	return slices.Clone(o.batches)
 }
 
-// Points returns the points that were taken, in order.
+// Points returns the points that the output accepted, in order.
 func (o *Output) Points() []Point {
 	o.notes.mu.Lock()
 	defer o.notes.mu.Unlock()
 	return o.points(func(Point) bool { return true })
 }
 
-// Named returns the points of one measurement that were taken, in order.
+// Named returns the accepted points of one measurement, in order.
 func (o *Output) Named(name string) []Point {
 	o.notes.mu.Lock()
 	defer o.notes.mu.Unlock()
 	return o.points(func(p Point) bool { return p.Name == name })
 }
 
-// points returns the wanted ones. The caller holds notes.
+// points returns the wanted points. The caller holds notes.
 func (o *Output) points(wanted func(Point) bool) []Point {
 	var points []Point
 	for _, batch := range o.batches {
@@ -127,15 +126,15 @@ func (o *Output) points(wanted func(Point) bool) []Point {
 	return points
 }
 
-// WaitFor returns the points that were taken as soon as there are n, and fails
-// the test after 30 seconds.
+// WaitFor returns the accepted points as soon as there are n, and fails the
+// test after 30 seconds.
 func (o *Output) WaitFor(tb testing.TB, n int) []Point {
 	tb.Helper()
 	return o.waitFor(tb, n, "points", func(Point) bool { return true })
 }
 
-// WaitForNamed returns the points of one measurement as soon as n were taken,
-// and fails the test after 30 seconds.
+// WaitForNamed returns the accepted points of one measurement as soon as there
+// are n, and fails the test after 30 seconds.
 func (o *Output) WaitForNamed(tb testing.TB, name string, n int) []Point {
 	tb.Helper()
 	return o.waitFor(tb, n, name, func(p Point) bool { return p.Name == name })
@@ -153,7 +152,7 @@ func (o *Output) waitFor(tb testing.TB, n int, what string, wanted func(Point) b
 }
 
 // WaitForAttempts returns as soon as Write was called n times, and fails the
-// test when it is not within 30 seconds.
+// test after 30 seconds.
 func (o *Output) WaitForAttempts(tb testing.TB, n int) {
 	tb.Helper()
 	o.notes.wait(tb,
@@ -161,12 +160,12 @@ func (o *Output) WaitForAttempts(tb testing.TB, n int) {
 		func() string { return fmt.Sprintf("Write was called %d of %d times", len(o.attempts), n) })
 }
 
-// Forget makes the output forget attempts, batches and points.
+// Forget deletes the recorded attempts, batches and points.
 func (o *Output) Forget() {
 	o.notes.change(func() { o.attempts, o.batches = nil, nil })
 }
 
-// Violations names the calls that [agent.Output] does not allow, such as a
+// Violations returns the calls that [agent.Output] does not allow, such as a
 // Write after Close or a batch that was not normalised.
 func (o *Output) Violations() []string {
 	o.notes.mu.Lock()
@@ -184,7 +183,8 @@ func faults(b agent.Batch) (faults []string) {
 		fault("a batch for %s is empty", b.Namespace)
 	}
 	for _, m := range b.Metrics {
-		// Without its tags: those that the agent adds count for no metric's size.
+		// Checked without its tags: those that the agent adds do not count for
+		// a metric's size.
 		if err := (agent.Metric{Name: m.Name, Value: m.Value}).Validate(); err != nil {
 			fault("metric %q cannot be sent: %v", m.Name, err)
 		}

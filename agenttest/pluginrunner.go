@@ -2,6 +2,7 @@ package agenttest
 
 import (
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"path"
@@ -12,30 +13,49 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// PluginRunner is an [agent.PluginRunner] without processes or git. It records
+// PluginRunner is an [agent.PluginRunner] without processes and git. It records
 // its runs. Its own knobs affect Run.
 type PluginRunner struct {
 	Knobs
-	// Installing and Updating have the knobs of Install and Update.
+	// Installing and Updating are the knobs of Install and Update.
 	Installing, Updating Knobs
 
 	notes      notes
-	published  map[string]*Program // guarded by notes, as all below; by repository, nil: there is none
-	installed  map[string]Program  // by namespace and project
+	published  map[string]*Program   // guarded by notes, as all below; by repository, nil: there is none
+	versions   map[string]Program    // by repository and version
+	installed  map[string]*installed // by namespace and project
 	fetching   map[string]bool
 	running    map[string]bool
 	answer     func(context.Context, agent.Plugin, []string) ([]byte, error)
 	installs   []agent.Plugin
 	updates    []agent.Plugin
+	rollbacks  []agent.Plugin
 	removals   []agent.Plugin
 	runs       []PluginRun
 	violations []string
 }
 
 var (
-	_ agent.PluginRunner  = (*PluginRunner)(nil)
-	_ agent.PluginRemover = (*PluginRunner)(nil)
+	_ agent.PluginRunner     = (*PluginRunner)(nil)
+	_ agent.PluginRemover    = (*PluginRunner)(nil)
+	_ agent.PluginRollbacker = (*PluginRunner)(nil)
+	_ agent.PluginInspector  = (*PluginRunner)(nil)
 )
+
+// installed is what is installed of a plugin.
+type installed struct {
+	release
+	repo     string
+	assigned string // the version that the registry named then
+	by       string
+	before   []release // the last one first
+}
+
+// release is a version of a program.
+type release struct {
+	program Program
+	version string // empty: it was the newest
+}
 
 // PluginRun is one call of Run.
 type PluginRun struct {
@@ -47,12 +67,13 @@ type PluginRun struct {
 	Err          error
 }
 
-// NewPluginRunner returns a PluginRunner that knows every repository: its
-// plugin prints an empty list of metrics.
+// NewPluginRunner returns a PluginRunner with every repository. Their plugins
+// print an empty list of metrics.
 func NewPluginRunner() *PluginRunner {
 	return &PluginRunner{
 		published: make(map[string]*Program),
-		installed: make(map[string]Program),
+		versions:  make(map[string]Program),
+		installed: make(map[string]*installed),
 		fetching:  make(map[string]bool),
 		running:   make(map[string]bool),
 	}
@@ -64,38 +85,51 @@ func (r *PluginRunner) Publish(repo string, program Program) {
 	r.notes.change(func() { r.published[repo] = &program })
 }
 
+// PublishVersion makes program the newest release of the repository ORG/PROJECT,
+// and the one that has the name of the version. There are no other versions.
+func (r *PluginRunner) PublishVersion(repo, version string, program Program) {
+	r.notes.change(func() {
+		r.published[repo] = &program
+		r.versions[repo+" "+version] = program
+	})
+}
+
 // Unpublish removes the repository ORG/PROJECT: it can be neither installed
 // nor updated.
 func (r *PluginRunner) Unpublish(repo string) {
 	r.notes.change(func() { r.published[repo] = nil })
 }
 
-// Answer makes f run the installed plugins. A nil f runs their programs again.
+// Answer makes f run the installed plugins. A nil f makes their programs run
+// again.
 func (r *PluginRunner) Answer(f func(ctx context.Context, p agent.Plugin, args []string) ([]byte, error)) {
 	r.notes.change(func() { r.answer = f })
 }
 
+// installCalls are the calls of which there is one at a time for a plugin.
+const installCalls = "Install, Update, Rollback or Remove"
+
 // Install implements [agent.PluginRunner].
 func (r *PluginRunner) Install(ctx context.Context, p agent.Plugin) error {
-	defer r.claim(r.fetching, p, "Install, Update or Remove")()
+	defer r.claim(r.fetching, p, installCalls)()
 	if err := r.Installing.obey(ctx); err != nil {
 		return err
 	}
-	return r.fetch(p, &r.installs, false)
+	return r.fetch(p, &r.installs, "registry")
 }
 
 // Update implements [agent.PluginRunner].
 func (r *PluginRunner) Update(ctx context.Context, p agent.Plugin) error {
-	defer r.claim(r.fetching, p, "Install, Update or Remove")()
+	defer r.claim(r.fetching, p, installCalls)()
 	if err := r.Updating.obey(ctx); err != nil {
 		return err
 	}
-	return r.fetch(p, &r.updates, true)
+	return r.fetch(p, &r.updates, "update")
 }
 
 // Remove implements [agent.PluginRemover].
 func (r *PluginRunner) Remove(_ context.Context, p agent.Plugin) error {
-	defer r.claim(r.fetching, p, "Install, Update or Remove")()
+	defer r.claim(r.fetching, p, installCalls)()
 	r.notes.change(func() {
 		delete(r.installed, keyOf(p))
 		r.removals = append(r.removals, p)
@@ -103,24 +137,83 @@ func (r *PluginRunner) Remove(_ context.Context, p agent.Plugin) error {
 	return nil
 }
 
-// fetch makes the published program the installed one, and remembers that in
-// calls.
-func (r *PluginRunner) fetch(p agent.Plugin, calls *[]agent.Plugin, replace bool) (err error) {
+// Rollback implements [agent.PluginRollbacker].
+func (r *PluginRunner) Rollback(_ context.Context, p agent.Plugin) (err error) {
+	defer r.claim(r.fetching, p, installCalls)()
 	r.notes.change(func() {
-		if _, present := r.installed[keyOf(p)]; !present || replace {
-			program, known := r.published[p.Repo]
-			switch {
-			case !known:
-				program = &Program{Print: "[]"}
-			case program == nil:
-				err = fmt.Errorf("there is no repository %s", p.Repo)
+		i := r.installed[keyOf(p)]
+		if i == nil || i.repo != p.Repo || len(i.before) == 0 {
+			err = agent.ErrNoEarlierVersion
+			return
+		}
+		r.installed[keyOf(p)] = &installed{i.before[0], p.Repo, p.Version, "rollback", i.before[1:]}
+		r.rollbacks = append(r.rollbacks, p)
+	})
+	return err
+}
+
+// InspectPlugin implements [agent.PluginInspector]: it tells the version.
+func (r *PluginRunner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
+	r.notes.mu.Lock()
+	defer r.notes.mu.Unlock()
+	i := r.installed[keyOf(p)]
+	if i == nil || i.repo != p.Repo {
+		return agent.PluginDetails{}
+	}
+	return agent.PluginDetails{Commit: fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, i.program))), Version: i.version, By: i.by}
+}
+
+// fetch installs what is wanted of a plugin, and remembers that in calls.
+func (r *PluginRunner) fetch(p agent.Plugin, calls *[]agent.Plugin, by string) (err error) {
+	r.notes.change(func() {
+		i := r.installed[keyOf(p)]
+		if i != nil && i.repo != p.Repo {
+			i = nil
+		}
+		if i == nil || i.assigned != p.Version || by == "update" {
+			var next release
+			if next, err = r.wanted(p); err != nil {
 				return
 			}
-			r.installed[keyOf(p)] = *program
+			r.installed[keyOf(p)] = i.replacedBy(next, p, by)
 		}
 		*calls = append(*calls, p)
 	})
 	return err
+}
+
+// wanted returns the release of a plugin that is to be installed. The caller
+// holds the lock of notes.
+func (r *PluginRunner) wanted(p agent.Plugin) (release, error) {
+	program, known := r.published[p.Repo]
+	switch {
+	case !known:
+		program = &Program{Print: "[]"}
+	case program == nil:
+		return release{}, fmt.Errorf("there is no repository %s", p.Repo)
+	}
+	if p.Version == "" {
+		return release{program: *program}, nil
+	}
+	versioned, known := r.versions[p.Repo+" "+p.Version]
+	if !known {
+		return release{}, fmt.Errorf("the repository %s has no version %s", p.Repo, p.Version)
+	}
+	return release{versioned, p.Version}, nil
+}
+
+// replacedBy returns what is installed then. The last three versions are kept.
+func (i *installed) replacedBy(next release, p agent.Plugin, by string) *installed {
+	after := &installed{next, p.Repo, p.Version, by, nil}
+	switch {
+	case i == nil:
+	case i.program == next.program:
+		after.before = i.before
+	default:
+		after.before = append([]release{i.release}, i.before...)
+		after.before = after.before[:min(2, len(after.before))]
+	}
+	return after
 }
 
 // Run implements [agent.PluginRunner].
@@ -132,7 +225,7 @@ func (r *PluginRunner) Run(ctx context.Context, p agent.Plugin, args []string) (
 		r.notes.change(func() { r.runs = append(r.runs, run) })
 	}()
 	r.notes.mu.Lock()
-	program, installed := r.installed[keyOf(p)]
+	present := r.installed[keyOf(p)]
 	answer := r.answer
 	r.notes.mu.Unlock()
 	if err := r.obey(ctx); err != nil {
@@ -141,17 +234,17 @@ func (r *PluginRunner) Run(ctx context.Context, p agent.Plugin, args []string) (
 		}
 		return nil, err
 	}
-	if !installed {
+	if present == nil {
 		return nil, &agent.RunError{Result: agent.RunStart, Err: errors.New("the plugin is not installed")}
 	}
 	if answer != nil {
 		return answer(ctx, p, args)
 	}
-	return program.run(ctx, args)
+	return present.program.run(ctx, args)
 }
 
-// claim notes that a call for the plugin is under way until release is called,
-// and a violation where one was already.
+// claim records that a call for the plugin is in progress until release is
+// called. It records a violation if another call is.
 func (r *PluginRunner) claim(calls map[string]bool, p agent.Plugin, what string) (release func()) {
 	key := keyOf(p)
 	r.notes.change(func() {
@@ -177,6 +270,13 @@ func (r *PluginRunner) Updates() []agent.Plugin {
 	return slices.Clone(r.updates)
 }
 
+// Rollbacks returns the plugin of each Rollback that succeeded, in order.
+func (r *PluginRunner) Rollbacks() []agent.Plugin {
+	r.notes.mu.Lock()
+	defer r.notes.mu.Unlock()
+	return slices.Clone(r.rollbacks)
+}
+
 // Removals returns the plugin of each Remove, in order.
 func (r *PluginRunner) Removals() []agent.Plugin {
 	r.notes.mu.Lock()
@@ -184,15 +284,15 @@ func (r *PluginRunner) Removals() []agent.Plugin {
 	return slices.Clone(r.removals)
 }
 
-// Runs returns the runs that have ended, in order of their ends.
+// Runs returns the runs that have ended, in the order of their ends.
 func (r *PluginRunner) Runs() []PluginRun {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
 	return slices.Clone(r.runs)
 }
 
-// WaitFor returns the runs as soon as n have ended, and fails the test when
-// they do not within 30 seconds.
+// WaitFor returns the runs as soon as n have ended, and fails the test after 30
+// seconds.
 func (r *PluginRunner) WaitFor(tb testing.TB, n int) []PluginRun {
 	tb.Helper()
 	var runs []PluginRun
@@ -202,8 +302,8 @@ func (r *PluginRunner) WaitFor(tb testing.TB, n int) []PluginRun {
 	return runs
 }
 
-// WaitForInstalls returns the plugins as soon as n installs have succeeded,
-// and fails the test when they do not within 30 seconds.
+// WaitForInstalls returns the plugins as soon as n installs have succeeded, and
+// fails the test after 30 seconds.
 func (r *PluginRunner) WaitForInstalls(tb testing.TB, n int) []agent.Plugin {
 	tb.Helper()
 	var installs []agent.Plugin
@@ -213,13 +313,13 @@ func (r *PluginRunner) WaitForInstalls(tb testing.TB, n int) []agent.Plugin {
 	return installs
 }
 
-// Violations names the calls that [agent.PluginRunner] does not allow, such as
-// two runs of one plugin at a time.
+// Violations returns the calls that [agent.PluginRunner] does not allow, such
+// as two runs of one plugin at a time.
 func (r *PluginRunner) Violations() []string {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
 	return slices.Clone(r.violations)
 }
 
-// keyOf returns what identifies a plugin on a host.
+// keyOf returns the key of a plugin on a host.
 func keyOf(p agent.Plugin) string { return p.Namespace + "/" + path.Base(p.Repo) }

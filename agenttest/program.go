@@ -17,7 +17,8 @@ type Program struct {
 	Print string
 	// PrintArgs writes each argument as a line, after Print.
 	PrintArgs bool
-	// Takes is how long it runs after that, to the second for [Program.Script].
+	// Takes is how long it runs after that. [Program.Script] rounds it up to
+	// seconds.
 	Takes time.Duration
 	// Hang makes it run until it is killed.
 	Hang bool
@@ -25,8 +26,8 @@ type Program struct {
 	ExitCode int
 }
 
-// Script returns the program as a script for /bin/sh, for runners that run
-// real programs.
+// Script returns the program as a script for /bin/sh, for runners that run real
+// programs.
 func (p Program) Script() string {
 	var s strings.Builder
 	s.WriteString("#!/bin/sh\n")
@@ -54,7 +55,7 @@ func (p Program) run(ctx context.Context, args []string) ([]byte, error) {
 			stdout = append(stdout, arg+"\n"...)
 		}
 	}
-	var ends <-chan time.Time // never, where the program hangs
+	var ends <-chan time.Time // nil: the program hangs
 	if !p.Hang {
 		timer := time.NewTimer(p.Takes)
 		defer timer.Stop()

@@ -11,11 +11,11 @@ import (
 )
 
 // Registry is an [agent.Registry] and [agent.Reporter] that returns the
-// assignments it is given, and records the hosts that ask. Its own knobs
+// assignments it was given, and records the hosts that ask. Its own knobs
 // affect Assignments.
 type Registry struct {
 	Knobs
-	// Reporting has the knobs of Report.
+	// Reporting is the knobs of Report.
 	Reporting Knobs
 
 	notes       notes
@@ -38,13 +38,14 @@ func NewRegistry(assignments ...agent.Assignment) *Registry {
 	return &Registry{assignments: assignments, missing: make(map[string]error)}
 }
 
-// Assign replaces what is assigned.
+// Assign replaces the assignments.
 func (r *Registry) Assign(assignments ...agent.Assignment) {
 	r.notes.change(func() { r.assignments = assignments })
 }
 
-// FailNamespace makes a namespace missing from the answers, which come with an
-// [*agent.PartialError] that has err for it. A nil err brings it back.
+// FailNamespace removes a namespace from the answers, which then have an
+// [*agent.PartialError] that contains err for it. A nil err brings the
+// namespace back.
 func (r *Registry) FailNamespace(namespace string, err error) {
 	r.notes.change(func() {
 		delete(r.missing, namespace)
@@ -54,8 +55,8 @@ func (r *Registry) FailNamespace(namespace string, err error) {
 	})
 }
 
-// Answer makes f answer in the registry's place: rubbish, for example. A nil f
-// leaves it to the registry again.
+// Answer makes f answer, with garbage for example. A nil f makes the registry
+// answer again.
 func (r *Registry) Answer(f func(context.Context, agent.Host) ([]agent.Assignment, error)) {
 	r.notes.change(func() { r.answer = f })
 }
@@ -114,15 +115,15 @@ func (r *Registry) Hosts() []agent.Host {
 	return slices.Clone(r.hosts)
 }
 
-// Reports returns the reports that were accepted, in order.
+// Reports returns the accepted reports, in order.
 func (r *Registry) Reports() []agent.Report {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
 	return slices.Clone(r.reports)
 }
 
-// WaitFor returns as soon as Assignments was called n times, and fails the
-// test when it is not within 30 seconds.
+// WaitFor returns as soon as Assignments was called n times, and fails the test
+// after 30 seconds.
 func (r *Registry) WaitFor(tb testing.TB, n int) {
 	tb.Helper()
 	r.notes.wait(tb,
@@ -131,7 +132,7 @@ func (r *Registry) WaitFor(tb testing.TB, n int) {
 }
 
 // WaitForReports returns the reports as soon as n were accepted, and fails the
-// test when they do not come within 30 seconds.
+// test after 30 seconds.
 func (r *Registry) WaitForReports(tb testing.TB, n int) []agent.Report {
 	tb.Helper()
 	var reports []agent.Report
@@ -141,8 +142,7 @@ func (r *Registry) WaitForReports(tb testing.TB, n int) []agent.Report {
 	return reports
 }
 
-// Violations names what was done to the registry that [agent.Registry] rules
-// out.
+// Violations returns the calls that [agent.Registry] does not allow.
 func (r *Registry) Violations() []string {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()

@@ -10,16 +10,16 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Store is an [agent.Store] that keeps its batches in memory, one for each call
-// of Next. Its knobs concern Put, Next and Done.
+// Store is an [agent.Store] that keeps its batches in memory. Next returns one
+// batch for each call. Its knobs affect Put, Next and Done.
 type Store struct {
 	Knobs
 
 	mu         sync.Mutex
 	kept       []agent.Batch // guarded by mu, as all below; oldest first
 	oldest     time.Time
-	given      int // batches of kept that Next has returned
-	limit      int // points; 0: there is none
+	given      int // how many batches of kept Next has returned
+	limit      int // in points; 0: no limit
 	losses     []agent.Loss
 	calling    bool
 	closed     bool
@@ -28,7 +28,7 @@ type Store struct {
 
 var _ agent.Store = (*Store)(nil)
 
-// NewStore returns a Store that keeps batches.
+// NewStore returns a Store that already has batches.
 func NewStore(batches ...agent.Batch) *Store {
 	s := &Store{}
 	for _, b := range batches {
@@ -37,32 +37,32 @@ func NewStore(batches ...agent.Batch) *Store {
 	return s
 }
 
-// Reopen returns a Store that has what this one keeps, as after a restart.
+// Reopen returns a Store with the batches of this one, as after a restart.
 func (s *Store) Reopen() *Store { return NewStore(s.Batches()...) }
 
-// Limit bounds the points that the store keeps: Put drops the oldest batches for
-// the reason spool_full. Zero takes the bound away.
+// Limit sets how many points the store keeps. Above it, Put drops the oldest
+// batches for the reason spool_full. Zero removes the limit.
 func (s *Store) Limit(points int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limit = points
 }
 
-// Batches returns the batches that are kept, oldest first.
+// Batches returns the stored batches, oldest first.
 func (s *Store) Batches() []agent.Batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.kept)
 }
 
-// Closed tells whether Close was called.
+// Closed reports whether Close was called.
 func (s *Store) Closed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed
 }
 
-// Violations names what was done to the store that [agent.Store] rules out.
+// Violations returns the calls that [agent.Store] does not allow.
 func (s *Store) Violations() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *Store) Put(ctx context.Context, batches []agent.Batch) error {
 	return nil
 }
 
-// append keeps batches behind all others, and makes room for them. The caller
+// append adds batches after all others, and makes room for them. The caller
 // holds mu.
 func (s *Store) append(batches []agent.Batch) {
 	if len(s.kept) == 0 {
@@ -110,7 +110,7 @@ func (s *Store) append(batches []agent.Batch) {
 	for _, b := range batches {
 		s.kept = append(s.kept, cloneBatch(b))
 	}
-	// What was returned may be under way: it is not dropped.
+	// Batches that Next has returned may be in delivery and are not dropped.
 	for s.limit > 0 && pointsIn(s.kept) > s.limit && s.given < len(s.kept) {
 		b := s.kept[s.given]
 		s.kept = slices.Delete(s.kept, s.given, s.given+1)
@@ -143,7 +143,7 @@ func (s *Store) Done(ctx context.Context, rest []agent.Batch) error {
 	defer s.mu.Unlock()
 	if s.given == 0 {
 		s.violations = append(s.violations, "Done was called without a Next before it")
-		return errors.New("nothing is to be done with")
+		return errors.New("there is no batch to be done with")
 	}
 	s.given--
 	s.kept = slices.Delete(s.kept, 0, 1)
@@ -189,13 +189,13 @@ func (s *Store) Close(context.Context) error {
 	return nil
 }
 
-// call notes the beginning of a call of one of the methods that the agent calls
-// one at a time. What it returns notes the end.
+// call records the beginning of a method that must not be called concurrently.
+// end records its end.
 func (s *Store) call(method string) (end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.calling && !s.hangsForever() { // for such a call nobody can wait
-		s.violations = append(s.violations, method+" was called while another method was under way")
+	if s.calling && !s.hangsForever() { // nobody can wait for a call that hangs for ever
+		s.violations = append(s.violations, method+" was called before another method had returned")
 	}
 	s.calling = true
 	return func() {

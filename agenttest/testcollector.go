@@ -10,18 +10,18 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// CollectorSubject is a collector to be tested: one of the two is set. What else
-// is nil is not tested.
+// CollectorSubject is a collector to be tested: one of the two is set. Other
+// fields may be nil, and then some tests are skipped.
 type CollectorSubject struct {
 	Collector agent.Collector
-	// Assigned collects what Assignments name.
+	// Assigned collects the items in Assignments.
 	Assigned    agent.AssignmentCollector
 	Assignments []agent.Assignment
-	// Hang makes measurements not come. Mend ends that.
+	// Hang makes measurements hang. Mend ends that.
 	Hang, Mend func()
 }
 
-// collect collects once. What a Collector measured has no namespace.
+// collect collects once. The metrics of a Collector get no namespace.
 func (s CollectorSubject) collect(ctx context.Context) ([]agent.Batch, error) {
 	if s.Assigned != nil {
 		return s.Assigned.CollectAssigned(ctx, s.Assignments)
@@ -30,10 +30,10 @@ func (s CollectorSubject) collect(ctx context.Context) ([]agent.Batch, error) {
 	return []agent.Batch{{Metrics: metrics}}, err
 }
 
-// TestCollector checks what the comments of [agent.Collector] and
-// [agent.AssignmentCollector] promise. open makes a new subject for each subtest.
-// No other tests may run in parallel, since goroutines that are left are
-// reported.
+// TestCollector checks the promises in the comments of [agent.Collector] and
+// [agent.AssignmentCollector]. open makes a new subject for each subtest. No
+// other tests may run in parallel, because the suite reports goroutines that
+// are left.
 func TestCollector(t *testing.T, open func(t *testing.T) CollectorSubject) {
 	for name, test := range map[string]func(*testing.T, CollectorSubject){
 		"MeasuresWhatCanBeSent":          testCollects,
@@ -101,7 +101,7 @@ func testCollectReturnsSoon(t *testing.T, s CollectorSubject) {
 	returnsSoon(t, "a collection", func(ctx context.Context) { _, _ = s.collect(ctx) })
 }
 
-// testCollectsAnew changes what was returned, as the agent does.
+// testCollectsAnew changes the returned metrics, as the agent does.
 func testCollectsAnew(t *testing.T, s CollectorSubject) {
 	batches, err := s.collect(bounded(t))
 	require.NoError(t, err)

@@ -15,20 +15,21 @@ import (
 )
 
 // OutputSubject is an output to be tested, and its destination: the queue or
-// file it writes to. What is nil is not tested.
+// file that it writes to. Fields may be nil, and then some tests are skipped.
 type OutputSubject struct {
 	Output agent.Output
-	// Received returns the points that have arrived at the destination so
-	// far. A point may have arrived more than once.
+	// Received returns the points that have arrived at the destination so far.
+	// A point may have arrived more than once.
 	Received func(tb testing.TB) []Point
-	// Break makes the destination refuse everything, Hang makes it accept
+	// Break makes the destination refuse everything. Hang makes it accept
 	// connections and never answer. Mend ends both.
 	Break, Hang, Mend func()
 }
 
-// TestOutput checks what the comments of [agent.Output] promise. open makes a new subject for each subtest; what it
-// opens besides the Output it closes in a t.Cleanup. No other tests may run in
-// parallel, since goroutines that are left are reported.
+// TestOutput checks the promises in the comments of [agent.Output]. open makes
+// a new subject for each subtest. The suite closes the Output, and open closes
+// everything else in a t.Cleanup. No other tests may run in parallel, because
+// the suite reports goroutines that are left.
 func TestOutput(t *testing.T, open func(t *testing.T) OutputSubject) {
 	for name, test := range map[string]func(*testing.T, OutputSubject){
 		"WriteBringsPointsOfEveryForm":        testWrite,
@@ -41,7 +42,7 @@ func TestOutput(t *testing.T, open func(t *testing.T) OutputSubject) {
 	} {
 		subtest(t, name, func(t *testing.T) {
 			s := open(t)
-			// A context of its own: t's has ended when cleanups run.
+			// A context of its own, because t's has ended when cleanups run.
 			defer func() {
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 				defer cancel()
@@ -89,7 +90,7 @@ func testWriteLeavesTheBatch(t *testing.T, s OutputSubject) {
 	before := cloneBatch(batch)
 	ctx := bounded(t)
 	var writers sync.WaitGroup
-	for range 4 { // under the race detector, even a change that is taken back shows
+	for range 4 { // the race detector also finds a change that is reverted
 		writers.Go(func() { assert.NoError(t, s.Output.Write(ctx, batch)) })
 	}
 	writers.Wait()
@@ -102,7 +103,7 @@ func testWriteReturnsSoon(t *testing.T, s OutputSubject) {
 		defer s.Mend()
 	}
 	returnsSoon(t, "Write", func(ctx context.Context) {
-		_ = s.Output.Write(ctx, sampleBatch("late", 1)) // taken or not, both will do
+		_ = s.Output.Write(ctx, sampleBatch("late", 1)) // it may be accepted or not
 	})
 }
 
@@ -114,7 +115,7 @@ func testWriteAfterFailure(t *testing.T, s OutputSubject) {
 	err := s.Output.Write(ctx, first)
 	s.Mend()
 	var permanent *agent.PermanentError
-	require.NotErrorAs(t, err, &permanent, "a destination that may come back is no permanent failure")
+	require.NotErrorAs(t, err, &permanent, "a destination that may come back is not a permanent error")
 	for _, batch := range []agent.Batch{first, second} {
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
 			assert.NoError(c, s.Output.Write(t.Context(), batch))
@@ -129,8 +130,8 @@ func testCloseTwice(t *testing.T, s OutputSubject) {
 	returnsSoon(t, "Close", func(ctx context.Context) { _ = s.Output.Close(ctx) })
 }
 
-// waitFor waits until the batches have arrived. It does not mind what else
-// has.
+// waitFor waits until the batches have arrived. Other points may have arrived
+// too.
 func (s OutputSubject) waitFor(t *testing.T, batches ...agent.Batch) {
 	t.Helper()
 	if s.Received == nil {
@@ -159,12 +160,12 @@ func (s OutputSubject) waitFor(t *testing.T, batches ...agent.Batch) {
 	}
 }
 
-// describe returns the same for equal points only.
+// describe returns the same text only for equal points.
 func describe(p Point) string {
 	return fmt.Sprintf("%s %s %v %T %v %d", p.Namespace, p.Name, p.Tags, p.Value, p.Value, p.Timestamp)
 }
 
-// sampleBatch returns a batch of every form of point, size times, each with a
+// sampleBatch returns a batch of size points in every form. Each has a
 // timestamp that no batch of another size has.
 func sampleBatch(namespace string, size int) agent.Batch {
 	tags := map[string]string{"host": "web-1.example.com"}

@@ -13,22 +13,26 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// PluginRunnerSubject is a plugin runner to be tested, and where it gets its
-// plugins from.
+// PluginRunnerSubject is a plugin runner to be tested, with its source of
+// plugins.
 type PluginRunnerSubject struct {
 	Runner agent.PluginRunner
 	// Publish makes program the newest release of the repository ORG/PROJECT;
 	// see [Program.Script].
 	Publish func(tb testing.TB, repo string, program Program)
-	// Unpublish makes the repository unreachable. It need not have been
-	// published.
+	// Unpublish makes the repository unreachable. It may be called for one that
+	// was not published.
 	Unpublish func(tb testing.TB, repo string)
+	// PublishVersion makes program the newest release, and the one that has the
+	// name of the version, which may have been another one's until then. Nil:
+	// versions are not tested, nor is [agent.PluginRollbacker].
+	PublishVersion func(tb testing.TB, repo, version string, program Program)
 }
 
-// TestPluginRunner checks what the comments of [agent.PluginRunner] promise.
-// open makes a new subject for each subtest; what it opens it closes in a
-// t.Cleanup. No other tests may run in parallel, since goroutines that are
-// left are reported.
+// TestPluginRunner checks the promises in the comments of [agent.PluginRunner].
+// open makes a new subject for each subtest, and closes it in a t.Cleanup. No
+// other tests may run in parallel, because the suite reports goroutines that
+// are left.
 func TestPluginRunner(t *testing.T, open func(t *testing.T) PluginRunnerSubject) {
 	for name, test := range map[string]func(*testing.T, PluginRunnerSubject){
 		"RunReturnsWhatThePluginPrints":        testRun,
@@ -43,6 +47,9 @@ func TestPluginRunner(t *testing.T, open func(t *testing.T) PluginRunnerSubject)
 		"UpdateDoesNotDisturbARun":             testUpdateDuringRun,
 		"PluginsOfOneProjectAndTwoNamespaces":  testTwoNamespaces,
 		"ManyPluginsRunConcurrently":           testRunConcurrently,
+		"VersionIsInstalledExactly":            testVersion,
+		"TagThatMovesChangesNothingUntilAsked": testMovedTag,
+		"RollbackIsHeldUntilTheNextVersion":    testRollback,
 	} {
 		subtest(t, name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -53,7 +60,7 @@ func samplePlugin(project string) agent.Plugin {
 	return agent.Plugin{Namespace: "web", Name: "PLUGIN." + project, Repo: "org/" + project, Interval: time.Minute}
 }
 
-// install publishes and installs a plugin that does what program does.
+// install publishes and installs a plugin that behaves as program.
 func (s PluginRunnerSubject) install(t *testing.T, project string, program Program) agent.Plugin {
 	t.Helper()
 	p := samplePlugin(project)
@@ -62,7 +69,7 @@ func (s PluginRunnerSubject) install(t *testing.T, project string, program Progr
 	return p
 }
 
-// requirePrints runs the plugin and compares what it prints.
+// requirePrints runs the plugin and compares its output.
 func (s PluginRunnerSubject) requirePrints(t *testing.T, p agent.Plugin, want string) {
 	t.Helper()
 	stdout, err := s.Runner.Run(bounded(t), p, nil)
@@ -86,7 +93,7 @@ func testRunFails(t *testing.T, s PluginRunnerSubject) {
 	require.Equal(t, agent.RunExit, failed.Result)
 	require.Equal(t, 3, failed.ExitCode)
 	require.NotEmpty(t, failed.Error())
-	require.Equal(t, "why", string(stdout), "also beside an error")
+	require.Equal(t, "why", string(stdout), "the output is returned even with an error")
 }
 
 func testRunEnds(t *testing.T, s PluginRunnerSubject) {
@@ -126,7 +133,7 @@ func testInstallTwice(t *testing.T, s PluginRunnerSubject) {
 	require.NoError(t, s.Runner.Install(bounded(t), p))
 	s.requirePrints(t, p, "old")
 	s.Unpublish(t, p.Repo)
-	require.NoError(t, s.Runner.Install(bounded(t), p), "what is present need not be fetched")
+	require.NoError(t, s.Runner.Install(bounded(t), p), "an installed plugin is not fetched again")
 }
 
 func testInstallFails(t *testing.T, s PluginRunnerSubject) {
@@ -177,11 +184,78 @@ func testUpdateDuringRun(t *testing.T, s PluginRunnerSubject) {
 		assert.NoError(t, err)
 		assert.Equal(t, "old", string(stdout))
 	})
-	time.Sleep(limit) // the run is under way then, if not, less is tested
+	time.Sleep(limit) // the run should be in progress by then; if not, less is tested
 	s.Publish(t, p.Repo, Program{Print: "new"})
 	require.NoError(t, s.Runner.Update(ctx, p))
 	running.Wait()
 	s.requirePrints(t, p, "new")
+}
+
+// at returns the plugin in a version, of which there are v1 to vN, each printing
+// its name.
+func (s PluginRunnerSubject) at(t *testing.T, project string, n int) func(version string) agent.Plugin {
+	t.Helper()
+	if s.PublishVersion == nil {
+		t.Skip("there are no versions")
+	}
+	p := samplePlugin(project)
+	for i := range n {
+		version := fmt.Sprintf("v%d", i+1)
+		s.PublishVersion(t, p.Repo, version, Program{Print: version})
+	}
+	return func(version string) agent.Plugin {
+		p.Version = version
+		return p
+	}
+}
+
+func testVersion(t *testing.T, s PluginRunnerSubject) {
+	at := s.at(t, "versions", 2)
+	require.Error(t, s.Runner.Install(bounded(t), at("v9")))
+	s.requireNothingToRun(t, at("v9"))
+	for _, version := range []string{"v1", "v2", "v1"} {
+		require.NoError(t, s.Runner.Install(bounded(t), at(version)))
+		s.requirePrints(t, at(version), version)
+	}
+	require.Error(t, s.Runner.Install(bounded(t), at("v9")))
+	require.Error(t, s.Runner.Update(bounded(t), at("v9")))
+	s.requirePrints(t, at("v9"), "v1")
+	require.NoError(t, s.Runner.Update(bounded(t), at("v1")), "it is there")
+	require.NoError(t, s.Runner.Install(bounded(t), at("")))
+	s.requirePrints(t, at(""), "v2")
+}
+
+func testMovedTag(t *testing.T, s PluginRunnerSubject) {
+	at := s.at(t, "moving", 1)
+	require.NoError(t, s.Runner.Install(bounded(t), at("v1")))
+	s.PublishVersion(t, at("").Repo, "v1", Program{Print: "moved"})
+	require.NoError(t, s.Runner.Install(bounded(t), at("v1")))
+	s.requirePrints(t, at("v1"), "v1")
+	require.NoError(t, s.Runner.Update(bounded(t), at("v1")))
+	s.requirePrints(t, at("v1"), "moved")
+}
+
+func testRollback(t *testing.T, s PluginRunnerSubject) {
+	roller, ok := s.Runner.(agent.PluginRollbacker)
+	if !ok {
+		t.Skip("the runner keeps no earlier versions")
+	}
+	at := s.at(t, "rolling", 2)
+	require.ErrorIs(t, roller.Rollback(bounded(t), at("v1")), agent.ErrNoEarlierVersion)
+	require.NoError(t, s.Runner.Install(bounded(t), at("v1")))
+	require.ErrorIs(t, roller.Rollback(bounded(t), at("v1")), agent.ErrNoEarlierVersion)
+	require.NoError(t, s.Runner.Install(bounded(t), at("v2")))
+
+	require.NoError(t, roller.Rollback(bounded(t), at("v2")))
+	s.requirePrints(t, at("v2"), "v1")
+	require.NoError(t, s.Runner.Install(bounded(t), at("v2")), "held")
+	s.requirePrints(t, at("v2"), "v1")
+	require.NoError(t, s.Runner.Update(bounded(t), at("v2")))
+	s.requirePrints(t, at("v2"), "v2")
+
+	require.NoError(t, roller.Rollback(bounded(t), at("v2")))
+	require.NoError(t, s.Runner.Install(bounded(t), at("")))
+	s.requirePrints(t, at(""), "v2")
 }
 
 func testTwoNamespaces(t *testing.T, s PluginRunnerSubject) {

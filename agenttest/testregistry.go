@@ -13,27 +13,26 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// RegistrySubject is a registry to be tested, and what it gets its answers
-// from: a server or a file. Of the functions, what is nil is not tested.
+// RegistrySubject is a registry to be tested, with the source of its answers: a
+// server or a file. Functions may be nil, and then some tests are skipped.
 type RegistrySubject struct {
 	Registry agent.Registry
-	// Host that asks.
+	// Host is the host that asks.
 	Host agent.Host
-	// Want is what the registry is to answer, in any order; nil: that it assigns
-	// nothing. Assignments' problems are not compared.
+	// Want is the expected answer, in any order. Nil: nothing is assigned. The
+	// problems of assignments are not compared.
 	Want []agent.Assignment
-	// Break makes good answers impossible, Hang makes them not come. Mend
-	// ends all breakage.
+	// Break makes the source give bad answers. Hang makes it give none. Mend
+	// ends all of that.
 	Break, Hang, Mend func()
-	// BreakNamespace makes one of the namespaces of Want, by name, impossible
-	// to have.
+	// BreakNamespace makes the answer for one namespace of Want bad.
 	BreakNamespace func(namespace string)
 }
 
-// TestRegistry checks what the comments of [agent.Registry], and of
-// [agent.Reporter] where it is one, promise. open makes a new subject for each
-// subtest; what it opens it closes in a t.Cleanup. No other tests may run in
-// parallel, since goroutines that are left are reported.
+// TestRegistry checks the promises in the comments of [agent.Registry], and of
+// [agent.Reporter] if the registry is one. open makes a new subject for each
+// subtest, and closes it in a t.Cleanup. No other tests may run in parallel,
+// because the suite reports goroutines that are left.
 func TestRegistry(t *testing.T, open func(t *testing.T) RegistrySubject) {
 	for name, test := range map[string]func(*testing.T, RegistrySubject){
 		"AnswersWhatIsAssigned":               testAssignments,
@@ -133,7 +132,7 @@ func testAssignmentsReturnSoon(t *testing.T, s RegistrySubject) {
 func testReports(t *testing.T, s RegistrySubject) {
 	reporter, ok := s.Registry.(agent.Reporter)
 	if !ok {
-		t.Skip("the registry is no agent.Reporter")
+		t.Skip("the registry is not an agent.Reporter")
 	}
 	require.NoError(t, reporter.Report(bounded(t), sampleReport(s)))
 	require.NoError(t, reporter.Report(bounded(t), agent.Report{Host: s.Host, Previous: s.Host, Time: time.Now()}),
@@ -158,8 +157,8 @@ func sampleReport(s RegistrySubject) agent.Report {
 	return r
 }
 
-// inOneForm returns assignments in one order, with nil for what is empty and
-// without problems.
+// inOneForm returns assignments in a fixed order, without problems, and with
+// nil in place of empty values.
 func inOneForm(assignments []agent.Assignment) []agent.Assignment {
 	clones := make([]agent.Assignment, 0, len(assignments))
 	for _, a := range assignments {

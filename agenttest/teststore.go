@@ -11,10 +11,10 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// TestStore checks what the comments of [agent.Store] promise. open opens a
-// store that keeps its batches in dir, an empty directory or one that another
-// store, closed by now, has had. No other tests may run in parallel, since
-// goroutines that are left are reported.
+// TestStore checks the promises in the comments of [agent.Store]. open opens a
+// store in dir, which is empty or belonged to another store that is closed. No
+// other tests may run in parallel, because the suite reports goroutines that
+// are left.
 func TestStore(t *testing.T, open func(t *testing.T, dir string) agent.Store) {
 	for name, test := range map[string]func(*testing.T, *storeSubject){
 		"NextReturnsWhatWasPutAsItWas":   testStoreReturns,
@@ -106,7 +106,7 @@ func testStoreDone(t *testing.T, s *storeSubject) {
 	require.Equal(t, pointsOf(second), s.next())
 	rest := agent.Batch{Namespace: "ns", Metrics: first.Metrics[2:]}
 	require.NoError(t, s.Done(bounded(t), []agent.Batch{rest}))
-	require.Equal(t, pointsOf(rest), s.next(), "what is left comes behind all others")
+	require.Equal(t, pointsOf(rest), s.next(), "the rest comes after all others")
 	require.NoError(t, s.Done(bounded(t), nil))
 	require.NoError(t, s.Done(bounded(t), nil))
 	s.Rewind()
@@ -141,7 +141,7 @@ func testStoreReopened(t *testing.T, s *storeSubject) {
 	s.Rewind()
 	require.Equal(t, waiting, s.Waiting(), "another agent may go on with an open store")
 	s.reopen()
-	require.Equal(t, pointsOf(second), s.all(), "what was read and is not done is still there")
+	require.Equal(t, pointsOf(second), s.all(), "batches that were read and are not done are still there")
 }
 
 func testStoreInspect(t *testing.T, s *storeSubject) {

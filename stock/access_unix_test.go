@@ -68,7 +68,7 @@ func TestWhatOthersCanChangeIsRefusedByItsKey(t *testing.T) {
 				}
 				return os.Chown(dir+"/log", 12345, 12345)
 			},
-			"DIR/log belongs to 12345, and the agent runs as root; run chown root DIR/log, or name another path",
+			"DIR/log belongs to 12345, and the agent runs as root; run chown root DIR/log, or name another path, or do this as 12345 if the agent is to run as 12345",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

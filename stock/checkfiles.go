@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,7 +17,8 @@ import (
 )
 
 // checkAccess calls fail for each file and directory of the agent that others
-// than its user and root could change, and each secret that others may read.
+// than its user and root could change, each that this user cannot use or look at, and
+// each secret that others may read.
 func (c Config) checkAccess(path string, fail func(key, reason string)) {
 	failed := func(key string, err error) {
 		if err != nil {
@@ -24,11 +26,14 @@ func (c Config) checkAccess(path string, fail func(key, reason string)) {
 		}
 	}
 	failed("", safefile.CheckFile(path, false))
-	failed("agent.pluginsdir", safefile.CheckDir(c.Agent.PluginsDir))
-	failed("agent.datadir", safefile.CheckDir(c.DataDir()))
-	failed("agent.pidfile", checkRegular(c.Agent.PIDFile))
+	for key, dir := range c.ownDirs() {
+		failed(key, cmp.Or(safefile.CheckDir(dir), safefile.CheckWritable(dir)))
+	}
+	failed("agent.pidfile", cmp.Or(checkRegular(c.Agent.PIDFile), safefile.CheckWritable(filepath.Dir(c.Agent.PIDFile))))
+	if c.API.Socket != "" {
+		failed("api.socket", safefile.CheckWritable(filepath.Dir(c.API.Socket)))
+	}
 	if c.Log.LogDir != "" {
-		failed("log.logdir", safefile.CheckDir(c.Log.LogDir))
 		for _, name := range []string{logName, auditName} {
 			failed("log.logdir", checkRegular(filepath.Join(c.Log.LogDir, name)))
 		}
@@ -44,6 +49,15 @@ func (c Config) checkAccess(path string, fail func(key, reason string)) {
 	for key, path := range c.certificateFiles() {
 		failed(key, safefile.CheckFile(path, false))
 	}
+}
+
+// ownDirs are the directories of the agent, by key.
+func (c Config) ownDirs() map[string]string {
+	dirs := map[string]string{"agent.pluginsdir": c.Agent.PluginsDir, "agent.datadir": c.DataDir()}
+	if c.Log.LogDir != "" {
+		dirs["log.logdir"] = c.Log.LogDir
+	}
+	return dirs
 }
 
 // secretFiles are the files that only the agent's user may read, by key. Some
@@ -71,6 +85,9 @@ func (c Config) certificateFiles() map[string]string {
 // checkRegular wants a regular file at path, or nothing.
 func checkRegular(path string) error {
 	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return safefile.Unseen(path, err)
+	}
 	if err != nil || info.Mode().IsRegular() {
 		return nil
 	}
@@ -85,7 +102,8 @@ func checkPath(path string) error {
 	return nil
 }
 
-// checkDir wants the absolute path of a directory, or of nothing yet.
+// checkDir wants the absolute path of a directory, or of nothing yet. What this
+// user may not look at may be one.
 func checkDir(path string) error {
 	if path == "" {
 		return nil
@@ -94,7 +112,7 @@ func checkDir(path string) error {
 		return err
 	}
 	switch info, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return nil
 	case err != nil:
 		return err

@@ -75,9 +75,8 @@ type PluginRunner interface {
 	// RunDir runs the plugin in a directory that need not be installed,
 	// exactly as Run would.
 	RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (PluginRun, error)
-	// Close waits until what is under way has ended, or ctx has. It may be
-	// called more than once.
-	Close(ctx context.Context) error
+	// Close waits until what is under way has ended, or ctx has.
+	agent.Closer
 }
 
 // PluginRun is all that is known of one run of a plugin.

@@ -52,7 +52,7 @@ func closeParts(ctx context.Context, given agent.Parts) (err error) {
 	if given.Store != nil {
 		err = errors.Join(err, given.Store.Close(ctx))
 	}
-	if runner, ok := given.PluginRunner.(interface{ Close(context.Context) error }); ok {
+	if runner, ok := given.PluginRunner.(agent.Closer); ok {
 		err = errors.Join(err, runner.Close(ctx))
 	}
 	return err

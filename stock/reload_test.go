@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/agenttest"
+	"github.com/lodastack/agent/internal/addresstest"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -114,7 +117,7 @@ func TestAReloadMovesTheAPIToAnotherAddress(t *testing.T) {
 	h := newHost(t)
 	service := h.run(t)
 	was := h.listen
-	h.listen = freeAddress(t)
+	h.listen = addresstest.Free(t)
 	h.configure(t, "")
 	require.NoError(t, service.Reload(t.Context()))
 	h.waitUntilReady(t)
@@ -122,16 +125,47 @@ func TestAReloadMovesTheAPIToAnotherAddress(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestWarningsOfTheConfigAreLoggedAtAReload(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	h.configure(t, "output.buffersize = 5\n[trace]\n")
+	require.NoError(t, service.Reload(t.Context()))
+	log, err := os.ReadFile(filepath.Join(h.dir, "log", "agent.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "the section trace is")
+}
+
 func TestALevelChangesWithoutDisturbingTheAgent(t *testing.T) {
 	h := newHost(t)
 	service := h.run(t)
-	before := h.status(t).Started
 	h.configure(t, "log.loglevel = \"DEBUG\"\n")
 	require.NoError(t, service.Reload(t.Context()))
-	require.Equal(t, before, h.status(t).Started)
+	require.Equal(t, 1, strings.Count(h.log(t), "the HTTP API is served"))
 	h.configure(t, "log.loglevel = \"DEBUG\"\noutput.buffersize = 5\n")
 	require.NoError(t, service.Reload(t.Context()))
-	require.NotEqual(t, before, h.status(t).Started)
+	require.Equal(t, 2, strings.Count(h.log(t), "the HTTP API is served"))
+}
+
+func TestAReloadIsNoRestart(t *testing.T) {
+	h := newHost(t)
+	before := time.Now()
+	service := h.run(t)
+	after := time.Now()
+	started := func() (status agent.Status, metric string) {
+		_, metric, _ = strings.Cut(h.get(t, "/metrics"), "\nlodastack_agent_start_time_seconds ")
+		metric, _, _ = strings.Cut(metric, "\n")
+		return h.status(t), metric
+	}
+	first, metric := started()
+	require.WithinRange(t, first.Started, before, after)
+	h.configure(t, "output.buffersize = 5\n")
+	require.NoError(t, service.Reload(t.Context()))
+	reloaded, reloadedMetric := started()
+	require.Equal(t, 2, strings.Count(h.log(t), "the HTTP API is served"))
+	require.Equal(t, first.Started, reloaded.Started)
+	require.Greater(t, reloaded.Uptime, first.Uptime)
+	require.NotEmpty(t, metric)
+	require.Equal(t, metric, reloadedMetric)
 }
 
 func TestTheAccountsGoOnAfterAReload(t *testing.T) {

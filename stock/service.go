@@ -47,7 +47,8 @@ type generation struct {
 // NewService reads the config file, opens the log, makes the agent with more
 // appended to its options, and starts to listen. It must be run, and only once.
 func NewService(path string, more ...agent.Option) (*Service, error) {
-	given, rest := agent.SplitOptions(more...)
+	// A reload makes a new agent, and is no restart.
+	given, rest := agent.SplitOptions(append([]agent.Option{agent.WithStarted(time.Now())}, more...)...)
 	cfg, err := readConfig(path, true, given)
 	if err != nil {
 		return nil, err
@@ -71,9 +72,7 @@ func NewService(path string, more ...agent.Option) (*Service, error) {
 // to [NewService], as [agent.Agent.Run] does.
 func (s *Service) Run(ctx context.Context) error {
 	defer close(s.done)
-	for _, warning := range s.current.config.Warnings {
-		s.log.logger.Warn("config", "file", s.path, "warning", warning)
-	}
+	s.warn(s.current.config)
 	s.current.start(s)
 	var renewal renewal
 	renew := time.NewTicker(renewEvery)
@@ -94,6 +93,13 @@ func (s *Service) Run(ctx context.Context) error {
 				return errors.Join(err, closeLent(s.given), s.log.Close())
 			}
 		}
+	}
+}
+
+// warn logs what whoever wrote the config should know.
+func (s *Service) warn(cfg Config) {
+	for _, warning := range cfg.Warnings {
+		s.log.logger.Warn("config", "file", s.path, "warning", warning)
 	}
 }
 
@@ -140,6 +146,7 @@ func (s *Service) reload() (fatal bool, err error) {
 	if onlyLogDiffers(old.config, cfg) {
 		old.config = cfg
 		logger.Info("the config is reloaded: only the log has changed", "file", s.path)
+		s.warn(cfg)
 		return false, nil
 	}
 	next, err := s.prepare(cfg, old.listeners)
@@ -177,6 +184,7 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 		old.listeners.removeFiles(next.listeners)
 		back.listeners.close()
 		logger.Info("the config is reloaded", "file", s.path)
+		s.warn(next.config)
 		return false, nil
 	}
 	logger.Error("the config is not reloaded: the one before is in force again", "error", err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent/internal/addresstest"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -116,7 +117,7 @@ func TestTwoAgentsShareNoDirectory(t *testing.T) {
 	h.run(t)
 	config, used := h.read(t, "agent.conf"), h.listen
 	for key, path := range map[string]string{"log.logdir": "/log", "agent.pluginsdir": "/plugins", "agent.datadir": "/data"} {
-		h.listen = freeAddress(t)
+		h.listen = addresstest.Free(t)
 		theirs := strings.ReplaceAll(config, h.dir+"/", h.dir+"/other-")
 		theirs = strings.Replace(theirs, h.dir+"/other-"+path[1:], h.dir+path, 1)
 		h.write(t, "other.conf", strings.Replace(theirs, used, h.listen, 1))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/addresstest"
 	"github.com/lodastack/agent/internal/nsqdtest"
 	"github.com/lodastack/agent/stock"
 )
@@ -37,21 +37,12 @@ func newHost(t *testing.T) *host {
 	h := &host{
 		dir:    dir,
 		config: filepath.Join(dir, "agent.conf"),
-		listen: freeAddress(t),
+		listen: addresstest.Free(t),
 		nsqd:   nsqdtest.Start(t, nsqdtest.Options{}),
 	}
 	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.shop\"\n")
 	h.configure(t, "")
 	return h
-}
-
-// freeAddress returns an address on which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func (h *host) write(t *testing.T, name, content string) string {

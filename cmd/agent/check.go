@@ -33,8 +33,8 @@ func check(c *call) error {
 	return err
 }
 
-// checkRegistryFile says everything that is wrong with the registry file, if
-// the config names one. A file that is not there yet is only worth a warning.
+// checkRegistryFile reports all faults of the registry file, if the config
+// names one. A missing file only gets a warning.
 func checkRegistryFile(c *call, cfg stock.Config) error {
 	if !strings.HasPrefix(cfg.Agent.RegistryAddr, "file:") {
 		return nil
@@ -65,8 +65,8 @@ func checkRegistryFile(c *call, cfg stock.Config) error {
 	return nil
 }
 
-// warnUnknownKinds warns of intervals of kinds that this program has not: a file
-// may be for other agents, too.
+// warnUnknownKinds warns of intervals of kinds that this program does not have.
+// They are not faults: the file may be for other agents, too.
 func warnUnknownKinds(c *call, cfg stock.Config, assignments []agent.Assignment) {
 	host := cfg.HostConfig()
 	host.Disable = nil
@@ -84,9 +84,9 @@ func warnUnknownKinds(c *call, cfg stock.Config, assignments []agent.Assignment)
 	}
 }
 
-// wrongConfig says what to do about a config that cannot be used.
+// wrongConfig adds to the error of a config what to do about it.
 func wrongConfig(err error) error {
-	// What is wrong in a config may be another file that cannot be read.
+	// The fault in a config may be another file that cannot be read.
 	var wrong *configfile.Error
 	if errors.Is(err, fs.ErrPermission) && !errors.As(err, &wrong) {
 		return fmt.Errorf("this user may not read the config: do this as root or as the agent's user (%w)", err)

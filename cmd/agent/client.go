@@ -19,18 +19,18 @@ import (
 	"github.com/lodastack/agent/stock"
 )
 
-// clientPatience bounds a question to the running agent.
+// clientPatience is the timeout of a request to the running agent.
 const clientPatience = 5 * time.Second
 
-// client asks the running agent.
+// client sends requests to the running agent.
 type client struct {
 	http  http.Client
 	base  string // URL
 	where string // for people
 }
 
-// newClient returns a client of the agent of this config: through its socket
-// where it has one, else at its address.
+// newClient returns a client for the agent of this config. It uses the agent's
+// socket if there is one, else its address.
 func newClient(cfg stock.Config) (*client, error) {
 	transport := &http.Transport{DisableKeepAlives: true}
 	c := &client{http: http.Client{Transport: transport, Timeout: clientPatience}}
@@ -53,7 +53,7 @@ func newClient(cfg stock.Config) (*client, error) {
 	return c, err
 }
 
-// reachable returns where to connect to for an address that is listened on.
+// reachable returns the address to connect to for a listen address.
 func reachable(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -71,8 +71,8 @@ func reachable(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// onlyCertificate trusts the one certificate in the file, whatever name it is
-// for: it is the agent's own, and who asks is on its host.
+// onlyCertificate trusts only the certificate in the file, whatever its name:
+// it is the agent's own, and the client is on the same host.
 func onlyCertificate(cert, key string) (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
@@ -82,14 +82,14 @@ func onlyCertificate(cert, key string) (*tls.Config, error) {
 		InsecureSkipVerify: true,
 		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
 			if len(chain) == 0 || !bytes.Equal(chain[0], pair.Certificate[0]) {
-				return errors.New("what answers does not have the certificate of api.tlscert")
+				return errors.New("the server's certificate is not that of api.tlscert")
 			}
 			return nil
 		},
 	}, nil
 }
 
-// get returns the JSON that the agent answers.
+// get returns the agent's JSON answer.
 func (c *client) get(path string) (json.RawMessage, error) {
 	response, err := c.http.Get(c.base + path)
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
@@ -113,7 +113,7 @@ func (c *client) get(path string) (json.RawMessage, error) {
 		Detail string `json:"detail"`
 	}
 	if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
-		return nil, fmt.Errorf("what answers at %s is no agent: %s", c.where, response.Status)
+		return nil, fmt.Errorf("the server at %s is not an agent: %s", c.where, response.Status)
 	}
 	return nil, fmt.Errorf("the agent at %s answers: %s", c.where, problem.Detail)
 }

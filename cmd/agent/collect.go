@@ -17,8 +17,8 @@ import (
 	"github.com/lodastack/agent/stock"
 )
 
-// collectPatience bounds a collection, and registryPatience how long of it the
-// registry may take to say which ports and processes are wanted.
+// collectPatience is the timeout of a collection. registryPatience is the part
+// of it for the registry's answer about ports and processes.
 const (
 	collectPatience  = 30 * time.Second
 	registryPatience = 5 * time.Second
@@ -51,8 +51,8 @@ func collect(c *call) error {
 	return err
 }
 
-// wantedKinds returns the kinds of these names, or all that are not switched
-// off in the config file.
+// wantedKinds returns the kinds with these names, or all that the config does
+// not switch off.
 func wantedKinds(config string, cfg stock.Config, names []string) ([]stock.HostKind, error) {
 	host := cfg.HostConfig()
 	all := stock.HostKinds(host)
@@ -79,12 +79,12 @@ func wantedKinds(config string, cfg stock.Config, names []string) ([]stock.HostK
 	return wanted, nil
 }
 
-// needsItems tells whether the registry says what of the kind to measure.
+// needsItems reports whether the registry assigns what to measure.
 func needsItems(kind stock.HostKind) bool { return kind.Assigned != nil }
 
-// collectOnce runs an agent until each of the kinds has been collected once,
-// so that what is printed is what an agent would send. It tells on standard
-// error what failed.
+// collectOnce runs an agent until each of the kinds has been collected once, so
+// that it prints what an agent would send. It prints failures to standard
+// error.
 func collectOnce(c *call, cfg stock.Config, kinds []stock.HostKind, registry agent.Registry) (complete bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectPatience)
 	defer cancel()
@@ -128,10 +128,10 @@ func collectOnce(c *call, cfg stock.Config, kinds []stock.HostKind, registry age
 	return complete, nil
 }
 
-// itemRegistry assigns one namespace that wants the ports and processes of all
-// that inner assigns.
+// itemRegistry assigns one namespace with all ports and processes that inner
+// assigns.
 type itemRegistry struct {
-	inner  agent.Registry // nil: there are none
+	inner  agent.Registry // nil: no items
 	kinds  []stock.HostKind
 	stderr io.Writer
 }
@@ -159,7 +159,7 @@ func (r *itemRegistry) Assignments(ctx context.Context, host agent.Host) ([]agen
 	return []agent.Assignment{all}, nil
 }
 
-// once lets a collector collect only once.
+// once makes a collector collect only once.
 type once struct {
 	done func() // called after the first collection
 
@@ -168,7 +168,7 @@ type once struct {
 	err error // guarded by mu
 }
 
-// do makes the first call of collect, and no other.
+// do makes only the first call of collect.
 func (o *once) do(collect func() error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -176,7 +176,7 @@ func (o *once) do(collect func() error) {
 		return
 	}
 	o.ran = true
-	o.err = errors.New("it panicked") // unless it returns
+	o.err = errors.New("it panicked") // replaced when it returns
 	defer o.done()
 	o.err = collect()
 }
@@ -184,7 +184,7 @@ func (o *once) do(collect func() error) {
 // failure returns why the collection is not complete.
 func (o *once) failure() error {
 	if !o.mu.TryLock() {
-		return fmt.Errorf("has not ended within %v", collectPatience)
+		return fmt.Errorf("has not finished within %v", collectPatience)
 	}
 	defer o.mu.Unlock()
 	if !o.ran {
@@ -207,7 +207,7 @@ func (o *once) option(kind stock.HostKind) agent.Option {
 	}))
 }
 
-// onceAssigned is a collector whose items the registry names, once.
+// onceAssigned is once for a collector whose items the registry assigns.
 type onceAssigned struct {
 	once      *once
 	collector agent.AssignmentCollector

@@ -11,14 +11,14 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// verdict is what is thought of one side of a plugin.
+// verdict is the result of one check of a plugin.
 type verdict struct {
 	about   string
-	faults  []string // none: it is good
-	skipped bool     // an earlier fault left nothing to judge
+	faults  []string // none: it passed
+	skipped bool     // an earlier fault left nothing to check
 }
 
-// judge judges a plugin by its runs.
+// judge checks a plugin by its runs.
 func judge(t trial) []verdict {
 	start := verdict{about: "plugin is there and can be started"}
 	end := verdict{about: fmt.Sprintf("it exits with 0 within %v", t.limit)}
@@ -29,7 +29,7 @@ func judge(t trial) []verdict {
 			start.faults = append([]string{run.err.Error()}, startAdvice(t, run.err)...)
 			end.skipped, left.skipped = true, true
 		case agent.RunOutput:
-			end.skipped = true // the fault is the output's
+			end.skipped = true // reported as a fault of the output
 		case agent.RunTimeout:
 			end.faults = []string{run.err.Error(), "make it faster, or give it more time (here with --interval)"}
 		case agent.RunOK:
@@ -43,7 +43,8 @@ func judge(t trial) []verdict {
 	return append([]verdict{start, end, left}, judgeOutput(t)...)
 }
 
-// runResult says how a run ended. It is empty where the plugin is not to blame.
+// runResult returns the result of a run. It is empty if a failure is not the
+// plugin's.
 func runResult(err error) agent.RunResult {
 	if err == nil {
 		return agent.RunOK
@@ -55,8 +56,8 @@ func runResult(err error) agent.RunResult {
 	return ""
 }
 
-// startAdvice says what to do about a plugin that cannot be started, where the
-// reason alone does not.
+// startAdvice says what to do about a plugin that cannot be started, if the
+// error alone does not.
 func startAdvice(t trial, err error) []string {
 	path := filepath.Join(t.dir, "plugin")
 	switch {
@@ -68,8 +69,8 @@ func startAdvice(t trial, err error) []string {
 	return nil
 }
 
-// firstLine returns the first line of a file, or its beginning where the line
-// is long, or nothing.
+// firstLine returns the first line of a file, or the beginning of a long one,
+// or "".
 func firstLine(path string) string {
 	file, err := os.Open(path)
 	if err != nil {
@@ -77,7 +78,7 @@ func firstLine(path string) string {
 	}
 	defer file.Close()
 	beginning := make([]byte, 256)
-	n, _ := file.Read(beginning) // what cannot be read is no line
+	n, _ := file.Read(beginning) // on an error the line is empty
 	line, _, _ := strings.Cut(string(beginning[:n]), "\n")
 	return line
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// judgeOutput judges what the plugin printed.
+// judgeOutput checks what the plugin printed.
 func judgeOutput(t trial) []verdict {
 	list := verdict{about: "it prints a JSON list"}
 	good := verdict{about: "each metric of it can be sent"}
@@ -24,14 +24,14 @@ func judgeOutput(t trial) []verdict {
 		if run.err != nil {
 			continue
 		}
-		metrics, bad, err := agent.DecodePluginOutput(run.Stdout)
+		output, err := agent.DecodePluginOutput(run.Stdout)
 		if err != nil {
 			list.faults = append(list.faults, err.Error())
 			break
 		}
-		outputs = append(outputs, metrics)
+		outputs = append(outputs, output.Metrics)
 		if len(good.faults) == 0 {
-			for _, fault := range bad {
+			for _, fault := range output.Reasons {
 				good.faults = append(good.faults, fault.Error())
 			}
 		}
@@ -54,9 +54,9 @@ func judgeOutput(t trial) []verdict {
 	return []verdict{list, good, types, once, times, steady}
 }
 
-// mixedTypes finds names of which not all values can be stored, because
-// InfluxDB takes the type of the first. It also finds numbers in quotes: they
-// are stored as text, with which no one can calculate.
+// mixedTypes finds names with values of several types, because InfluxDB takes
+// the type of the first value and refuses others. It also finds numbers in
+// quotes: they are stored as text and cannot be used in calculations.
 func mixedTypes(outputs [][]agent.Metric) (faults []string) {
 	types := make(map[string]string)
 	said := make(map[string]bool)
@@ -71,8 +71,8 @@ func mixedTypes(outputs [][]agent.Metric) (faults []string) {
 	return faults
 }
 
-// typeFault judges the type of m's value by the first one of its name, which
-// it puts into types.
+// typeFault compares the type of m's value with the first one of its name,
+// which it stores in types.
 func typeFault(m agent.Metric, types map[string]string) string {
 	kind := "a number"
 	switch v := m.Value.(type) {

@@ -43,8 +43,8 @@ func wrongTimes(metrics []agent.Metric, now time.Time) (faults []string) {
 	return faults
 }
 
-// timesInTags finds tags that hold the time of the run. Two runs within a
-// second have the same.
+// timesInTags finds tags that contain the time of the run. changingTags does
+// not find them if two runs are within the same second.
 func timesInTags(metrics []agent.Metric, now time.Time) (faults []string) {
 	seen := make(map[series]bool)
 	for _, m := range metrics {
@@ -60,9 +60,8 @@ func timesInTags(metrics []agent.Metric, now time.Time) (faults []string) {
 	return faults
 }
 
-// changingTags finds tags of which the second run has no value in common with
-// the first: a process number, say, or a time. Each value is a series of its
-// own in InfluxDB, for ever.
+// changingTags finds tags that have no value in common in the two runs, such as
+// a process id or a time. In InfluxDB each value is a new series, for ever.
 func changingTags(first, second []agent.Metric) (faults []string) {
 	before, after := tagValues(first), tagValues(second)
 	for _, tag := range slices.SortedFunc(maps.Keys(before), compareTags) {
@@ -99,7 +98,7 @@ func tagValues(metrics []agent.Metric) map[series]map[string]bool {
 	return values
 }
 
-// tagText writes tags as line protocol does.
+// tagText formats tags as line protocol does.
 func tagText(tags map[string]string) string {
 	var text strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(tags)) {

@@ -1,5 +1,5 @@
-// Command agent measures the host it runs on and delivers what it measured.
-// `agent help` lists its commands.
+// Command agent measures the host that it runs on and delivers the
+// measurements. `agent help` lists its commands.
 package main
 
 import (
@@ -32,22 +32,22 @@ type command struct {
 	run                 func(c *call) error
 }
 
-// usage is how the command is written.
+// usage returns the command's syntax.
 func (c command) usage() string { return strings.TrimSpace("agent " + c.name + " " + c.args) }
 
 func commands() []command {
 	return []command{
 		{"start", "[-f FILE]", "run the agent in the foreground", start},
-		{"stop", "[-f FILE] [-m normal|clean]", "stop the running agent; clean: and remove its plugins and data", stop},
-		{"status", "[-f FILE] [--json] [--check]", "print the state of the running agent, what is wrong first", status},
-		{"check", "[-f FILE]", "say everything that is wrong with the config", check},
+		{"stop", "[-f FILE] [-m normal|clean]", "stop the running agent; clean also removes its plugins and data", stop},
+		{"status", "[-f FILE] [--json] [--check]", "print the state of the running agent, problems first", status},
+		{"check", "[-f FILE]", "report all faults of the config", check},
 		{"collect", "[-f FILE] [KIND…]", "measure once and print line protocol", collect},
-		{"plugin", "test [-f FILE] [--format text|tap] [--interval TIME] DIR [-- ARGS]", "run a plugin's directory as the agent would, and judge it", plugin},
+		{"plugin", "test [-f FILE] [--format text|tap] [--interval TIME] DIR [-- ARGS]", "run a plugin's directory as the agent would, and check its output", plugin},
 		{"version", "", "print version, commit and Go version", version},
 	}
 }
 
-// call is one use of a subcommand.
+// call is one call of a subcommand.
 type call struct {
 	flags          *flag.FlagSet
 	args           []string // to be parsed by flags
@@ -56,13 +56,13 @@ type call struct {
 	stdout, stderr io.Writer
 }
 
-// usageError is the fault of whoever typed the command.
+// usageError is a mistake in the command line.
 type usageError struct{ reason string }
 
 func (e usageError) Error() string { return e.reason }
 
-// run runs the subcommand that args name and returns the exit code. What others
-// wrote, in a file or an answer, cannot control the terminal.
+// run runs the subcommand in args and returns the exit code. It removes control
+// characters from the output, because files and answers contain text of others.
 func run(args []string, stdout, stderr io.Writer) int {
 	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	if len(args) == 0 {
@@ -82,7 +82,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		usage(stdout)
 		return exitOK
-	case "-version", "--version":
+	case "-v", "-version", "--version":
 		return run([]string{"version"}, stdout, stderr)
 	}
 	fmt.Fprintf(stderr, "agent: there is no command %q\n\n", name)
@@ -110,11 +110,11 @@ func runCommand(c command, args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// list writes an error as a sentence, or as a list where it has several lines,
-// as joined errors have.
+// list formats an error as a sentence, or as a list if it has several lines, as
+// joined errors have.
 func list(err error) string {
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) == 1 || strings.HasSuffix(lines[0], ":") { // which announces a list already
+	if len(lines) == 1 || strings.HasSuffix(lines[0], ":") { // the first line already announces a list
 		return err.Error()
 	}
 	return "several things went wrong:\n  - " + strings.Join(lines, "\n  - ")
@@ -125,8 +125,8 @@ func (c *call) configFlag() {
 	c.flags.StringVar(&c.config, "f", stock.DefaultPath, "config `file`")
 }
 
-// parse parses the flags, and refuses arguments after them unless the command
-// takes some.
+// parse parses the flags. It refuses further arguments unless the command takes
+// some.
 func (c *call) parse(takesArgs bool) error {
 	err := c.flags.Parse(c.args)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -137,12 +137,12 @@ func (c *call) parse(takesArgs bool) error {
 	}
 	c.flags.Visit(func(f *flag.Flag) { c.configGiven = c.configGiven || f.Name == "f" })
 	if !takesArgs && c.flags.NArg() > 0 {
-		return usageError{fmt.Sprintf("%q is more than this command takes", c.flags.Arg(0))}
+		return usageError{fmt.Sprintf("unexpected argument %q", c.flags.Arg(0))}
 	}
 	return nil
 }
 
-// plainFlagError puts the flag package's words for a wrong time plainly.
+// plainFlagError rewrites the flag package's error for a wrong duration.
 func plainFlagError(err error) string {
 	// invalid value "5" for flag -interval: parse error
 	var value, name string
@@ -152,9 +152,9 @@ func plainFlagError(err error) string {
 	return fmt.Sprintf("--%s %s: write a number with its unit, such as 5s or 1m", strings.TrimSuffix(name, ":"), value)
 }
 
-// readKeys reads the config for the sake of some keys: one that is wrong
-// elsewhere keeps nobody from asking or stopping an agent. Without a file in
-// the usual place the defaults hold.
+// readKeys reads some keys of the config. Faults elsewhere in the config do not
+// matter, so that one can still ask or stop an agent. If the default file does
+// not exist, the defaults apply.
 func (c *call) readKeys(keys ...string) (stock.Config, error) {
 	cfg, err := stock.ReadConfigValues(c.config)
 	var wrong *configfile.Error
@@ -169,7 +169,7 @@ func (c *call) readKeys(keys ...string) (stock.Config, error) {
 }
 
 func usage(w io.Writer) {
-	fmt.Fprint(w, "agent measures this host and delivers what it measured.\n\nCommands:\n")
+	fmt.Fprint(w, "agent measures this host and delivers the measurements.\n\nCommands:\n")
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %s\n        %s\n", c.usage(), c.summary)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent/internal/addresstest"
 	"github.com/lodastack/agent/internal/nsqdtest"
 )
 
@@ -35,14 +36,11 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
 	dir := t.TempDir()
 	h := &host{
 		dir:    dir,
 		config: filepath.Join(dir, "agent.conf"),
-		listen: listener.Addr().String(),
+		listen: addresstest.Free(t),
 		nsqd:   nsqdtest.Start(t, nsqdtest.Options{}),
 	}
 	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.shop\"\n\n[[namespace.port]]\nname = \"api\"\nport = "+port(h.listen)+"\n")
@@ -172,7 +170,7 @@ func TestWrongUseIsAnsweredWithTheRightOne(t *testing.T) {
 		{nil, "Commands:"},
 		{[]string{"run"}, `there is no command "run"`},
 		{[]string{"start", "-x"}, "flag provided but not defined: -x"},
-		{[]string{"start", "agent.conf"}, `"agent.conf" is more than this command takes`},
+		{[]string{"start", "agent.conf"}, `unexpected argument "agent.conf"`},
 		{[]string{"stop", "-m", "dirty"}, "-m dirty: there are the modes normal and clean"},
 		{[]string{"collect", "CPU", "-f", "x"}, `there is no kind "-f" here`},
 	} {

@@ -27,13 +27,13 @@ func plugin(c *call) error {
 	return pluginTest(c)
 }
 
-// tagRuns is how often a plugin is run: twice, to see which tags change.
+// tagRuns is how often a plugin is run: twice, to find tags that change.
 const tagRuns = 2
 
 func pluginTest(c *call) error {
 	c.configFlag()
 	format := c.flags.String("format", "text", "`format`: text for people, or tap (Test Anything Protocol)")
-	interval := c.flags.Duration("interval", time.Minute, "`time` between two runs; the plugin is ended half a second before it is over")
+	interval := c.flags.Duration("interval", time.Minute, "`time` between two runs; a run times out half a second before the next")
 	dir, args, err := c.dirAndArgs()
 	if err != nil {
 		return err
@@ -62,8 +62,8 @@ func pluginTest(c *call) error {
 	return nil
 }
 
-// dirAndArgs parses flags on either side of DIR, and takes what follows -- as
-// the plugin's arguments.
+// dirAndArgs parses flags before and after DIR. Arguments after -- are the
+// plugin's.
 func (c *call) dirAndArgs() (dir string, args []string, err error) {
 	if i := slices.Index(c.args, "--"); i >= 0 {
 		c.args, args = c.args[:i], c.args[i+1:]
@@ -86,24 +86,24 @@ func (c *call) dirAndArgs() (dir string, args []string, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil, usageError{fmt.Sprintf("there is no directory %s", dir)}
 	case err == nil && !info.IsDir():
-		return "", nil, usageError{fmt.Sprintf("%s is no directory: name the one that the file plugin is in", dir)}
+		return "", nil, usageError{fmt.Sprintf("%s is not a directory: name the one that contains the file plugin", dir)}
 	}
 	dir, err = filepath.Abs(dir)
 	return dir, args, err
 }
 
-// trial is what became of a plugin's runs.
+// trial is the runs of a plugin.
 type trial struct {
 	name  string // PLUGIN.…
 	dir   string
-	user  string // whom it runs as
+	user  string // the user it runs as
 	limit time.Duration
 	began time.Time
 	cell  string
 	runs  []pluginRun
 }
 
-// pluginRun is one of them.
+// pluginRun is one run.
 type pluginRun struct {
 	stock.PluginRun
 	err error
@@ -142,7 +142,7 @@ func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t tr
 	return t, nil
 }
 
-// runsAs names the user that plugins of the config run as here.
+// runsAs returns the user that plugins of this config run as.
 func runsAs(cfg stock.Config) string {
 	switch {
 	case os.Geteuid() != 0:

@@ -127,7 +127,7 @@ func TestThePluginCommandIsExplained(t *testing.T) {
 	for want, args := range map[string][]string{
 		"write agent plugin test DIR":             {"plugin"},
 		"there is no directory none":              {"plugin", "test", "none"},
-		"plugin_test.go is no directory":          {"plugin", "test", "plugin_test.go"},
+		"plugin_test.go is not a directory":       {"plugin", "test", "plugin_test.go"},
 		"name the plugin's directory":             {"plugin", "test"},
 		"write -- before the plugin's arguments":  {"plugin", "test", ".", "mails"},
 		"there are the formats text and tap":      {"plugin", "test", "--format", "xml", "."},

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/addresstest"
 )
 
 // openTempDir is a temporary directory that the plugins' user may enter.
@@ -124,9 +126,6 @@ func TestAnAgentMeasuresTheExamplePlugins(t *testing.T) {
 // dir until the test ends. It returns the file that the points go to.
 func runStandalone(t *testing.T, dir string) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
 	config := filepath.Join(dir, "agent.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `
 agent.listen = %q
@@ -137,7 +136,7 @@ agent.pidfile = "%s/agent.pid"
 agent.hostname = "h1"
 output.name = "stdout"
 time.servers = [ "127.0.0.1" ]
-`, listener.Addr(), dir, dir, dir, dir), 0o600))
+`, addresstest.Free(t), dir, dir, dir, dir), 0o600))
 	points, err := os.Create(filepath.Join(dir, "points"))
 	require.NoError(t, err)
 	defer points.Close()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/addresstest"
 )
 
 // fences are the blocks of code in a document: a language and its lines.
@@ -39,11 +40,8 @@ func TestTheGuidesFiveMinutesGoAsWritten(t *testing.T) {
 	tour, _, found = strings.Cut(tour, "\n## ")
 	require.True(t, found)
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
 	temp := openTempDir(t)
-	tour = strings.NewReplacer("127.0.0.1:1232", listener.Addr().String(), "/tmp/agent-tour", temp+"/tour").Replace(tour)
+	tour = strings.NewReplacer("127.0.0.1:1232", addresstest.Free(t), "/tmp/agent-tour", temp+"/tour").Replace(tour)
 	var steps, want []string
 	for _, fence := range fences(tour) {
 		if fence[1] == "sh" {

@@ -25,8 +25,8 @@ func start(c *call) (err error) {
 	if err != nil {
 		return wrongConfig(err)
 	}
-	// First of all, so that whoever stops the process that the pid file names
-	// finds one that stops cleanly.
+	// First of all, so that a signal always stops the agent cleanly once the
+	// pid file names this process.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -36,14 +36,14 @@ func start(c *call) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = pid.Fail(err) // for agent stop; standard error and the log say it too
+			_ = pid.Fail(err) // for agent stop; standard error and the log have it too
 		}
 		err = errors.Join(err, pid.Release())
 	}()
-	// Where the reader of standard error or standard output leaves, the default
-	// is to end the process. With a channel that nobody reads, a write fails
-	// instead, and plugins keep the default, which they would not with
-	// signal.Ignore (telegraf#1531, node_exporter#587).
+	// If the reader of standard error or standard output goes away, SIGPIPE
+	// ends the process by default. With a channel, which nobody reads, the
+	// write fails instead. signal.Ignore would do so too, but plugins would
+	// inherit it (telegraf#1531, node_exporter#587).
 	pipes := make(chan os.Signal, 1)
 	signal.Notify(pipes, syscall.SIGPIPE)
 	defer signal.Stop(pipes)
@@ -61,24 +61,24 @@ func start(c *call) (err error) {
 	return serve(service, signals, pid, c.stderr)
 }
 
-// ownMemory limits what the agent itself uses, in bytes, where systemd has
-// delegated a cgroup to it. Plugins and git have limits of their own.
+// ownMemory is the memory limit of the agent itself, in bytes, if systemd has
+// delegated a cgroup to it. Plugins and git have their own limits.
 const ownMemory = 256 << 20
 
-// softMemory is from how many bytes on the garbage collector works harder, so
-// that a large post does not leave the garbage of the one before beside it. The
-// memory that is in use stays below: it is bounded by the largest body, the
-// decoded metrics of which take several times its size, and by the buffer.
+// softMemory is the amount of memory, in bytes, above which the garbage
+// collector works harder, so that the garbage of one large post is collected
+// before the next. The memory in use stays below: it depends on the largest
+// body, whose decoded metrics take several times its size, and on the buffer.
 func softMemory(cfg stock.Config) int64 {
 	const base, point = 16 << 20, 512
 	return base + 5*cfg.API.MaxBody + point*int64(cfg.Output.BufferSize)
 }
 
-// sameRequest is how soon after the first a second signal still is part of the
-// same request: timeout(1), for example, signals the process and its group.
+// sameRequest is how long a second signal counts as part of the first:
+// timeout(1), for example, signals both the process and its group.
 const sameRequest = 200 * time.Millisecond
 
-// serve runs the service until a signal ends it.
+// serve runs the service until a signal stops it.
 func serve(service *stock.Service, signals <-chan os.Signal, pid *pidfile.File, stderr io.Writer) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -95,13 +95,13 @@ func serve(service *stock.Service, signals <-chan os.Signal, pid *pidfile.File, 
 				if err := pid.Renew(); err != nil {
 					fmt.Fprintf(stderr, "agent start: %v\n", err)
 				}
-				// The log has the reason where it fails.
+				// A failure is in the log.
 				go service.Reload(ctx)
 			case ctx.Err() == nil:
 				asked = time.Now()
 				stop()
 			case time.Since(asked) > sameRequest:
-				return fmt.Errorf("a second signal (%v) ended the agent before it had stopped", s)
+				return fmt.Errorf("a second signal (%v) killed the agent before it had stopped", s)
 			}
 		}
 	}

@@ -86,7 +86,7 @@ func TestASecondSignalEndsTheAgentAtOnce(t *testing.T) {
 	}, 5*time.Second, 300*time.Millisecond)
 	require.Less(t, time.Since(began), 8*time.Second, "that is before the first interval ends; the benchmark says how much")
 	require.Equal(t, 1, d.exitCode(t))
-	require.Contains(t, d.stderr.String(), "a second signal (terminated) ended the agent before it had stopped")
+	require.Contains(t, d.stderr.String(), "a second signal (terminated) killed the agent before it had stopped")
 }
 
 func TestASecondAgentOfOnePIDFileIsRefused(t *testing.T) {
@@ -301,7 +301,7 @@ func TestStatusTrustsTheAgentsOwnCertificateOnly(t *testing.T) {
 	h.configure(t, fmt.Sprintf("api.tlscert = %q\napi.tlskey = %q\n", cert, key))
 	r = execute(t, "status", "-f", h.config)
 	require.Equal(t, 1, r.code)
-	require.Contains(t, r.stderr, "does not have the certificate of api.tlscert")
+	require.Contains(t, r.stderr, "certificate is not that of api.tlscert")
 }
 
 // certificate makes a certificate for no name at all, and its key.

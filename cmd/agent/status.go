@@ -9,8 +9,8 @@ import (
 
 func status(c *call) error {
 	c.configFlag()
-	asJSON := c.flags.Bool("json", false, "print what /me/status answers")
-	checks := c.flags.Bool("check", false, "exit with 1 where something is wrong")
+	asJSON := c.flags.Bool("json", false, "print the answer of /me/status")
+	checks := c.flags.Bool("check", false, "exit with 1 if something is wrong")
 	if err := c.parse(false); err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func status(c *call) error {
 	}
 	var s agent.Status
 	if err := json.Unmarshal(answer, &s); err != nil {
-		return fmt.Errorf("what answers at %s is no agent: %w", client.where, err)
+		return fmt.Errorf("the server at %s is not an agent: %w", client.where, err)
 	}
 	text := append(answer, '\n')
 	if !*asJSON {

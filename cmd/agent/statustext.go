@@ -14,7 +14,7 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
-// statusText is the status for people: what is wrong comes first.
+// statusText formats the status for people, with problems first.
 func statusText(s agent.Status) []byte {
 	now := statusTime(s)
 	var text bytes.Buffer
@@ -55,7 +55,7 @@ func statusText(s agent.Status) []byte {
 // statusTime is when the agent answered, by its own clock.
 func statusTime(s agent.Status) time.Time { return s.Started.Add(seconds(s.Uptime)) }
 
-// whatIsWrong returns a sentence for each thing that a person should look at.
+// whatIsWrong returns a sentence for each problem.
 func whatIsWrong(s agent.Status, now time.Time) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
@@ -97,19 +97,19 @@ func whatIsWrong(s agent.Status, now time.Time) []string {
 		}
 	}
 	for _, problem := range s.Registry.Problems {
-		if s.Registry.Error == "" || !strings.Contains(s.Registry.Error, problem) { // else it is said already
+		if s.Registry.Error == "" || !strings.Contains(s.Registry.Error, problem) { // else it is listed already
 			say("registry: %s", problem)
 		}
 	}
 	return wrong
 }
 
-// lines returns the errors of a joined one; none of an empty text.
+// lines returns the lines of a joined error, or none for an empty text.
 func lines(text string) []string {
 	return strings.FieldsFunc(text, func(c rune) bool { return c == '\n' })
 }
 
-// droppingText says which points are dropped now, why, and what to do.
+// droppingText says which points are being dropped, why, and what to do.
 func droppingText(d agent.Dropping, now time.Time) string {
 	text := fmt.Sprintf("namespace %s drops points (%s): %d in the last %s, the last one %s ago",
 		d.Namespace, d.Reason, d.Points, age(now.Sub(d.Since)), age(now.Sub(d.Last)))
@@ -122,7 +122,7 @@ func droppingText(d agent.Dropping, now time.Time) string {
 	return text
 }
 
-// lastWords returns the end of what a failed plugin wrote to its standard error.
+// lastWords returns the end of the standard error of a failed plugin.
 func lastWords(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	if last := lines[len(lines)-1]; last != "" {
@@ -151,8 +151,8 @@ func accountText(a agent.Account) string {
 	return fmt.Sprintf("%d accepted = %d delivered + %d waiting + %d dropped", a.Accepted, a.Delivered, a.Waiting, dropped)
 }
 
-// lostText says what was lost and why. It is nothing to look at now: accounts
-// are kept over restarts, and what is lost stays lost.
+// lostText says what was lost and why. It is not a present problem: the
+// accounts are kept over restarts, so old losses stay in them.
 func lostText(dropped map[string]int64) string {
 	var reasons []string
 	for _, reason := range slices.Sorted(maps.Keys(dropped)) {
@@ -163,7 +163,7 @@ func lostText(dropped map[string]int64) string {
 	return strings.Join(reasons, ", ")
 }
 
-// writeAccounts lists the namespaces of which points wait or were lost.
+// writeAccounts lists the namespaces whose points wait or were lost.
 func writeAccounts(text *bytes.Buffer, s agent.Status) {
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
 	for _, namespace := range slices.Sorted(maps.Keys(s.Accounts)) {
@@ -198,7 +198,7 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 		return
 	}
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "\nPLUGIN\tNAMESPACE\tCOMMIT\tEVERY\tLAST RUN\tTOOK\tCPU\tMEMORY\n")
+	fmt.Fprint(table, "\nPLUGIN\tNAMESPACE\tVERSION\tEVERY\tLAST RUN\tTOOK\tCPU\tMEMORY\n")
 	for _, p := range plugins {
 		every := "on demand"
 		if p.Interval > 0 {
@@ -219,7 +219,7 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 				memory = fmt.Sprintf("%.1f MiB", float64(p.PeakMemory)/(1<<20))
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Repo, p.Namespace, cmp.Or(fmt.Sprintf("%.8s", p.Commit), "-"), every, last, took, cpu, memory)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Repo, p.Namespace, installedText(p.PluginDetails), every, last, took, cpu, memory)
 	}
 	table.Flush()
 	for _, line := range cellLines(plugins) {
@@ -273,6 +273,22 @@ func keptHow(p agent.PluginStatus) string {
 	return kept
 }
 
+// installedText tells which version is installed: the tag that was asked for, and
+// the beginning of its commit.
+func installedText(p agent.PluginDetails) string {
+	if p.Commit == "" {
+		return "-"
+	}
+	text := fmt.Sprintf("%.8s", p.Commit)
+	if p.Version != "" && p.Version != p.Commit {
+		text = terminal.Clean(p.Version) + " " + text
+	}
+	if p.By == "rollback" {
+		text += " rolled back"
+	}
+	return text
+}
+
 func limitsText(limits agent.PluginLimits) string {
 	memory, processes, cpu := "no limit of memory", "no limit of processes", "no limit of CPU"
 	if limits.Memory > 0 {
@@ -287,10 +303,10 @@ func limitsText(limits agent.PluginLimits) string {
 	return memory + ", " + processes + " and " + cpu
 }
 
-// seconds returns a time that the status has in seconds.
+// seconds converts a duration of the status, which is in seconds.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// age writes a duration as people say it, in at most two units.
+// age formats a duration for people, in at most two units.
 func age(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Second:

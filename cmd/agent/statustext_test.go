@@ -128,3 +128,16 @@ func TestNamesFromElsewhereDoNotSpeakToTheTerminal(t *testing.T) {
 	}
 	require.Contains(t, string(statusText(s)), "b c")
 }
+
+func TestVersionOfAPluginIsTheTagAndTheCommit(t *testing.T) {
+	commit := strings.Repeat("0123456789abcdef", 3)[:40]
+	for want, p := range map[string]agent.PluginDetails{
+		"-":                       {},
+		"01234567":                {Commit: commit, By: "registry"},
+		"v1 01234567":             {Commit: commit, Version: "v1", By: "update"},
+		"v1 01234567 rolled back": {Commit: commit, Version: "v1", By: "rollback"},
+	} {
+		require.Equal(t, want, installedText(p))
+	}
+	require.Equal(t, "01234567", installedText(agent.PluginDetails{Commit: commit, Version: commit}))
+}

@@ -17,7 +17,7 @@ const stopPatience = 15 * time.Second
 
 func stop(c *call) error {
 	c.configFlag()
-	mode := c.flags.String("m", "normal", "`mode`: normal, or clean to remove all plugins and data as well")
+	mode := c.flags.String("m", "normal", "`mode`: normal, or clean to also remove all plugins and data")
 	if err := c.parse(false); err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func stop(c *call) error {
 	if *mode != "clean" {
 		return err
 	}
-	// How the agent ended does not matter for what is removed.
+	// The plugins and data are removed however the agent ended.
 	switch {
 	case errors.Is(err, pidfile.ErrNotRunning):
 		fmt.Fprintln(c.stdout, err)
@@ -48,7 +48,7 @@ func stop(c *call) error {
 	return clean(c, cfg)
 }
 
-// uncleanError says that the agent has stopped, but not cleanly.
+// uncleanError means that the agent has stopped, but not cleanly.
 type uncleanError struct {
 	pid    int
 	reason string
@@ -58,8 +58,8 @@ func (e uncleanError) Error() string {
 	return fmt.Sprintf("the agent (process %d) has stopped, but with an error: %s; its log says more", e.pid, e.reason)
 }
 
-// stopRunning ends the agent that holds the pid file and waits for its end.
-// The error is an uncleanError where it has ended otherwise than it should.
+// stopRunning stops the agent that holds the pid file and waits for its exit.
+// The error is an uncleanError if the agent did not stop cleanly.
 func stopRunning(c *call, path string) error {
 	running, err := pidfile.Running(path)
 	if err != nil {
@@ -76,7 +76,7 @@ func stopRunning(c *call, path string) error {
 	return err
 }
 
-// stopProcess ends the agent and waits for its end.
+// stopProcess stops the agent and waits for its exit.
 func stopProcess(pid int, path string) error {
 	process, err := os.FindProcess(pid)
 	if err != nil {
@@ -84,7 +84,7 @@ func stopProcess(pid int, path string) error {
 	}
 	defer process.Release()
 	if err := process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("the agent (process %d) is another user's: stop it as root or as that user", pid)
+		return fmt.Errorf("the agent (process %d) belongs to another user: stop it as root or as that user", pid)
 	} else if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
@@ -95,10 +95,10 @@ func stopProcess(pid int, path string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("process %d (pid file %s) has not stopped within %v; look at its log, or end it with kill -9 %d", pid, path, stopPatience, pid)
+	return fmt.Errorf("process %d (pid file %s) has not stopped within %v; look at its log, or kill it with kill -9 %d", pid, path, stopPatience, pid)
 }
 
-// clean removes all plugins and data while no agent can start.
+// clean removes all plugins and data. No agent can start meanwhile.
 func clean(c *call, cfg stock.Config) (err error) {
 	held, err := pidfile.Hold(cfg.Agent.PIDFile)
 	if err != nil {
@@ -113,8 +113,8 @@ func clean(c *call, cfg stock.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, owned.Close()) }()
-	// The data directory is inside the other one by default, but may be a file
-	// system of its own there.
+	// By default the data directory is in the plugins directory, but it may be
+	// another file system there.
 	dirs := []string{cfg.DataDir(), cfg.Agent.PluginsDir}
 	for _, dir := range dirs {
 		emptied := owned.Empty(dir)

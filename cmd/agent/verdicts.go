@@ -10,7 +10,7 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
-// maxShown bounds how many faults of one kind, or metrics, are listed.
+// maxShown is how many faults of one kind, or metrics, are listed at most.
 const maxShown = 20
 
 // writeText writes the verdicts for people.
@@ -32,7 +32,8 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	}
 	run := t.runs[len(t.runs)-1]
 	fmt.Fprintf(&text, "\n%s\n", cost(t, run))
-	if metrics, _, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
+	if output, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
+		metrics := output.Metrics
 		fmt.Fprintf(&text, "\nMetrics that are sent, with the tag host: %d\n", len(metrics))
 		for _, m := range metrics[:min(len(metrics), maxShown)] {
 			fmt.Fprintf(&text, "  %s value=%v\n", terminal.Clean(t.name+"."+m.Name+tagText(m.Tags)), m.Value)
@@ -74,12 +75,12 @@ func writeTAP(w io.Writer, t trial, verdicts []verdict) error {
 	return err
 }
 
-// cost says what a run took.
+// cost describes the resources of a run.
 func cost(t trial, run pluginRun) string {
 	if run.Duration == 0 {
 		return "it was not run"
 	}
-	memory := "memory not known"
+	memory := "unknown memory"
 	if run.PeakMemory > 0 {
 		memory = fmt.Sprintf("%.1f MiB of memory", float64(run.PeakMemory)/(1<<20))
 	}
@@ -87,8 +88,8 @@ func cost(t trial, run pluginRun) string {
 		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.cell)
 }
 
-// shown are the faults that are listed, the last of which may say how many
-// are not.
+// shown returns the faults to list. If there are more, the last entry says how
+// many.
 func shown(faults []string) []string {
 	if len(faults) <= maxShown {
 		return faults

@@ -2,10 +2,10 @@
 
 package cell
 
-// openBlock returns the only kind of cells there is here.
+// openBlock returns the only kind of cells of this system.
 func openBlock(Config) (block, limiter, error) { return groupBlock{}, nil, nil }
 
-// spawner starts processes from whichever thread.
+// spawner starts processes from any thread.
 type spawner struct{}
 
 func newSpawner(Config) (*spawner, error) { return &spawner{}, nil }

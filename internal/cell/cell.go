@@ -1,10 +1,10 @@
 // Package cell runs a command so that nothing of it outlives the run.
 //
-// A command runs in a cell: whatever it starts, however it hides (setsid,
-// double forks, an emptied environment, a descriptor held open), belongs to
-// the cell. A run ends when the command exits, when its context ends, or when
-// it writes more than it may. Then the cell is emptied: SIGTERM to all
-// processes, SIGKILL after a grace period.
+// A command runs in a cell. Whatever it starts belongs to the cell, however it
+// hides (setsid, double forks, an emptied environment, a descriptor held open).
+// A run ends when the command exits, when its context ends, or when it writes
+// more than it may. Then the cell is emptied: SIGTERM to all processes, SIGKILL
+// after a grace period.
 //
 //	              ┌────────────── Warden ──────────────┐
 //	Run(ctx) ───► │ cell ◄── spawner ──► leader ─► …   │ ───► Result
@@ -18,10 +18,11 @@
 //	network, landlock, confinement         starting one without network, or with few rights
 //	reaper, orphans                        orphans that come to this program
 //
-// On Linux the cell is a leaf in a cgroup v2 where the program may make one.
-// Elsewhere the program becomes a subreaper, so that orphans come to it. On
-// other systems the cell is a process group (on Windows the process alone),
-// from which a command can escape; [Warden.Kind] tells.
+// On Linux the cell is a leaf in a cgroup v2 if the program may make one.
+// Otherwise the program becomes a subreaper, so that orphans become its
+// children. On other systems the cell is a process group (on Windows the
+// process alone), and a command can escape from it. [Warden.Kind] returns the
+// kind.
 package cell
 
 import (
@@ -33,27 +34,32 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/lodastack/agent/internal/budget"
 )
 
-// Config says what holds for all the commands of a [Warden]. The zero value
-// is usable.
+// Config applies to all commands of a [Warden]. The zero value is usable.
 type Config struct {
 	// NoNewPrivs keeps the commands from gaining privileges through set-uid
-	// programs (Linux only). Where the program becomes a subreaper it also
-	// tells what the commands leave from the program's own children; without
-	// it, or where the program itself has it, children of the program that
-	// are not in its session are taken for processes of a command.
+	// programs (Linux only). A subreaper also needs it to distinguish orphans
+	// of the commands from children of the program itself. Without it, or if
+	// the program itself has no_new_privs set, children of the program in other
+	// sessions are taken for processes of a command.
 	NoNewPrivs bool
 	// Umask of the commands (Linux only; elsewhere the program's own).
 	Umask int
 	// Limits of a command that has none of its own, where a cgroup can enforce
 	// them.
 	Limits Limits
+	// MaxOutputs is how many bytes of memory the standard outputs of all commands
+	// that run at a time may take together, beyond the first 64 KiB of each.
+	// Zero: no limit.
+	MaxOutputs int64
 	// Grace is the time between SIGTERM and SIGKILL. Zero means 2 s.
 	Grace time.Duration
-	// NoCgroup makes the warden do without cgroups.
+	// NoCgroup switches cgroups off.
 	NoCgroup bool
-	// Logger for what goes wrong beside a run. Nil: nothing is logged.
+	// Logger for problems that are not the result of a run. Nil: no logging.
 	Logger *slog.Logger
 }
 
@@ -82,26 +88,27 @@ func (l Limits) or(others Limits) Limits {
 // ErrClosed is returned by [Warden.Run] after [Warden.Close].
 var ErrClosed = errors.New("the run cells are closed")
 
-// errGone says that another program has removed the cgroup of a cell. A new
-// cell makes it again.
-var errGone = errors.New("its cgroup has been removed by another program")
+// errGone means that another program has removed the cgroup of a cell. Opening
+// a new cell makes it again.
+var errGone = errors.New("another program has removed its cgroup")
 
 // Warden runs commands in cells. Its methods may be called concurrently.
 type Warden struct {
 	config  Config
 	block   block
-	limiter limiter // nil where the block limits, or nothing does
+	limiter limiter // nil if the block limits, or nothing does
 	spawner *spawner
-	reaper  *reaper // nil where no orphans come to this program
+	reaper  *reaper // nil if no orphans become children of this program
 	watches watches
 	null    descriptor
+	outputs *budget.Budget // nil: no limit
 
 	mu     sync.Mutex
 	closed bool           // guarded by mu
 	runs   sync.WaitGroup // incremented under mu
 }
 
-// block is a kind of cells: where they come from.
+// block is a kind of cells, and opens them.
 type block interface {
 	kind() string
 	// enforced returns those of the limits that a cell can have.
@@ -116,20 +123,20 @@ type block interface {
 type cell interface {
 	// start starts the leader, p, as a member.
 	start(l launch, p *process) error
-	// members returns the living processes but for the leader.
+	// members returns the living processes without the leader.
 	members() ([]int, error)
-	// signal sends a signal to all members; it may reach the leader, too.
+	// signal sends a signal to all members, and perhaps to the leader.
 	signal(sig syscall.Signal) error
-	// usage adds what the cell knows of the resources used.
+	// usage adds the resource usage that the cell knows.
 	usage(u *Usage)
-	// vacated closes the cell if it can be seen at once that it is empty, now
-	// that the leader has been waited for, and reports whether it has.
+	// vacated is called after the leader was reaped. It closes the cell if one
+	// look shows that it is empty, and reports whether it did.
 	vacated() bool
 	// close releases an empty cell.
 	close() error
 }
 
-// limiter bounds the number of processes of a run from outside of its cell.
+// limiter limits the number of processes of a run when its cell cannot.
 type limiter interface {
 	// limit puts the calling thread, and so what it starts, under a limit of
 	// its own: max processes. stays says that the thread starts others later.
@@ -137,19 +144,19 @@ type limiter interface {
 	close()
 }
 
-// limit is what a limiter has given to one run.
+// limit is the limit of one run.
 type limit interface {
-	// freeze keeps what is in it from starting processes.
+	// freeze keeps its processes from starting others.
 	freeze()
 	// release gives the limit back.
 	release()
 }
 
-// Open prepares for running commands. On Linux it starts one operating
-// system thread. Two things concern the calling program as a whole: where
-// cgroups cannot be used, it becomes a subreaper (PR_SET_CHILD_SUBREAPER), and
-// stays one; and with each command its open descriptors are set to be closed
-// on exec, as those opened by Go are.
+// Open prepares for running commands. On Linux it starts one operating system
+// thread. Two effects concern the calling program as a whole. Without cgroups,
+// it becomes a subreaper (PR_SET_CHILD_SUBREAPER) for the rest of its life. And
+// each command sets the program's open descriptors to close-on-exec, as Go does
+// with those that it opens.
 func Open(config Config) (*Warden, error) {
 	if config.Grace <= 0 {
 		config.Grace = 2 * time.Second
@@ -167,6 +174,9 @@ func Open(config Config) (*Warden, error) {
 		return nil, err
 	}
 	w := &Warden{config: config, block: block, limiter: limiter, watches: watches{none: !hasPidfds()}, null: null}
+	if config.MaxOutputs > 0 {
+		w.outputs = budget.New(config.MaxOutputs)
+	}
 	if w.spawner, err = newSpawner(config); err != nil {
 		return nil, errors.Join(err, w.release())
 	}
@@ -189,9 +199,8 @@ func (w *Warden) Enforced(limits Limits) Limits {
 	return held
 }
 
-// Close waits for the runs to end, and for processes that did not die when
-// they were killed, until ctx ends. It does not end runs. It may be called
-// more than once.
+// Close waits until ctx ends for the runs to end, and for processes that
+// SIGKILL has not ended. It does not end runs. It may be called more than once.
 func (w *Warden) Close(ctx context.Context) error {
 	w.mu.Lock()
 	again := w.closed
@@ -211,7 +220,7 @@ func (w *Warden) Close(ctx context.Context) error {
 	case <-over:
 		return w.release()
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the end of commands: %w", ctx.Err())
+		return fmt.Errorf("waiting for commands to end: %w", ctx.Err())
 	}
 }
 
@@ -224,7 +233,7 @@ func (w *Warden) release() error {
 	return w.block.close()
 }
 
-// begin counts a run in, unless the warden is closed.
+// begin counts a run, and returns false if the warden is closed.
 func (w *Warden) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

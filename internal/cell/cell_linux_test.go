@@ -155,6 +155,36 @@ func TestStdoutUpToTheLimitIsComplete(t *testing.T) {
 	})
 }
 
+func TestOutputsTakeABoundedMemoryTogether(t *testing.T) {
+	const small, held, large = 60 << 10, 300 << 10, 900 << 10
+	eachKind(t, cell.Config{MaxOutputs: 1000 << 10}, func(t *testing.T, w *cell.Warden) {
+		holding := command(t, fmt.Sprintf("head -c %d /dev/zero; echo $$ >>$PIDS; exec sleep 1000", held))
+		ctx, end := context.WithCancel(within(t, 20*time.Second))
+		ended := make(chan error, 1)
+		go func() {
+			_, err := w.Run(ctx, holding)
+			ended <- err
+		}()
+		require.Eventually(t, func() bool {
+			content, _ := os.ReadFile(filepath.Join(holding.Dir, "pids"))
+			return len(content) > 0 // all but 64 KiB have been read
+		}, 10*time.Second, time.Millisecond)
+
+		res, err := w.Run(within(t, 20*time.Second), command(t, fmt.Sprintf("head -c %d /dev/zero; exec sleep 1000", large)))
+		require.ErrorIs(t, err, cell.ErrMemory)
+		require.Len(t, res.Stdout, 64<<10)
+		res, err = w.Run(within(t, 20*time.Second), command(t, fmt.Sprintf("head -c %d /dev/zero", small)))
+		require.NoError(t, err, "a small one is never too much")
+		require.Len(t, res.Stdout, small)
+
+		end()
+		require.ErrorIs(t, <-ended, cell.ErrEnded)
+		res, err = w.Run(within(t, 20*time.Second), command(t, fmt.Sprintf("head -c %d /dev/zero", large)))
+		require.NoError(t, err, "it is given back")
+		require.Len(t, res.Stdout, large)
+	})
+}
+
 func TestOnlyTheEndOfStderrIsKept(t *testing.T) {
 	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
 		var before, after runtime.MemStats

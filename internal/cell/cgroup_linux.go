@@ -12,14 +12,14 @@ import (
 	"syscall"
 )
 
-// cgroupBlock makes cells that are leaves in a cgroup v2: membership is
-// inherited and nobody leaves without the right to write there, and
-// cgroup.kill (Linux 5.14) ends members that are being born, too.
-// See https://docs.kernel.org/admin-guide/cgroup-v2.html
+// cgroupBlock makes cells that are leaves in a cgroup v2. Processes inherit the
+// membership, and cannot leave without write access to the cgroup. cgroup.kill
+// (Linux 5.14) also kills members that are just being forked. See
+// https://docs.kernel.org/admin-guide/cgroup-v2.html
 //
 //	BASE                  the program's own cgroup, or one delegated to it
 //	└── agent-cells-NS-N  this block, with the controllers that BASE offers
-//	    ├── 1             a cell, for the time of a run
+//	    ├── 1             a cell, used for one run at a time
 //	    └── 2
 type cgroupBlock struct {
 	config Config
@@ -36,11 +36,10 @@ type cgroupBlock struct {
 }
 
 // maxIdle is the number of leaves that are kept for another run. Making and
-// removing one costs about as much as starting a process.
+// removing a leaf costs about as much as starting a process.
 const maxIdle = 32
 
-// openCgroups returns an error where the program cannot make cells of
-// cgroups.
+// openCgroups returns an error if the program cannot make cells of cgroups.
 func openCgroups(config Config) (*cgroupBlock, error) {
 	base, err := cgroupBase()
 	if err != nil {
@@ -58,7 +57,7 @@ func openCgroups(config Config) (*cgroupBlock, error) {
 }
 
 // makeDir makes the block's directory, also again. The lock is held, or not
-// yet needed.
+// needed yet.
 func (b *cgroupBlock) makeDir() error {
 	if b.dir != nil {
 		b.dir.lock.Close()
@@ -73,9 +72,9 @@ func (b *cgroupBlock) makeDir() error {
 	return nil
 }
 
-// try makes sure that a process can be born in a leaf, up to where it would
-// execute a program, and that a leaf can be killed. (Linux 6.18 was seen to
-// kill at birth what starts in a cgroup that had been killed before.)
+// try checks that a process can be started in a leaf, up to the execution of a
+// program, and that a leaf can be killed. (Linux 6.18 was seen to kill each
+// process that starts in a cgroup that was killed before.)
 func (b *cgroupBlock) try() error {
 	c, err := b.open(Limits{})
 	if err != nil {
@@ -86,7 +85,7 @@ func (b *cgroupBlock) try() error {
 	p.launched(err)
 	if err == nil {
 		p.kill()
-		err = errors.New("processes do not come to life in cgroups here")
+		err = errors.New("no process can be started in a cgroup on this host")
 	} else if errors.Is(err, syscall.ENOENT) {
 		err = nil
 	}
@@ -164,8 +163,8 @@ func (b *cgroupBlock) makeLeaf(limits Limits) (*leaf, error) {
 	return l, nil
 }
 
-// keep takes an empty leaf back, if it can be used again: one that was killed
-// cannot (see try).
+// keep stores an empty leaf for another run, and reports whether it did. A leaf
+// that was killed cannot be used again (see try).
 func (b *cgroupBlock) keep(l *leaf) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -180,7 +179,7 @@ func (b *cgroupBlock) keep(l *leaf) bool {
 	return true
 }
 
-// forget closes the leaves that wait to be used again.
+// forget closes the idle leaves.
 func (b *cgroupBlock) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

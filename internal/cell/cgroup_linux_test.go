@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/lodastack/agent/internal/procfs"
 )
 
 func TestOnlyCellsThatNobodyHoldsAreStale(t *testing.T) {
@@ -122,6 +124,66 @@ func TestTheProgramsOwnMemoryIsLimitedInItsOwnCgroup(t *testing.T) {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.Equal(t, want, string(content), file)
+	}
+}
+
+// Without this, a fault of cgroup cells is hidden: families take their place.
+func TestCgroupsAreUsedWhereTheHostHasThem(t *testing.T) {
+	base, err := cgroupBase()
+	if err != nil {
+		t.Skip("there is no cgroup v2: ", err)
+	}
+	probe, err := os.MkdirTemp(base, "celltest-")
+	if err != nil {
+		t.Skip("no cgroups can be made: ", err)
+	}
+	defer removeCgroup(probe)
+	if _, err := os.Stat(filepath.Join(probe, "cgroup.kill")); err != nil {
+		t.Skip("this kernel cannot kill a cgroup: ", err)
+	}
+	for range 2 {
+		w, err := Open(Config{Limits: Limits{Processes: 10}})
+		require.NoError(t, err)
+		require.Equal(t, "cgroup", w.Kind())
+		dir := w.block.(*cgroupBlock).dir.path
+		_, err = w.Run(t.Context(), Command{Path: "/bin/true", Dir: "/"})
+		require.NoError(t, err)
+		require.NoError(t, w.Close(t.Context()))
+		require.NoDirExists(t, dir, "nothing is left")
+	}
+}
+
+func TestOwnCgroupIsFound(t *testing.T) {
+	const hybrid = "9:name=systemd:/s\n8:cpu,pids:/p\n4:memory:/m:with:colons\nrubbish\n0::/unified\n"
+	for controller, want := range map[string]string{"": "/unified", "pids": "/p", "cpu": "/p", "memory": "/m:with:colons", "pid": "", "name": "", "blkio": ""} {
+		path, ok := ownCgroup(hybrid, controller)
+		require.Equal(t, want, path, controller)
+		require.Equal(t, want != "", ok, controller)
+	}
+	_, ok := ownCgroup("0:pids:/p\n1::/v\n", "")
+	require.False(t, ok, "neither is a line of cgroup v2")
+}
+
+func TestCgroupIsSoughtWhereItIsMounted(t *testing.T) {
+	mounts := []procfs.Mount{
+		{Type: "tmpfs", Root: "/", Point: "/sys/fs/cgroup", SuperOptions: []string{"pids"}},
+		{Type: "cgroup", Root: "/", Point: "/sys/fs/cgroup/cpu", SuperOptions: []string{"rw", "cpu"}},
+		{Type: "cgroup", Root: "/", Point: "/sys/fs/cgroup/pids", SuperOptions: []string{"rw", "pids"}},
+		{Type: "cgroup2", Root: "/other", Point: "/elsewhere"},
+		{Type: "cgroup2", Root: "/a", Point: "/unified"},
+	}
+	for _, c := range []struct{ path, fstype, controller, want string }{
+		{"/a/b", "cgroup", "pids", "/sys/fs/cgroup/pids/a/b"},
+		{"/a/b", "cgroup", "blkio", ""},
+		{"/a/b", "cgroup2", "", "/unified/b"},
+		{"/a", "cgroup2", "", "/unified"},
+		{"/a/..b", "cgroup2", "", "/unified/..b"},
+		{"/", "cgroup2", "", ""},
+		{"/b/c", "cgroup2", "", ""},
+	} {
+		dir, ok := mountedCgroup(mounts, c.path, c.fstype, c.controller)
+		require.Equal(t, c.want, dir, "%+v", c)
+		require.Equal(t, c.want != "", ok, "%+v", c)
 	}
 }
 

@@ -14,14 +14,13 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// subgroup is the child of a delegated cgroup that the program itself is in:
-// a cgroup with processes cannot hand its controllers down. The name is that
-// of DelegateSubgroup= in the unit.
+// subgroup is the child of a delegated cgroup that the program itself is in. It
+// is needed because a cgroup that has processes cannot give its controllers to
+// children. The unit has the same name in DelegateSubgroup=.
 const subgroup = "agent"
 
-// cgroupBase returns the directory below which cells are made: the program's
-// own cgroup v2, or the one above where that was delegated and the program is
-// in a child of it.
+// cgroupBase returns the directory in which cells are made: the program's own
+// cgroup v2, or its parent if that is delegated.
 func cgroupBase() (string, error) {
 	own, err := ownDir("", "cgroup2")
 	if err != nil {
@@ -40,16 +39,15 @@ func cgroupBase() (string, error) {
 }
 
 // enterSubgroup moves the program into a child of its own cgroup if that is
-// delegated to it and holds nothing else. systemd does so itself since
-// version 254 (DelegateSubgroup=). It returns the cgroup that the program is
-// in then.
+// delegated and has no other process. systemd 254 and newer do so
+// (DelegateSubgroup=). It returns the cgroup of the program after that.
 func enterSubgroup(own string, pid int) (string, error) {
 	if !delegated(own) {
 		return own, nil
 	}
 	procs, err := os.ReadFile(filepath.Join(own, "cgroup.procs"))
 	if err != nil {
-		return "", fmt.Errorf("looking who is in the own cgroup: %w", err)
+		return "", fmt.Errorf("reading the processes of the program's own cgroup: %w", err)
 	}
 	if strings.TrimSpace(string(procs)) != strconv.Itoa(pid) {
 		return own, nil
@@ -64,8 +62,8 @@ func enterSubgroup(own string, pid int) (string, error) {
 	return below, nil
 }
 
-// delegated reports whether systemd has handed a cgroup over (Delegate=yes),
-// see https://systemd.io/CGROUP_DELEGATION/.
+// delegated reports whether systemd has delegated a cgroup (Delegate=yes), see
+// https://systemd.io/CGROUP_DELEGATION/.
 func delegated(dir string) bool {
 	for _, attr := range []string{"user.delegate", "trusted.delegate"} {
 		var value [8]byte
@@ -78,8 +76,8 @@ func delegated(dir string) bool {
 
 // LimitOwnMemory limits the memory of the calling program alone, in bytes, by
 // moving it into a cgroup of its own below one that systemd has delegated
-// (Delegate=yes). It does nothing where there is none. Beyond the limit the
-// kernel first takes the page cache back, then kills the program.
+// (Delegate=yes). Without a delegated cgroup it does nothing. At the limit the
+// kernel first reclaims page cache, then kills the program.
 func LimitOwnMemory(bytes int64) error {
 	base, err := cgroupBase()
 	if err != nil || !delegated(base) {
@@ -94,7 +92,7 @@ func LimitOwnMemory(bytes int64) error {
 
 func limitMemory(base, own string, bytes int64) error {
 	if !enable(base, "memory") {
-		return fmt.Errorf("limiting the agent's own memory: the controller memory is not available in the cgroup %s", base)
+		return fmt.Errorf("limiting the agent's own memory: the memory controller is not available in the cgroup %s", base)
 	}
 	if err := writeCgroup(own, "memory.max", strconv.FormatInt(bytes, 10)); err != nil {
 		return fmt.Errorf("limiting the agent's own memory: %w", err)
@@ -102,13 +100,12 @@ func limitMemory(base, own string, bytes int64) error {
 	return nil
 }
 
-// ownDir returns the directory of the program's own cgroup: of v2 where
-// controller is empty, else of the v1 hierarchy that has the controller. See
-// cgroups(7).
+// ownDir returns the directory of the program's own cgroup: in v2 if controller
+// is empty, else in the v1 hierarchy that has the controller. See cgroups(7).
 func ownDir(controller, fstype string) (string, error) {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
-		return "", fmt.Errorf("looking for the own cgroup: %w", err)
+		return "", fmt.Errorf("reading the program's own cgroup: %w", err)
 	}
 	path, ok := ownCgroup(string(groups), controller)
 	if !ok {
@@ -116,11 +113,11 @@ func ownDir(controller, fstype string) (string, error) {
 	}
 	mounts, err := procfs.ReadMounts("/proc/self/mountinfo")
 	if err != nil && len(mounts) == 0 {
-		return "", fmt.Errorf("looking for mounted cgroups: %w", err)
+		return "", fmt.Errorf("finding the mounted cgroups: %w", err)
 	}
 	dir, ok := mountedCgroup(mounts, path, fstype, controller)
 	if !ok {
-		return "", fmt.Errorf("no %s %s with the own cgroup %s is mounted", fstype, controller, path)
+		return "", fmt.Errorf("no %s %s that contains the program's own cgroup %s is mounted", fstype, controller, path)
 	}
 	return dir, nil
 }
@@ -141,8 +138,8 @@ func ownCgroup(groups, controller string) (string, bool) {
 	return "", false
 }
 
-// mountedCgroup finds where the cgroup path is visible. A v1 hierarchy has its
-// controllers among its options.
+// mountedCgroup finds the directory of a cgroup. The mount of a v1 hierarchy
+// has its controllers among its options.
 func mountedCgroup(mounts []procfs.Mount, path, fstype, controller string) (string, bool) {
 	for _, m := range mounts {
 		if m.Type != fstype || controller != "" && !slices.Contains(m.SuperOptions, controller) {

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// cgroupMembers returns the living processes in a cgroup and those within: a
-// command with the right to do so may have made some.
+// cgroupMembers returns the living processes in a cgroup and in those below it:
+// a command may have made some if it had the right.
 func cgroupMembers(dir string) ([]int, error) {
 	var pids []int
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // removed meanwhile
+			return nil // it was removed meanwhile
 		}
 		if err != nil || d.Name() != "cgroup.procs" {
 			return err
@@ -28,8 +28,8 @@ func cgroupMembers(dir string) ([]int, error) {
 			return nil
 		}
 		for _, field := range strings.Fields(string(procs)) {
-			// 0 stands for a process of another PID namespace, and to kill(2)
-			// for this program's own process group.
+			// 0 stands for a process of another PID namespace. For kill(2) it
+			// would mean this program's own process group.
 			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
 				pids = append(pids, pid)
 			}
@@ -40,9 +40,9 @@ func cgroupMembers(dir string) ([]int, error) {
 }
 
 // killCgroup kills all processes in a cgroup and below. cgroup.kill (v2 only)
-// reaches also those that are being born, but passes over a process whose
-// first thread has exited (seen on Linux 6.18). Those are killed by number,
-// and kept from multiplying meanwhile.
+// also kills processes that are being forked, but misses a process whose first
+// thread has exited (seen on Linux 6.18). Those are killed by pid, and kept
+// from forking meanwhile.
 func killCgroup(dir string) error {
 	for _, step := range []struct{ file, value string }{{"cgroup.kill", "1"}, {"pids.max", "0"}, {"cgroup.freeze", "1"}} {
 		if err := writeCgroup(dir, step.file, step.value); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -56,8 +56,8 @@ func killCgroup(dir string) error {
 	return err
 }
 
-// writeCgroup writes to a file of a cgroup. Unlike [os.WriteFile] it makes
-// none. The error is [fs.ErrNotExist] where there is no such cgroup or file.
+// writeCgroup writes to a file of a cgroup. Unlike [os.WriteFile] it makes no
+// file. The error is [fs.ErrNotExist] if there is no such cgroup or file.
 func writeCgroup(dir, name, value string) error {
 	file, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0)
 	if err != nil {
@@ -69,9 +69,9 @@ func writeCgroup(dir, name, value string) error {
 
 func removeCgroup(dir string) error { return removeCgroupWithin(time.Second, dir, func() {}) }
 
-// removeCgroupWithin removes a cgroup and those within, and calls prepare
-// before each attempt. The kernel needs a moment for processes that have just
-// died.
+// removeCgroupWithin removes a cgroup and those below it, and calls prepare
+// before each attempt. It retries because the kernel needs a moment after
+// processes have died.
 func removeCgroupWithin(patience time.Duration, dir string, prepare func()) error {
 	deadline := time.Now().Add(patience)
 	for pause := time.Millisecond; ; pause *= 2 {
@@ -93,8 +93,8 @@ func removeCgroupWithin(patience time.Duration, dir string, prepare func()) erro
 	}
 }
 
-// enable hands a controller down to the cgroups in dir, and says whether it
-// is.
+// enable enables a controller for the cgroups in dir, and reports whether it is
+// enabled.
 func enable(dir, controller string) bool {
 	return writeCgroup(dir, "cgroup.subtree_control", "+"+controller) == nil
 }

@@ -8,7 +8,7 @@ import (
 
 // Command is what to run.
 type Command struct {
-	// Path of the executable; a relative one starts at Dir.
+	// Path of the executable. A relative one is relative to Dir.
 	Path string
 	// Args without the command's own name.
 	Args []string
@@ -29,20 +29,20 @@ type Command struct {
 	// MaxStdout is the number of bytes above which the command is killed.
 	// Zero: no limit.
 	MaxStdout int
-	// MaxStderr is the number of bytes of which the end is kept.
+	// MaxStderr is how much of the end of stderr is kept, in bytes.
 	MaxStderr int
 }
 
 // Result is how a run went.
 type Result struct {
-	// Stdout that was written; where it was too much, the beginning of it.
+	// Stdout is what was written to stdout: the beginning of it if it was too
+	// much.
 	Stdout []byte
-	// Stderr is the end of what was written.
+	// Stderr is the end of what was written to stderr.
 	Stderr []byte
-	// StdoutSize and StderrSize are the numbers of bytes written, as far as
-	// they were read.
+	// StdoutSize and StderrSize are the numbers of bytes that were read.
 	StdoutSize, StderrSize int64
-	// ExitCode is -1 where a signal ended the command.
+	// ExitCode is -1 if a signal ended the command.
 	ExitCode int
 	// Signal that ended the command, or 0.
 	Signal syscall.Signal
@@ -52,8 +52,8 @@ type Result struct {
 	// exited.
 	Leftover int
 	// Survivors are processes that were still there half a second after
-	// SIGKILL: one that waits for a dead file server, for example. They are
-	// waited for in the background.
+	// SIGKILL, such as one that waits for a dead file server. The warden waits
+	// for them in the background.
 	Survivors []int
 	// Gone is closed when no survivor is left.
 	Gone  <-chan struct{}
@@ -64,24 +64,26 @@ type Result struct {
 type Usage struct {
 	// CPU time, user and system.
 	CPU time.Duration
-	// PeakMemory in bytes: of all processes together in a cgroup with the
-	// memory controller, else of the largest one. Zero: not known.
+	// PeakMemory in bytes: of all processes together if the cgroup has the
+	// memory controller, else of the largest process. Zero: unknown.
 	PeakMemory int64
-	// OutOfMemory says that processes were killed because the run used more
-	// memory than it may.
+	// OutOfMemory means that processes were killed at the memory limit.
 	OutOfMemory bool
 }
 
-// Errors of [Warden.Run] where the command did not exit by itself.
+// Errors of [Warden.Run] if the command did not exit by itself.
 var (
-	// ErrEnded says that the context ended first; its cause is wrapped beside
-	// it.
-	ErrEnded = errors.New("was stopped before it had finished")
-	// ErrStdout says that the command wrote more to stdout than it may.
+	// ErrEnded means that the context ended first. The error also wraps the
+	// context's cause.
+	ErrEnded = errors.New("was stopped before it finished")
+	// ErrStdout means that the command wrote more to stdout than it may.
 	ErrStdout = errors.New("was killed because it wrote too much to its standard output")
+	// ErrMemory says that the outputs of the commands that ran at the time took
+	// more than [Config.MaxOutputs].
+	ErrMemory = errors.New("was killed because the outputs of all that ran at the time took too much memory")
 )
 
-// StartError is returned where a command could not be executed.
+// StartError means that a command could not be executed.
 type StartError struct{ Err error }
 
 func (e *StartError) Error() string { return "cannot be started: " + e.Err.Error() }

@@ -1,16 +1,15 @@
 package cell
 
 import (
-	"fmt"
 	"syscall"
 	"time"
 )
 
-// killGrace is how long killed processes are waited for.
+// killGrace is how long a run waits for killed processes.
 const killGrace = 500 * time.Millisecond
 
-// finish ends what the command left in its cell, and takes what it wrote and
-// used.
+// finish ends what the command left in its cell, and reads its output and
+// usage.
 func (r *run) finish() {
 	if r.exited {
 		r.sum()
@@ -24,7 +23,7 @@ func (r *run) finish() {
 	r.stderr.finish()
 }
 
-// empty ends what is in the cell.
+// empty ends all processes in the cell.
 func (r *run) empty(grace time.Duration) {
 	left := r.left()
 	if r.exited {
@@ -43,7 +42,7 @@ func (r *run) empty(grace time.Duration) {
 	r.sum()
 }
 
-// sum takes what the run has used, before its cell is closed.
+// sum reads the run's usage before its cell is closed.
 func (r *run) sum() {
 	if r.exited {
 		r.usage = r.exit.usage
@@ -51,9 +50,9 @@ func (r *run) sum() {
 	}
 }
 
-// waitEmpty sends the signal, waits until the cell is empty, and returns what
-// is left in it when the grace period ends. SIGKILL is sent again and again,
-// for processes born meanwhile.
+// waitEmpty sends the signal, waits until the cell is empty, and returns the
+// processes that are left after the wait. It repeats SIGKILL, for processes
+// forked meanwhile.
 func (r *run) waitEmpty(wait time.Duration, sig syscall.Signal) []int {
 	deadline := time.Now().Add(wait)
 	r.signal(sig)
@@ -74,7 +73,7 @@ func (r *run) waitEmpty(wait time.Duration, sig syscall.Signal) []int {
 	}
 }
 
-// signal reaches the leader, unless it has been waited for, and all others.
+// signal signals all processes, and the leader unless it was reaped.
 func (r *run) signal(sig syscall.Signal) {
 	if sig == syscall.SIGKILL && r.limit != nil {
 		r.limit.freeze()
@@ -88,9 +87,9 @@ func (r *run) signal(sig syscall.Signal) {
 }
 
 // left returns the living processes of the cell. The leader counts as living
-// until it has been waited for.
+// until it is reaped.
 func (r *run) left() []int {
-	// Asked first: while the leader is there, dead orphans may still come.
+	// Read first: dead orphans may still come while the leader is there.
 	exited := r.exited
 	left, err := r.cell.members()
 	if err != nil {
@@ -102,8 +101,8 @@ func (r *run) left() []int {
 	return left
 }
 
-// release gives the cell back: at once where it is empty, else when it will
-// be.
+// release closes the cell: at once if it is empty, else in the background when
+// it is.
 func (r *run) release() {
 	if len(r.survivors) == 0 {
 		r.close()
@@ -124,7 +123,7 @@ func (r *run) close() {
 	r.endThread()
 	if !r.vacated {
 		if err := r.cell.close(); err != nil {
-			r.warden.config.Logger.Warn("cannot close a run cell", "error", fmt.Errorf("of process %d: %w", r.process.pid, err))
+			r.warden.config.Logger.Warn("cannot close the cell of a command", "pid", r.process.pid, "error", err)
 		}
 	}
 	if r.limit != nil {

@@ -12,25 +12,26 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// familyBlock makes cells without cgroups. The program is a subreaper, so
-// that each process of a run is a descendant of the run's leader or, once
-// orphaned, a child of this program (or a descendant of such a child).
+// familyBlock makes cells without cgroups. The program is a subreaper, so each
+// process of a run is a descendant of the run's leader or, once orphaned, a
+// child of this program (or a descendant of such a child).
 //
-// An orphan belongs to the run in whose session it is: that is the one thing
-// that it can leave but not choose. One that has left belongs to whichever run
-// ends first; between runs, the [reaper] ends it.
+// An orphan belongs to the run whose session it is in: a process can leave its
+// session, but cannot join another one. An orphan that has left its session
+// belongs to the run that ends next. If no run is active, the [reaper] kills
+// it.
 //
-// Where the program cannot become a subreaper, orphans are found by their
-// session alone.
+// If the program cannot become a subreaper, orphans are found by their session
+// alone.
 type familyBlock struct {
 	orphans orphanage
-	adopts  bool // orphans come to this program
+	adopts  bool // orphans become children of this program
 }
 
-// becomeSubreaper is not known to every emulator of Linux, qemu-user for one.
+// becomeSubreaper fails under some emulators of Linux, such as qemu-user.
 func becomeSubreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("becoming the reaper of orphaned processes: %w", err)
+		return fmt.Errorf("becoming a subreaper: %w", err)
 	}
 	return nil
 }
@@ -38,7 +39,7 @@ func becomeSubreaper() error {
 func openFamilies(config Config, becomeSubreaper func() error) *familyBlock {
 	err := becomeSubreaper()
 	if err != nil {
-		config.Logger.Warn("a command's processes can escape by leaving its session", "reason", err)
+		config.Logger.Warn("processes of a command can escape by leaving its session", "reason", err)
 	}
 	return &familyBlock{orphans: newOrphanage(config), adopts: err == nil}
 }
@@ -62,7 +63,7 @@ func (b *familyBlock) close() error { return nil }
 type family struct {
 	block  *familyBlock
 	leader int
-	seen   map[int]bool // members that were found before
+	seen   map[int]bool // members found earlier
 }
 
 func (f *family) start(l launch, p *process) error {
@@ -71,8 +72,8 @@ func (f *family) start(l launch, p *process) error {
 	return err
 }
 
-// members looks again until it has waited for all the dead: while it looks, a
-// process may die that has children, and they become children of this program.
+// members repeats its search until it has reaped all the dead: a process may
+// die meanwhile, and its children then become children of this program.
 func (f *family) members() ([]int, error) {
 	for {
 		roots, err := f.adopted()
@@ -85,7 +86,7 @@ func (f *family) members() ([]int, error) {
 		}
 		table, err := readTable()
 		if err != nil {
-			return nil, fmt.Errorf("looking for the processes of a run: %w", err)
+			return nil, fmt.Errorf("finding the processes of a run: %w", err)
 		}
 		living := f.descendants(table, roots)
 		for _, pid := range roots {
@@ -102,8 +103,8 @@ func (f *family) members() ([]int, error) {
 	}
 }
 
-// adopted returns the children of this program that are orphans of this run,
-// or of none.
+// adopted returns the children of this program that are orphans of this run, or
+// of no run.
 func (f *family) adopted() ([]int, error) {
 	if !f.block.adopts {
 		return nil, nil
@@ -117,14 +118,14 @@ func (f *family) adopted() ([]int, error) {
 		case err == nil && s.Session == f.leader, f.seen[pid]:
 			return false
 		case err == nil && leaders.has(s.Session):
-			return true // another run's
+			return true // belongs to another run
 		}
 		return !f.block.orphans.holds(pid, s, err == nil)
 	}), err
 }
 
-// descendants returns the living processes below the roots and the leader,
-// the roots too.
+// descendants returns the living processes below the roots and the leader, and
+// the roots themselves.
 func (f *family) descendants(table []tableEntry, roots []int) []int {
 	within := map[int]bool{f.leader: true}
 	for _, pid := range roots {
@@ -148,8 +149,8 @@ func (f *family) descendants(table []tableEntry, roots []int) []int {
 	return slices.Collect(maps.Keys(within))
 }
 
-// signal reaches the leader's process group at once, also those in it that
-// are being born, then the others one by one.
+// signal signals the leader's process group at once, so that it also reaches
+// processes that are being forked, then the others one by one.
 func (f *family) signal(sig syscall.Signal) error {
 	if sig == syscall.SIGKILL {
 		f.freeze()
@@ -162,12 +163,12 @@ func (f *family) signal(sig syscall.Signal) error {
 	return err
 }
 
-// freezeTime bounds how long a chain of processes, each of which starts the
-// next and exits, is run after.
+// freezeTime limits the pursuit of a chain of processes, each of which starts
+// the next and exits.
 const freezeTime = 100 * time.Millisecond
 
-// freeze stops all members, and looks again until it finds none that moves: a
-// process that is stopped starts no other.
+// freeze stops all members with SIGSTOP until it finds no new one: a stopped
+// process starts no other.
 func (f *family) freeze() {
 	stopped := map[int]bool{}
 	for deadline := time.Now().Add(freezeTime); time.Now().Before(deadline); {

@@ -21,8 +21,8 @@ func sysProcAttr(user *User) *syscall.SysProcAttr {
 	return attr
 }
 
-// members returns the group's number for all that is in it besides the
-// leader, whose own end is known otherwise.
+// members returns the negative number of the group if a process is left in it.
+// Until the leader is reaped, it counts too.
 func (g *group) members() ([]int, error) {
 	if syscall.Kill(-g.leader, 0) != nil {
 		return nil, nil

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// groupBlock makes cells that hold the command's own process only.
+// groupBlock makes cells that hold only the command's own process.
 type groupBlock struct{}
 
 func (groupBlock) kind() string { return "process" }
@@ -14,7 +14,7 @@ func sysProcAttr(*User) *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
 
 func (g *group) members() ([]int, error) { return nil, nil }
 
-// signal ends the process, whatever the signal: there are no others.
+// signal kills the process, whatever the signal.
 func (g *group) signal(syscall.Signal) error {
 	p, err := os.FindProcess(g.leader)
 	if err != nil {
@@ -26,5 +26,5 @@ func (g *group) signal(syscall.Signal) error {
 
 func endedBy(*os.ProcessState) syscall.Signal { return 0 }
 
-// signalProcess has nothing to do: the cell's signal has ended the process.
+// signalProcess does nothing: the cell's signal has killed the process.
 func signalProcess(int, syscall.Signal) {}

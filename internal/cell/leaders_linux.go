@@ -2,14 +2,14 @@ package cell
 
 import "sync"
 
-// leaders are the processes that wardens of this program have started and not
-// yet waited for. The kernel keeps one list of children for a program, however
-// many wardens it has, and says of none how it became a child; hence the only
-// variable of this package.
+// leaders are the processes that the wardens of this program have started and
+// not yet reaped. It is a variable of the package, the only one, because all
+// wardens share the kernel's list of the program's children, which does not
+// tell how a process became a child.
 var leaders = leaderSet{pids: map[int]bool{}}
 
-// leaderSet is locked from before a leader is born: whoever sees it among the
-// children and then asks, finds it.
+// leaderSet is locked before a leader is started, so that a leader which is
+// seen among the children is always in the set.
 type leaderSet struct {
 	sync.RWMutex
 	pids map[int]bool // guarded by the lock
@@ -30,7 +30,6 @@ func (s *leaderSet) has(pid int) bool {
 	return s.pids[pid]
 }
 
-// any reports whether there is one.
 func (s *leaderSet) any() bool {
 	s.RLock()
 	defer s.RUnlock()

@@ -17,8 +17,8 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// leaf is a cell that is a cgroup. What stands in its files grows over all
-// runs; the counts before this run are kept to be subtracted.
+// leaf is a cell that is a cgroup. The counters in its files grow over all
+// runs, so their values before this run are kept and subtracted.
 type leaf struct {
 	block  *cgroupBlock
 	dir    string
@@ -27,11 +27,11 @@ type leaf struct {
 	killed bool
 
 	cpu, cpuBefore     time.Duration
-	kills, killsBefore int64 // by the memory limit
+	kills, killsBefore int64 // kills at the memory limit
 
 	fd, events, stat int        // of dir, cgroup.events and cpu.stat; -1: not open
 	peak, oom        int        // of memory.peak and memory.events; -1: not open
-	text             [2048]byte // of the file read last
+	text             [2048]byte // content of the file read last
 }
 
 func openLeaf(b *cgroupBlock, dir string, limits Limits) (l *leaf, err error) {
@@ -72,21 +72,22 @@ func (l *leaf) limitMemory(bytes int64) (err error) {
 	if err := writeCgroup(l.dir, "memory.max", strconv.FormatInt(bytes, 10)); err != nil {
 		return fmt.Errorf("limiting memory: %w", err)
 	}
-	// A run that lost one of its processes is of no use.
+	// Kill the whole run: with one process missing it is of no use.
 	if err := writeCgroup(l.dir, "memory.oom.group", "1"); err != nil {
 		return fmt.Errorf("limiting memory: %w", err)
 	}
 	if l.oom, err = l.openFile("memory.events", unix.O_RDONLY); err != nil {
 		return err
 	}
-	// Since Linux 5.19. It can be set back since 6.12, see renew.
+	// The file exists since Linux 5.19 and can be reset since 6.12, see renew.
 	if l.peak, err = l.openFile("memory.peak", unix.O_RDWR); err != nil {
 		l.peak, _ = l.openFile("memory.peak", unix.O_RDONLY)
 	}
 	return nil
 }
 
-// renew prepares for the next run, and reports whether that is possible.
+// renew prepares the leaf for the next run, and reports whether that is
+// possible.
 func (l *leaf) renew() bool {
 	if l.peak >= 0 {
 		if _, err := unix.Write(l.peak, []byte("reset")); err != nil {
@@ -105,7 +106,7 @@ func (l *leaf) closeFiles() {
 	}
 }
 
-// start returns [errGone] where the cgroup is not there any more.
+// start returns [errGone] if the cgroup does not exist any more.
 func (l *leaf) start(what launch, p *process) error {
 	what.sys.UseCgroupFD = true
 	what.sys.CgroupFD = l.fd
@@ -142,11 +143,12 @@ func (l *leaf) signal(sig syscall.Signal) error {
 	return err
 }
 
-// populated says whether living processes are in the leaf or in cgroups within.
+// populated reports whether the leaf, or a cgroup below it, has living
+// processes.
 func (l *leaf) populated() (bool, error) {
 	events, err := l.read(l.events)
 	if errors.Is(err, unix.ENODEV) {
-		return false, nil // an empty cgroup was removed by another program
+		return false, nil // another program removed the cgroup, so it was empty
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading cgroup.events of the cgroup %s: %w", l.dir, err)
@@ -200,7 +202,7 @@ func (l *leaf) remove() error {
 	return removeCgroup(l.dir)
 }
 
-// holds says whether a process, which may be dead, is in the cell.
+// holds reports whether a process, which may be dead, is in the cell.
 func (l *leaf) holds(pid int) bool {
 	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil || pid == l.leader {
@@ -222,7 +224,7 @@ func (l *leaf) openFile(name string, flags int) (int, error) {
 // read reads one of the cgroup's files. The text is valid until the next read.
 func (l *leaf) read(fd int) ([]byte, error) { return readAgain(fd, l.text[:]) }
 
-// statField returns a value of a file of lines "name value".
+// statField returns the value of a name in a file of lines "name value".
 func statField(stat []byte, name string) (int64, bool) {
 	for line := range bytes.Lines(stat) {
 		words := procfs.NewWords(line)

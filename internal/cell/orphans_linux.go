@@ -24,8 +24,8 @@ type tableEntry struct {
 	procfs.Stat
 }
 
-// readTable reads the stats of all processes, the newest first: those are the
-// ones that are soon gone.
+// readTable reads the stat files of all processes. It begins with the newest,
+// which are the most likely to exit soon.
 func readTable() ([]tableEntry, error) {
 	lister := procfs.PIDLister{Dir: "/proc"}
 	pids, err := lister.List()
@@ -42,8 +42,8 @@ func readTable() ([]tableEntry, error) {
 	return table, nil
 }
 
-// children returns the program's own children, dead ones too until they are
-// waited for, the newest first.
+// children returns the program's own children, the newest first. Dead ones are
+// included until they are reaped.
 func children() ([]int, error) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	if len(lists) == 0 { // a kernel without CONFIG_PROC_CHILDREN
@@ -53,7 +53,7 @@ func children() ([]int, error) {
 	for _, list := range lists {
 		text, err := os.ReadFile(list)
 		if err != nil {
-			continue // the thread has ended and its children have moved on
+			continue // the thread has ended; other threads have its children now
 		}
 		for _, field := range strings.Fields(string(text)) {
 			if pid, err := strconv.Atoi(field); err == nil {
@@ -69,7 +69,7 @@ func children() ([]int, error) {
 func childrenByStat() ([]int, error) {
 	table, err := readTable()
 	if err != nil {
-		return nil, fmt.Errorf("looking for child processes: %w", err)
+		return nil, fmt.Errorf("finding child processes: %w", err)
 	}
 	var pids []int
 	for _, p := range table {
@@ -80,17 +80,17 @@ func childrenByStat() ([]int, error) {
 	return pids, nil
 }
 
-// adoptsOrphans says whether orphans become children of this program.
+// adoptsOrphans reports whether orphans become children of this program.
 func adoptsOrphans() bool {
 	var subreaper int32
 	_, _, errno := unix.Syscall(unix.SYS_PRCTL, unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&subreaper)), 0)
 	return os.Getpid() == 1 || errno == 0 && subreaper != 0
 }
 
-// orphanage tells the orphans that came to this program from the children
-// that the program around has started itself, by what no process can shed or
-// take on: no_new_privs where only the commands have it, else the session,
-// which for all that a command starts is another one than the program's.
+// orphanage distinguishes the orphans that became children of this program from
+// the children that the program itself has started. It uses what no process can
+// change at will: no_new_privs if only the commands have it, else the session,
+// because every command runs in a session of its own.
 type orphanage struct {
 	byPrivs bool
 	session int // of this program
@@ -102,8 +102,9 @@ func newOrphanage(config Config) orphanage {
 	return orphanage{byPrivs: config.NoNewPrivs && err == nil && own == 0, session: session}
 }
 
-// holds says whether a child of this program is an orphan that came to it.
-// s is its stat, and is not ok where that may not be read: such a child hides.
+// holds reports whether a child of this program is an orphan. s is the child's
+// stat. If it could not be read, ok is false, and a child that exists counts as
+// an orphan: it hides.
 func (o orphanage) holds(pid int, s procfs.Stat, ok bool) bool {
 	switch {
 	case leaders.has(pid):
@@ -117,8 +118,8 @@ func (o orphanage) holds(pid int, s procfs.Stat, ok bool) bool {
 	return err == nil && bytes.Contains(status, []byte("NoNewPrivs:\t1\n"))
 }
 
-// reapAdopted waits for the dying children that were adopted from a cell, and
-// only for them: others belong to the program around.
+// reapAdopted reaps the dying children that were adopted from a cell. It leaves
+// the others to the calling program.
 func reapAdopted(adopted func(pid int) bool) {
 	deadline := time.Now().Add(killGrace)
 	for time.Now().Before(deadline) {

@@ -16,23 +16,24 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// pidsV1 limits the number of processes of each run through the pids
-// hierarchy of cgroup v1, where that controller is not in v2. The spawner's
-// thread is in a cgroup when it starts a process, and the process inherits
+// pidsV1 limits the number of processes of each run through the pids hierarchy
+// of cgroup v1. It is used if v2 does not have that controller. The spawner's
+// thread enters a cgroup before it starts a process, and the process inherits
 // it. See https://docs.kernel.org/admin-guide/cgroup-v1/pids.html
 type pidsV1 struct {
 	base string
-	// here is the cgroup of the spawner's thread, which alone uses it. As long
-	// as runs do not overlap, the thread stays in one.
+	// here is the cgroup of the spawner's thread. Only that thread uses the
+	// field. While runs do not overlap, the thread stays in one cgroup.
 	here *pidsGroup
 
 	mu   sync.Mutex
 	dir  *blockDir    // guarded by mu
-	free []*pidsGroup // guarded by mu: those that no run uses
+	free []*pidsGroup // guarded by mu: used by no run
 	made int          // guarded by mu
 }
 
-// maxMove is what a change of cgroup may cost. Old kernels need milliseconds.
+// maxMove is how long a change of cgroup may take. Old kernels need
+// milliseconds.
 const maxMove = 2 * time.Millisecond
 
 func openPidsV1() (*pidsV1, error) {
@@ -54,7 +55,7 @@ func openPidsV1() (*pidsV1, error) {
 	return p, nil
 }
 
-// try moves the calling thread.
+// try measures a change of the calling thread's cgroup.
 func (p *pidsV1) try() error {
 	g, err := p.take(1, nil)
 	if err != nil {
@@ -66,7 +67,7 @@ func (p *pidsV1) try() error {
 		return err
 	}
 	if took := time.Since(began); took > maxMove {
-		return fmt.Errorf("changing a thread's cgroup takes %v here", took)
+		return fmt.Errorf("changing a thread's cgroup takes %v on this host", took)
 	}
 	return nil
 }
@@ -110,7 +111,7 @@ func (p *pidsV1) take(max int, here *pidsGroup) (*pidsGroup, error) {
 		if ready {
 			return g, nil
 		}
-		if err != nil { // somebody has removed it
+		if err != nil { // another program has removed it
 			g.close()
 		}
 	}

@@ -1,47 +1,52 @@
 package cell
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/budget"
 )
 
-// pipe takes what a command writes: in the background once read was called,
+// pipe reads what a command writes: in the background once read was called,
 // else at the end.
 type pipe struct {
 	source source
 	file   *os.File      // of the source; nil before read
-	done   chan struct{} // closed when nothing more will come; nil before read
+	done   chan struct{} // closed at the end of the output; nil before read
 
 	mu   sync.Mutex
 	sink sink  // guarded by mu
 	size int64 // guarded by mu
-	full bool  // guarded by mu: the sink has taken too much
+	full error // guarded by mu: the sink has taken too much
 }
 
 // sink keeps a part of what was written.
 type sink interface {
-	// space returns where to read the next bytes to.
+	// space returns the buffer for the next bytes.
 	space() []byte
-	// took says that n bytes of the last space were filled. It reports
-	// whether that was more than there may be.
-	took(n int) (full bool)
+	// took says that n bytes of the last space were filled. Its error says that
+	// this was more than there may be.
+	took(n int) error
 	bytes() []byte
+	// release gives back what was taken from others.
+	release()
 }
 
-// newPipe returns a pipe and the command's end of it.
+// newPipe returns a pipe, and the end that the command writes to.
 func newPipe(s sink) (*pipe, descriptor, error) {
 	r, w, err := makePipe()
 	if err != nil {
-		return nil, w, fmt.Errorf("making a pipe for the output: %w", err)
+		return nil, w, fmt.Errorf("making a pipe for the command's output: %w", err)
 	}
 	return &pipe{source: r, sink: s}, w, nil
 }
 
-// read starts reading in the background, until the end or finish. onFull is
-// called when there was too much, again and again.
+// read starts reading in the background, until the end or finish. While the
+// output is too large, onFull is called for each piece.
 func (p *pipe) read(onFull func()) {
 	if p.done != nil {
 		return
@@ -53,7 +58,7 @@ func (p *pipe) read(onFull func()) {
 		defer p.file.Close()
 		for {
 			n, err := p.file.Read(p.space())
-			if p.took(n) {
+			if p.took(n) != nil {
 				onFull()
 			}
 			if err != nil {
@@ -63,9 +68,9 @@ func (p *pipe) read(onFull func()) {
 	}()
 }
 
-// finish reads the rest of what a dead command wrote and closes the pipe. A
-// process outside of the cell may have been given the other end, so there is
-// a limit.
+// finish reads the rest of what a dead command wrote and closes the pipe. The
+// wait is limited, because a process outside of the cell may hold the other
+// end.
 func (p *pipe) finish() {
 	deadline := time.Now().Add(100 * time.Millisecond)
 	if p.done != nil {
@@ -76,7 +81,7 @@ func (p *pipe) finish() {
 	defer p.source.close()
 	for time.Now().Before(deadline) {
 		n := p.source.readNow(p.space())
-		if p.took(n) || n == 0 {
+		if p.took(n) != nil || n == 0 {
 			return
 		}
 	}
@@ -88,83 +93,123 @@ func (p *pipe) space() []byte {
 	return p.sink.space()
 }
 
-// took reports whether there was too much, now or before.
-func (p *pipe) took(n int) bool {
+// took returns an error where there was too much, now or before.
+func (p *pipe) took(n int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.size += int64(n)
-	p.full = p.sink.took(n) || p.full
+	p.full = cmp.Or(p.full, p.sink.took(n))
 	return p.full
 }
 
-// isFull reports whether the command wrote more than it may.
-func (p *pipe) isFull() bool {
+// excess returns an error where the command wrote more than it may.
+func (p *pipe) excess() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.full
 }
 
-// sum returns what the sink has kept and how much there was.
+// sum returns what the sink has kept, which is the caller's from now on, and how
+// much there was.
 func (p *pipe) sum() ([]byte, int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer p.sink.release()
 	return p.sink.bytes(), p.size
 }
 
-// headKept is what remains of an output that was too much.
-const headKept = 64 << 10
+const (
+	// headKept is what remains of an output that was too much.
+	headKept = 64 << 10
+	// smallHead is how much of an output is never too much for the budget, and
+	// the size of the pieces that are kept of a larger one.
+	smallHead = 64 << 10
+)
 
-// head keeps everything up to a limit. Beyond it, it keeps the beginning.
+// head keeps everything up to a limit. Beyond it, or where no memory is left, it
+// keeps the beginning.
 type head struct {
-	limit  int // 0: none
-	size   int
-	chunks [][]byte // all but the last are full
-	spill  []byte   // where the rest goes; not nil once there was too much
+	limit  int            // 0: none
+	budget *budget.Budget // of what all outputs take beyond smallHead each; nil: no limit
+	taken  int            // from the budget
+	full   [][]byte       // pieces of smallHead bytes
+	buf    []byte         // the piece that is being filled
+	spill  []byte         // where the next bytes go once there is no room; any that come are too much
+	err    error          // why they are
 }
 
 func (h *head) space() []byte {
+	if h.spill == nil && len(h.buf) == cap(h.buf) && !h.grow() {
+		h.spill = make([]byte, 16<<10)
+	}
 	if h.spill != nil {
 		return h.spill
 	}
-	last := len(h.chunks) - 1
-	if last < 0 || len(h.chunks[last]) == cap(h.chunks[last]) {
-		h.chunks = append(h.chunks, make([]byte, 0, min(4<<10<<min(len(h.chunks), 4), headKept)))
-		last++
-	}
-	chunk := h.chunks[last]
-	return chunk[len(chunk):cap(chunk)]
+	return h.buf[len(h.buf):cap(h.buf)]
 }
 
-func (h *head) took(n int) bool {
-	if h.spill != nil {
-		return true
+// grow makes room in buf. A small buf is doubled; a large output is kept in
+// pieces, so that it is not copied while it comes.
+func (h *head) grow() bool {
+	kept := len(h.full)*smallHead + len(h.buf)
+	size := min(max(4<<10, 2*len(h.buf)), smallHead)
+	if h.limit > 0 {
+		size = min(size, len(h.buf)+h.limit-kept)
 	}
-	last := len(h.chunks) - 1
-	h.chunks[last] = h.chunks[last][:len(h.chunks[last])+n]
-	h.size += n
-	if h.limit == 0 || h.size <= h.limit {
+	switch {
+	case h.limit > 0 && kept == h.limit:
+		h.err = ErrStdout
+		return false
+	case len(h.buf) < smallHead:
+		buf := make([]byte, len(h.buf), size)
+		copy(buf, h.buf)
+		h.buf = buf
+		return true
+	case h.budget != nil && !h.budget.TryTake(smallHead):
+		h.err = ErrMemory
 		return false
 	}
-	kept := make([]byte, 0, min(headKept, h.limit))
-	for _, chunk := range h.chunks {
-		kept = append(kept, chunk[:min(len(chunk), cap(kept)-len(kept))]...)
+	h.taken += smallHead
+	h.full, h.buf = append(h.full, h.buf), make([]byte, 0, smallHead)
+	if h.limit > 0 {
+		h.buf = h.buf[:0:min(smallHead, h.limit-kept)]
 	}
-	h.chunks = [][]byte{kept}
-	h.spill = make([]byte, 16<<10)
 	return true
 }
 
-func (h *head) bytes() []byte {
-	if len(h.chunks) == 1 {
-		return h.chunks[0]
+func (h *head) took(n int) error {
+	if h.spill == nil {
+		h.buf = h.buf[:len(h.buf)+n]
+		return nil
 	}
-	return bytes.Join(h.chunks, nil)
+	if n == 0 {
+		return nil
+	}
+	if len(h.full) > 0 {
+		h.full, h.buf = nil, h.full[0][:headKept:headKept]
+	}
+	return h.err
+}
+
+func (h *head) bytes() []byte {
+	if len(h.full) == 0 {
+		return h.buf
+	}
+	return slices.Concat(append(h.full, h.buf)...)
+}
+
+// release gives back what was taken from the budget.
+func (h *head) release() {
+	if h.taken > 0 && h.budget != nil {
+		h.budget.Give(int64(h.taken))
+		h.taken = 0
+	}
 }
 
 // tail keeps the end.
 type tail struct {
 	limit int
-	buf   []byte // twice the limit and more, filled from the start
+	buf   []byte // at least twice the limit, filled from the start
 	n     int
 }
 
@@ -178,9 +223,11 @@ func (t *tail) space() []byte {
 	return t.buf[t.n:]
 }
 
-func (t *tail) took(n int) bool {
+func (t *tail) took(n int) error {
 	t.n += n
-	return false
+	return nil
 }
+
+func (t *tail) release() {}
 
 func (t *tail) bytes() []byte { return t.buf[max(0, t.n-t.limit):t.n] }

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quick is how long a run may take to be a short one: its output stays in the
-// pipes until its end, which so is the only thing that is waited for.
+// quick is how long a short run takes at most. The output of a short run is
+// read at its end, so nothing but the end is waited for.
 const quick = 50 * time.Millisecond
 
-// descriptor is what a command gets as one of its own.
+// descriptor is one that a command gets.
 type descriptor int
 
 func openNull() (descriptor, error) {
@@ -28,8 +28,8 @@ func (d descriptor) close() { closeNow(int(d)) }
 // source is the reading end of a pipe.
 type source int
 
-// makePipe returns a reading end that does not block, and one for the command
-// that does, as commands expect it.
+// makePipe returns a non-blocking end to read from, and a blocking end for the
+// command, as commands expect.
 func makePipe() (source, descriptor, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
@@ -41,11 +41,11 @@ func makePipe() (source, descriptor, error) {
 	return source(fds[0]), descriptor(fds[1]), nil
 }
 
-// readNow reads what is there. It returns 0 where that is nothing.
+// readNow reads what is there now. It returns 0 if there is nothing.
 func (s source) readNow(p []byte) int { return readNow(int(s), p) }
 
 func (s source) close() { closeNow(int(s)) }
 
-// file makes the source one that the Go runtime waits for, and is called in
-// place of close.
+// file returns the source as a file that the Go runtime polls. The file is
+// closed in place of the source.
 func (s source) file() *os.File { return os.NewFile(uintptr(s), "|0") }

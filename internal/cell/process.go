@@ -11,19 +11,19 @@ type launch struct {
 	argv  []string
 	dir   string
 	env   []string
-	files []descriptor // its descriptors from 0 on
+	files []descriptor // its descriptors 0, 1, …
 	sys   *syscall.SysProcAttr
 }
 
 // exit is how a process ended, and what it used.
 type exit struct {
-	code   int // -1 where a signal ended it
+	code   int // -1 if a signal ended it
 	signal syscall.Signal
 	usage  Usage
 }
 
-// background waits for a process in a goroutine, where the system has no
-// descriptor to wait for its end.
+// background waits for a process in a goroutine, for systems without a
+// descriptor that tells when a process ends.
 type background struct {
 	over chan struct{} // closed when exit is valid
 	exit exit

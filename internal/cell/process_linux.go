@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the leader of a run. Unlike an [os.Process] it is waited for
-// without occupying a thread or a goroutine, so that hundreds of plugins may
-// run at a time and a short run costs one wake-up.
+// process is the leader of a run. Unlike [os.Process], it needs no thread or
+// goroutine that waits for it. Hundreds of plugins may run at a time, and a
+// short run costs one wake-up.
 //
-// It is made and waited for by the run, and started by the spawner: nothing
-// tells the run that its process has started, only that it has ended.
+// The run makes it and waits for it, and the spawner starts it. The run is not
+// told when the process has started, only when it has ended.
 type process struct {
-	watch       *watch // nil before Linux 5.4: background is used instead
+	watch       *watch // nil before Linux 5.3, which uses background
 	watches     *watches
-	started     atomic.Bool // there is a process
+	started     atomic.Bool // the process exists
 	interrupted atomic.Bool
 
 	ready      chan struct{} // closed when the fields below are valid
@@ -29,19 +29,19 @@ type process struct {
 	background *background
 }
 
-// newProcess returns a process to be started. With nil it waits in the
-// background.
+// newProcess returns a process to be started. If from is nil, a goroutine waits
+// for it.
 func newProcess(from *watches) *process {
 	return &process{watches: from, watch: from.take(), pidfd: -1, ready: make(chan struct{})}
 }
 
-// start starts the process. launched must follow.
+// start starts the process. The caller then calls launched.
 func (p *process) start(l launch) (err error) {
 	files := make([]uintptr, len(l.files))
 	for i, f := range l.files {
 		files[i] = uintptr(f)
 	}
-	if p.watch != nil { // else nobody would close it
+	if p.watch != nil { // without a watch nobody would close it
 		l.sys.PidFD = &p.pidfd
 	}
 	leaders.Lock()
@@ -63,7 +63,7 @@ func (p *process) start(l launch) (err error) {
 	return nil
 }
 
-// launched says that start has returned err, or was not called because of it.
+// launched reports the result of start, or the reason why start was not called.
 func (p *process) launched(err error) {
 	p.err = err
 	close(p.ready)
@@ -73,9 +73,9 @@ func (p *process) launched(err error) {
 }
 
 // await returns the process's exit once it has ended. It returns false at the
-// deadline (zero: never) and after an interrupt, and may do so earlier, but
-// not before the process has been started; where that failed it returns true,
-// and err is set. It is not called again once it has returned true.
+// deadline (zero: none), after an interrupt, and sometimes earlier, but never
+// before the process has been started. If the start failed it returns true, and
+// err is set. It is not called again after it has returned true.
 func (p *process) await(deadline time.Time) (e exit, ended bool) {
 	if p.watch == nil {
 		<-p.ready
@@ -99,7 +99,7 @@ func (p *process) await(deadline time.Time) (e exit, ended bool) {
 	return e, false
 }
 
-// release gives back what the process was waited for with.
+// release frees what was used for waiting.
 func (p *process) release() {
 	if p.pidfd >= 0 {
 		p.watch.remove(p.pidfd)
@@ -108,7 +108,7 @@ func (p *process) release() {
 	p.watches.give(p.watch)
 }
 
-// interrupt makes await return, the present one or else the next.
+// interrupt makes the present await return, or the next one.
 func (p *process) interrupt() {
 	p.interrupted.Store(true)
 	if p.watch != nil {
@@ -149,20 +149,21 @@ func (p *process) waitLong() exit {
 func (p *process) reaped(status unix.WaitStatus, usage unix.Rusage, err error) exit {
 	leaders.remove(p.pid)
 	if err != nil {
-		return exit{code: -1} // the program around waits for whatever child
+		return exit{code: -1} // the calling program has reaped it
 	}
 	return exitOf(status, usage)
 }
 
-// kill ends a process of which nothing is to be known.
+// kill kills the process and waits for it.
 func (p *process) kill() {
 	syscall.Kill(p.pid, syscall.SIGKILL)
 	p.await(time.Time{})
 }
 
-// exitOf takes the usage of the leader and the children that it waited for. A
-// new process counts the peak of the program that started it as its own (it
-// survives execve), so that only a larger one is known to be the command's.
+// exitOf returns the exit with the usage of the leader and of the children that
+// it waited for. A new process starts with the peak memory of the program that
+// started it (it survives execve), so only a larger peak is known to be the
+// command's.
 func exitOf(status unix.WaitStatus, theirs unix.Rusage) exit {
 	e := exit{code: status.ExitStatus()}
 	if status.Signaled() {

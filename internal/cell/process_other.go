@@ -10,11 +10,11 @@ import (
 // process is the leader of a run.
 type process struct {
 	pid        int
-	err        error // why it could not be started
+	err        error // why the process could not be started
 	background *background
 }
 
-// watches are not needed here: each process is waited for in the background.
+// watches are not used here: a goroutine waits for each process.
 type watches struct{ none bool }
 
 func (*watches) close() {}
@@ -37,7 +37,7 @@ func (p *process) start(l launch) error {
 	return nil
 }
 
-// launched says that start has returned err, or was not called because of it.
+// launched reports the result of start, or the reason why start was not called.
 func (p *process) launched(err error) { p.err = err }
 
 func waitFor(p *os.Process) exit {
@@ -49,7 +49,7 @@ func waitFor(p *os.Process) exit {
 }
 
 // await returns the process's exit once it has ended. It returns false at the
-// deadline (zero: never) and after an interrupt. Where the process could not be
+// deadline (zero: none) and after an interrupt. If the process could not be
 // started it returns true, and err is set.
 func (p *process) await(deadline time.Time) (exit, bool) {
 	if p.err != nil {
@@ -58,17 +58,17 @@ func (p *process) await(deadline time.Time) (exit, bool) {
 	return p.background.await(deadline)
 }
 
-// interrupt makes await return, the present one or else the next.
+// interrupt makes the present await return, or the next one.
 func (p *process) interrupt() {
 	if p.background != nil {
 		p.background.interrupt()
 	}
 }
 
-// quick is 0: output is read from the start, in the background.
+// quick is 0: output is always read in the background.
 const quick = 0
 
-// descriptor is what a command gets as one of its own.
+// descriptor is one that a command gets.
 type descriptor struct{ *os.File }
 
 func openNull() (descriptor, error) {
@@ -86,7 +86,7 @@ func makePipe() (source, descriptor, error) {
 	return source{r}, descriptor{w}, err
 }
 
-// readNow is for short runs, which there are none of here.
+// readNow is used for short runs only, which do not exist here.
 func (s source) readNow([]byte) int { return 0 }
 
 func (s source) close() { s.Close() }

@@ -10,25 +10,25 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// reaper looks after the orphans that come to this program, as a subreaper or
-// as the first process of a container, from a command that ended some time
-// ago or from elsewhere (a health check that a container's engine runs). The
-// dead are waited for. Living ones that came from a command are killed once no
-// command runs: a run under way looks after them itself.
+// reaper handles the orphans that become children of this program because it is
+// a subreaper or the first process of a container. They are left from earlier
+// commands, or come from elsewhere (such as health checks by a container
+// engine). It reaps the dead. It kills living ones that came from a command
+// when no command runs: a run handles its own.
 type reaper struct {
 	orphans orphanage
-	kills   bool // the living, too: there are no cgroups that hold them
+	kills   bool // also kill the living: no cgroup contains them
 	dead    []int
 	stop    chan struct{}
 	done    chan struct{}
 }
 
-// reapInterval is the time between two looks. Orphans that are dead at two
-// looks are waited for, so that the program around has time to wait for a
-// child that only looks like one.
+// reapInterval is the time between two looks. An orphan is reaped if it is dead
+// at two looks, so that the calling program has time to reap a child of its
+// own.
 const reapInterval = 5 * time.Second
 
-// startReaper returns nil where no orphans come to this program.
+// startReaper returns nil if no orphans become children of this program.
 func startReaper(config Config, kills bool) *reaper {
 	if !adoptsOrphans() {
 		return nil
@@ -60,7 +60,7 @@ func (r *reaper) look() {
 	}
 	kids, err := children()
 	if err != nil {
-		return // it will be tried again
+		return // the next look tries again
 	}
 	var dead []int
 	for _, pid := range kids {
@@ -71,7 +71,7 @@ func (r *reaper) look() {
 			if r.kills && !leaders.any() && r.orphans.holds(pid, s, err == nil) {
 				syscall.Kill(pid, syscall.SIGKILL)
 			}
-		case s.Session == r.orphans.session: // the program around has started it
+		case s.Session == r.orphans.session: // the calling program has started it
 		case slices.Contains(r.dead, pid):
 			reap(pid)
 		default:
@@ -81,8 +81,8 @@ func (r *reaper) look() {
 	r.dead = dead
 }
 
-// askChildren says whether there are children, and any that are dead. Asking
-// costs less than looking at each.
+// askChildren reports whether there are children, and whether any is dead. This
+// costs less than a look at each.
 func askChildren() (any, dead bool) {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)

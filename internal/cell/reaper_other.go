@@ -2,7 +2,7 @@
 
 package cell
 
-// reaper has nothing to do: orphans do not come to this program.
+// reaper does nothing: orphans do not become children of this program.
 type reaper struct{}
 
 func startReaper(Config, bool) *reaper { return nil }

@@ -1,15 +1,16 @@
 package cell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// Run runs the command and returns when no process of it is left: at the
-// latest the grace period and half a second after ctx has ended. An exit
-// status other than 0 is no error.
+// Run runs the command and returns when none of its processes is left, at the
+// latest half a second after ctx has ended and the grace period has passed. An
+// exit status other than 0 is not an error.
 func (w *Warden) Run(ctx context.Context, c Command) (Result, error) {
 	if !w.begin() {
 		return Result{}, ErrClosed
@@ -19,13 +20,13 @@ func (w *Warden) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, fmt.Errorf("%w: %w", ErrEnded, context.Cause(ctx))
 	}
 	result, err := w.run(ctx, c)
-	for again := 0; errors.Is(err, errGone) && again < 2; again++ { // the cell's, and the limiter's
+	for again := 0; errors.Is(err, errGone) && again < 2; again++ { // once for the cell, once for the limiter
 		result, err = w.run(ctx, c)
 	}
 	return result, err
 }
 
-// run returns [errGone] where nothing was started and a new cell may help.
+// run returns [errGone] if nothing was started and a new cell may help.
 func (w *Warden) run(ctx context.Context, c Command) (Result, error) {
 	r, err := w.start(c)
 	if err != nil {
@@ -36,27 +37,25 @@ func (w *Warden) run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, r.abandon(failed)
 	}
 	r.finish()
-	if err == nil && r.stdout.isFull() {
-		err = ErrStdout
-	}
+	err = cmp.Or(err, r.stdout.excess())
 	result := r.result()
 	r.release()
 	return result, err
 }
 
-// run is a command under way. One goroutine at a time has it; until the process
-// is ready, the spawner's has cell and limit.
+// run is a command that runs. Only one goroutine uses it at a time. Until the
+// process is ready, the spawner's goroutine uses cell and limit.
 type run struct {
 	warden  *Warden
 	limits  Limits
 	cell    cell
 	process *process
-	limit   limit // nil where there is no limiter
+	limit   limit // nil if there is no limiter
 	began   time.Time
 	thread  chan struct{} // ends the thread that has started a confined command; nil: the spawner's has
 
 	stdout, stderr *pipe
-	exited         bool // the leader has been waited for
+	exited         bool // the leader was reaped
 	exit           exit // valid once exited is true
 	usage          Usage
 
@@ -66,17 +65,17 @@ type run struct {
 	gone      chan struct{} // closed with the cell
 }
 
-// start opens a cell and has the command started in it: whether that works,
-// the process tells.
+// start opens a cell and asks the spawner to start the command in it. The
+// process reports whether that worked.
 func (w *Warden) start(c Command) (*run, error) {
 	limits := c.Limits.or(w.config.Limits)
 	cell, err := w.block.open(limits)
 	if err != nil {
-		return nil, fmt.Errorf("has no cell to run in: %w", err)
+		return nil, fmt.Errorf("cannot be isolated: %w", err)
 	}
 	r := &run{warden: w, limits: limits, cell: cell, gone: make(chan struct{})}
 	var childOut, childErr descriptor
-	if r.stdout, childOut, err = newPipe(&head{limit: c.MaxStdout}); err != nil {
+	if r.stdout, childOut, err = newPipe(&head{limit: c.MaxStdout, budget: w.outputs}); err != nil {
 		return nil, errors.Join(err, cell.close())
 	}
 	if r.stderr, childErr, err = newPipe(&tail{limit: c.MaxStderr}); err != nil {
@@ -125,8 +124,8 @@ func (r *run) spawn(l launch, confine func() error) (err error) {
 	return &StartError{err}
 }
 
-// abandon gives back what a command that was not started has taken, and
-// returns the reason.
+// abandon frees the resources of a command that was not started, and returns
+// the reason.
 func (r *run) abandon(reason error) error {
 	r.stdout.source.close()
 	r.stderr.source.close()
@@ -136,7 +135,7 @@ func (r *run) abandon(reason error) error {
 	}
 	err := r.cell.close()
 	if errors.Is(reason, errGone) {
-		return fmt.Errorf("has no cell to run in: %w", reason)
+		return fmt.Errorf("cannot be isolated: %w", reason)
 	}
 	return errors.Join(reason, err)
 }
@@ -160,10 +159,10 @@ func (r *run) watch(ctx context.Context) error {
 		r.read()
 	}
 	for !r.exited {
-		switch {
-		case r.stdout.isFull():
-			return ErrStdout
-		case ctx.Err() != nil:
+		if err := r.stdout.excess(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
 			return fmt.Errorf("%w: %w", ErrEnded, context.Cause(ctx))
 		}
 		r.await(time.Time{})
@@ -171,20 +170,20 @@ func (r *run) watch(ctx context.Context) error {
 	return nil
 }
 
-// read reads the output in the background from now on.
+// read begins to read the output in the background.
 func (r *run) read() {
 	r.stdout.read(r.process.interrupt)
 	r.stderr.read(func() {})
 }
 
-// await waits for the leader until the deadline, or until it is interrupted.
+// await waits for the leader until the deadline or an interrupt.
 func (r *run) await(deadline time.Time) {
 	if !r.exited {
 		r.exit, r.exited = r.process.await(deadline)
 	}
 }
 
-// result sums up a run that has ended.
+// result returns the result of a run that has ended.
 func (r *run) result() Result {
 	res := Result{
 		ExitCode:  -1,

@@ -10,10 +10,10 @@ import (
 )
 
 // spawner starts processes from a thread of its own. On Linux a process
-// inherits from the thread that starts it what Go cannot set in the child:
-// no_new_privs, the umask, the cgroup of a v1 hierarchy. That thread does
-// nothing else and ends with the spawner, so that the program around it keeps
-// its own.
+// inherits some properties from the thread that starts it, which Go cannot set
+// in the child: no_new_privs, the umask, the cgroup of a v1 hierarchy. The
+// thread does nothing else and ends with the spawner, so the program keeps its
+// own properties.
 type spawner struct {
 	config   Config
 	landlock landlock
@@ -21,7 +21,7 @@ type spawner struct {
 	done     chan struct{}
 }
 
-// maxQueued is the number of starts that wait without their callers.
+// maxQueued is how many starts may be queued before callers block.
 const maxQueued = 64
 
 func newSpawner(config Config) (*spawner, error) {
@@ -35,15 +35,16 @@ func newSpawner(config Config) (*spawner, error) {
 	return s, nil
 }
 
-// onOwnThread calls f on a thread that ends with it: the runtime never makes
-// another one in the image of a locked thread. The main thread cannot end, and
-// stands for the whole process in /proc/self, so it is left as it is.
+// onOwnThread calls f on a thread that ends when f returns. The runtime never
+// makes another thread from a locked one, so nothing inherits its properties.
+// The main thread is not used: it cannot end, and /proc/self shows its
+// properties for the whole process.
 func onOwnThread(f func()) {
 	locked := make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
 		if unix.Gettid() == unix.Getpid() {
-			onOwnThread(f) // elsewhere, as this thread is taken
+			onOwnThread(f) // on another thread, because this one is locked
 			runtime.UnlockOSThread()
 			close(locked)
 			return
@@ -67,9 +68,10 @@ func (s *spawner) serve(ready chan<- error) {
 	}
 }
 
-// changeThread gives the calling thread what the commands are to inherit.
+// changeThread sets the properties of the calling thread that the commands
+// inherit.
 func changeThread(config Config) error {
-	// Threads share their umask until one of them leaves.
+	// Threads share their umask until one of them calls unshare.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("giving the commands an umask of their own: %w", err)
 	}
@@ -83,9 +85,9 @@ func changeThread(config Config) error {
 	return nil
 }
 
-// closeOnExec keeps to the program what it has inherited itself, or opened
-// without care. Whoever passes descriptors on as [os.ProcAttr] does, notices
-// nothing.
+// closeOnExec keeps from the commands the descriptors that the program has
+// inherited, or opened without close-on-exec. Programs that pass descriptors on
+// with [os.ProcAttr] are not affected.
 func closeOnExec() {
 	const first = 3
 	if closeOnExecNow(first) == nil {
@@ -99,7 +101,7 @@ func closeOnExec() {
 	}
 }
 
-// do has start called on the thread, some time soon.
+// do queues a call of start on the thread.
 func (s *spawner) do(start func()) { s.calls <- start }
 
 // doConfined has start called on a thread that lasts until over is closed. start

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The functions of this file make system calls that return at once, and do not
-// tell Go's scheduler of them, as [unix.Read] and its like do. Telling it wakes
-// the runtime's monitor thread (sysmon), which then looks every 20 µs whether
-// the call blocks: more work than the call itself.
+// The functions of this file make system calls that do not block. They bypass
+// Go's scheduler, which [unix.Read] and others tell of each call. That would
+// wake the runtime's monitor thread (sysmon), which then checks every 20 µs
+// whether the call blocks: more work than the call itself.
 
-// readNow reads from a descriptor that does not block. It returns 0 where
-// nothing is there.
+// readNow reads from a non-blocking descriptor. It returns 0 if there is
+// nothing to read.
 func readNow(fd int, p []byte) int {
 	for {
 		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
@@ -29,7 +29,7 @@ func readNow(fd int, p []byte) int {
 
 // readAgain reads a short file of the kernel from its beginning.
 func readAgain(fd int, p []byte) ([]byte, error) {
-	// An offset of 0 is 0 in each register that an architecture takes it in.
+	// Some architectures pass the offset in two registers. It is 0 in each.
 	n, _, errno := unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 	if errno != 0 {
 		return nil, errno
@@ -43,26 +43,26 @@ func fcntlNow(fd, cmd, arg int) error {
 	return errorOf(errno)
 }
 
-// closeNow closes what needs nothing to be written: a pipe's or process's
-// descriptor.
+// closeNow closes a descriptor that has nothing left to write: of a pipe or a
+// process.
 func closeNow(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// closeOnExecNow sets all descriptors from first on to be closed on exec, where
-// the kernel can (Linux 5.11).
+// closeOnExecNow sets all descriptors from first on to close-on-exec (Linux
+// 5.11 and newer).
 func closeOnExecNow(first int) error {
 	_, _, errno := unix.RawSyscall(unix.SYS_CLOSE_RANGE, uintptr(first), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	return errorOf(errno)
 }
 
-// waitNow waits for a child if it has ended; the pid is 0 where it has not.
+// waitNow reaps a child if it has ended. The returned pid is 0 if it has not.
 func waitNow(child int, usage *unix.Rusage) (pid int, status unix.WaitStatus, err error) {
 	var code int32
 	n, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(child), uintptr(unsafe.Pointer(&code)), unix.WNOHANG, uintptr(unsafe.Pointer(usage)), 0, 0)
 	return int(n), unix.WaitStatus(code), errorOf(errno)
 }
 
-// epollNow adds a descriptor, to become readable, to an epoll instance, or
-// removes it.
+// epollNow adds a descriptor to an epoll instance, to wait until it is
+// readable, or removes it.
 func epollNow(epoll, operation, fd int) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), uintptr(operation), uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)

@@ -11,9 +11,9 @@ import (
 )
 
 // watch waits for the end of one process at a time. It is an epoll instance
-// that holds the process's pidfd, and that the Go runtime polls. The runtime
-// learns of it once and not of each process, which costs a run about ten
-// system calls less.
+// that contains the process's pidfd. The Go runtime polls the instance, and is
+// told of it once instead of once for each process. This saves about ten system
+// calls a run.
 type watch struct {
 	epoll int
 	file  *os.File
@@ -25,13 +25,13 @@ func newWatch() (*watch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making an epoll instance: %w", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // else os.NewFile would not have it polled
+	if err := unix.SetNonblock(fd, true); err != nil { // required for polling by os.NewFile
 		unix.Close(fd)
 		return nil, fmt.Errorf("making an epoll instance: %w", err)
 	}
 	w := &watch{epoll: fd, file: os.NewFile(uintptr(fd), "epoll")}
 	if w.conn, err = w.file.SyscallConn(); err == nil {
-		err = w.file.SetReadDeadline(time.Time{}) // fails where the runtime does not poll it
+		err = w.file.SetReadDeadline(time.Time{}) // fails if the runtime does not poll it
 	}
 	if err != nil {
 		w.file.Close()
@@ -44,19 +44,20 @@ func (w *watch) add(pidfd int) error { return epollNow(w.epoll, unix.EPOLL_CTL_A
 
 func (w *watch) remove(pidfd int) { epollNow(w.epoll, unix.EPOLL_CTL_DEL, pidfd) }
 
-// wait calls over until it returns true: at once, and when a process in the
-// watch has ended. It gives up at the deadline (zero: never) and when it is
-// woken.
+// wait calls over at once, and each time that a process in the watch has ended,
+// until over returns true. It also returns at the deadline (zero: none) and
+// when it is woken.
 func (w *watch) wait(deadline time.Time, over func() bool) {
 	w.file.SetReadDeadline(deadline)
-	// The error says that the deadline has passed, which the caller can see.
+	// The error only tells that the deadline has passed, which the caller
+	// checks itself.
 	w.conn.Read(func(uintptr) bool { return over() })
 }
 
 // wake makes the present wait return.
 func (w *watch) wake() { w.file.SetReadDeadline(time.Unix(1, 0)) }
 
-// hasPidfds says whether the kernel knows descriptors of processes that can be
+// hasPidfds reports whether the kernel has process descriptors that can be
 // polled (Linux 5.3).
 func hasPidfds() bool {
 	fd, err := unix.PidfdOpen(unix.Getpid(), 0)
@@ -71,14 +72,14 @@ const maxIdleWatches = maxIdle
 
 // watches keeps idle watches for another use. The zero value is usable.
 type watches struct {
-	none bool // the kernel has no pidfd
+	none bool // the kernel has no process descriptors
 
 	mu   sync.Mutex
 	idle []*watch // guarded by mu
 }
 
-// take returns nil where a process has to be waited for otherwise. It may be
-// called on nil.
+// take returns nil if there is no watch, so that a process must be waited for
+// in another way. It may be called on nil.
 func (s *watches) take() *watch {
 	if s == nil || s.none {
 		return nil

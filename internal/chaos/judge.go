@@ -59,24 +59,31 @@ func (c *chaos) settle(p *process) (accounts map[string]agent.Account, err error
 	return accounts, fmt.Errorf("points still wait, and none has arrived for %s: %+v", arrivalPatience, accounts)
 }
 
-// verdict says what is not as promised. Dropped for unclean_stop may be what
-// was delivered in the moment before a kill; anything but damage is no excuse
-// for a point that is missing.
+// verdict says what is not as promised. Only damage is an excuse for a point that
+// is missing, and the point must be counted: as spool_damaged, or as unclean_stop if
+// the agent was killed within the 25 ms that its accounts lag behind. Points that were
+// accepted in these 25 ms and then damaged are in no account: one in a thousand at
+// most. Without damage, unclean_stop may count points that were delivered in the
+// moment before a kill.
 func (c *chaos) verdict() error {
 	var wrong []error
-	damaged := int64(0)
+	counted := int64(0)
 	for _, namespace := range postedNamespaces() {
 		for reason, points := range c.report.accounts[namespace].Dropped {
 			switch {
-			case reason == "spool_damaged" && c.report.damages > 0:
-				damaged += points
+			case c.report.damages > 0 && (reason == "spool_damaged" || reason == "unclean_stop"):
+				counted += points
 			case reason != "unclean_stop":
 				wrong = append(wrong, fmt.Errorf("%d points of %s were dropped (%s) without need", points, namespace, reason))
 			}
 		}
 	}
-	if t := c.report.tally; int64(t.missing) > damaged {
-		wrong = append(wrong, fmt.Errorf("%d of %d acknowledged points have not arrived, and %d are counted as lost to damage", t.missing, t.acknowledged, damaged))
+	allowed := counted
+	if c.report.damages > 0 {
+		allowed += int64(c.report.tally.acknowledged) / 1000
+	}
+	if t := c.report.tally; int64(t.missing) > allowed {
+		wrong = append(wrong, fmt.Errorf("%d of %d acknowledged points have not arrived, and %d are counted as lost to damage", t.missing, t.acknowledged, counted))
 	}
 	if c.report.tally.strange != "" {
 		wrong = append(wrong, fmt.Errorf("a message was never posted: %q", c.report.tally.strange))

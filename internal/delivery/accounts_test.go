@@ -51,7 +51,7 @@ func TestTheNewestAccountsThatCanBeReadAreTaken(t *testing.T) {
 				}
 				e := newEngine(t, nil, dir)
 				require.Equal(t, c.points, e.account().Accepted)
-				require.Equal(t, c.warnings, e.log.count("the saved accounts cannot be read"))
+				require.Equal(t, c.warnings, e.log.count("cannot read the saved accounts"))
 				require.Equal(t, c.warnings, e.log.count("level=WARN"))
 				e.close()
 			})

@@ -250,7 +250,7 @@ func TestAReadErrorThatComesBackIsLoggedAgain(t *testing.T) {
 			require.NoError(t, e.write(2))
 			e.output.set(nil)
 			e.settle()
-			require.Equal(t, times, e.log.count("cannot be read"))
+			require.Equal(t, times, e.log.count("cannot read the backlog"))
 			e.store.setFailing("", nil)
 			e.settle()
 			require.Zero(t, e.account().Waiting)

@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// trialEvery is how often one write of new points is tried while the output is
-// down: the drainer may be stuck with a batch that the output does not take.
+// trialEvery is how often new points are tried while the output is down. The
+// drainer alone is not enough: it may be stuck with a batch that the output
+// does not take.
 const trialEvery = time.Second
 
-// breaker records whether the output is up, so that not every write has to
-// time out.
+// breaker records whether the output is up, so that not every write has to time
+// out.
 type breaker struct {
 	mu      sync.Mutex
-	cause   error     // why the output is down, nil while it is up; guarded by mu
-	success time.Time // when the newest batch that it took was begun; guarded by mu
+	cause   error     // why the output is down; nil: it is up; guarded by mu
+	success time.Time // start of the latest write that succeeded; guarded by mu
 	trial   time.Time // of the last trial; guarded by mu
 }
 
-// admits tells whether new points should be written now.
+// admits reports whether new points should be written now.
 func (b *breaker) admits(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -32,7 +33,8 @@ func (b *breaker) admits(now time.Time) bool {
 	return true
 }
 
-// succeeded tells whether the output was down until now.
+// succeeded records a success and reports whether the output was down until
+// now.
 func (b *breaker) succeeded(started time.Time) (back bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -46,8 +48,8 @@ func (b *breaker) succeeded(started time.Time) (back bool) {
 	return true
 }
 
-// failed tells whether the output was up until now. A failure does not count
-// where a later write has succeeded.
+// failed records a failure and reports whether the output was up until now. A
+// failure is ignored if a later write has succeeded.
 func (b *breaker) failed(started, now time.Time, cause error) (gone bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -62,7 +64,7 @@ func (b *breaker) failed(started, now time.Time, cause error) (gone bool) {
 	return gone
 }
 
-// tookSince tells whether the output took a batch that was begun after t.
+// tookSince reports whether a write that began after t has succeeded.
 func (b *breaker) tookSince(t time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

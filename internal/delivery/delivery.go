@@ -11,13 +11,13 @@
 //	             that calls the Store ──────────► drainer ──────┘
 //	                    oldest first, read ahead
 //
-// The caller of [Engine.Write] waits for its batch, that of [Engine.Add] does
-// not. A batch is merged with the waiting ones of its namespace, and written.
-// What the output refuses for good is dropped; where it refuses a merged batch
-// as a whole, the batch is split until only the refused ones are left. What
-// the output does not take now goes to the store; where there is no store, or
-// the store is full, added batches stay in memory and are retried, and writes
-// fail.
+// The caller of [Engine.Write] waits for its batch, the caller of [Engine.Add]
+// does not. A batch is merged with the waiting ones of its namespace, and
+// written. What the output refuses is dropped. If the output refuses a merged
+// batch as a whole, the engine splits it until only the refused batches are
+// left. What the output does not take now goes to the store. If there is no
+// store, or it is full, added batches stay in memory and are retried, and
+// writes fail.
 //
 // # Accounts
 //
@@ -25,15 +25,15 @@
 //
 //	accepted = delivered + waiting + dropped
 //
-// holds for each namespace, and accepted, delivered and dropped never go
-// back, also over restarts: see [Engine.Accounts].
+// holds for each namespace. accepted, delivered and dropped never decrease, not
+// even over restarts: see [Engine.Accounts].
 //
 // # Locks
 //
 // Engine.mu guards the lanes, ledger.mu the accounts, breaker.mu the state of
-// the output, refusalLog.mu what has been logged. None is held while another
-// is taken, while the output, the store or the logger is called, or while
-// anything waits.
+// the output, refusalLog.mu what has been logged. A goroutine that holds one of
+// them takes no other, does not call the output, the store or the logger, and
+// does not block.
 package delivery
 
 import (
@@ -50,29 +50,28 @@ import (
 )
 
 const (
-	// mergePoints is how many points are merged into one write at most.
+	// mergePoints is the most points in one merged write.
 	mergePoints = 1000
-	// storePoints is how many points of a namespace go to the store together.
+	// storePoints is the most points of a namespace in one write to the store.
 	storePoints = 20_000
-	// writeTimeout bounds one write without a store. It leaves an output the time
-	// to try several servers.
+	// writeTimeout is the timeout of one write if there is no store. An output
+	// has time to try several servers.
 	writeTimeout = 10 * time.Second
-	// storedWriteTimeout bounds one write with a store: points whose write times
-	// out are stored.
+	// storedWriteTimeout is the timeout of one write if there is a store, which
+	// takes the points after it.
 	storedWriteTimeout = time.Second
 	// returnTimeout is the default of Config.ReturnTimeout.
 	returnTimeout = time.Second
 )
 
-// Reasons for which the engine drops points, besides those of refusals and of
-// the store.
+// Reasons why the engine drops points. Refusals and the store have others.
 const (
 	// DroppedBufferFull: newer points needed the room in memory.
 	DroppedBufferFull = "buffer_full"
 	// DroppedShutdown: the output did not take them before the end.
 	DroppedShutdown = "shutdown"
 	// DroppedUncleanStop: they waited when the agent was killed, and were not
-	// found again.
+	// found at the next start.
 	DroppedUncleanStop = "unclean_stop"
 )
 
@@ -87,22 +86,23 @@ type Batch[T any] struct {
 
 // Config of an engine. Output and Logger are required.
 type Config[T any] struct {
-	// Output writes a batch and returns nil once it is safe. An error that is
-	// a [*Refusal] is final; after any other the batch is written again. It is
-	// called concurrently and returns soon after ctx has ended.
+	// Output writes a batch and returns nil once it is safe. A [*Refusal] is
+	// final. After any other error the batch is retried. Output is called
+	// concurrently and returns soon after ctx has ended.
 	Output func(ctx context.Context, b Batch[T]) error
 	// Store keeps what the output does not take now. Nil: nothing is stored.
 	Store Store[T]
-	// BufferSize bounds the points in memory that nobody waits for.
+	// BufferSize limits the points in memory that no caller waits for.
 	BufferSize int
-	// Dir is where the accounts are kept over restarts. Empty: they are not kept.
+	// Dir is where the accounts are kept over restarts. Empty: they are not
+	// kept.
 	Dir string
-	// Before is called once before the accounts are read. Nil: nothing is.
+	// Before is called once, before the accounts are read. It may be nil.
 	Before func()
 	Logger *slog.Logger
-	// ReturnTimeout bounds how long Close waits for a write that does not return
-	// although its context has ended, and then for a store that does not. Zero
-	// stands for a second.
+	// ReturnTimeout is how long Close waits for a write that does not return
+	// after its context has ended, and then for a store that does not return.
+	// Zero: a second.
 	ReturnTimeout time.Duration
 }
 
@@ -111,34 +111,35 @@ type Engine[T any] struct {
 	output  func(ctx context.Context, b Batch[T]) error
 	limit   int
 	timeout time.Duration // of one write
-	returns time.Duration // bounds a hanging write, at the end
+	returns time.Duration // Config.ReturnTimeout
 	log     *slog.Logger
 	ledger  *ledger
 	before  func() // Config.Before
 	files   ledgerFiles
 	breaker breaker
 	said    refusalLog
-	spare   sync.Pool   // of *entry[T] that somebody has waited for
-	storage *storage[T] // nil without a store
+	spare   sync.Pool   // of *entry[T] of earlier Writes
+	storage *storage[T] // nil: no store
 
-	started sync.Once
-	ctx     context.Context    // of all writes; ended by cancel
-	cancel  context.CancelFunc // gives up all writes
-	waited  context.Context    // of writes that somebody waits for
-	giveUp  context.CancelFunc // gives up those
-	saver   sync.WaitGroup     // saves the accounts
-	stop    chan struct{}      // closed when the saver is to end
+	restored sync.Once
+	started  sync.Once
+	ctx      context.Context    // of all writes; ended by cancel
+	cancel   context.CancelFunc // gives up all writes
+	waited   context.Context    // of writes with a waiting caller
+	giveUp   context.CancelFunc // gives up the writes with a waiting caller
+	saver    sync.WaitGroup     // saves the accounts
+	stop     chan struct{}      // closed when the saver is to end
 
 	ended    sync.Once
 	closeErr error // set by ended
 
 	mu      sync.Mutex
 	lanes   map[laneKey]*lane[T] // with entries or a writer; guarded by mu
-	points  int                  // in memory that nobody waits for; guarded by mu
+	points  int                  // in memory, without a waiting caller; guarded by mu
 	entered uint64               // number of the newest entry; guarded by mu
-	full    bool                 // the last Add had to drop, which was logged; guarded by mu
-	refuses bool                 // no Write is taken any more; guarded by mu
-	closed  bool                 // no Add is taken any more; guarded by mu
+	full    bool                 // the last Add dropped points, and that was logged; guarded by mu
+	refuses bool                 // Write fails from now on; guarded by mu
+	closed  bool                 // Add drops from now on; guarded by mu
 	closing chan struct{}        // closed with closed
 	writers [2]sync.WaitGroup    // of lanes without and with waiting callers
 }
@@ -168,42 +169,50 @@ func New[T any](c Config[T]) *Engine[T] {
 	return e
 }
 
-// Start delivers what the store has kept from earlier runs, and saves the
-// accounts, until Close. Batches may be added and written before.
+// Start begins to deliver what the store has from earlier runs, and to save the
+// accounts, until Close. Add and Write may be called before Start, but
+// nothing is stored before.
 func (e *Engine[T]) Start() {
 	e.begin()
 	e.saver.Go(func() { e.files.keep(e.ledger, e.stop) })
 }
 
-// begin loads the accounts and starts to drain, once. It logs afterwards: a logger
-// may ask for the accounts.
+// begin loads the accounts and starts to drain, once.
 func (e *Engine[T]) begin() {
-	var unread, unusable error
-	var gone int64
+	e.restore()
 	e.started.Do(func() {
-		if e.before != nil {
-			e.before()
-		}
-		gone, unread, unusable = e.load()
 		if e.storage != nil {
 			e.storage.start()
 		}
 	})
+}
+
+// restore loads the accounts, once. It logs afterwards: a logger may ask for the
+// accounts.
+func (e *Engine[T]) restore() {
+	var unread, unusable error
+	var gone int64
+	e.restored.Do(func() {
+		if e.before != nil {
+			e.before()
+		}
+		gone, unread, unusable = e.load()
+	})
 	if unusable != nil {
-		e.log.Error("the store does not say what it keeps: it is not used until the next start", "event", "store_unusable", "error", unusable)
+		e.log.Error("cannot read what the store has: it is not used until the next start", event.Attr(event.StoreUnusable), "error", unusable)
 	}
 	if unread != nil {
-		e.log.Warn("the saved accounts cannot be read", "error", unread)
+		e.log.Warn("cannot read the saved accounts", "error", unread)
 	}
 	if gone > 0 {
-		e.log.Warn("the agent was killed: points that waited then were not found again and are counted as dropped, although some may have been delivered",
+		e.log.Warn("the agent was killed, and points that waited then were not found: they are counted as dropped, although some may have been delivered",
 			event.Attr(event.PointsLost), "points", gone, "reason", DroppedUncleanStop)
 	}
 }
 
-// load carries the accounts over a restart. gone is how many points were not
-// found again; the errors say why saved accounts were not read, and why the store
-// is not used.
+// load restores the accounts of earlier runs. gone is how many waiting points
+// were not found. unread says why saved accounts could not be read, and unusable
+// why the store is not used.
 func (e *Engine[T]) load() (gone int64, unread, unusable error) {
 	saved, unread := e.files.load()
 	var found map[string]int64
@@ -212,28 +221,28 @@ func (e *Engine[T]) load() (gone int64, unread, unusable error) {
 	}
 	if unusable != nil {
 		e.storage, e.timeout = nil, writeTimeout
-		found = waitingIn(saved) // they are counted when the store tells again
+		found = waitingIn(saved) // they are counted when the store can be read again
 	}
 	return e.ledger.restore(saved, found), unread, unusable
 }
 
-// Accounts returns the balance of each namespace over all runs, in one
-// consistent picture, and the sum of all, with those of namespaces that have
-// been forgotten since.
+// Accounts returns the account of each namespace over all runs, in one
+// consistent snapshot, and their sum. The sum includes the accounts of
+// forgotten namespaces.
 func (e *Engine[T]) Accounts() (byNamespace map[string]Account, total Account) {
-	e.begin()
+	e.restore()
 	return e.ledger.snapshot()
 }
 
-// Drops returns what is dropped now, sorted by namespace and reason: points that
-// were dropped in the last minutes, or longer ago where nothing of their
-// namespace was delivered since.
+// Drops returns what is being dropped now, sorted by namespace and reason.
+// Points count if they were dropped in the last six minutes, or in the last
+// hour if nothing of their namespace was delivered since.
 func (e *Engine[T]) Drops() []Drop { return e.ledger.drops(time.Now()) }
 
-// Forget removes the accounts of namespaces other than those in current, once
-// nothing of them waits and nothing has moved for as long as idle.
+// Forget removes the accounts of namespaces that are not in current, if none of
+// their points wait and none has moved for the duration idle.
 func (e *Engine[T]) Forget(current []string, idle time.Duration) {
-	e.begin()
+	e.restore()
 	e.ledger.forget(current, idle)
 }
 
@@ -241,7 +250,7 @@ func (e *Engine[T]) Forget(current []string, idle time.Duration) {
 func (e *Engine[T]) Down() error { return e.breaker.down() }
 
 // StopWrites makes every further Write fail with [ErrStopped] and waits for
-// those under way. When ctx ends, it cancels them. It returns an error if a
+// those in progress. When ctx ends, it cancels them. It returns an error if a
 // write does not return even then.
 func (e *Engine[T]) StopWrites(ctx context.Context) error {
 	e.mu.Lock()
@@ -259,9 +268,9 @@ func (e *Engine[T]) StopWrites(ctx context.Context) error {
 
 // Close delivers or stores what waits in memory, stops the drainer and closes
 // the store. When ctx ends, it cancels writes, drops what is neither delivered
-// nor stored, and says so in the error. It returns twice Config.ReturnTimeout
-// after that at most, even if the output or the store hangs. A second Close
-// returns what the first did.
+// nor stored, and reports that in the error. It returns at most twice
+// Config.ReturnTimeout after that, even if the output or the store hangs. A
+// second Close returns the same error.
 func (e *Engine[T]) Close(ctx context.Context) error {
 	e.ended.Do(func() { e.closeErr = e.close(ctx) })
 	return e.closeErr

@@ -104,7 +104,7 @@ func TestStoreThatCannotBeReadIsTriedAgainAndSaidOnce(t *testing.T) {
 		e.output.set(nil)
 		require.NoError(t, e.write(2))
 		e.settle()
-		require.Equal(t, 1, e.log.count("cannot be read"))
+		require.Equal(t, 1, e.log.count("cannot read the backlog"))
 		e.store.setFailing("", nil)
 		e.settle()
 		require.Equal(t, []int{1, 2}, e.output.points())

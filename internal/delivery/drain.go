@@ -9,23 +9,22 @@ import (
 )
 
 const (
-	// Pauses between two attempts at an output that is down: what is stored
-	// must be on its way within 2 s of its return.
+	// Pauses between two attempts while the output is down. Stored points must
+	// be on their way within 2 s after it is up again.
 	firstDrainPause, longestDrainPause = 50 * time.Millisecond, 500 * time.Millisecond
-	// fewestPoints is how many points one write of the drainer has at least:
-	// it has fewer than mergePoints while writes time out.
+	// fewestPoints is the smallest limit of one write of the drainer. After
+	// timeouts the limit is lower than mergePoints.
 	fewestPoints = 10
 )
 
-// drainer delivers what is stored, one write at a time, so that it does not
-// delay new points. While the output is down, the drainer is the one that
-// retries.
+// drainer delivers stored points, one write at a time, so that it does not
+// delay new points. While the output is down, only the drainer retries.
 type drainer[T any] struct {
 	*storage[T]
-	points   int // of the next write, at most
+	points   int // limit of the next write
 	timeouts int // in a row
 	pause    backoff.Backoff
-	failing  time.Time // when the first of the failed writes was begun
+	failing  time.Time // start of the first of the failed writes
 }
 
 // drain delivers until ctx ends.
@@ -54,16 +53,16 @@ func (d *drainer[T]) deliverPiece(ctx context.Context, piece []Batch[T]) {
 			return
 		}
 		if ctx.Err() != nil {
-			return // there is no room for the rest: close rewinds the store, and all of the piece comes again
+			return // there is no room for the rest: close rewinds the store, and the whole piece is delivered again
 		}
 		d.wait(ctx)
 		rest, _ = d.deliver(ctx, rest)
 	}
 }
 
-// deliver returns what of a piece is still to be delivered, because the output
-// is down, or does not take it while it takes other batches. untouched says
-// that this is all of it.
+// deliver delivers a piece and returns the rest of it: what the output did not
+// take, because it is down or takes only other batches. untouched is true if
+// that is the whole piece.
 func (d *drainer[T]) deliver(ctx context.Context, piece []Batch[T]) (rest []Batch[T], untouched bool) {
 	untouched = true
 	work := byNamespace(piece)
@@ -83,7 +82,7 @@ func (d *drainer[T]) deliver(ctx context.Context, piece []Batch[T]) (rest []Batc
 		if !again || !d.breaker.tookSince(d.failing) {
 			break
 		}
-		// The others must not wait for this one.
+		// The other batches must not wait for this one.
 		group = cut(work, d.points)
 		rest = append(rest, group...)
 		work = advance(work, pointsOf(group))
@@ -93,9 +92,9 @@ func (d *drainer[T]) deliver(ctx context.Context, piece []Batch[T]) (rest []Batc
 	return append(rest, work...), untouched
 }
 
-// attempt writes batches of one namespace together, or in parts where they are
+// attempt writes batches of one namespace together, or in parts if they are
 // refused as a whole. It returns how many points, from the first on, are
-// delivered or dropped, and why the next ones are not.
+// delivered or dropped, and the error of the next ones.
 func (d *drainer[T]) attempt(group []Batch[T]) (points int, err error) {
 	whole := mergeBatches(group)
 	refusal, err := d.write(whole)
@@ -107,7 +106,7 @@ func (d *drainer[T]) attempt(group []Batch[T]) (points int, err error) {
 	if refusal != nil {
 		dropped = refusal.of(n)
 	}
-	if dropped == n && len(group) > 1 { // one of them may be to blame for all
+	if dropped == n && len(group) > 1 { // one batch may be the reason for refusing all
 		half := len(group) / 2
 		if points, err = d.attempt(group[:half]); err != nil {
 			return points, err
@@ -125,8 +124,7 @@ func (d *drainer[T]) attempt(group []Batch[T]) (points int, err error) {
 	return n, nil
 }
 
-// write gives the output a batch, once. err is set where it may be written
-// again.
+// write writes a batch to the output once. If err is set, it may be retried.
 func (d *drainer[T]) write(b Batch[T]) (refusal *Refusal, err error) {
 	ctx, cancel := context.WithTimeout(d.writing, d.timeout<<min(max(d.timeouts-2, 0), 3))
 	defer cancel()
@@ -134,7 +132,8 @@ func (d *drainer[T]) write(b Batch[T]) (refusal *Refusal, err error) {
 	err = d.output(ctx, b)
 	refusal = asRefusal(err)
 	if err != nil && refusal == nil {
-		// After a recent success the batch is to blame, not the output.
+		// If the output has just taken another batch, this batch is the
+		// problem, not the output.
 		if d.writing.Err() == nil && !d.breaker.tookSince(started.Add(-trialEvery)) {
 			d.down(started, err)
 		}
@@ -153,7 +152,8 @@ func (d *drainer[T]) write(b Batch[T]) (refusal *Refusal, err error) {
 	return refusal, nil
 }
 
-// wait pauses after a failure, until ctx ends or the output is back.
+// wait pauses after a failure, until the pause or ctx ends or the output is up
+// again.
 func (d *drainer[T]) wait(ctx context.Context) {
 	timer := time.NewTimer(d.pause.Next())
 	defer timer.Stop()
@@ -180,8 +180,9 @@ func byNamespace[T any](list []Batch[T]) []Batch[T] {
 	return list
 }
 
-// cut returns the first batches of the list that have one namespace, and up to
-// limit points together: at least one of them, or its beginning.
+// cut returns the first batches of the list that have one namespace, up to
+// limit points together. It returns at least one batch, or the beginning of
+// one.
 func cut[T any](list []Batch[T], limit int) (group []Batch[T]) {
 	first := list[0]
 	if len(first.Points) > limit {
@@ -197,7 +198,8 @@ func cut[T any](list []Batch[T], limit int) (group []Batch[T]) {
 	return list[:n]
 }
 
-// advance takes so many points off the beginning of the list, which it changes.
+// advance removes that many points from the beginning of the list, which it
+// changes.
 func advance[T any](list []Batch[T], points int) []Batch[T] {
 	for points > 0 {
 		if n := len(list[0].Points); n <= points {

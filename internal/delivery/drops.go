@@ -7,35 +7,36 @@ import (
 )
 
 const (
-	// dropsNow is how long after its last dropped points a namespace is said to
-	// drop points now. It is longer than the usual intervals of collectors.
+	// dropsNow is how long after its last dropped point a namespace counts as
+	// dropping points now. It is longer than the usual intervals of collectors.
 	dropsNow = 6 * time.Minute
-	// dropsStill is the same where nothing of the namespace was delivered since.
+	// dropsStill replaces dropsNow if no point of the namespace was delivered
+	// since.
 	dropsStill = time.Hour
 )
 
-// Drop says that points of a namespace are dropped now, and why.
+// Drop describes points of a namespace that are being dropped now.
 type Drop struct {
 	Namespace, Reason string
 	// Points dropped from Since to Last.
 	Points      int64
 	Since, Last time.Time
-	// Err is what the output said of the last ones; nil where the engine or the
-	// store dropped them.
+	// Err is the output's error for the last ones. It is nil if the engine or
+	// the store dropped them.
 	Err error
 }
 
-// now tells whether the drop goes on. delivered is when points of the namespace
-// were delivered last.
+// now reports whether points are still being dropped. delivered is when points
+// of the namespace were last delivered.
 func (d *Drop) now(delivered, now time.Time) bool {
 	age := now.Sub(d.Last)
 	return age < dropsNow || age < dropsStill && !delivered.After(d.Last)
 }
 
-// noteDrop notes a step that drops points. The ledger's lock is held.
+// noteDrop records a step that drops points. The ledger's lock is held.
 func (b *balance) noteDrop(namespace string, s step, now time.Time) {
 	if s.reason == DroppedShutdown {
-		return // it is over
+		return // it does not concern this run
 	}
 	if b.drops == nil {
 		b.drops = make(map[string]*Drop)
@@ -49,7 +50,7 @@ func (b *balance) noteDrop(namespace string, s step, now time.Time) {
 	d.Last, d.Err = now, s.cause
 }
 
-// drops returns what is dropped now, sorted by namespace and reason.
+// drops returns what is being dropped now, sorted by namespace and reason.
 func (l *ledger) drops(now time.Time) []Drop {
 	var drops []Drop
 	l.mu.Lock()

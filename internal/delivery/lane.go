@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// Pauses between two attempts at what stays in memory.
+	// Pauses between two attempts to write what stays in memory.
 	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
 	// lastPause is the longest one once the engine closes.
 	lastPause = 250 * time.Millisecond
 )
 
-// laneKey names a lane. Batches whose callers wait have their own lane: they
-// are not delayed by retries of others, and do not fail with them.
+// laneKey identifies a lane. Batches with waiting callers have their own lane,
+// so that retries of others do not delay them or make them fail.
 type laneKey struct {
 	namespace string
 	waited    bool
 }
 
-// lane is a namespace's queue and its writer. While the writer is busy, what
-// is added gathers, and shares the next write.
+// lane is a namespace's queue and its writer. While the writer is busy, new
+// entries queue up and are written together next.
 type lane[T any] struct {
 	laneKey
 	entries []*entry[T] // oldest first; guarded by Engine.mu
@@ -35,34 +35,34 @@ type lane[T any] struct {
 // entry is a batch in a lane.
 type entry[T any] struct {
 	points   []T
-	number   uint64       // entries are numbered as they come
-	since    time.Time    // when it came
-	deadline time.Time    // of who waits; zero without
-	state    atomic.Int32 // queued until it is claimed or left
-	done     chan error   // takes the end of it; nil where nobody waits
+	number   uint64       // sequence number
+	since    time.Time    // time of arrival
+	deadline time.Time    // deadline of the waiting caller; zero: none
+	state    atomic.Int32 // queued, claimed or left
+	done     chan error   // gets the result; nil if no caller waits
 }
 
-// States of an entry. It is claimed when it is on its way into the store, and
-// left when its caller has gone: only one of the two can happen.
+// States of an entry. It is claimed when it is about to be stored, and left
+// when its caller has given up. Only one of the two can happen.
 const (
 	queued = iota
 	claimed
 	left
 )
 
-// claim tells whether the entry may be stored.
+// claim reports whether the entry may be stored.
 func (n *entry[T]) claim() bool {
 	return n.state.CompareAndSwap(queued, claimed) || n.state.Load() == claimed
 }
 
-// Add takes responsibility for a batch. It does not wait. The oldest batches in
-// memory are dropped to make room for it; one larger than the whole buffer is
-// still taken when nothing else waits.
+// Add accepts a batch. It does not wait. To make room for the batch, the oldest
+// batches in memory are dropped. A batch that is larger than the whole buffer
+// is accepted if nothing else waits.
 func (e *Engine[T]) Add(b Batch[T]) {
 	if len(b.Points) == 0 {
 		return
 	}
-	e.begin()
+	e.restore()
 	e.ledger.book(b.Namespace, step{accepted: len(b.Points)})
 	e.mu.Lock()
 	if e.closed {
@@ -86,20 +86,20 @@ func (e *Engine[T]) Add(b Batch[T]) {
 	e.mu.Unlock()
 	e.bookLosses(dropped)
 	if say {
-		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up again", event.Attr(event.BufferFull), "limit", e.limit)
+		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up", event.Attr(event.BufferFull), "limit", e.limit)
 	}
 }
 
-// Write returns nil once the batch is delivered or stored. A [*Refusal] says
-// that all points are refused, and none is accepted, or that some are. After
-// any other error nothing is accepted, and the batch may be written again. When
-// ctx ends before the batch is on its way, it is not delivered; where it is
-// being written, it may be.
+// Write returns nil once the batch is delivered or stored. A [*Refusal] means
+// that the output refused all points, and none is accepted, or that it refused
+// some. After any other error nothing is accepted, and the caller may retry. If
+// ctx ends before the batch is being written, it is not delivered. If ctx ends
+// while it is being written, it may be delivered.
 func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 	if len(b.Points) == 0 {
 		return nil
 	}
-	e.begin()
+	e.restore()
 	n, _ := e.spare.Get().(*entry[T])
 	if n == nil {
 		n = &entry[T]{done: make(chan error, 1)}
@@ -115,7 +115,7 @@ func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 	e.enqueue(laneKey{b.Namespace, true}, n)
 	e.mu.Unlock()
 	select {
-	case err := <-n.done: // which is the last that the lane does with it
+	case err := <-n.done: // the lane does not use n after that
 		n.points = nil
 		e.spare.Put(n)
 		return err
@@ -125,8 +125,8 @@ func (e *Engine[T]) Write(ctx context.Context, b Batch[T]) error {
 	}
 }
 
-// Oldest returns when the oldest batch in memory arrived, except for those
-// being written; zero: none waits.
+// Oldest returns when the oldest batch in memory arrived, except for batches
+// being written. Zero: none waits.
 func (e *Engine[T]) Oldest() (oldest time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -138,7 +138,7 @@ func (e *Engine[T]) Oldest() (oldest time.Time) {
 	return oldest
 }
 
-// enqueue adds an entry to its lane, and a writer where there is none. The
+// enqueue adds an entry to its lane, and starts a writer if there is none. The
 // caller holds mu.
 func (e *Engine[T]) enqueue(key laneKey, n *entry[T]) {
 	e.entered++
@@ -157,8 +157,8 @@ func (e *Engine[T]) enqueue(key laneKey, n *entry[T]) {
 	l.entries = append(l.entries, n)
 }
 
-// dropOldest drops the oldest entry that nobody waits for and that is older
-// than the one with the number. The caller holds mu and books the loss.
+// dropOldest drops the oldest entry that has no waiting caller and is older
+// than the one with this number. The caller holds mu and books the loss.
 func (e *Engine[T]) dropOldest(before uint64) (Loss, bool) {
 	var oldest *lane[T]
 	for key, l := range e.lanes {
@@ -179,7 +179,7 @@ func (e *Engine[T]) dropOldest(before uint64) (Loss, bool) {
 	return Loss{Namespace: oldest.namespace, Reason: DroppedBufferFull, Points: len(n.points)}, true
 }
 
-// dropQueued drops what is still queued when the output hangs at the end.
+// dropQueued drops what is still queued at the end, when the output hangs.
 func (e *Engine[T]) dropQueued() {
 	var dropped []Loss
 	e.mu.Lock()
@@ -197,7 +197,8 @@ func (e *Engine[T]) bookLosses(losses []Loss) {
 	}
 }
 
-// serve is the lane's writer. It ends with the lane, when nothing waits.
+// serve is the lane's writer. It ends, and removes the lane, when the queue is
+// empty.
 func (e *Engine[T]) serve(l *lane[T]) {
 	pause := backoff.Backoff{First: firstPause, Most: longestPause}
 	for {
@@ -219,13 +220,13 @@ func (e *Engine[T]) serve(l *lane[T]) {
 	}
 }
 
-// admits tells whether new points should be written now, rather than stored.
+// admits reports whether new points should be written now and not stored.
 func (e *Engine[T]) admits() bool {
 	return e.storage == nil || e.breaker.admits(time.Now()) || e.storage.empty()
 }
 
-// take returns the oldest entries of the lane, of limit points together unless
-// the first has more. Where there is none, it ends the lane.
+// take returns the oldest entries of the lane, with at most limit points
+// together, but at least one entry. If the queue is empty, it removes the lane.
 func (e *Engine[T]) take(l *lane[T], limit int) []*entry[T] {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -248,14 +249,14 @@ func (e *Engine[T]) take(l *lane[T], limit int) []*entry[T] {
 	return taken
 }
 
-// giveBack puts entries that stay in memory back in front.
+// giveBack puts entries that stay in memory back at the front.
 func (e *Engine[T]) giveBack(l *lane[T], entries []*entry[T]) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l.entries = append(entries, l.entries...)
 }
 
-// rest waits between two attempts, only for a moment once the engine closes.
+// rest pauses between two attempts. Once the engine closes, the pause is short.
 func (e *Engine[T]) rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

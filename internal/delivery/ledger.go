@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Account is a balance of points. At all times
+// Account counts points. At all times
 //
 //	Accepted = Delivered + Waiting + the sum of Dropped
 type Account struct {
@@ -35,13 +35,13 @@ func (a Account) clone() Account {
 	return a
 }
 
-// forgotten is the key, which no namespace has, under which the ledger sums up
-// the accounts that it has removed: the total must not go back.
+// forgotten is the key of the sum of the removed accounts, which keeps the
+// total from decreasing. No namespace has this key.
 const forgotten = ""
 
 // ledger keeps an account for each namespace.
 type ledger struct {
-	moved chan struct{} // has a token once something was booked
+	moved chan struct{} // has a token after a booking
 
 	mu       sync.Mutex
 	accounts map[string]*balance // guarded by mu
@@ -52,7 +52,7 @@ type ledger struct {
 type balance struct {
 	Account
 	moved     time.Time
-	delivered time.Time        // when points were delivered last; zero: not in this run
+	delivered time.Time        // last delivery; zero: none in this run
 	drops     map[string]*Drop // of this run, by reason
 }
 
@@ -60,16 +60,16 @@ func newLedger() *ledger {
 	return &ledger{moved: make(chan struct{}, 1), accounts: make(map[string]*balance)}
 }
 
-// step is one step from balance to balance. What is accepted and neither
-// delivered nor dropped waits from now on; what is delivered or dropped and
-// was not accepted has waited until now.
+// step is one change of an account. Points that are accepted and neither
+// delivered nor dropped wait from now on. Points that are delivered or dropped
+// without being accepted in this step have waited until now.
 type step struct {
 	accepted, delivered, dropped int
 	reason                       string // of dropped
-	cause                        error  // of dropped: what the output said; nil where it was not asked
+	cause                        error  // of dropped: the output's error; nil if it was not asked
 }
 
-// book makes a step in the namespace's account.
+// book applies a step to the namespace's account.
 func (l *ledger) book(namespace string, s step) {
 	if s.accepted == 0 && s.delivered == 0 && s.dropped == 0 {
 		return
@@ -97,7 +97,7 @@ func (l *ledger) book(namespace string, s step) {
 		l.lost += int64(s.dropped)
 	}
 	a.Waiting += int64(s.accepted - s.delivered - s.dropped)
-	if a.Waiting < 0 { // the store had more than it knew of
+	if a.Waiting < 0 { // the store had more than it had reported
 		a.Accepted -= a.Waiting
 		a.Waiting = 0
 	}
@@ -108,9 +108,9 @@ func (l *ledger) book(namespace string, s step) {
 	}
 }
 
-// restore begins with the accounts that an earlier run has saved. found is
-// what the store has of it. What else waited then is gone: it was in memory,
-// or it was delivered after the accounts were saved. restore returns how much that is.
+// restore starts with the saved accounts of an earlier run. found is what the
+// store has. Other points that waited then are gone: they were in memory, or
+// they were delivered after the accounts were saved. restore returns how many.
 func (l *ledger) restore(saved map[string]Account, found map[string]int64) (gone int64) {
 	l.mu.Lock()
 	now := time.Now()
@@ -155,7 +155,7 @@ func (l *ledger) snapshot() (byNamespace map[string]Account, total Account) {
 	return byNamespace, total
 }
 
-// all returns a copy of all accounts, with that of what is forgotten.
+// all returns a copy of all accounts, including the sum of the removed ones.
 func (l *ledger) all() map[string]Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,7 +176,7 @@ func (l *ledger) waiting() (points int64) {
 	return points
 }
 
-// lostAtTheEnd returns how many points this run has dropped because it ended.
+// lostAtTheEnd returns how many points were dropped because this run ended.
 func (l *ledger) lostAtTheEnd() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,26 +13,26 @@ import (
 )
 
 const (
-	// ledgerFile holds the accounts as they were at most a ledgerInterval ago,
-	// and survives power loss.
+	// ledgerFile has the accounts, at most a ledgerInterval old. It survives
+	// power loss.
 	ledgerFile     = "ledger.json"
 	ledgerInterval = 10 * time.Second
-	// noteName is that of the two notes, which hold the accounts as they were
-	// a noteInterval ago, and survive a kill but not always power loss.
+	// noteName is the name of the two notes with the accounts, at most a
+	// noteInterval old. They survive a kill, but not always power loss.
 	noteName     = "ledger.recent"
 	noteInterval = 25 * time.Millisecond
 )
 
-// ledgerFiles keeps the accounts from one run to the next, in a directory;
-// nowhere where dir is empty.
+// ledgerFiles keeps the accounts in a directory from one run to the next. If
+// dir is empty, it keeps nothing.
 type ledgerFiles struct {
 	dir   string
 	log   *slog.Logger
 	notes statefile.Notes
 }
 
-// load returns the newest accounts that were saved. They are usable also where
-// there is an error, which says why a file was not read.
+// load returns the newest saved accounts. They are valid even if there is an
+// error, which says why a file could not be read.
 func (f *ledgerFiles) load() (map[string]Account, error) {
 	if f.dir == "" {
 		return nil, nil
@@ -49,7 +49,7 @@ func (f *ledgerFiles) load() (map[string]Account, error) {
 	return saved, unread
 }
 
-// RemoveAccounts removes the accounts that are kept in dir.
+// RemoveAccounts removes the saved accounts in dir.
 func RemoveAccounts(dir string) error {
 	notes := statefile.Notes{Path: filepath.Join(dir, noteName)}
 	err := os.Remove(filepath.Join(dir, ledgerFile))
@@ -66,13 +66,14 @@ func accepted(accounts map[string]Account) (points int64) {
 	return points
 }
 
-// keep notes the accounts when points have moved, and saves them now and then,
+// keep writes a note when points have moved, and the accounts now and then,
 // until stop is closed.
 func (f *ledgerFiles) keep(l *ledger, stop <-chan struct{}) {
 	if f.dir == "" {
 		return
 	}
-	// A kill soon from now must not count as gone what is delivered until then.
+	// Save now: otherwise, after a kill, points that are delivered soon would
+	// count as gone.
 	noted := l.all()
 	f.complain(f.notes.Save(noted))
 	var saved map[string]Account
@@ -109,15 +110,15 @@ func (f *ledgerFiles) save(l *ledger) {
 	}
 }
 
-// write tells whether it could.
+// write reports whether it succeeded.
 func (f *ledgerFiles) write(accounts map[string]Account) bool {
-	// What is older must not be taken for newer.
+	// Write the notes too: old ones must not be taken for newer.
 	return f.complain(errors.Join(f.notes.Save(accounts), statefile.Save(filepath.Join(f.dir, ledgerFile), accounts)))
 }
 
 func (f *ledgerFiles) complain(err error) (ok bool) {
 	if err != nil {
-		f.log.Warn("cannot save the accounts: a restart loses them", "error", err)
+		f.log.Warn("cannot save the accounts: a restart would lose them", "error", err)
 	}
 	return err == nil
 }

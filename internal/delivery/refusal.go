@@ -8,27 +8,26 @@ import (
 	"github.com/lodastack/agent/internal/event"
 )
 
-// Refusal is the error of a write whose points the output will never take. A
-// caller of [Engine.Write] gets one where its points were refused: if Points is
-// smaller than their number, the others are safe.
+// Refusal is the error for points that the output will never take.
+// [Engine.Write] returns one if its points were refused. If Points is smaller
+// than the size of the batch, the other points are safe.
 type Refusal struct {
-	// Reason is a word for the count of dropped points. It is not empty.
+	// Reason is the label in the counts of dropped points. It is not empty.
 	Reason string
-	// Points is how many are refused; the others are safe. Zero, from an
-	// output, stands for all.
+	// Points is how many are refused. Zero, from an output, means all.
 	Points int
-	// Indexes are the positions in the batch of the refused points, in
-	// ascending order, where they are known.
+	// Indexes are the positions of the refused points in the batch, in
+	// ascending order, if known.
 	Indexes []int
-	// Uncertain says that the batch was written together with others, and that
-	// it is not known whose points were refused. All are counted as accepted.
+	// Uncertain means that the batch was written together with others, and that
+	// it is unknown whose points were refused. All of them count as accepted.
 	Uncertain bool
 	Err       error
 }
 
 func (r *Refusal) Error() string { return r.Err.Error() }
 
-// Unwrap returns what the output said.
+// Unwrap returns the output's error.
 func (r *Refusal) Unwrap() error { return r.Err }
 
 // of returns how many of n points are refused.
@@ -42,8 +41,8 @@ func (r *Refusal) of(n int) int {
 	return min(r.Points, n)
 }
 
-// within returns the refusal of n points, from first on, of a batch of total
-// that the refusal is about; nil where all of them are safe.
+// within returns the part of the refusal that concerns n points, from first on,
+// of a batch of total points. It is nil if all of them are safe.
 func (r *Refusal) within(first, n, total int) *Refusal {
 	part := &Refusal{Reason: r.Reason, Err: r.Err}
 	if len(r.Indexes) == 0 {
@@ -61,8 +60,8 @@ func (r *Refusal) within(first, n, total int) *Refusal {
 	return part
 }
 
-// refusalLog logs why points are dropped: once an hour for a namespace and
-// reason, as the same is usually true of all that follow.
+// refusalLog logs why points are dropped, at most once an hour for a namespace
+// and reason, because the same usually applies to all that follow.
 type refusalLog struct {
 	log *slog.Logger
 
@@ -72,7 +71,7 @@ type refusalLog struct {
 
 func (l *refusalLog) add(namespace string, refusal *Refusal, points int) {
 	if l.isNew(namespace+" "+refusal.Reason, time.Now()) {
-		l.log.Error("the output refused points: they are dropped, and so are others like them",
+		l.log.Error("the output refused points: these, and others like them, are dropped",
 			event.Attr(event.PointsRefused), "namespace", namespace, "points", points, "reason", refusal.Reason, "error", refusal)
 	}
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,26 +12,29 @@ import (
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
-// Store keeps batches, in the order in which they were put, until they are
-// done with. The engine calls its methods one at a time.
+// Store keeps batches until they are done, in the order of Put. The engine
+// calls its methods one at a time.
 type Store[T any] interface {
-	// Waiting returns how many points of each namespace are kept. It is called
-	// first, and returns when ctx ends. After an error, the store is not used.
+	// Waiting returns how many points of each namespace the store has. It is
+	// called first, and returns when ctx ends. After an error, the store is not
+	// used.
 	Waiting(ctx context.Context) (map[string]int64, error)
-	// Put returns nil once all batches are stored, and an error where none is.
+	// Put returns nil once all batches are stored. After an error none is
+	// stored.
 	Put(ctx context.Context, batches []Batch[T]) error
-	// Next returns the oldest batches that it has not returned yet, a bounded
-	// number, and none where there are no others. They stay stored until Done.
+	// Next returns a limited number of the oldest batches that it has not
+	// returned yet. It returns none if there are no more. The batches stay
+	// stored until Done.
 	Next(ctx context.Context) ([]Batch[T], error)
-	// Done removes the batches of the oldest Next that is not done, and keeps
-	// rest, which is what of them is still to be delivered, behind all others.
-	// After an error nothing has changed.
+	// Done removes the batches of the oldest Next that is not done, and puts
+	// rest, the part that is not delivered yet, after all others. After an
+	// error nothing has changed.
 	Done(ctx context.Context, rest []Batch[T]) error
-	// Rewind makes Next return again what is not done.
+	// Rewind makes Next return again everything that is not done.
 	Rewind()
-	// Losses returns what the store has lost or dropped since the last call.
+	// Losses returns what the store has dropped since the last call.
 	Losses() []Loss
-	// Close closes the store. It has its batches when it is opened again.
+	// Close closes the store. The batches stay for the next opening.
 	Close(ctx context.Context) error
 }
 
@@ -41,11 +45,14 @@ type Loss struct {
 	Points    int
 }
 
-// rereadPause is how long a store that could not be read is left alone.
+// errNotUsed is why nothing can be stored before Start.
+var errNotUsed = errors.New("the store is not in use yet")
+
+// rereadPause is the pause after the store could not be read.
 const rereadPause = 500 * time.Millisecond
 
-// storage is the one goroutine that calls the store, and the drainer's way to
-// it. It reads the next piece of the backlog while the drainer writes one.
+// storage is the only goroutine that calls the store. The drainer gets batches
+// from it. It reads the next piece of the backlog while the drainer writes one.
 type storage[T any] struct {
 	*Engine[T]
 	store Store[T]
@@ -53,19 +60,20 @@ type storage[T any] struct {
 	puts    chan *putting[T]
 	pieces  chan []Batch[T]
 	results chan *result[T]
-	back    chan struct{} // has a token once the output is back
+	back    chan struct{} // has a token when the output is up again
 
-	kept    atomic.Int64 // points
+	kept    atomic.Int64 // stored points
 	running sync.WaitGroup
 	drainer sync.WaitGroup
-	quit    chan struct{} // ends the goroutine
+	used    chan struct{} // closed once there is the goroutine
+	quit    chan struct{} // ends it
 
-	draining  context.Context // until the drainer is to end
+	draining  context.Context // ends when the drainer must stop
 	stopDrain context.CancelFunc
-	writing   context.Context // of its writes
+	writing   context.Context // context of the drainer's writes
 	stopWrite context.CancelFunc
 
-	// Of the goroutine:
+	// Used only by the goroutine:
 	ready     []Batch[T] // read ahead
 	unread    bool       // Next may return more
 	inHand    bool       // the drainer has a piece
@@ -73,15 +81,15 @@ type storage[T any] struct {
 	complaint string // the last error of Next that was logged
 }
 
-// putting asks for entries to be stored.
+// putting is a request to store entries.
 type putting[T any] struct {
 	laneKey
 	entries []*entry[T]
 	done    chan error
 }
 
-// result says what became of a piece: nothing, where rewind is set, else all
-// but rest is delivered or dropped.
+// result is the drainer's result for a piece. If rewind is set, nothing was
+// done. Else everything except rest is delivered or dropped.
 type result[T any] struct {
 	rewind bool
 	rest   []Batch[T]
@@ -92,14 +100,14 @@ func newStorage[T any](e *Engine[T], store Store[T]) *storage[T] {
 	s := &storage[T]{
 		Engine: e, store: store, unread: true,
 		puts: make(chan *putting[T]), pieces: make(chan []Batch[T]), results: make(chan *result[T]),
-		back: make(chan struct{}, 1), quit: make(chan struct{}),
+		back: make(chan struct{}, 1), used: make(chan struct{}), quit: make(chan struct{}),
 	}
 	s.writing, s.stopWrite = context.WithCancel(context.Background())
 	s.draining, s.stopDrain = context.WithCancel(s.writing)
 	return s
 }
 
-// found returns what the store has of earlier runs.
+// found returns what the store has from earlier runs.
 func (s *storage[T]) found() (map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.returns)
 	defer cancel()
@@ -111,11 +119,12 @@ func (s *storage[T]) found() (map[string]int64, error) {
 }
 
 func (s *storage[T]) start() {
+	close(s.used)
 	s.running.Go(s.run)
 	s.drainer.Go(func() { s.drain(s.draining) })
 }
 
-// empty tells whether nothing is stored.
+// empty reports whether nothing is stored.
 func (s *storage[T]) empty() bool { return s.kept.Load() == 0 }
 
 // wake makes the drainer try at once.
@@ -126,8 +135,13 @@ func (s *storage[T]) wake() {
 	}
 }
 
-// put stores entries of a lane, but those whose caller has left.
+// put stores the entries of a lane, except those whose caller has given up.
 func (s *storage[T]) put(key laneKey, entries []*entry[T]) error {
+	select {
+	case <-s.used:
+	default:
+		return errNotUsed
+	}
 	p := &putting[T]{laneKey: key, entries: entries, done: make(chan error, 1)}
 	select {
 	case s.puts <- p:
@@ -160,8 +174,8 @@ func (s *storage[T]) run() {
 	}
 }
 
-// read reads ahead, unless the output is down and the drainer has enough to
-// try it with. The channel says when a read that failed is tried again.
+// read reads ahead, unless the output is down and the drainer already has a
+// piece to try. The channel tells when to retry a failed read.
 func (s *storage[T]) read() (retry <-chan time.Time) {
 	if !s.unread || s.ready != nil {
 		return nil
@@ -177,7 +191,7 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 	if err != nil {
 		if text := err.Error(); text != s.complaint {
 			s.complaint = text
-			s.log.Error("the backlog cannot be read now: retrying", "error", err)
+			s.log.Error("cannot read the backlog: retrying", "error", err)
 		}
 		s.readAfter = time.Now().Add(rereadPause)
 		return time.After(rereadPause)
@@ -187,8 +201,8 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 	return nil
 }
 
-// gather returns p and what else is to be stored now: one write of the store
-// is for all.
+// gather returns p and all other pending requests, which share one write to the
+// store.
 func (s *storage[T]) gather(p *putting[T]) []*putting[T] {
 	group, points := []*putting[T]{p}, count(p.entries)
 	for points < storePoints {
@@ -229,7 +243,7 @@ func (s *storage[T]) putAll(group []*putting[T]) {
 	s.unread = s.unread || err == nil
 }
 
-// stored books what is in the store now.
+// stored books the entries that the store has taken.
 func (s *storage[T]) stored(p *putting[T]) {
 	points := 0
 	for _, n := range p.entries {
@@ -243,8 +257,8 @@ func (s *storage[T]) stored(p *putting[T]) {
 	}
 }
 
-// added counts points that the store keeps, and removed those that it does not
-// keep any more. The log tells when it is in use.
+// added counts points that were stored, and removed those that were removed.
+// They log when the store comes into use and when it is empty.
 func (s *storage[T]) added(points int) {
 	if kept := s.kept.Add(int64(points)); points > 0 && kept == int64(points) {
 		s.log.Debug("points go to the store", event.Attr(event.StoreUsed), "points", points)
@@ -257,7 +271,7 @@ func (s *storage[T]) removed(points int) {
 	}
 }
 
-// finishPiece passes on what the drainer says of the piece it had.
+// finishPiece applies the drainer's result to the store.
 func (s *storage[T]) finishPiece(r *result[T]) {
 	if r.rewind {
 		s.store.Rewind()
@@ -273,7 +287,7 @@ func (s *storage[T]) finishPiece(r *result[T]) {
 	r.done <- err
 }
 
-// result tells the storage what became of the piece that the drainer has.
+// result sends the drainer's result for its piece to the goroutine.
 func (s *storage[T]) result(rewind bool, rest []Batch[T]) error {
 	r := &result[T]{rewind: rewind, rest: rest, done: make(chan error, 1)}
 	select {
@@ -292,8 +306,8 @@ func (s *storage[T]) bookLosses() {
 	s.Engine.bookLosses(losses)
 }
 
-// stopDraining stops the drainer, which gets until ctx ends to finish its write,
-// but no longer than a write may take.
+// stopDraining stops the drainer. A write in progress may finish until ctx
+// ends, or until the write times out.
 func (s *storage[T]) stopDraining(ctx context.Context) {
 	s.stopDrain()
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
@@ -302,7 +316,8 @@ func (s *storage[T]) stopDraining(ctx context.Context) {
 	s.stopWrite()
 }
 
-// close ends the goroutine and closes the store. It takes Config.ReturnTimeout at most.
+// close ends the goroutine and closes the store. It takes at most
+// Config.ReturnTimeout.
 func (s *storage[T]) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.returns)
 	defer cancel()

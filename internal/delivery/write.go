@@ -9,8 +9,8 @@ import (
 	"github.com/lodastack/agent/internal/event"
 )
 
-// deliver writes entries of a lane to the output if live, else puts them into
-// the store. It returns those that stay in memory.
+// deliver writes entries of a lane to the output if live, else to the store. It
+// returns those that stay in memory.
 func (e *Engine[T]) deliver(l *lane[T], entries []*entry[T], live bool) (failed []*entry[T]) {
 	entries = present(entries)
 	if len(entries) == 0 {
@@ -48,8 +48,8 @@ func (e *Engine[T]) deliver(l *lane[T], entries []*entry[T], live bool) (failed 
 	return entries
 }
 
-// refused splits entries that were refused as a whole, since one of them may
-// be to blame for all, until each is written alone.
+// refused splits entries that were refused as a whole, until each is written
+// alone, because one of them may be the reason for refusing all.
 func (e *Engine[T]) refused(l *lane[T], entries []*entry[T], refusal *Refusal) (failed []*entry[T]) {
 	if len(entries) == 1 || refusal.of(count(entries)) < count(entries) {
 		e.settle(l, entries, refusal)
@@ -60,8 +60,8 @@ func (e *Engine[T]) refused(l *lane[T], entries []*entry[T], refusal *Refusal) (
 	return append(failed, e.deliver(l, entries[half:], true)...)
 }
 
-// settle books entries that the output has answered, and tells who waits.
-// refusal is nil where all points are safe.
+// settle books entries that the output has answered, and tells the waiting
+// callers. If refusal is nil, all points are safe.
 func (e *Engine[T]) settle(l *lane[T], entries []*entry[T], refusal *Refusal) {
 	e.forgetPoints(l, entries)
 	points := count(entries)
@@ -76,7 +76,7 @@ func (e *Engine[T]) settle(l *lane[T], entries []*entry[T], refusal *Refusal) {
 		if part := refusal.within(first, len(n.points), points); part != nil {
 			answers[i] = part
 			if l.waited && !part.Uncertain && part.Points == len(n.points) {
-				turnedAway += part.Points // who waits is told that nothing was accepted
+				turnedAway += part.Points // the caller is told that nothing was accepted
 			}
 		}
 		first += len(n.points)
@@ -96,7 +96,7 @@ func (e *Engine[T]) settle(l *lane[T], entries []*entry[T], refusal *Refusal) {
 	}
 }
 
-// accepts returns how many of the points were not accepted before.
+// accepts returns how many of the points are accepted only now.
 func (l *lane[T]) accepts(points int) int {
 	if l.waited {
 		return points
@@ -104,7 +104,7 @@ func (l *lane[T]) accepts(points int) int {
 	return 0
 }
 
-// write gives the output a batch, once. It notes whether the output is up.
+// write writes a batch to the output once. It records whether the output is up.
 func (e *Engine[T]) write(ctx context.Context, timeout time.Duration, b Batch[T]) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -113,15 +113,15 @@ func (e *Engine[T]) write(ctx context.Context, timeout time.Duration, b Batch[T]
 	switch {
 	case err == nil:
 		e.up(started)
-	case asRefusal(err) != nil: // which may say nothing about the output
+	case asRefusal(err) != nil: // a refusal may come without asking a server
 	case ctx.Err() == nil:
 		e.down(started, err)
 	}
 	return err
 }
 
-// patience returns how long a write of the entries may take. A caller with a
-// short deadline keeps half of it for the store.
+// patience returns the timeout of a write of the entries. A caller with a short
+// deadline keeps half of it for the store.
 func (e *Engine[T]) patience(entries []*entry[T]) time.Duration {
 	timeout := e.timeout
 	if e.storage != nil {
@@ -134,7 +134,7 @@ func (e *Engine[T]) patience(entries []*entry[T]) time.Duration {
 	return timeout
 }
 
-// up notes that the output took a batch whose write began at started.
+// up records that the output took a batch whose write began at started.
 func (e *Engine[T]) up(started time.Time) {
 	if !e.breaker.succeeded(started) {
 		return
@@ -145,7 +145,7 @@ func (e *Engine[T]) up(started time.Time) {
 	}
 }
 
-// down notes that the output does not.
+// down records that the output failed.
 func (e *Engine[T]) down(started time.Time, err error) {
 	if !e.breaker.failed(started, time.Now(), err) {
 		return
@@ -157,7 +157,7 @@ func (e *Engine[T]) down(started time.Time, err error) {
 	e.log.Warn("the output is down: points wait "+where, event.Attr(event.OutputDown), "error", err)
 }
 
-// forgetPoints takes entries out of the buffer's figure.
+// forgetPoints subtracts entries from the number of points in the buffer.
 func (e *Engine[T]) forgetPoints(l *lane[T], entries []*entry[T]) {
 	if l.waited {
 		return
@@ -175,7 +175,7 @@ func asRefusal(err error) *Refusal {
 	return nil
 }
 
-// present returns the entries but those whose caller has left.
+// present returns the entries without those whose caller has given up.
 func present[T any](entries []*entry[T]) []*entry[T] {
 	here := entries[:0]
 	for _, n := range entries {
@@ -192,7 +192,7 @@ func finish[T any](entries []*entry[T], err error) {
 	}
 }
 
-// finish tells who waits, if anybody does.
+// finish tells the waiting caller, if any.
 func (n *entry[T]) finish(err error) {
 	if n.done != nil {
 		n.done <- err

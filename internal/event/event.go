@@ -26,6 +26,7 @@ const (
 	OutputUp           = "output_up"
 	PointsRefused      = "points_refused"
 	PointsLost         = "points_lost"
+	StoreUnusable      = "store_unusable"
 	BufferFull         = "buffer_full"
 	RegistryAsked      = "registry_asked"
 	PluginRan          = "plugin_ran"

@@ -13,16 +13,16 @@ import (
 	"github.com/lodastack/agent/internal/topic"
 )
 
-// parse reads the content of the file called name. What is wrong with the file
-// itself is one [*configfile.Error]. An item with an invalid value is ignored
-// and becomes a problem of its assignment, with file and line.
+// parse parses the content of the file called name. Faults of the file itself
+// are one [*configfile.Error]. An item with an invalid value is ignored, and
+// its assignment gets a problem with file and line.
 func parse(name string, content []byte, topicPrefix string) ([]agent.Assignment, error) {
 	f, err := configfile.Parse(name, content)
 	if err != nil {
 		return nil, err
 	}
 	var assignments []agent.Assignment
-	first := make(map[string]string) // where each namespace is
+	first := make(map[string]string) // position of each namespace
 	f.Tables("namespace", func(t *configfile.File) {
 		var namespace string
 		t.String("name", &namespace)
@@ -32,15 +32,15 @@ func parse(name string, content []byte, topicPrefix string) ([]agent.Assignment,
 		case err != nil:
 			t.Fail("name", err.Error())
 		case first[namespace] != "":
-			t.Fail("name", fmt.Sprintf("%q is the name of the namespace at %s, too; write both as one", namespace, first[namespace]))
+			t.Fail("name", fmt.Sprintf("%q is also the name of the namespace at %s; write both as one", namespace, first[namespace]))
 		default:
 			first[namespace] = t.Where("name")
 		}
 		assignments = append(assignments, readNamespace(t, namespace))
 	})
 	if !f.Has("namespace") {
-		// An editor that empties the file before it writes must not stop all
-		// collectors.
+		// An empty file is a fault: an editor may empty the file before it
+		// writes, and that must not stop all collectors.
 		f.Fail("namespace", "missing; write [[namespace]] at least once, with a name below it")
 	}
 	if err := f.Err(); err != nil {
@@ -49,7 +49,7 @@ func parse(name string, content []byte, topicPrefix string) ([]agent.Assignment,
 	return assignments, nil
 }
 
-// readNamespace makes an assignment of one [[namespace]].
+// readNamespace returns the assignment of one [[namespace]].
 func readNamespace(t *configfile.File, name string) agent.Assignment {
 	b := lodastack.NewBuilder(name, "")
 	for _, kind := range t.Names("intervals") {
@@ -62,7 +62,7 @@ func readNamespace(t *configfile.File, name string) agent.Assignment {
 	return b.Assignment()
 }
 
-// readItem reads a table of a list with read, which returns the item's name.
+// readItem reads one table of a list. read returns the item's name.
 func readItem(b *lodastack.Builder, t *configfile.File, kind string, read func(*lodastack.Builder, *configfile.File) (string, error)) {
 	name, err := read(b, t)
 	b.Problem(fmt.Sprintf("%s: %s %.80q", t.Where(""), kind, name), err)

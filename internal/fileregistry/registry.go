@@ -16,17 +16,17 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// maxFile bounds the file's size in bytes.
+// maxFile is the largest file, in bytes.
 const maxFile = 16 << 20
 
-// Config says which file is the registry.
+// Config of a [Registry]. stock.RegistryConfig describes the fields in full.
 type Config struct {
 	// Address of the file, file:///PATH. Required.
 	Address string
-	// TopicPrefix is the prefix of the namespaces' NSQ topics. A namespace whose
-	// topic NSQ would refuse is a fault of the file. Empty: no prefix.
+	// TopicPrefix is the prefix of the NSQ topics. A namespace whose topic NSQ
+	// would refuse is a fault of the file.
 	TopicPrefix string
-	// Logger logs each reading of the file at DEBUG. Nil: no log.
+	// Logger for each reading of the file, at DEBUG. Nil: no logging.
 	Logger *slog.Logger
 }
 
@@ -39,8 +39,7 @@ type Registry struct {
 
 var _ agent.Registry = (*Registry)(nil)
 
-// New returns the registry of cfg. Assignments reads the file, which may not
-// exist yet.
+// New returns the registry of cfg. The file need not exist yet.
 func New(cfg Config) (*Registry, error) {
 	u, err := url.Parse(cfg.Address)
 	if err != nil || u.Scheme != "file" || u.Host != "" && u.Host != "localhost" || u.RawQuery != "" || u.Fragment != "" {
@@ -56,8 +55,8 @@ func New(cfg Config) (*Registry, error) {
 	return r, nil
 }
 
-// Assignments reads the file and returns its assignments in the order of the
-// file, for any host. The error names the file and, where it has one, the
+// Assignments reads the file and returns its assignments in their order. They
+// are the same for every host. The error names the file and, if possible, the
 // line.
 func (r *Registry) Assignments(ctx context.Context, _ agent.Host) ([]agent.Assignment, error) {
 	if err := ctx.Err(); err != nil {
@@ -75,8 +74,8 @@ func (r *Registry) Assignments(ctx context.Context, _ agent.Host) ([]agent.Assig
 	return assignments, err
 }
 
-// readFile reads a regular file of a bounded size. Opening anything else, such
-// as a pipe, could wait for ever.
+// readFile reads a regular file of limited size. Opening a pipe, for example,
+// could block for ever.
 func readFile(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {

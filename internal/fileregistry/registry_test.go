@@ -103,7 +103,7 @@ func TestFileThatIsWrongIsAnErrorWithItsLine(t *testing.T) {
 		"[[namespace]]\n":                                           ":1: namespace.name: missing; write the namespace's name",
 		"[[namespace]]\nname = ''\n":                                ":2: namespace.name: the namespace is empty",
 		"[[namespace]]\nname = 'demo shop'\n":                       `:2: namespace.name: namespace "demo shop" contains ' '`,
-		good + "[[namespace]]\nname = 'x'\n[[namespace]]\nname = 'web'\n": `:6: namespace.name: "web" is the name of the namespace at `,
+		good + "[[namespace]]\nname = 'x'\n[[namespace]]\nname = 'web'\n": `:6: namespace.name: "web" is also the name of the namespace at `,
 		"[[namespace]]\nname = '" + strings.Repeat("n", 57) + "'\n":       "has 57 characters; NSQ takes at most 56 here",
 	} {
 		name := filepath.Join(t.TempDir(), "registry.toml")

@@ -11,30 +11,29 @@ import (
 	"github.com/lodastack/agent/internal/repopath"
 )
 
-// template makes the address of a plugin's repository.
+// template builds the address of a plugin's repository.
 type template struct {
-	// text has %s once, or %o and %p once each. It has no password: that is
-	// in login.
+	// text contains %s once, or %o and %p once each. It never contains a
+	// password: that is in login.
 	text string
 	// scheme as git names its transports: file, git, http, https, ssh.
 	scheme string
-	// dir is the path in front of %s, in which text may name an organisation.
+	// dir is the path in front of %s. It may end in an organisation.
 	dir   string
-	login *login // nil where text named no password
+	login *login // nil if the address has no password
 }
 
-// errNoGit refuses plugins where the agent was not told where they are.
-var errNoGit = errors.New("plugins cannot be installed: set agent.git to the address they are cloned from, such as https://git.example.com/%s.git")
+// errNoGit is returned for every plugin if agent.git is not set.
+var errNoGit = errors.New("plugins cannot be installed: set agent.git to the address that they are cloned from, such as https://git.example.com/%s.git")
 
-// CheckGit returns what is wrong with an address for [Config.Git].
+// CheckGit reports what is wrong with an address for [Config.Git].
 func CheckGit(text string) error {
 	_, err := parseTemplate(text)
 	return err
 }
 
-// parseTemplate takes an address apart. It accepts only addresses of which git
-// reads the scheme, the host and the path as we do. Its errors do not repeat
-// passwords.
+// parseTemplate parses an address. It accepts only addresses whose scheme, host
+// and path git reads as we do. Its errors contain no passwords.
 func parseTemplate(text string) (template, error) {
 	t := template{text: text}
 	if strings.HasPrefix(text, "-") || strings.ContainsFunc(text, unprintable) {
@@ -45,7 +44,7 @@ func parseTemplate(text string) (template, error) {
 	}
 	host, repo, ok := t.split()
 	if !ok {
-		return t, fmt.Errorf("%q is no address of a repository; write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", t.text)
+		return t, fmt.Errorf("%q is not the address of a repository; write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", t.text)
 	}
 	if t.scheme != "file" && (host == "" || strings.HasPrefix(host, "-")) {
 		return t, fmt.Errorf("%q names no host", t.text)
@@ -62,7 +61,8 @@ func parseTemplate(text string) (template, error) {
 	return t, nil
 }
 
-// hasPlace tells whether a path has a place for the whole of ORG/PROJECT.
+// hasPlace reports whether a path has a placeholder for the whole of
+// ORG/PROJECT.
 func hasPlace(path string) bool {
 	s, o, p := strings.Count(path, "%s"), strings.Count(path, "%o"), strings.Count(path, "%p")
 	return s == 1 && o == 0 && p == 0 || s == 0 && o == 1 && p == 1
@@ -70,7 +70,8 @@ func hasPlace(path string) bool {
 
 func unprintable(c rune) bool { return c <= ' ' || c == 0x7f }
 
-// split takes the template apart: its scheme, the host, and the path on it.
+// split returns the host of the template and the path on it, and sets the
+// scheme.
 func (t *template) split() (host, repo string, ok bool) {
 	scheme, rest, isURL := strings.Cut(t.text, "://")
 	switch {
@@ -96,12 +97,12 @@ func (t *template) split() (host, repo string, ok bool) {
 	return host, repo, ok
 }
 
-// address returns what to clone for a repository ORG/PROJECT.
+// address returns the address to clone for a repository ORG/PROJECT.
 //
-// A template with %s may end its path in an organisation; then %s is what
-// follows the organisation in the plugin's path, and other organisations are
-// refused. The directory of a file template cannot be told from an
-// organisation, so it is one only for the plugins that name it.
+// The path of a template with %s may end in an organisation. Then %s is the
+// rest of the plugin's path after the organisation, and other organisations are
+// refused. In a file template the last directory may or may not be an
+// organisation. It counts as one only for plugins whose path begins with it.
 func (t template) address(repo string) (string, error) {
 	if t.text == "" {
 		return "", errNoGit
@@ -123,9 +124,9 @@ func (t template) address(repo string) (string, error) {
 	return strings.Replace(t.text, "%s", repo, 1), nil
 }
 
-// within returns the part of a repository's path that follows the
-// organisation in which the template ends: the longest end of dir that the
-// path begins with.
+// within returns the rest of a repository's path after the organisation, if the
+// template ends in one: the longest end of dir that is the beginning of the
+// path.
 func (t template) within(repo string) (rest string, ok bool) {
 	for end := t.dir; end != ""; {
 		if rest, ok := strings.CutPrefix(repo, end+"/"); ok {
@@ -136,8 +137,8 @@ func (t template) within(repo string) (rest string, ok bool) {
 	return "", false
 }
 
-// splitRepo checks ORG/PROJECT and splits it at its last slash: ORG may have
-// subgroups.
+// splitRepo checks ORG/PROJECT and splits it at its last slash, because ORG may
+// have subgroups.
 func splitRepo(repo string) (org, project string, err error) {
 	if err := repopath.Check(repo); err != nil {
 		return "", "", fmt.Errorf("repository %.100q is refused: %w", repo, err)
@@ -150,12 +151,17 @@ func checkPlugin(p agent.Plugin) error {
 	if !repopath.ValidName(p.Namespace) {
 		return fmt.Errorf("namespace %q is refused: it must consist of letters, digits, '.', '_' and '-', begin with a letter or digit, and not contain \"..\"", p.Namespace)
 	}
+	if p.Version != "" {
+		if err := repopath.CheckVersion(p.Version); err != nil {
+			return fmt.Errorf("version %.100q is refused: %w", p.Version, err)
+		}
+	}
 	_, _, err := splitRepo(p.Repo)
 	return err
 }
 
-// CheckBranch says what is wrong with a name for [Config.Branch]. It refuses
-// names that git would take for something else.
+// CheckBranch reports what is wrong with a name for [Config.Branch]. It refuses
+// names that git would not take for a branch.
 func CheckBranch(name string) error {
 	for part := range strings.SplitSeq(name, "/") {
 		if !repopath.ValidName(part) || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".") {

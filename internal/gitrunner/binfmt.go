@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// handles tells whether an entry of binfmt_misc is for files that begin with
+// handles reports whether an entry of binfmt_misc matches files that begin with
 // head. See Documentation/admin-guide/binfmt-misc.rst of the kernel.
 func handles(entry string, head []byte) bool {
 	var offset int

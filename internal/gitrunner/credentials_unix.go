@@ -14,24 +14,24 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 )
 
-// credentials returns the numbers of a user and of all its groups.
+// credentials returns the ids of a user and of all its groups.
 func credentials(u *user.User) (*cell.User, error) {
 	groups, err := u.GroupIds()
 	if err != nil {
-		return nil, fmt.Errorf("looking up the groups: %w", err)
+		return nil, fmt.Errorf("looking up its groups: %w", err)
 	}
 	numbers := make([]uint32, 0, len(groups)+2)
 	for _, text := range append([]string{u.Uid, u.Gid}, groups...) {
 		n, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			return nil, fmt.Errorf("number of a user or group: %w", err)
+			return nil, fmt.Errorf("id of a user or group: %w", err)
 		}
 		numbers = append(numbers, uint32(n))
 	}
 	return &cell.User{UID: numbers[0], GID: numbers[1], Groups: numbers[2:]}, nil
 }
 
-// closedTo returns the first directory on the way to dir that a user may not
+// closedTo returns the first directory in the path dir that a user may not
 // enter, or "".
 func closedTo(u *cell.User, dir string) string {
 	if parent := filepath.Dir(dir); parent != dir {

@@ -7,10 +7,10 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 )
 
-// credentials is not called: nobody is user 0 here.
+// credentials is never called: no user has the id 0 on Windows.
 func credentials(*user.User) (*cell.User, error) {
 	return nil, errors.New("plugins cannot run as another user on Windows")
 }
 
-// closedTo is not called either.
+// closedTo is never called either.
 func closedTo(*cell.User, string) string { return "" }

@@ -14,8 +14,9 @@ import (
 
 const elfMagic = "\x7fELF"
 
-// machines are the values of e_machine that a kernel starts, with the 32-bit
-// systems that it runs beside its own; see elf(5). Others are not judged.
+// machines are the values of e_machine that a kernel executes: its own and that
+// of the 32-bit system it supports; see elf(5). Other architectures are not
+// checked.
 var machines = map[string][]uint16{
 	"amd64": {62, 3},   // EM_X86_64, EM_386
 	"386":   {3},       // EM_386
@@ -23,8 +24,8 @@ var machines = map[string][]uint16{
 	"arm":   {40},      // EM_ARM
 }
 
-// checkELF judges a program: whether it is for this processor, and whether its
-// dynamic loader is there.
+// checkELF checks that a program is for this processor, and that its dynamic
+// loader exists.
 func checkELF(file *os.File) error {
 	head := make([]byte, 64)
 	if _, err := file.ReadAt(head, 0); err != nil {
@@ -48,8 +49,8 @@ func checkELF(file *os.File) error {
 	return nil
 }
 
-// loaderOf returns the path in the PT_INTERP segment, or "" where there is
-// none that makes sense.
+// loaderOf returns the path in the PT_INTERP segment, or "" if there is no
+// valid one.
 func loaderOf(file io.ReaderAt, head []byte) string {
 	le := binary.LittleEndian
 	wide := head[4] == 2 // ELFCLASS64
@@ -78,8 +79,8 @@ func loaderOf(file io.ReaderAt, head []byte) string {
 	return ""
 }
 
-// hasHandler tells whether the kernel hands files that begin so to a program,
-// an emulator for example (binfmt_misc).
+// hasHandler reports whether the kernel gives files with this beginning to a
+// handler such as an emulator (binfmt_misc).
 func hasHandler(head []byte) bool {
 	entries, _ := filepath.Glob("/proc/sys/fs/binfmt_misc/*")
 	return slices.ContainsFunc(entries, func(entry string) bool {

@@ -6,7 +6,8 @@ import (
 	"runtime"
 )
 
-// exchangeBySteps leaves a moment without b; a crash then leaves none.
+// exchangeBySteps exchanges in three renames. For a moment b does not exist,
+// and a crash then leaves it missing.
 func exchangeBySteps(a, b string) error {
 	aside := a + ".old"
 	if err := os.Rename(b, aside); err != nil {
@@ -18,7 +19,8 @@ func exchangeBySteps(a, b string) error {
 	return os.Rename(aside, a)
 }
 
-// executable says whether all may execute a file. Windows has no such bits.
+// executable reports whether everybody may execute a file. Windows has no such
+// permission.
 func executable(mode os.FileMode) bool {
 	return runtime.GOOS == "windows" || mode.Perm()&0o111 == 0o111
 }

@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exchange makes two directories change places, at once where the file system
-// can do that.
+// exchange swaps two directories, atomically if the file system can.
 func exchange(a, b string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
@@ -18,8 +17,9 @@ func exchange(a, b string) error {
 	return err
 }
 
-// settle returns when what is in dir will survive a loss of power, so that a
-// directory is never in place before its content is.
+// settle writes the content of dir to disk. It is called before dir is moved
+// into place, so that a loss of power never leaves an installed plugin without
+// its files.
 func settle(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

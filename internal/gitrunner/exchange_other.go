@@ -2,8 +2,8 @@
 
 package gitrunner
 
-// exchange makes two directories change places.
+// exchange swaps two directories.
 func exchange(a, b string) error { return exchangeBySteps(a, b) }
 
-// settle leaves it to the system when the content of dir goes to disk.
+// settle does nothing: the system decides when the content of dir goes to disk.
 func settle(string) error { return nil }

@@ -10,15 +10,14 @@ import (
 	"syscall"
 )
 
-// checkExecutable makes sure that dir/plugin is an executable file that,
-// wherever symbolic links lead, lies in dir. It is quick: each run begins
-// with it.
+// checkExecutable checks that dir/plugin is an executable file in dir, after
+// all symbolic links. It is fast, because each run calls it.
 func checkExecutable(dir string) error {
 	_, err := executableOf(dir)
 	return err
 }
 
-// executableOf returns the file that dir/plugin is, after links.
+// executableOf returns the file that dir/plugin is, after all symbolic links.
 func executableOf(dir string) (string, error) {
 	path := filepath.Join(dir, "plugin")
 	info, err := os.Lstat(path)
@@ -40,7 +39,7 @@ func executableOf(dir string) (string, error) {
 	return path, nil
 }
 
-// followWithin follows a symbolic link that may not lead out of dir, nor into
+// followWithin follows symbolic links. They may not lead out of dir, nor into
 // its .git.
 func followWithin(dir, path string) (string, fs.FileInfo, error) {
 	if _, err := os.Stat(path); errors.Is(err, syscall.ELOOP) {

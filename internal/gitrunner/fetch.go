@@ -1,90 +1,133 @@
 package gitrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/repopath"
 )
 
-// fetchedRef names what was fetched, outside of branches and tags.
+// fetchedRef is the ref of the fetched commit, outside of branches and tags.
 const fetchedRef = "refs/agent/release"
 
-// clone makes dir a checked clone.
-func (r *Runner) clone(ctx context.Context, dir, address string, from remote) (release, error) {
+// source brings a version's objects into an empty repository.
+type source func(ctx context.Context, dir string) (version, error)
+
+// clone makes dir a checked clone of a version that the plugins' user can run.
+func (r *Runner) clone(ctx context.Context, dir string, from source) (version, error) {
 	if err := r.gitUser.give(dir); err != nil {
-		return release{}, err
+		return version{}, err
 	}
-	commit, err := r.checkout(ctx, dir, address, from)
+	if _, err := r.git(ctx, dir, "init", "--quiet", "--template="); err != nil {
+		return version{}, err
+	}
+	v, err := from(ctx, dir)
 	if err != nil {
-		return release{}, err
+		return version{}, err
 	}
+	// Here the objects of the version are in dir, and nothing is checked out: v
+	// has the commit, and the annotated tag where it was asked for by one.
+	if err := r.checkTree(ctx, dir, v.Commit); err != nil {
+		return version{}, err
+	}
+	if _, err := r.git(ctx, dir, "checkout", "--quiet", "--detach", v.Commit); err != nil {
+		return version{}, err
+	}
+	return v, nil
+}
+
+// finish makes a checked out clone the agent's own and records what it is.
+func (r *Runner) finish(dir string, o owner, rel release) error {
 	if err := takeOver(dir, r.bounds()); err != nil {
-		return release{}, fmt.Errorf("the repository cannot be used: %w", err)
+		return fmt.Errorf("the repository cannot be used: %w", err)
 	}
 	if err := r.checkStartable(dir); err != nil {
-		return release{}, fmt.Errorf("the repository cannot be used: %w", err)
+		return fmt.Errorf("the repository cannot be used: %w", err)
 	}
-	rel := release{Origin: address, Branch: from.branch, Commit: commit}
-	return rel, errors.Join(rel.write(dir), settle(dir))
+	return errors.Join(rel.write(dir), o.protect(dir), settle(dir))
 }
 
-// checkout fetches a repository into dir and, if its tree is within bounds,
-// checks it out. It returns the commit.
-func (r *Runner) checkout(ctx context.Context, dir, address string, from remote) (string, error) {
-	if _, err := r.git(ctx, dir, "init", "--quiet", "--template="); err != nil {
-		return "", err
+// fetched returns the source that fetches from a repository.
+func (r *Runner) fetched(address string, from remote) source {
+	return func(ctx context.Context, dir string) (version, error) {
+		if err := r.obtain(ctx, dir, address, from); err != nil {
+			return version{}, err
+		}
+		return r.read(ctx, dir, from.Version)
 	}
-	if err := r.fetchInto(ctx, dir, address, from.ref()); err != nil {
-		return "", err
+}
+
+// obtain fetches the version and names it fetchedRef.
+func (r *Runner) obtain(ctx context.Context, dir, address string, from remote) error {
+	if from.ref == "" {
+		return r.search(ctx, dir, address, from.Commit)
 	}
-	commit, err := r.git(ctx, dir, "rev-parse", "--verify", fetchedRef+"^{commit}")
+	return r.fetchRefs(ctx, dir, address, "1", "+"+from.ref+":"+fetchedRef)
+}
+
+// read returns the version that fetchedRef names.
+func (r *Runner) read(ctx context.Context, dir, asked string) (version, error) {
+	object, err := r.git(ctx, dir, "rev-parse", "--verify", "--quiet", fetchedRef)
 	if err != nil {
-		return "", err
+		return version{}, err
 	}
-	if err := r.checkTree(ctx, dir); err != nil {
-		return "", err
+	commit, err := r.git(ctx, dir, "rev-parse", "--verify", "--quiet", fetchedRef+"^{commit}")
+	object, commit = strings.TrimSpace(object), strings.TrimSpace(commit)
+	switch {
+	case ctx.Err() != nil:
+		return version{}, context.Cause(ctx)
+	case err != nil && asked != object:
+		return version{}, fmt.Errorf("what the repository names %s is no commit, but a file or a directory: move the tag to a commit", cmp.Or(asked, "its release"))
+	case err != nil, object == asked && commit != asked:
+		return version{}, fmt.Errorf("%s is the id of a tag, a file or a directory, not of a commit: name the commit as the version", asked)
+	case repopath.IsCommit(asked) && commit != asked:
+		return version{}, fmt.Errorf("the branch or tag that ended in the commit %s has just moved: try again", asked)
 	}
-	if _, err := r.git(ctx, dir, "checkout", "--quiet", "--detach", fetchedRef); err != nil {
-		return "", err
+	v := version{Commit: commit, Version: asked}
+	if object != commit && !repopath.IsCommit(asked) {
+		v.Tag = object
 	}
-	return strings.TrimSpace(commit), nil
+	return v, nil
 }
 
-// fetchInto fetches one commit. Servers of plain files only, which know no
-// shallow clones, send the whole history.
-func (r *Runner) fetchInto(ctx context.Context, dir, address, ref string) error {
+// fetchRefs fetches refs with so many commits of the history of each. Servers of
+// plain files only, which know no shallow clones, send the whole history.
+func (r *Runner) fetchRefs(ctx context.Context, dir, address, depth string, refs ...string) error {
 	args := []string{"fetch", "--quiet", "--no-tags", "--no-recurse-submodules"}
-	what := []string{"--", address, "+" + ref + ":" + fetchedRef}
-	_, err := r.git(ctx, dir, append(append(args, "--depth=1"), what...)...)
+	what := append([]string{"--", address}, refs...)
+	_, err := r.git(ctx, dir, slices.Concat(args, []string{"--depth=" + depth}, what)...)
 	if says(err, "does not support shallow") {
-		_, err = r.git(ctx, dir, append(args, what...)...)
+		_, err = r.git(ctx, dir, slices.Concat(args, what)...)
 	}
 	if errors.Is(err, errGitTimeout) || says(err, "early EOF") || says(err, "unexpected disconnect") {
-		return fmt.Errorf("%w; git cannot resume a transfer, so the next attempt begins anew", err)
+		return fmt.Errorf("%w; git cannot resume a transfer, so the next attempt starts from the beginning", err)
 	}
 	return err
 }
 
-// bounds are what a plugin may take on disk.
+// bounds are the limits of a plugin on disk.
 type bounds struct {
-	size  int64 // bytes of its files, in blocks of 4 KiB
-	files int   // with directories
+	size  int64 // bytes of its files, rounded up to blocks of 4 KiB
+	files int   // directories included
 }
 
 func (r *Runner) bounds() bounds { return bounds{size: r.config.MaxSize, files: r.config.MaxFiles} }
 
-// usage is how much of its bounds a plugin has used.
+// usage is how much of its bounds a plugin uses.
 type usage struct {
 	size  int64
 	files int
 }
 
-// add counts a file of so many bytes in, and says when a bound is exceeded.
+// add counts a file of the given size. It returns an error if a bound is
+// exceeded.
 func (b bounds) add(u *usage, bytes int64) error {
 	const block = 4 << 10
 	u.files++
@@ -104,10 +147,10 @@ func (b bounds) tooMany() error {
 
 // checkTree looks at what was fetched before it is checked out: a small
 // repository can name millions of files.
-func (r *Runner) checkTree(ctx context.Context, dir string) error {
+func (r *Runner) checkTree(ctx context.Context, dir, commit string) error {
 	const longLine = 256 // more than nearly all paths need
 	b := r.bounds()
-	out, err := r.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", fetchedRef)
+	out, err := r.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", commit)
 	if errors.Is(err, cell.ErrStdout) {
 		return fmt.Errorf("the repository is refused: %w", b.tooMany())
 	}
@@ -123,8 +166,8 @@ func (r *Runner) checkTree(ctx context.Context, dir string) error {
 	return nil
 }
 
-// sizeOf reads the size in an entry "MODE TYPE OBJECT SIZE\tPATH", where that
-// of a directory is "-".
+// sizeOf reads the size in an entry "MODE TYPE OBJECT SIZE\tPATH". Directories
+// have "-" in its place.
 func sizeOf(entry string) int64 {
 	about, _, _ := strings.Cut(entry, "\t")
 	fields := strings.Fields(about)
@@ -138,8 +181,7 @@ func sizeOf(entry string) int64 {
 	return bytes
 }
 
-// protect lets the plugin's user read and execute what is in dir, and keeps
-// everybody else who is not root out.
+// protect lets only root and the owner read and execute what is in dir.
 func (o owner) protect(dir string) error {
 	if o.user != nil {
 		if err := os.Chown(dir, -1, int(o.user.GID)); err != nil {

@@ -27,14 +27,14 @@ func (e *gitError) Error() string {
 
 func (e *gitError) Unwrap() error { return e.err }
 
-// says tells whether git failed with this text on its standard error.
+// says reports whether git failed with this text on its standard error.
 func says(err error, words string) bool {
 	var failed *gitError
 	return errors.As(err, &failed) && strings.Contains(failed.stderr, words)
 }
 
-// lastWords picks what git says is wrong: its first fatal message, which the
-// later ones only follow from, or else its last line.
+// lastWords returns the reason from git's output: the first fatal message,
+// which causes the later ones, or else the last line.
 func lastWords(stderr string) string {
 	lines := strings.FieldsFunc(stderr, func(c rune) bool { return c == '\n' || c == '\r' })
 	if len(lines) == 0 {
@@ -51,12 +51,12 @@ func lastWords(stderr string) string {
 	return lines[len(lines)-1]
 }
 
-// git runs git and returns what it prints, 1 MiB at most.
+// git runs git and returns its output, 1 MiB at most.
 func (r *Runner) git(ctx context.Context, dir string, args ...string) (string, error) {
 	return r.gitUpTo(1<<20, ctx, dir, args...)
 }
 
-// gitUpTo is git with another limit of what it may print, in bytes.
+// gitUpTo is git with another limit of the output, in bytes.
 func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ...string) (string, error) {
 	path, err := exec.LookPath("git")
 	if err != nil {
@@ -73,7 +73,7 @@ func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ..
 	}
 	res, err := r.tools.Run(ctx, r.limits().apply(c))
 	switch {
-	case res.Usage.OutOfMemory, bytes.Contains(res.Stderr, []byte("ut of memory")): // by the cell's limit, or by git's own
+	case res.Usage.OutOfMemory, bytes.Contains(res.Stderr, []byte("ut of memory")): // the cell's limit, or git's own
 		return "", fmt.Errorf("the repository is refused: git used more than its %d MiB of memory", gitMemory>>20)
 	case errors.Is(err, cell.ErrEnded) && errors.Is(context.Cause(ctx), errGitTimeout):
 		return "", context.Cause(ctx)
@@ -85,20 +85,20 @@ func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ..
 	return string(res.Stdout), nil
 }
 
-// errGitTimeout is the cause of a context that ended with [Config.GitTimeout].
+// errGitTimeout is the cause of a context that ended after [Config.GitTimeout].
 var errGitTimeout = errors.New("git timed out")
 
-// withGitTimeout bounds all the calls of git that fetch one plugin.
+// withGitTimeout limits the time of all calls of git for one plugin together.
 func (r *Runner) withGitTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := r.config.GitTimeout
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %v (agent.gittimeout)", errGitTimeout, limit))
 }
 
-// explain adds what to do where git's message does not.
+// explain adds what to do if git's message does not tell.
 func (r *Runner) explain(failed *gitError) error {
 	switch {
 	case says(failed, "File too large"):
-		return fmt.Errorf("a file of it, or all that is transferred, is larger than %s (agent.gitmaxsize)", size(r.config.MaxSize))
+		return &tooLargeError{"a file of it, or all that is transferred,", r.config.MaxSize}
 	case says(failed, "not allowed") && says(failed, "transport '"):
 		return fmt.Errorf("%w: git's configuration on this host (url.….insteadOf) rewrites the address to another transport than agent.git has; write the rewritten address into agent.git", failed)
 	case says(failed, "dubious ownership"):
@@ -107,8 +107,9 @@ func (r *Runner) explain(failed *gitError) error {
 	return failed
 }
 
-// gitOptions keep git from running anything of the repository, from following
-// other transports than the configured one, and its memory small.
+// gitOptions keep git from executing anything of the repository and from
+// following other transports than the configured one. They also keep its memory
+// small.
 func (r *Runner) gitOptions() []string {
 	options := []string{
 		"protocol.allow=never",
@@ -123,9 +124,9 @@ func (r *Runner) gitOptions() []string {
 		"http.lowSpeedTime=30",
 		"advice.detachedHead=false",
 		"init.defaultBranch=main",
-		// One pack, which is limited in size, in place of many loose files.
+		// Store one pack, whose size is limited, in place of many loose files.
 		"transfer.unpackLimit=1",
-		// Files above this size are copied piece by piece, not held in memory.
+		// Copy larger files in pieces, do not hold them in memory.
 		"core.bigFileThreshold=1m",
 		"core.packedGitWindowSize=1m",
 		"core.packedGitLimit=16m",

@@ -12,8 +12,8 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 )
 
-// notForGit are variables that would make git work on another repository or
-// ask somebody.
+// notForGit are variables that would make git use another repository or ask for
+// input.
 var notForGit = []string{
 	"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
 	"GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_TEMPLATE_DIR", "GIT_SHALLOW_FILE", "GIT_ALLOW_PROTOCOL",
@@ -21,15 +21,15 @@ var notForGit = []string{
 	"GIT_CEILING_DIRECTORIES",
 }
 
-// forAnotherUser are the only variables of the agent's that git gets where it
-// runs as another user.
+// forAnotherUser are the only variables of the agent that git gets when it runs
+// as another user.
 var forAnotherUser = []string{
 	"PATH", "LANG", "TZ", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
 	"http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "GIT_PROXY_COMMAND",
 }
 
-// gitEnv is the environment of git. It keeps git from asking anybody, and from
-// taking a repository around the plugins' directory for its own.
+// gitEnv is the environment of git. It keeps git from asking for input, and
+// from using a repository that contains the plugins' directory.
 func (r *Runner) gitEnv() []string {
 	env := ownEnv(os.Environ())
 	if r.gitUser.user != nil {
@@ -41,9 +41,9 @@ func (r *Runner) gitEnv() []string {
 	return append(env, r.template.login.env()...)
 }
 
-// ownEnv is environ without what git must not have, and with the HOME of the
-// user database where it has none: under systemd a system service has none,
-// and git reads the user's configuration there.
+// ownEnv is environ without the variables of notForGit. If HOME is missing, as
+// in a system service under systemd, it takes HOME from the user database,
+// because git reads the user's configuration there.
 func ownEnv(environ []string) []string {
 	env := slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return slices.Contains(notForGit, nameOf(v)) })
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "HOME=") && v != "HOME=" }) {
@@ -59,8 +59,8 @@ func nameOf(variable string) string {
 	return name
 }
 
-// sshEnv makes ssh fail where it would ask, unless the user has set up an ssh
-// command for git; then there still is no terminal on which it could ask.
+// sshEnv makes ssh fail where it would ask for input, unless the user has set
+// an ssh command for git. That command has no terminal to ask on.
 func (r *Runner) sshEnv() []string {
 	if r.template.scheme != "ssh" || os.Getenv("GIT_SSH_COMMAND") != "" || os.Getenv("GIT_SSH") != "" {
 		return nil

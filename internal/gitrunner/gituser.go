@@ -9,8 +9,8 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 )
 
-// DefaultGitUser is the user that git runs as where the agent is root, the
-// user exists, and [Config.GitUser] names no other one.
+// DefaultGitUser is the user that git runs as if the agent is root, the user
+// exists, and [Config.GitUser] is empty.
 const DefaultGitUser = "agent-git"
 
 // gitUser is the user that git runs as. The zero value is the agent's own
@@ -20,8 +20,8 @@ type gitUser struct {
 	name, home string
 }
 
-// lookupGitUser chooses the user for an agent that runs as euid. Where git may
-// need what only root has, or there is no other user, it is root.
+// lookupGitUser chooses git's user for an agent that runs as euid. It chooses
+// root if git may need what only root has, or if there is no other user.
 func lookupGitUser(name, pluginsUser string, t template, euid int) (gitUser, error) {
 	if name != "" {
 		return namedGitUser(name, pluginsUser, euid)
@@ -35,7 +35,8 @@ func lookupGitUser(name, pluginsUser string, t template, euid int) (gitUser, err
 	return namedGitUser(DefaultGitUser, pluginsUser, euid)
 }
 
-// namedGitUser returns a user that must exist. Only root can change to it.
+// namedGitUser returns a user that must exist. An agent that is not root cannot
+// change to it, and gets its own user.
 func namedGitUser(name, pluginsUser string, euid int) (gitUser, error) {
 	found, err := user.Lookup(name)
 	if err != nil {
@@ -54,8 +55,8 @@ func namedGitUser(name, pluginsUser string, euid int) (gitUser, error) {
 	return u, nil
 }
 
-// needsOwnUser tells whether git may need what only the agent's user has: keys
-// of ssh, directories, or a configuration for git and its passwords.
+// needsOwnUser reports whether git may need what only the agent's user has: ssh
+// keys, directories, git configuration or passwords.
 func needsOwnUser(t template) bool {
 	if t.scheme == "ssh" || t.scheme == "file" {
 		return true
@@ -74,7 +75,7 @@ func needsOwnUser(t template) bool {
 	return false
 }
 
-// give makes an empty directory git's own, which nobody else may enter.
+// give gives an empty directory to git's user. Nobody else may enter it.
 func (u gitUser) give(dir string) error {
 	if u.user == nil {
 		return nil
@@ -82,8 +83,8 @@ func (u gitUser) give(dir string) error {
 	return os.Chown(dir, int(u.user.UID), int(u.user.GID))
 }
 
-// checkAccess says whether git's user may enter the directory in which it is
-// to work.
+// checkAccess returns an error if git's user may not enter its working
+// directory.
 func (u gitUser) checkAccess(dir string) error {
 	if u.user == nil {
 		return nil
@@ -94,8 +95,8 @@ func (u gitUser) checkAccess(dir string) error {
 	return nil
 }
 
-// RunsGitAsRoot tells whether git runs as root although no key asks for that,
-// with code that comes from another host.
+// RunsGitAsRoot reports whether git runs as root for code from another host,
+// although git needs no key or configuration of root's.
 func RunsGitAsRoot(git, name, pluginsUser string) bool {
 	t, err := parseTemplate(git)
 	if err != nil || t.scheme == "file" {
@@ -105,7 +106,7 @@ func RunsGitAsRoot(git, name, pluginsUser string) bool {
 	return err == nil && u.user == nil && name == "" && os.Geteuid() == 0
 }
 
-// CheckGitUser says what is wrong with [Config.GitUser].
+// CheckGitUser reports what is wrong with [Config.GitUser].
 func CheckGitUser(name, pluginsUser string) error {
 	if name == "" {
 		return nil

@@ -57,6 +57,12 @@ func TestGitOfRootRunsAsAUserOfItsOwnAndLeavesItNothing(t *testing.T) {
 	said, err := os.ReadFile(record)
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprintf("%s\n%s\n%s\n0\nNoNewPrivs:\t1\n", u.Uid, u.Gid, u.HomeDir), string(said))
+
+	repo.Release("echo new")
+	require.NoError(t, r.Update(t.Context(), mysql()))
+	require.Equal(t, "new\n", run(t, r))
+	require.NoError(t, r.Rollback(t.Context(), mysql()))
+	require.Equal(t, "hello\n", run(t, r))
 	require.NoError(t, filepath.WalkDir(filepath.Join(dir, "db.example"), func(path string, entry os.DirEntry, err error) error {
 		require.NoError(t, err)
 		info, err := entry.Info()

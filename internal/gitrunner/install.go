@@ -5,26 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/policy"
 )
 
-// Install sees to it that the plugin is in place, from the address that the
-// config makes of its repository. What came from another address is replaced.
-// A failed Install leaves what was there before.
+// Install installs the version of the plugin that is assigned, from the address
+// that the config makes of its repository. It does nothing if the plugin is
+// installed already and the same version was assigned then, and replaces a plugin
+// from another address. If it fails, what was there before stays.
 func (r *Runner) Install(ctx context.Context, p agent.Plugin) error {
-	return r.fetch(ctx, p, true)
+	return r.fetch(ctx, p, byRegistry)
 }
 
-// Update replaces the plugin with its newest release, unless it has that
-// already. A run that is under way goes on undisturbed in the old version.
+// Update installs the version that is assigned or, if there is none, the plugin's
+// newest release, unless that is installed already. A run in progress continues in
+// the old version.
 func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
-	return r.fetch(ctx, p, false)
+	return r.fetch(ctx, p, byUpdate)
 }
 
 // allow returns an error where the policy refuses the plugin. It is asked before
-// anything is fetched, and before each run.
+// anything is fetched and, with the version that is installed, before each run:
+// an assigned version that is refused does not stop the one that is there.
 func (r *Runner) allow(p agent.Plugin) error {
 	err := r.config.Policy.Judge(p.Repo, p.Version)
 	var refusal *policy.Refusal
@@ -34,36 +38,24 @@ func (r *Runner) allow(p agent.Plugin) error {
 	return err
 }
 
-func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool) error {
-	if err := checkPlugin(p); err != nil {
-		return err
-	}
-	if err := r.allow(p); err != nil {
-		return err
-	}
-	if r.session == nil {
-		return errors.New("plugins cannot be installed: set agent.pluginsdir to a directory for them")
-	}
-	address, err := r.template.address(p.Repo)
+func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
+	s, address, err := r.prepare(p)
 	if err != nil {
 		return err
 	}
-	s := r.slot(p)
-	current := s.installed()
-	moved := current != nil && withoutLogin(current.Origin) != address
-	if current != nil && (withoutLogin(current.Origin) != address || checkExecutable(s.dir) != nil) {
+	current := s.installedFrom(address)
+	if current != nil && checkExecutable(s.dir) != nil {
 		current = nil
 	}
-	if presentIsEnough && current != nil {
+	if by == byRegistry && current != nil && current.Assigned == p.Version {
 		return r.owner(p).protect(s.dir) // which the config may have changed
 	}
-	select {
-	case r.installs <- struct{}{}:
-		defer func() { <-r.installs }()
-	case <-ctx.Done():
+	moved := current == nil && s.installed() != nil && s.installedFrom(address) == nil
+	if !r.takeInstall(ctx) {
 		return context.Cause(ctx)
 	}
-	err = r.replace(ctx, s, p, address, current)
+	defer r.giveInstall()
+	err = r.replace(ctx, s, change{p, address, by, current})
 	if err == nil && moved { // what another plugin has kept is not for this one
 		err = r.removeState(p)
 	}
@@ -73,37 +65,95 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, presentIsEnough bool
 	return nil
 }
 
-// replace clones what is at address into the slot, unless it is current.
-func (r *Runner) replace(ctx context.Context, s *slot, p agent.Plugin, address string, current *release) error {
+// prepare returns the place of a plugin that may be installed, and the address
+// of its repository.
+func (r *Runner) prepare(p agent.Plugin) (*slot, string, error) {
+	if err := checkPlugin(p); err != nil {
+		return nil, "", err
+	}
+	if err := r.allow(p); err != nil {
+		return nil, "", err
+	}
+	if r.session == nil {
+		return nil, "", errors.New("plugins cannot be installed: set agent.pluginsdir to a directory for them")
+	}
+	address, err := r.template.address(p.Repo)
+	return r.slot(p), address, err
+}
+
+// takeInstall waits until not too many plugins are fetched at a time. It returns
+// false if ctx ends first.
+func (r *Runner) takeInstall(ctx context.Context) bool {
+	select {
+	case r.installs <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (r *Runner) giveInstall() { <-r.installs }
+
+// change is what is to happen to what is installed of a plugin.
+type change struct {
+	plugin  agent.Plugin
+	address string
+	by      string
+	current *release // nil: nothing is installed that can be used
+}
+
+// replace installs the version that is assigned, unless it is there.
+func (r *Runner) replace(ctx context.Context, s *slot, c change) error {
 	ctx, cancel := r.withGitTimeout(ctx)
 	defer cancel()
-	newest, err := r.lookup(ctx, address)
+	wanted, err := r.lookup(ctx, c.address, c.plugin.Version)
 	if err != nil {
 		return err
 	}
-	if current != nil && current.Commit == newest.commit {
-		return nil
+	if c.current != nil && c.current.version == wanted.version {
+		return s.confirm(*c.current, c)
 	}
+	if err := s.searchedBefore(wanted); err != nil {
+		return err
+	}
+	err = r.install(ctx, s, c, r.fetched(c.address, wanted), wanted.branch())
+	s.noteSearch(wanted, err)
+	return err
+}
+
+// install puts a version into the plugin's place, all or nothing.
+func (r *Runner) install(ctx context.Context, s *slot, c change, from source, branch string) error {
 	clone, err := r.session.tempDir()
 	if err != nil {
 		return err
 	}
-	rel, err := r.clone(ctx, clone, address, newest)
-	if err == nil {
-		err = r.owner(p).protect(clone)
-	}
-	if err == nil {
-		err = s.publish(clone, rel)
-	}
+	err = r.fill(ctx, clone, s, c, from, branch)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(clone))
 	}
 	return nil
 }
 
-// Remove deletes an installed plugin, once a run of it that is under way has
-// ended. It does nothing where the plugin is not installed, or not by a runner
-// like this.
+// fill makes clone the version, with those that are kept, and publishes it.
+func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from source, branch string) error {
+	v, err := r.clone(ctx, clone, from)
+	if err != nil {
+		return err
+	}
+	before, err := r.keep(ctx, clone, s.dir, v, beforeInstalling(v, c.by, c.current))
+	if err != nil {
+		return err
+	}
+	rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Before: before}
+	if err := r.finish(clone, r.owner(c.plugin), rel); err != nil {
+		return err
+	}
+	return s.publish(clone, rel)
+}
+
+// Remove deletes an installed plugin. If it is running, its files are deleted
+// after the run. It does nothing if no runner like this has installed the
+// plugin.
 func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
 	if err := checkPlugin(p); err != nil {
 		return err

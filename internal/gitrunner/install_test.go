@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -156,7 +157,7 @@ func TestRepositoriesThatCannotBeUsedAreRefusedWithTheReason(t *testing.T) {
 		"not executable":      {func(r *gittest.Repo) { r.Write("plugin", "#!/bin/sh\n", 0o644) }, "chmod +x plugin"},
 		"directory":           {func(r *gittest.Repo) { r.Write("plugin/x", "", 0o755) }, "is a directory"},
 		"symlink out":         {func(r *gittest.Repo) { os.Symlink("/bin/true", r.Dir+"/plugin") }, "leads out of the repository"},
-		"relative symlink":    {func(r *gittest.Repo) { os.Symlink("../../../../../../../../bin/true", r.Dir+"/plugin") }, "leads out of the repository"},
+		"relative symlink":    {func(r *gittest.Repo) { os.Symlink(strings.Repeat("../", 40)+"bin/true", r.Dir+"/plugin") }, "leads out of the repository"},
 		"symlink into .git":   {func(r *gittest.Repo) { os.Symlink(".git/HEAD", r.Dir+"/plugin") }, "leads out of the repository"},
 		"symlink to .git":     {func(r *gittest.Repo) { os.Symlink(".git", r.Dir+"/plugin") }, "leads out of the repository"},
 		"symlink in a circle": {func(r *gittest.Repo) { os.Symlink("plugin", r.Dir+"/plugin") }, "leads back to itself"},
@@ -308,6 +309,23 @@ func TestCanceledInstallLeavesNothing(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, cancel)
 	require.ErrorIs(t, r.Install(ctx, mysql()), context.Canceled)
 	requireOnlyThePlugins(t, dir)
+}
+
+func TestInstallThatIsCanceledWhileItWaitsForOthersHasFailed(t *testing.T) {
+	root := gittest.NewRoot(t)
+	r := newRunner(t, root.Hanging(), func(c *gitrunner.Config) { c.MaxConcurrentInstalls = 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() { first <- r.Install(ctx, mysql()) }()
+	other := mysql()
+	other.Repo = "dba/other"
+	for range 10 { // the first one may not have begun yet
+		waiting, giveUp := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		require.ErrorIs(t, r.Install(waiting, other), context.DeadlineExceeded)
+		giveUp()
+	}
+	cancel()
+	require.ErrorIs(t, <-first, context.Canceled)
 }
 
 func TestFullDiskLeavesNothing(t *testing.T) {

@@ -2,17 +2,18 @@ package gitrunner
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"strconv"
 
 	"github.com/lodastack/agent/internal/cell"
 )
 
-// limits bound a process of git, and each of its children (setrlimit(2)). They
-// hold where no cgroup can be used, too.
+// limits are the limits of a git process and of each of its children
+// (setrlimit(2)). They also work without cgroups.
 type limits struct {
-	file   int64 // bytes of a file that it writes (RLIMIT_FSIZE)
-	memory int64 // bytes of memory of its own (RLIMIT_DATA)
+	file   int64 // size of a file that it writes, in bytes (RLIMIT_FSIZE)
+	memory int64 // private memory, in bytes (RLIMIT_DATA)
 }
 
 // gitMemory is enough for git with our options, and for helpers written in Go,
@@ -23,13 +24,14 @@ func (r *Runner) limits() limits {
 	return limits{file: r.config.MaxSize + 1<<20, memory: gitMemory}
 }
 
-// setLimits makes a shell limit itself and become its arguments. Where a write
-// is too large, git shall say so, not be killed by SIGXFSZ. A limit that is
-// stricter already cannot be set, which is no reason to stop.
+// setLimits makes a shell limit itself and then execute its arguments. Without
+// SIGXFSZ git reports a file that is too large, instead of being killed. The
+// shell cannot raise a limit that is already stricter, and its error is
+// ignored.
 const setLimits = `trap "" XFSZ; ulimit -f %d 2>/dev/null; ulimit -d %d 2>/dev/null; exec "$@"`
 
-// apply returns the command under the limits. POSIX counts files in blocks of
-// 512 bytes, and shells memory in KiB.
+// apply returns the command with the limits. POSIX shells count files in blocks
+// of 512 bytes, and memory in KiB.
 func (l limits) apply(c cell.Command) cell.Command {
 	if runtime.GOOS == "windows" {
 		return c
@@ -40,14 +42,24 @@ func (l limits) apply(c cell.Command) cell.Command {
 	return c
 }
 
-// size writes a number of bytes for people.
+// tooLargeError says that something is larger than [Config.MaxSize].
+type tooLargeError struct {
+	what  string
+	limit int64
+}
+
+func (e *tooLargeError) Error() string {
+	return fmt.Sprintf("%s is larger than %s (agent.gitmaxsize)", e.what, size(e.limit))
+}
+
+// size formats a number of bytes for people.
 func size(bytes int64) string {
 	for _, unit := range []struct {
 		name string
 		size int64
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
 		if bytes >= unit.size {
-			return strconv.FormatFloat(float64(bytes/(unit.size/10))/10, 'f', -1, 64) + " " + unit.name
+			return strconv.FormatFloat(math.Floor(float64(bytes)*10/float64(unit.size))/10, 'f', -1, 64) + " " + unit.name
 		}
 	}
 	return strconv.FormatInt(bytes, 10) + " bytes"

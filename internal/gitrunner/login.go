@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// login is the user and password of an address. Both are given to git by a
-// credential helper that reads them from its environment: a command line is
-// readable for every user of the host, an environment is not.
+// login is the user and password of an address. A credential helper gives both
+// to git from its environment: every user of the host can read a command line,
+// but not an environment.
 type login struct {
-	site           string // SCHEME://HOST[:PORT], the only one that is given the password
+	site           string // SCHEME://HOST[:PORT], the only one that gets the password
 	user, password string
 }
 
@@ -21,7 +21,7 @@ const (
 	loginHelper      = `!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$` + userVariable + `" "$` + passwordVariable + `"; }; f`
 )
 
-// options make git ask our helper, and no other one, for the site's password.
+// options make git ask only our helper for the site's password.
 func (l *login) options() []string {
 	if l == nil {
 		return nil
@@ -37,8 +37,8 @@ func (l *login) env() []string {
 	return []string{userVariable + "=" + l.user, passwordVariable + "=" + l.password}
 }
 
-// takeLogin moves a password out of the template, and the user with it. A user
-// alone stays there, for ssh and for credential helpers.
+// takeLogin moves the password, and the user with it, out of the template. A
+// user without a password stays there, for ssh and for credential helpers.
 func (t *template) takeLogin() error {
 	scheme, rest, isURL := strings.Cut(t.text, "://")
 	if !isURL {
@@ -52,7 +52,7 @@ func (t *template) takeLogin() error {
 	userinfo, host := host[:at], host[at+1:]
 	user, password, hasPassword := strings.Cut(userinfo, ":")
 	switch {
-	case scheme == "git": // its servers know no users, and git would look up USER@HOST
+	case scheme == "git": // its protocol has no users: git would look up the host "USER@HOST"
 		t.text = scheme + "://" + host + "/" + path
 		return nil
 	case !hasPassword:
@@ -65,13 +65,13 @@ func (t *template) takeLogin() error {
 	user, userErr := url.PathUnescape(user)
 	password, passwordErr := url.PathUnescape(password)
 	if userErr != nil || passwordErr != nil || strings.ContainsAny(user+password, "\x00\r\n") {
-		return errors.New("its user or password cannot be read; write each character that means something in an address as %XX")
+		return errors.New("its user or password cannot be read; write each character that has a meaning in an address as %XX")
 	}
 	t.login = &login{site: scheme + "://" + host, user: user, password: password}
 	return nil
 }
 
-// withoutLogin is an address as it is recorded and shown.
+// withoutLogin is an address for records and messages.
 func withoutLogin(address string) string {
 	t := template{text: address}
 	if t.takeLogin() != nil {

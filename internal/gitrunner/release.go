@@ -5,20 +5,58 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
-// release is the record of an installed version. It lies in the clone's .git,
-// where nothing that is in the repository can be.
-type release struct {
-	// Origin is the address that it was cloned from.
-	Origin string `json:"origin"`
-	Branch string `json:"branch"`
+// version is what can be installed of a repository.
+type version struct {
+	// Commit is the full id of what is checked out.
 	Commit string `json:"commit"`
+	// Tag is the id of the annotated tag by which Commit was asked for. Empty:
+	// there was none.
+	Tag string `json:"tag,omitempty"`
+	// Version is the tag or commit that was asked for. Empty: it was the newest
+	// release.
+	Version string `json:"version,omitempty"`
 }
+
+// object is the id of what names the version: its annotated tag, which leads to
+// the commit, or else the commit.
+func (v version) object() string {
+	if v.Tag != "" {
+		return v.Tag
+	}
+	return v.Commit
+}
+
+// release is the record of an installed version. It is stored in the clone's
+// .git, where no file of the repository can be.
+type release struct {
+	// Origin is the address that the version was cloned from.
+	Origin string `json:"origin"`
+	Branch string `json:"branch,omitempty"`
+	version
+	// Assigned is the version that the registry named when this one was
+	// installed. After a rollback it is not the one that is installed.
+	Assigned string `json:"assigned,omitempty"`
+	// Since is when it was installed, By whose word: one of the constants below.
+	Since time.Time `json:"since,omitzero"`
+	By    string    `json:"by,omitempty"`
+	// Before are the versions that were installed before, the last one first.
+	// Their objects are in .git.
+	Before []version `json:"before,omitempty"`
+}
+
+// By whose word a version was installed.
+const (
+	byRegistry = "registry"
+	byUpdate   = "update"
+	byRollback = "rollback"
+)
 
 const releaseName = ".git/agent-release.json"
 
-// readRelease returns nil if there is no release, or no valid one.
+// readRelease returns nil if there is no valid record.
 func readRelease(dir string) *release {
 	text, err := os.ReadFile(filepath.Join(dir, releaseName))
 	if err != nil {
@@ -31,12 +69,17 @@ func readRelease(dir string) *release {
 	return &r
 }
 
+// write replaces the record at once: a crash leaves the one before or this one.
 func (r release) write(dir string) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, releaseName), text, 0o600); err != nil {
+	path := filepath.Join(dir, releaseName)
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return fmt.Errorf("recording the release: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		return fmt.Errorf("recording the release: %w", err)
 	}
 	return nil

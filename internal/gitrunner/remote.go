@@ -4,64 +4,94 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"strings"
+
+	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/repopath"
 )
 
-// remote is what git ls-remote tells of a repository.
+// remote is what a repository has of a version.
 type remote struct {
-	branch string // to install; empty: whatever HEAD is
-	commit string
+	version // as far as git ls-remote tells it
+	// ref names the version there. Empty: it is a commit that no branch or tag
+	// ends in.
+	ref string
+	// refs stands for all branches and tags that there are, where ref is empty.
+	refs uint64
 }
 
-// ref is what to fetch.
-func (r remote) ref() string {
-	if r.branch == "" {
-		return "HEAD"
+// branch returns the branch that the version comes from, or the empty string.
+func (r remote) branch() string {
+	name, _ := strings.CutPrefix(r.ref, "refs/heads/")
+	if name == r.ref {
+		return ""
 	}
-	return "refs/heads/" + r.branch
+	return name
 }
 
-// errNoCommit says that a repository has neither the release branch nor a
+const (
+	headsPrefix = "refs/heads/"
+	tagsPrefix  = "refs/tags/"
+	// peeled follows the name of an annotated tag in the line that tells what
+	// the tag leads to.
+	peeled = "^{}"
+)
+
+// lookup asks a repository for a version, by default for its newest release.
+func (r *Runner) lookup(ctx context.Context, address, asked string) (remote, error) {
+	switch {
+	case asked == "":
+		return r.lookupRelease(ctx, address)
+	case repopath.IsCommit(asked):
+		return r.lookupCommit(ctx, address, asked)
+	}
+	return r.lookupTag(ctx, address, asked)
+}
+
+// errNoCommit means that a repository has neither the release branch nor a
 // default branch with a commit.
 var errNoCommit = errors.New("the repository is empty: it has neither the release branch nor a default branch with a commit")
 
-// lookup asks a repository for its release branch, or else its default one.
-func (r *Runner) lookup(ctx context.Context, address string) (remote, error) {
-	release := "refs/heads/" + r.config.Branch
+// lookupRelease asks a repository for its release branch, or else its default
+// one.
+func (r *Runner) lookupRelease(ctx context.Context, address string) (remote, error) {
+	release := headsPrefix + r.config.Branch
 	out, err := r.git(ctx, r.session.dir, "ls-remote", "--symref", "--", address, "HEAD", release)
 	if err != nil {
 		return remote{}, err
 	}
-	found, err := parseRemote(out, release)
+	found, err := parseRelease(out, release)
 	if errors.Is(err, errNoCommit) {
 		return remote{}, r.whyNoCommit(ctx, address)
 	}
 	return found, err
 }
 
-// parseRemote reads lines "COMMIT\tREF" and "ref: REF\tHEAD".
-func parseRemote(out, release string) (remote, error) {
-	var head remote
+// parseRelease reads lines "COMMIT\tREF" and "ref: REF\tHEAD".
+func parseRelease(out, release string) (remote, error) {
+	head := remote{ref: "HEAD"}
 	for line := range strings.Lines(out) {
 		value, ref, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		target, symbolic := strings.CutPrefix(value, "ref: refs/heads/")
+		target, symbolic := strings.CutPrefix(value, "ref: ")
 		switch {
-		case symbolic && ref == "HEAD":
-			head.branch = target
+		case symbolic && ref == "HEAD" && strings.HasPrefix(target, headsPrefix):
+			head.ref = target
 		case ref == release:
-			return remote{strings.TrimPrefix(release, "refs/heads/"), value}, nil
-		case ref == "HEAD":
-			head.commit = value
+			return remote{version: version{Commit: value}, ref: release}, nil
+		case ref == "HEAD" && !symbolic:
+			head.Commit = value
 		}
 	}
-	if head.commit == "" {
+	if head.Commit == "" {
 		return remote{}, errNoCommit
 	}
 	return head, nil
 }
 
-// whyNoCommit tells an empty repository from one whose HEAD names a branch
-// that does not exist, which git lists in the same way.
+// whyNoCommit distinguishes an empty repository from one whose HEAD names a
+// branch that does not exist. git lists both in the same way.
 func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
 	out, err := r.git(ctx, r.session.dir, "ls-remote", "--heads", "--", address)
 	if err != nil {
@@ -69,7 +99,7 @@ func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
 	}
 	var branches []string
 	for line := range strings.Lines(out) {
-		if _, branch, ok := strings.Cut(strings.TrimSpace(line), "\trefs/heads/"); ok && len(branches) < 5 {
+		if _, branch, ok := strings.Cut(strings.TrimSpace(line), "\t"+headsPrefix); ok && len(branches) < 5 {
 			branches = append(branches, branch)
 		}
 	}
@@ -78,4 +108,60 @@ func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
 	}
 	return fmt.Errorf("the repository has no branch %s, and its HEAD names a branch that does not exist (it has %.200s): push the branch %[1]s, or set the repository's default branch",
 		r.config.Branch, strings.Join(branches, ", "))
+}
+
+// lookupTag asks a repository for a tag. A branch of the same name is another
+// thing.
+func (r *Runner) lookupTag(ctx context.Context, address, tag string) (remote, error) {
+	name, branch := tagsPrefix+tag, headsPrefix+tag
+	out, err := r.git(ctx, r.session.dir, "ls-remote", "--", address, name, name+peeled, branch)
+	if err != nil {
+		return remote{}, err
+	}
+	refs := parseRefs(out)
+	found := remote{version: version{Commit: refs[name], Version: tag}, ref: name}
+	if commit := refs[name+peeled]; commit != "" {
+		found.Tag, found.Commit = found.Commit, commit
+	}
+	switch {
+	case found.Commit != "":
+		return found, nil
+	case refs[branch] != "":
+		return remote{}, fmt.Errorf("the repository has no tag %s, only a branch of that name, and branches move: push a tag, or name a full commit as the version", tag)
+	}
+	return remote{}, fmt.Errorf("the repository has no tag %s: push it, or correct the version in the registry", tag)
+}
+
+// lookupCommit looks for a branch or tag that ends in the commit.
+func (r *Runner) lookupCommit(ctx context.Context, address, commit string) (remote, error) {
+	const maxList = 4 << 20 // some 60,000 names; where there are more, none is known
+	wanted := remote{version: version{Commit: commit, Version: commit}}
+	out, err := r.gitUpTo(maxList, ctx, r.session.dir, "ls-remote", "--heads", "--tags", "--", address)
+	if errors.Is(err, cell.ErrStdout) {
+		return wanted, nil
+	}
+	if err != nil {
+		return remote{}, err
+	}
+	for ref, id := range parseRefs(out) {
+		if id == commit {
+			wanted.ref = strings.TrimSuffix(ref, peeled)
+			return wanted, nil
+		}
+	}
+	sum := fnv.New64a()
+	_, _ = io.WriteString(sum, out)
+	wanted.refs = sum.Sum64()
+	return wanted, nil
+}
+
+// parseRefs reads lines "ID\tREF".
+func parseRefs(out string) map[string]string {
+	refs := make(map[string]string)
+	for line := range strings.Lines(out) {
+		if id, ref, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok {
+			refs[ref] = id
+		}
+	}
+	return refs
 }

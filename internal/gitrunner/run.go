@@ -16,7 +16,10 @@ import (
 
 const (
 	maxStdout = 8 << 20
-	maxStderr = 4 << 10
+	// maxOutputs is what the outputs of all plugins that run at a time may take
+	// together, in bytes, beyond the first 64 KiB of each.
+	maxOutputs = 32 << 20
+	maxStderr  = 4 << 10
 )
 
 // shared are the directories that all plugins may write to, beside their own: many
@@ -25,22 +28,22 @@ var shared = []string{"/tmp", "/dev/shm"}
 
 // RunResult is all that is known of a run.
 type RunResult struct {
-	// Stdout that the plugin wrote; where it wrote too much, the first 64 KiB.
+	// Stdout is what the plugin wrote: the first 64 KiB if it wrote too much.
 	Stdout []byte
-	// Stderr is the end of what it wrote to its standard error, 4 KiB at most.
+	// Stderr is the end of its standard error, 4 KiB at most.
 	Stderr []byte
-	// StdoutSize and StderrSize are how much it wrote, in bytes.
+	// StdoutSize and StderrSize are the numbers of bytes that it wrote.
 	StdoutSize, StderrSize int64
 	// Duration from its start to the end of its last process.
 	Duration time.Duration
 	// CPU time of the plugin and its children.
 	CPU time.Duration
-	// PeakMemory in bytes, zero where it is not known.
+	// PeakMemory in bytes. Zero: unknown.
 	PeakMemory int64
-	// Leftover is the number of processes that it left when it exited, and
-	// that were ended.
+	// Leftover is the number of processes that it left when it exited. They
+	// were killed.
 	Leftover int
-	// Survivors are the processes that were still there after SIGKILL; nearly
+	// Survivors are processes that were still there after SIGKILL, nearly
 	// always none. Gone is closed when they have ended.
 	Survivors []int
 	Gone      <-chan struct{}
@@ -51,10 +54,14 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 	if err := checkPlugin(p); err != nil {
 		return nil, startError(err)
 	}
-	if err := r.allow(p); err != nil {
+	s := r.slot(p)
+	installed := p
+	if rel := s.installed(); rel != nil {
+		installed.Version = rel.Version
+	}
+	if err := r.allow(installed); err != nil {
 		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
-	s := r.slot(p)
 	s.begin()
 	res, err := r.runUnlessStuck(ctx, s, p, args)
 	if err := s.end(); err != nil {
@@ -64,19 +71,19 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 }
 
 // runUnlessStuck starts nothing while processes of the last run are still there
-// after SIGKILL: those of a plugin that waits for a dead file server would
-// become more and more.
+// after SIGKILL. Otherwise the processes of a plugin that waits for a dead file
+// server would pile up.
 func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string) (RunResult, error) {
 	if pids := s.survivors(); len(pids) > 0 {
-		return RunResult{}, startError(fmt.Errorf("the plugin is not started: its processes %v from an earlier run are still there after SIGKILL", pids))
+		return RunResult{}, startError(fmt.Errorf("the plugin was not started: processes %v of an earlier run are still there after SIGKILL", pids))
 	}
 	res, err := r.runIn(ctx, s.dir, p, args)
 	s.keep(res)
 	return res, err
 }
 
-// RunDir runs the plugin in a directory that needs not be installed, exactly
-// as Run would.
+// RunDir runs the plugin in a directory as Run would. The plugin need not be
+// installed.
 func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
 	return r.runIn(ctx, dir, p, args)
 }
@@ -167,6 +174,8 @@ func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, res cell
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
+	case errors.Is(err, cell.ErrMemory):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: the standard outputs of all plugins that ran at the time took more than %d MiB together; print less, or run these plugins less often", maxOutputs>>20)}
 	case errors.As(err, &start):
 		return startError(r.explainStart(dir, p, start.Err))
 	case err != nil:
@@ -202,21 +211,25 @@ func (r *Runner) explainStart(dir string, p agent.Plugin, err error) error {
 	return fmt.Errorf("the plugin cannot be started: %w", err)
 }
 
-// InspectPlugin tells what is known of a plugin: its installed commit, and the
-// figures of its last run.
+// InspectPlugin returns the installed commit of a plugin, and the figures of
+// its last run.
 func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	if checkPlugin(p) != nil {
 		return agent.PluginDetails{}
 	}
 	s := r.slot(p)
-	installed := s.installed()
+	var installed *release
+	if address, err := r.template.address(p.Repo); err == nil {
+		installed = s.installedFrom(address)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
 	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
 		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason}
 	if installed != nil {
-		details.Commit = installed.Commit
+		details.Commit, details.Version = installed.Commit, installed.Version
+		details.Since, details.By = installed.Since, installed.By
 	}
 	return details
 }

@@ -4,7 +4,8 @@
 //	PLUGINSDIR
 //	├── NS/PROJECT         an installed plugin, exchanged as a whole
 //	│   ├── plugin         what is run
-//	│   └── .git           readable for the agent alone
+//	│   └── .git           readable for the agent alone; has the objects of the
+//	│                      versions that were installed before, too
 //	├── .agent-clones      where clones are made and old versions wait for
 //	│                      the end of their last run
 //	└── .agent-state       NS/PROJECT: the directory that a plugin may write to
@@ -16,8 +17,9 @@
 //
 //	runner, slot, session         the runner, an installed plugin, where clones are made
 //	install, fetch, remote        installing and updating; release: the record of a version
+//	search, keep, rollback        finding a commit; keeping the versions before, and returning to one
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
-//	limits, takeover              bounds of what git fetches; making it the agent's own
+//	limits, takeover              bounds of what git fetches; giving it to the agent's user
 //	executable, startable         can the version start? elf, binfmt, noexec
 //	run, owner, credentials       running plugins, and the user they run as
 //	state, envfile                a plugin's own directory, its secret variables
@@ -43,47 +45,37 @@ import (
 	"github.com/lodastack/agent/internal/policy"
 )
 
-// Config says where plugins come from and how they run.
+// Config says where plugins come from and how they run. stock.GitRunnerConfig
+// has the same fields and describes them in full.
 type Config struct {
-	// PluginsDir is where plugins are installed. It is made if missing.
-	// Empty: nothing can be installed, only [Runner.RunDir] works.
+	// PluginsDir is where plugins are installed. Empty: only [Runner.RunDir]
+	// works.
 	PluginsDir string
-	// Git is the address plugins are cloned from, with %s in place of the
-	// plugin's path ORG/PROJECT; a template that ends its path in an
-	// organisation takes what follows it (git@host:org/%s.git), and refuses
-	// other organisations. In place of %s, %o and %p stand for ORG (with its
-	// subgroups) and PROJECT. A password in it is given to git by environment.
-	// Empty: nothing can be installed.
+	// Git is the address to clone from, with %s, or with %o and %p. Empty:
+	// nothing can be installed.
 	Git string
-	// GitUser is the user that git runs as where the agent is root. Empty
-	// stands for [DefaultGitUser] where that user exists and Git needs no ssh
-	// keys, local directories or git configuration of root's; else for root.
+	// GitUser is the user that git runs as if the agent is root. Empty:
+	// [DefaultGitUser] if possible, else root.
 	GitUser string
-	// User that plugins run as. Empty means nobody. Where the agent is
-	// not root, plugins run as the agent's own user instead.
+	// User that plugins run as if the agent is root. Empty: nobody.
 	User string
-	// Branch that is installed, where a repository has it; else the
-	// repository's default branch is. Empty means release.
+	// Branch to install. Empty: release.
 	Branch string
-	// Hostname is told to plugins as AGENT_HOSTNAME.
+	// Hostname is the plugins' AGENT_HOSTNAME.
 	Hostname string
-	// MaxConcurrentInstalls is the number of plugins that are fetched at a
-	// time. Zero means 4.
+	// MaxConcurrentInstalls is how many plugins are fetched at a time. Zero: 4.
 	MaxConcurrentInstalls int
-	// GitTimeout is how long git may take to install or update one plugin.
-	// Zero means 2 minutes.
+	// GitTimeout is the time for installing or updating one plugin. Zero: 2
+	// minutes.
 	GitTimeout time.Duration
-	// MaxSize bounds in bytes what is transferred for a plugin, and its files
-	// on disk. Zero means 256 MiB.
+	// MaxSize limits the transfer and the files of a plugin, in bytes. Zero:
+	// 256 MiB.
 	MaxSize int64
-	// MaxFiles bounds the number of a plugin's files and directories. Zero
-	// stands for 20,000.
+	// MaxFiles limits the files and directories of a plugin. Zero: 20,000.
 	MaxFiles int
-	// MaxProcesses that one run may have at a time, where a cgroup can
-	// enforce it. Zero means 512.
+	// MaxProcesses is the limit of one run. Zero: 512.
 	MaxProcesses int
-	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
-	// Zero means 256 MiB.
+	// MaxMemory is the limit of one run, in bytes. Zero: 256 MiB.
 	MaxMemory int64
 	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
 	// Zero means 1.
@@ -92,7 +84,7 @@ type Config struct {
 	NoCgroup bool
 	// Policy says what may be installed and run. Its zero value allows everything.
 	Policy policy.Policy
-	// Logger is told what concerns no single plugin. Nil: nothing is logged.
+	// Logger for messages that concern no single plugin. Nil: no logging.
 	Logger *slog.Logger
 }
 
@@ -117,14 +109,15 @@ type Runner struct {
 }
 
 var (
-	_ agent.PluginRunner    = (*Runner)(nil)
-	_ agent.PluginInspector = (*Runner)(nil)
-	_ agent.PluginRemover   = (*Runner)(nil)
+	_ agent.PluginRunner     = (*Runner)(nil)
+	_ agent.PluginInspector  = (*Runner)(nil)
+	_ agent.PluginRemover    = (*Runner)(nil)
+	_ agent.PluginRollbacker = (*Runner)(nil)
 )
 
-// New checks the config and prepares for running plugins. Where no cgroups can
-// be used on Linux, it makes the calling program a subreaper. It removes what
-// an earlier run of the program has left unfinished.
+// New checks the config and prepares for running plugins. On Linux without
+// cgroups, it makes the calling program a subreaper. It removes unfinished work
+// of an earlier run of the program.
 func New(config Config) (*Runner, error) {
 	config = withDefaults(config)
 	r := &Runner{config: config, slots: map[string]*slot{}, installs: make(chan struct{}, config.MaxConcurrentInstalls)}
@@ -161,7 +154,7 @@ func New(config Config) (*Runner, error) {
 	return r, nil
 }
 
-// defaultUser is the user that plugins run as unless the config names another.
+// defaultUser is the user of plugins if the config names none.
 const defaultUser = "nobody"
 
 func withDefaults(config Config) Config {
@@ -198,11 +191,11 @@ func withDefaults(config Config) Config {
 	return config
 }
 
-// maxGitProcesses is the number of processes and threads of one call of git,
+// maxGitProcesses is the limit of processes and threads of one call of git,
 // with those of ssh, credential helpers and filters.
 const maxGitProcesses = 128
 
-// open takes what Close gives back.
+// open acquires what Close releases.
 func (r *Runner) open() (err error) {
 	if r.config.PluginsDir != "" {
 		if r.session, err = openSession(r.config.PluginsDir); err != nil {
@@ -217,7 +210,7 @@ func (r *Runner) open() (err error) {
 	if r.tools, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
-	config.Logger = r.config.Logger.With("commands", "plugins")
+	config.Logger, config.MaxOutputs = r.config.Logger.With("commands", "plugins"), maxOutputs
 	config.Limits = cell.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory, CPU: r.config.MaxCPU}
 	if r.cells, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
@@ -225,8 +218,8 @@ func (r *Runner) open() (err error) {
 	return nil
 }
 
-// Close waits until runs and installs have ended, or ctx ends. It may be
-// called more than once.
+// Close waits until ctx ends for runs and installs to end. It may be called
+// more than once.
 func (r *Runner) Close(ctx context.Context) error {
 	var errs []error
 	for _, w := range []*cell.Warden{r.cells, r.tools} {

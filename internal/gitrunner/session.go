@@ -9,9 +9,10 @@ import (
 	"github.com/lodastack/agent/internal/filelock"
 )
 
-// session is a directory for what is not, or no longer, installed. It lies
-// beside the plugins, so that they can be renamed into place, and is locked
-// while its runner lives: a later one removes what nobody holds.
+// session is a directory for clones that are not installed yet, and for
+// versions that are not installed any more. It is beside the plugins, so that
+// they can be renamed into place. Its runner holds a lock on it, and a later
+// runner removes sessions that are not locked.
 type session struct {
 	dir  string
 	lock *filelock.Lock
@@ -34,7 +35,7 @@ func openSession(pluginsDir string) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
 	}
-	// A plugin may still run in an old version that waits here.
+	// A plugin may still run in an old version here.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
 	}
@@ -45,8 +46,9 @@ func openSession(pluginsDir string) (*session, error) {
 	return &session{dir, lock}, nil
 }
 
-// removeDeadSessions removes those that no living runner holds. One that is
-// just being made has no lock yet; it is left alone if it is empty.
+// removeDeadSessions removes sessions that no runner has locked. A session that
+// another runner is just making has no lock yet. It is removed too, and making
+// that runner fails.
 func removeDeadSessions(parent string) error {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -79,7 +81,7 @@ func (s *session) close() error {
 	return errors.Join(s.lock.Release(), os.RemoveAll(s.dir))
 }
 
-// makeDir makes a directory that others may enter, whatever the umask.
+// makeDir makes a directory with this mode, whatever the umask.
 func makeDir(dir string, mode os.FileMode) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil

@@ -9,18 +9,19 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// slot is the place of one installed plugin: PLUGINSDIR/NS/PROJECT.
+// slot is the directory of one installed plugin: PLUGINSDIR/NS/PROJECT.
 type slot struct {
 	dir string
 
 	mu      sync.Mutex
-	running int       // guarded by mu
-	retired []string  // guarded by mu: old versions that a run may still use
-	release *release  // guarded by mu: what is installed, nil: not yet looked
-	last    RunResult // guarded by mu: of the last run
+	running int          // guarded by mu
+	retired []string     // guarded by mu: old versions that a run may still use
+	release *release     // guarded by mu: what is installed, nil: not yet looked
+	last    RunResult    // guarded by mu: of the last run
+	search  failedSearch // guarded by mu: the last one
 }
 
-// slot returns the one of a plugin whose names have been checked.
+// slot returns the slot of a plugin whose names have been checked.
 func (r *Runner) slot(p agent.Plugin) *slot {
 	_, project, _ := splitRepo(p.Repo)
 	dir := filepath.Join(r.config.PluginsDir, p.Namespace, project)
@@ -34,7 +35,8 @@ func (r *Runner) slot(p agent.Plugin) *slot {
 	return s
 }
 
-// begin counts a run: what is installed now is not removed before end.
+// begin counts a run. What is installed now is not removed before end is
+// called.
 func (s *slot) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +50,7 @@ func (s *slot) end() error {
 	return s.sweep()
 }
 
-// sweep removes old versions that nothing uses. The lock is held.
+// sweep removes old versions that no run uses. The lock is held.
 func (s *slot) sweep() error {
 	if s.running > 0 {
 		return nil
@@ -61,8 +63,8 @@ func (s *slot) sweep() error {
 	return errors.Join(errs...)
 }
 
-// publish puts a finished clone in place. What was there before stays where
-// the clone was, until its last run has ended.
+// publish moves a finished clone into place. The version before it takes the
+// clone's directory until its last run has ended.
 func (s *slot) publish(clone string, rel release) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,8 +86,9 @@ func (s *slot) publish(clone string, rel release) error {
 	return s.sweep()
 }
 
-// place renames a clone to where nothing is. It tries again once, as another
-// plugin of the namespace may just have been removed with the directory.
+// place renames a clone to a directory that does not exist. It retries once,
+// because the namespace's directory may just have been removed with another
+// plugin.
 func (s *slot) place(clone string) error {
 	for attempt := 1; ; attempt++ {
 		if err := makeDir(filepath.Dir(s.dir), 0o755); err != nil {
@@ -97,8 +100,9 @@ func (s *slot) place(clone string) error {
 	}
 }
 
-// unpublish moves what is installed into the directory aside, which is removed
-// with it after the last run. An empty directory of the namespace goes too.
+// unpublish moves the installed version into the directory aside, and both are
+// removed after the last run. An empty directory of the namespace is removed
+// too.
 func (s *slot) unpublish(aside string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +111,7 @@ func (s *slot) unpublish(aside string) error {
 	}
 	s.release = nil
 	s.retired = append(s.retired, aside)
-	os.Remove(filepath.Dir(s.dir)) // fails where other plugins are in it
+	os.Remove(filepath.Dir(s.dir)) // fails if it contains other plugins
 	return s.sweep()
 }
 
@@ -129,7 +133,31 @@ func (s *slot) installed() *release {
 	return s.release
 }
 
-// keep remembers a run.
+// installedFrom returns what is in place if it came from the address, or nil.
+func (s *slot) installedFrom(address string) *release {
+	rel := s.installed()
+	if rel == nil || withoutLogin(rel.Origin) != address {
+		return nil
+	}
+	return rel
+}
+
+// confirm records that what is in place is what is assigned.
+func (s *slot) confirm(rel release, c change) error {
+	if rel.Assigned == c.plugin.Version && rel.By != byRollback {
+		return nil
+	}
+	rel.Assigned, rel.By = c.plugin.Version, c.by
+	if err := rel.write(s.dir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.release = &rel
+	return nil
+}
+
+// keep stores the result of a run.
 func (s *slot) keep(res RunResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +165,7 @@ func (s *slot) keep(res RunResult) {
 	s.last = res
 }
 
-// survivors returns the processes of the last run that are still there.
+// survivors returns the processes of the last run that still exist.
 func (s *slot) survivors() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

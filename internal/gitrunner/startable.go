@@ -15,9 +15,9 @@ import (
 // pluginPath is the PATH of plugins.
 const pluginPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// checkStartable says why the kernel would not start dir/plugin, as far as
-// that can be known without running it. See execve(2), and fs/binfmt_script.c
-// and fs/binfmt_elf.c of the kernel.
+// checkStartable returns the reason why the kernel would not start dir/plugin,
+// as far as that is known without running it. See execve(2), and
+// fs/binfmt_script.c and fs/binfmt_elf.c of the kernel.
 func (r *Runner) checkStartable(dir string) error {
 	path, err := executableOf(dir)
 	if err != nil {
@@ -31,7 +31,7 @@ func (r *Runner) checkStartable(dir string) error {
 		return err
 	}
 	defer file.Close()
-	head := make([]byte, 256) // the kernel reads as much
+	head := make([]byte, 256) // the kernel reads that much
 	n, err := io.ReadFull(file, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading its file plugin: %w", err)
@@ -52,7 +52,7 @@ func (r *Runner) checkStartable(dir string) error {
 	return notAProgram(head)
 }
 
-// notAProgram names what a file is that begins neither with #! nor as ELF.
+// notAProgram describes a file that begins neither with #! nor as ELF.
 func notAProgram(head []byte) error {
 	switch {
 	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf#!")):
@@ -63,7 +63,7 @@ func notAProgram(head []byte) error {
 	return errors.New("its file plugin is neither a script that begins with #! nor a program for this system (ELF): let a script begin with a line such as #!/bin/sh")
 }
 
-// checkScript judges the line after #!.
+// checkScript checks the line after #!.
 func checkScript(dir string, head []byte) error {
 	line, _, complete := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
@@ -88,7 +88,8 @@ func checkScript(dir string, head []byte) error {
 	return nil
 }
 
-// commandOfEnv returns what env(1) would run, or "" where that is not plain.
+// commandOfEnv returns the command that env(1) would run, or "" if that is not
+// obvious.
 func commandOfEnv(args []string) string {
 	if len(args) > 0 && args[0] == "-S" {
 		for _, arg := range args[1:] {
@@ -102,15 +103,15 @@ func commandOfEnv(args []string) string {
 		}
 		return ""
 	}
-	// Without -S all that follows is one word.
+	// Without -S all that follows is one argument.
 	if len(args) != 1 || strings.HasPrefix(args[0], "-") || strings.Contains(args[0], "=") {
 		return ""
 	}
 	return args[0]
 }
 
-// checkInterpreter wants a file that can be executed; a relative path starts
-// at the plugin's directory, in which it is run.
+// checkInterpreter checks that path is an executable file. A relative path is
+// relative to the plugin's directory, in which the plugin runs.
 func checkInterpreter(dir, path string) error {
 	full := path
 	if !filepath.IsAbs(path) {
@@ -128,7 +129,7 @@ func checkInterpreter(dir, path string) error {
 	return nil
 }
 
-// checkCommand looks for a command that env(1) is to run.
+// checkCommand checks that a command for env(1) exists.
 func checkCommand(dir, name string) error {
 	if strings.Contains(name, "/") {
 		return checkInterpreter(dir, name)

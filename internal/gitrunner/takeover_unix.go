@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// takeOver makes all that lies in dir the agent's own, with modes that only
-// tell programs from other files. git's user made it and is not to be trusted:
-// each directory is taken before it is read, so that what is found in it
-// cannot be exchanged any more, and no link is followed.
+// takeOver gives everything in dir to the agent's user, and sets modes that
+// only distinguish programs from other files. git's user, who made the files,
+// is not trusted. So each directory is taken over before it is read, because
+// its content cannot be exchanged after that, and no link is followed.
 func takeOver(dir string, b bounds) error {
 	if err := errors.Join(os.Lchown(dir, os.Geteuid(), os.Getegid()), os.Chmod(dir, 0o700)); err != nil {
 		return err
@@ -29,7 +29,7 @@ func takeOver(dir string, b bounds) error {
 		if name != ".git" {
 			return takeEntry(root, name, b, &used)
 		}
-		// What is in it was bounded when it was fetched.
+		// The size of this directory was checked when it was fetched.
 		err := takeEntry(root, name, bounds{size: math.MaxInt64, files: math.MaxInt}, new(usage))
 		return errors.Join(err, root.Chmod(name, 0o700))
 	})
@@ -75,7 +75,7 @@ func takeEntry(dir *os.Root, name string, b bounds, used *usage) error {
 		defer sub.Close()
 		return takeEntries(sub, func(name string) error { return takeEntry(sub, name, b, used) })
 	case !info.Mode().IsRegular(), info.Sys().(*syscall.Stat_t).Nlink > 1:
-		return fmt.Errorf("its %s is neither a file of its own nor a directory nor a symbolic link", name)
+		return fmt.Errorf("its %s is neither a file with a single link, nor a directory, nor a symbolic link", name)
 	case info.Mode()&0o100 != 0:
 		return dir.Chmod(name, 0o755)
 	}

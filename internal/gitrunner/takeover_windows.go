@@ -1,4 +1,4 @@
 package gitrunner
 
-// takeOver has nothing to do where git runs as the agent's own user.
+// takeOver does nothing: git runs as the agent's own user.
 func takeOver(string, bounds) error { return nil }

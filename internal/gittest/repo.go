@@ -17,8 +17,8 @@ type Root struct {
 	Dir string
 }
 
-// NewRoot returns an empty directory of repositories. It skips the test where
-// git is not installed.
+// NewRoot returns an empty directory of repositories. It skips the test if git
+// is not installed.
 func NewRoot(t testing.TB) *Root {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is not installed")
@@ -26,8 +26,7 @@ func NewRoot(t testing.TB) *Root {
 	return &Root{t, t.TempDir()}
 }
 
-// Template returns a value of the key agent.git that fetches from the
-// directory.
+// Template returns a value for agent.git that clones from the directory.
 func (r *Root) Template() string { return "file://" + filepath.ToSlash(r.Dir) + "/%s.git" }
 
 // Repo is a repository with a working tree.
@@ -36,8 +35,8 @@ type Repo struct {
 	Dir string
 }
 
-// Repo makes an empty repository, ORG/PROJECT for example, with the default
-// branch main.
+// Repo makes an empty repository, such as ORG/PROJECT, with the default branch
+// main.
 func (r *Root) Repo(path string) *Repo {
 	r.t.Helper()
 	repo := &Repo{r.t, filepath.Join(r.Dir, filepath.FromSlash(path)+".git")}
@@ -58,15 +57,15 @@ func (r *Root) Plugin(path, script string) *Repo {
 	return repo
 }
 
-// Release commits a new script as the plugin, on the current branch. It
-// returns the commit.
+// Release commits a new script as the plugin on the current branch, and returns
+// the commit.
 func (r *Repo) Release(script string) string {
 	r.t.Helper()
 	r.Write("plugin", "#!/bin/sh\n"+script+"\n", 0o755)
 	return r.Commit()
 }
 
-// Write writes a file of the working tree.
+// Write writes a file in the working tree.
 func (r *Repo) Write(name, content string, mode os.FileMode) {
 	r.t.Helper()
 	path := filepath.Join(r.Dir, name)

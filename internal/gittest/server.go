@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Daemon serves the repositories with git daemon on a loopback port, until the
+// Daemon serves the repositories with git daemon on a loopback port until the
 // test ends. It returns the template git://127.0.0.1:PORT/%s.git.
 func (r *Root) Daemon() string {
 	r.t.Helper()
@@ -31,14 +31,14 @@ func (r *Root) Daemon() string {
 	}) + "/%s.git"
 }
 
-// Hanging returns the template of a server that accepts connections and never
-// answers, until the test ends.
+// Hanging starts a server that accepts connections and never answers, until the
+// test ends. It returns its template.
 func (r *Root) Hanging() string {
 	r.t.Helper()
 	return "git://" + r.listen(func(conn *net.TCPConn) { io.Copy(io.Discard, conn) }) + "/%s.git"
 }
 
-// listen serves connections and returns where.
+// listen serves connections and returns the address.
 func (r *Root) listen(serve func(conn *net.TCPConn)) string {
 	r.t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,8 +63,8 @@ func (r *Root) listen(serve func(conn *net.TCPConn)) string {
 	return listener.Addr().String()
 }
 
-// HTTP serves the repositories with git http-backend until the test ends.
-// Callers need the password if it is not empty. It returns the template
+// HTTP serves the repositories with git http-backend until the test ends. If
+// the password is not empty, callers need it. It returns the template
 // http://127.0.0.1:PORT/%s.git.
 func (r *Root) HTTP(password string) string {
 	r.t.Helper()

@@ -9,12 +9,13 @@ import (
 
 // blockDevice is a name in /proc/diskstats.
 type blockDevice struct {
-	disk  *diskReading // nil: it is not a disk, nor a path to one
+	disk  *diskReading // nil: neither a disk nor a path to one
 	path  bool
-	round int // in which it was last listed
+	round int // the last round that listed it
 }
 
-// device returns the device of a name, which it looks at when it is new.
+// device returns the device of a name. It examines a device when the name is
+// new.
 func (d *disk) device(name []byte) *blockDevice {
 	device := d.devices[string(name)]
 	if device == nil {
@@ -25,8 +26,8 @@ func (d *disk) device(name []byte) *blockDevice {
 	return device
 }
 
-// newDevice tells disks by what /sys/block says, which does not list their
-// partitions.
+// newDevice examines a device. A disk has a directory in /sys/block, and a
+// partition has none.
 func (d *disk) newDevice(name string) *blockDevice {
 	if whole, isPath := pathOfNVMe(name); isPath {
 		return &blockDevice{disk: d.reading(whole), path: true}
@@ -58,15 +59,16 @@ func pathOfNVMe(name string) (whole string, ok bool) {
 	return part[1] + part[2], true
 }
 
-// hasSlaves tells whether a device is made of others: dm, md, bcache. What
-// they do is counted at those.
+// hasSlaves reports whether a device consists of others (dm, md, bcache). Its
+// requests are counted at those.
 func hasSlaves(dir string) bool {
 	slaves, err := os.ReadDir(filepath.Join(dir, "slaves"))
 	return err == nil && len(slaves) > 0
 }
 
-// isNoDisk names what looks like a disk in /sys/block: memory, files, optical
-// and floppy drives, and what is made of disks, also where no slave is listed.
+// isNoDisk reports whether a name in /sys/block is not that of a disk: memory,
+// files, optical and floppy drives, and devices that consist of disks, even if
+// they list no slave.
 func isNoDisk(name string) bool {
 	kind := strings.TrimRight(name, "0123456789")
 	switch kind {

@@ -220,7 +220,7 @@ func TestMoreOpenFilesThanAllowedLeaveNone(t *testing.T) {
 		require.Contains(t, got, "kernel.files.left 0")
 		require.Contains(t, got, "kernel.files.allocated.percent 150")
 		got = after(t, "FS", files{"proc/1/mountinfo": "", "proc/sys/fs/file-nr": "-\t0\t2000\n", "proc/self/mountinfo": ""})
-		require.Equal(t, []string{"error: measuring open files: /proc/sys/fs/file-nr holds no three numbers"}, got)
+		require.Equal(t, []string{"error: measuring open files: /proc/sys/fs/file-nr does not contain three numbers"}, got)
 	})
 }
 

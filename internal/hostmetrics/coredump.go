@@ -21,7 +21,7 @@ type coredumps struct {
 	dir    string
 	state  stateFile
 	loaded bool
-	seen   map[string]bool // by file name; nil before the first look
+	seen   map[string]bool // by file name; nil before the first collection
 }
 
 func newCoredumps(c Config) agent.Collector {
@@ -33,7 +33,7 @@ func newCoredumps(c Config) agent.Collector {
 }
 
 // Collect implements [agent.Collector]. A host without the directory has no
-// core dumps. At the first look of all, dumps of the last hour are new.
+// core dumps. If there is no saved state, dumps of the last hour count as new.
 func (c *coredumps) Collect(context.Context) ([]agent.Metric, error) {
 	if !c.loaded {
 		if _, err := c.state.load(&c.seen); err != nil {
@@ -47,7 +47,7 @@ func (c *coredumps) Collect(context.Context) ([]agent.Metric, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking for core dumps: %w", err)
+		return nil, fmt.Errorf("reading the directory of core dumps: %w", err)
 	}
 	var p points
 	present := make(map[string]bool)
@@ -79,9 +79,9 @@ type coredump struct {
 	time    time.Time
 }
 
-// parseCoredump understands core.SERVICE.PID.UNIXTIME and the names that
-// systemd-coredump gives. It takes a name apart from its end, as a service's
-// name may contain dots.
+// parseCoredump parses core.SERVICE.PID.UNIXTIME and the names of
+// systemd-coredump. It parses from the end, because a service's name may
+// contain dots.
 func parseCoredump(name string) (coredump, bool) {
 	rest, ok := strings.CutPrefix(name, "core.")
 	if !ok {
@@ -99,9 +99,9 @@ func parseCoredump(name string) (coredump, bool) {
 	return coredump{service, time.Unix(unix, 0)}, true
 }
 
-// parseSystemdCoredump takes SERVICE.UID.BOOTID.PID.MICROSECONDS apart, which
-// may be followed by the name of a compression. In the service, dots, blanks
-// and slashes are escaped (systemd's coredump.c, make_filename).
+// parseSystemdCoredump parses SERVICE.UID.BOOTID.PID.MICROSECONDS, perhaps with
+// the suffix of a compression. Dots, blanks and slashes in the service are
+// escaped (systemd's coredump.c, make_filename).
 func parseSystemdCoredump(name string) (coredump, bool) {
 	for _, compression := range [...]string{".zst", ".lz4", ".xz"} {
 		name = strings.TrimSuffix(name, compression)
@@ -125,7 +125,7 @@ func parseDigits(s string) (int64, bool) {
 	return int64(n), err == nil
 }
 
-// unescapeHex replaces \x2e by a dot, and its like.
+// unescapeHex replaces \x2e by a dot, and other bytes likewise.
 func unescapeHex(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -149,8 +149,8 @@ func cutLast(s string) (before, after string) {
 	return s[:dot], s[dot+1:]
 }
 
-// metric carries the dump's own time, so that two dumps of a service stay two
-// points; a time that cannot be true is left to the agent.
+// metric has the dump's own time, so that two dumps of a service are two
+// points. If the time cannot be right, the agent sets it.
 func (d coredump) metric() agent.Metric {
 	m := agent.Metric{Name: "app.service.coredump", Value: 1.0, Tags: map[string]string{"service": d.service}}
 	if age := time.Since(d.time); age >= 0 && age <= 24*time.Hour {

@@ -17,18 +17,18 @@ type cpu struct {
 	processes  processCounter
 	round      int
 	all        cpuReadings
-	cores      []cpuReadings // by number; those that are off are not seen
+	cores      []cpuReadings // by number; processors that are off are not in it
 }
 
 // cpuReadings are the last two readings of a processor, or of all together.
 type cpuReadings struct {
 	before, now cpuTicks
-	seen        int // round of now
+	seen        int // the round of now
 }
 
-// cpuTicks are the times a processor spent in each state, in the order of
-// /proc/stat. guest and guest_nice are left out, being part of user and nice.
-// Kernels before 2.6.11 have fewer than all columns.
+// cpuTicks are the times that a processor spent in each state, in the order of
+// /proc/stat. guest and guest_nice are left out because they are part of user
+// and nice. Kernels before 2.6.11 have fewer columns.
 type cpuTicks struct {
 	ticks   [8]uint64
 	columns int
@@ -36,7 +36,7 @@ type cpuTicks struct {
 
 const (
 	idleColumn = 3
-	// smallFall is how far a state may run backwards for a moment, in ticks.
+	// smallFall is how much a counter may go backwards for a moment, in ticks.
 	smallFall = 3 * procfs.TicksPerSecond
 	mostCores = 1 << 16
 )
@@ -108,8 +108,8 @@ func (c *cpu) addCore(id []byte, now cpuTicks) {
 	c.cores[n].add(now, c.round)
 }
 
-// add makes now the last reading. One that was not there in the round before
-// has nothing to be compared with: no columns.
+// add stores a new reading. If the processor was missing in the round before,
+// the earlier reading becomes one without columns.
 func (r *cpuReadings) add(now cpuTicks, round int) {
 	r.before = cpuTicks{}
 	if r.seen == round-1 {
@@ -118,9 +118,10 @@ func (r *cpuReadings) add(now cpuTicks, round int) {
 	r.now, r.seen = now, round
 }
 
-// report adds the shares of all processors and the idle time of each. When
-// one was switched on or off since the round before, the sum of all has jumped
-// by its time since boot, in either direction (node_exporter#1903).
+// report adds the shares of all processors together and the idle time of each.
+// If a processor was switched on or off since the last round, the sum of all
+// has jumped by its time since boot, up or down (node_exporter#1903), and is
+// not used.
 func (c *cpu) report(p *points) {
 	switched := false
 	for _, core := range c.cores {
@@ -142,10 +143,11 @@ func (c *cpu) report(p *points) {
 	}
 }
 
-// shares returns the share of each state in the time between the readings.
-// Some kernels let iowait or steal run backwards for a moment: such a state
-// has no share, and none in the whole. Nothing is known where the idle time,
-// most of the whole, did so, or a state by much.
+// shares returns the share of each state in the time between the readings. On
+// some kernels iowait or steal may go backwards for a moment. Such a state has
+// no share and does not count in the whole. If idle, which is most of the
+// whole, went backwards, or another state by more than smallFall, all shares
+// are unknown.
 func (r cpuReadings) shares() (percent [8]float64, ok [8]bool) {
 	var whole float64
 	for i := range min(r.now.columns, r.before.columns) {
@@ -177,13 +179,13 @@ func (c *cpu) readLoad(p *points) error {
 		if load, err := strconv.ParseFloat(string(word), 64); err == nil && load >= 0 {
 			p.add(name, load, nil)
 		} else {
-			errs = append(errs, fmt.Errorf("measuring the load: %s: %q is no load", c.load.Path, word))
+			errs = append(errs, fmt.Errorf("measuring the load: %s: %q is not a number", c.load.Path, word))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// addNumber reports the next word as it is; where it is no number, nothing.
+// addNumber adds the next word as it is, if it is a number.
 func addNumber(p *points, name string, w procfs.Words) {
 	if n, ok := w.Number(); ok {
 		p.add(name, float64(n), nil)

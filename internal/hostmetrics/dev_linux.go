@@ -10,8 +10,8 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// hardware measures what /sys shows of the hardware's health. What the host
-// has no sensor for is absent.
+// hardware measures the health of the hardware as shown in /sys. If the host
+// has no sensor for a value, the value is absent.
 type hardware struct{ sys string }
 
 func newHardware(root string) agent.Collector { return hardware{filepath.Join(root, "sys")} }
@@ -31,7 +31,7 @@ func (h hardware) Collect(context.Context) ([]agent.Metric, error) {
 // kernel's Documentation/hwmon/sysfs-interface.rst.
 func (h hardware) addSensors(p *points) {
 	inputs := h.glob("class/hwmon/hwmon*/temp*_input")
-	// Before Linux 3.15, drivers had their files here.
+	// Before Linux 3.15 the files of drivers were here.
 	inputs = append(inputs, h.glob("class/hwmon/hwmon*/device/temp*_input")...)
 	for i, name := range sensorNames(inputs) {
 		if fault, _ := readInt(strings.TrimSuffix(inputs[i], "_input") + "_fault"); fault == 0 {
@@ -40,23 +40,23 @@ func (h hardware) addSensors(p *points) {
 	}
 }
 
-// Bounds of temperatures in m°C: no hardware works beyond. Drivers have shown
-// absolute zero, -650788 °C (raspberrypi/firmware#133) and the like.
+// Range of temperatures in m°C: no hardware works outside of it. Drivers have
+// reported absolute zero and -650788 °C (raspberrypi/firmware#133).
 const (
 	coldest = -100_000
 	hottest = 1_000_000
 )
 
-// addTemperature reports what a file holds in m°C.
+// addTemperature adds the value of a file in m°C.
 func (p *points) addTemperature(file, sensor string) {
 	if t, ok := readInt(file); ok && t >= coldest && t <= hottest {
 		p.add("dev.temperature", float64(t)/1000, map[string]string{"sensor": sensor})
 	}
 }
 
-// sensorNames returns a name for each input. Where a chip gives one label to
-// two of its sensors (node_exporter#406), the label is followed by the
-// input's name; where chips cannot be told apart either, by the chip's number.
+// sensorNames returns a name for each input. If two sensors of a chip have the
+// same label (node_exporter#406), the input's name is appended. If two chips
+// have the same name, the chip's number is appended.
 func sensorNames(inputs []string) []string {
 	names := make([]string, len(inputs))
 	for i, input := range inputs {
@@ -71,8 +71,8 @@ func sensorNames(inputs []string) []string {
 	return names
 }
 
-// sensorName tells the sensors of several chips of one kind apart by the
-// chip's device, which, other than its number in hwmon, stays the same.
+// sensorName distinguishes several chips of one kind by the chip's device.
+// Unlike the chip's number in hwmon, the device stays the same.
 func sensorName(sensor string) string {
 	dir := filepath.Dir(sensor)
 	chip, label := readText(filepath.Join(dir, "name")), readText(sensor+"_label")
@@ -89,15 +89,15 @@ func sensorName(sensor string) string {
 	return chip + "." + device + "." + label
 }
 
-// addThermalZones reports the zones that virtual machines and small boards
-// have in place of sensors.
+// addThermalZones adds the zones, which virtual machines and small boards have
+// in place of sensors.
 func (h hardware) addThermalZones(p *points) {
 	for _, zone := range h.glob("class/thermal/thermal_zone*") {
 		p.addTemperature(filepath.Join(zone, "temp"), readText(filepath.Join(zone, "type"))+"."+filepath.Base(zone))
 	}
 }
 
-// addRAID reports how many disks each array misses. Arrays without redundancy
+// addRAID adds how many disks each array lacks. Arrays without redundancy
 // cannot be degraded. See the kernel's Documentation/admin-guide/md.rst.
 func (h hardware) addRAID(p *points) {
 	for _, file := range h.glob("block/md*/md/degraded") {
@@ -108,8 +108,9 @@ func (h hardware) addRAID(p *points) {
 	}
 }
 
-// addMemoryErrors reports the errors of all memory controllers since the
-// start, unless one of them cannot be read. See the kernel's Documentation/admin-guide/RAS/main.rst.
+// addMemoryErrors adds the errors of all memory controllers since boot, unless
+// one of them cannot be read. See the kernel's
+// Documentation/admin-guide/RAS/main.rst.
 func (h hardware) addMemoryErrors(p *points) {
 	for _, kind := range [...]struct{ tag, file string }{{"corrected", "ce_count"}, {"uncorrected", "ue_count"}} {
 		files := h.glob("devices/system/edac/mc/mc*/" + kind.file)
@@ -126,8 +127,8 @@ func (h hardware) addMemoryErrors(p *points) {
 	}
 }
 
-// glob returns what matches below /sys. Its patterns are constants, so that
-// there is no error.
+// glob returns the files below /sys that match. All patterns are constants and
+// valid, so there is no error.
 func (h hardware) glob(pattern string) []string {
 	paths, _ := filepath.Glob(filepath.Join(h.sys, pattern))
 	return paths

@@ -10,7 +10,8 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// sectorSize is the unit of /proc/diskstats, whatever the disk's own sectors.
+// sectorSize is the unit of /proc/diskstats, whatever the disk's own sector
+// size.
 const sectorSize = 512
 
 // disk measures whole disks (/proc/diskstats, see the kernel's
@@ -20,20 +21,20 @@ type disk struct {
 	block   string // /sys/block
 	clock   stopwatch
 	round   int
-	devices map[string]*blockDevice // by name: what was listed in the last round
-	disks   []*diskReading          // in the order in which they were found
+	devices map[string]*blockDevice // by name; those of the last round
+	disks   []*diskReading          // in the order of their first appearance
 }
 
-// diskReading is what the last two rounds showed of a disk.
+// diskReading is the last two readings of a disk.
 type diskReading struct {
 	name        string
 	now, before diskShown
-	// round of now, and how many rounds in a row showed the disk.
+	// round of now, and the number of rounds in a row that showed the disk.
 	round, readings int
 }
 
-// diskShown is what one round shows of a disk: its own counters, and the sum
-// of its paths' where an NVMe disk has several.
+// diskShown is one reading of a disk: its own counters, and the sum over its
+// paths if it is an NVMe disk with several.
 type diskShown struct{ own, paths diskCounters }
 
 // diskCounters are the columns of /proc/diskstats that are used.
@@ -85,7 +86,7 @@ func (d *disk) read() ([]agent.Metric, error) {
 	return p, nil
 }
 
-// forgetGone lets what has gone and comes back be new.
+// forgetGone removes what is gone, so that it counts as new if it comes back.
 func (d *disk) forgetGone() {
 	for name, device := range d.devices {
 		if device.round != d.round {
@@ -95,7 +96,7 @@ func (d *disk) forgetGone() {
 	d.disks = slices.DeleteFunc(d.disks, func(r *diskReading) bool { return r.round != d.round })
 }
 
-// add takes over the counters of the disk itself or of one of its paths.
+// add adds the counters of the disk itself or of one of its paths.
 func (r *diskReading) add(c diskCounters, path bool, round int) {
 	if r.round != round {
 		r.before, r.now, r.round = r.now, diskShown{}, round
@@ -116,9 +117,9 @@ func (r *diskReading) addTo(p *points, seconds float64) {
 	}
 }
 
-// counters returns the disk's counters and whether they are its paths'.
-// Kernels before 6.4 count the requests to an NVMe disk with several paths
-// only at these, later ones at the disk, too (atop#157).
+// counters returns the disk's counters and whether they are those of its paths.
+// For an NVMe disk with several paths, kernels before 6.4 count requests only
+// at the paths, and later ones also at the disk (atop#157).
 func (s diskShown) counters() (c diskCounters, ofPaths bool) {
 	if s.own.reads == 0 && s.own.writes == 0 && s.paths != (diskCounters{}) {
 		return s.paths, true
@@ -143,7 +144,7 @@ func (now diskCounters) addTo(p *points, before diskCounters, seconds float64, t
 		now.readMillis >= before.readMillis && now.writeMillis >= before.writeMillis {
 		requests := now.reads - before.reads + now.writes - before.writes
 		millis := now.readMillis - before.readMillis + now.writeMillis - before.writeMillis
-		// Nothing waited where nothing was asked for; iostat says 0, too.
+		// Without requests the wait is 0, as iostat shows it.
 		p.add("disk.io.await", float64(millis)/float64(max(requests, 1)), tags)
 	}
 	if now.busyMillis >= before.busyMillis && seconds > 0 {
@@ -151,7 +152,7 @@ func (now diskCounters) addTo(p *points, before diskCounters, seconds float64, t
 	}
 }
 
-// parseDisk parses what follows the name. Kernels before 2.6.25 have fewer
+// parseDisk parses the columns after the name. Kernels before 2.6.25 have fewer
 // columns for partitions.
 func parseDisk(w procfs.Words) (c diskCounters, ok bool) {
 	var column [10]uint64

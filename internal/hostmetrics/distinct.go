@@ -2,11 +2,11 @@ package hostmetrics
 
 import "strings"
 
-// tagText is a tag's value as it is sent: blanks become hyphens.
+// tagText is the value of a tag as it is sent: with hyphens in place of blanks.
 func tagText(s string) string { return strings.Join(strings.Fields(s), "-") }
 
-// distinct changes what would be one series in tags although it is several:
-// each of these becomes what tell returns for its index.
+// distinct replaces tags that would be the same series: each becomes the result
+// of tell for its index.
 func distinct(tags []string, tell func(i int) string) {
 	count := make(map[string]int, len(tags))
 	for _, tag := range tags {

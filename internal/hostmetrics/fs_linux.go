@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeLimit is how long a round waits for file systems to answer. A sync of
-// a busy disk can take seconds.
+// probeLimit is how long a round waits for file systems to answer. A sync of a
+// busy disk can take seconds.
 const probeLimit = 10 * time.Second
 
-// filesystems measures the space of file systems, whether they can be
-// written, and the kernel's table of open files.
+// filesystems measures the space of file systems, whether they can be written,
+// and the kernel's table of open files.
 //
-// A call on a dead network mount blocks its thread in the kernel and cannot
-// be ended. So every file system is looked at by a goroutine of its own, of
-// which a round waits for probeLimit; one that has not come back is hung, and
-// is not looked at again until it does: there is never more than one
-// goroutine for a file system.
+// A call on a dead network mount blocks its thread in the kernel and cannot be
+// cancelled. So a goroutine of its own probes each file system, and a round
+// waits for it up to probeLimit. A file system whose probe has not returned is
+// hung, and is not probed again before it returns. So there is never more than
+// one goroutine for a file system.
 type filesystems struct {
 	root    string
 	openfd  procfs.File
@@ -31,16 +31,16 @@ type filesystems struct {
 	pending map[string]chan probed
 }
 
-// probed is what a look at a file system showed.
+// probed is the result of probing a file system.
 type probed struct {
 	space    unix.Statfs_t
 	spaceErr error
-	covered  bool // another file system is at the path; nothing else is known
+	covered  bool // another file system is mounted at the path; the rest is unknown
 	rw       bool
-	rwErr    error // why it was not tried
+	rwErr    error // why writing was not tried
 }
 
-// prober looks at the file system that is mounted at a path.
+// prober probes the file system that is mounted at a path.
 type prober func(path string, write bool) probed
 
 func newFilesystems(c Config) agent.Collector {
@@ -65,7 +65,7 @@ func (f *filesystems) Collect(ctx context.Context) ([]agent.Metric, error) {
 	return p, err
 }
 
-// addFiles reports /proc/sys/fs/file-nr: allocated, unused, maximum. See the
+// addFiles adds /proc/sys/fs/file-nr: allocated, unused, maximum. See the
 // kernel's Documentation/admin-guide/sysctl/fs.rst.
 func (f *filesystems) addFiles(p *points) error {
 	content, err := f.openfd.Read()
@@ -77,19 +77,20 @@ func (f *filesystems) addFiles(p *points) error {
 	w.Skip(1)
 	limit, ok2 := w.Number()
 	if !ok1 || !ok2 {
-		return fmt.Errorf("measuring open files: %s holds no three numbers", f.openfd.Path)
+		return fmt.Errorf("measuring open files: %s does not contain three numbers", f.openfd.Path)
 	}
 	p.add("kernel.files.max", float64(limit), nil)
 	p.add("kernel.files.allocated", float64(allocated), nil)
-	// root may open more than the limit, which may also be lowered.
+	// More files than the limit can be open: root may exceed it, and it can be
+	// lowered.
 	p.add("kernel.files.left", float64(limit-min(allocated, limit)), nil)
 	p.add("kernel.files.allocated.percent", 100*float64(allocated)/float64(limit), nil)
 	return nil
 }
 
-// probeAll starts a look at every file system but those in which an earlier
-// look still hangs, and reports those that answer in time. Of one that has not
-// answered when the agent stops, nothing is known.
+// probeAll starts a probe of every file system, except those with a hung probe,
+// and adds those that answer in time. Nothing is known of a file system that
+// has not answered when the agent stops.
 func (f *filesystems) probeAll(ctx context.Context, mounts []procfs.Mount, p *points) {
 	f.forgetAnswered()
 	own := ownMounts(f.root)
@@ -119,8 +120,8 @@ func (f *filesystems) probeAll(ctx context.Context, mounts []procfs.Mount, p *po
 	}
 }
 
-// start's goroutine ends when the file system answers; the channel takes the
-// answer also when nobody waits for it any longer.
+// start probes in a goroutine that ends when the file system answers. The
+// channel is buffered, so that a late answer does not block the goroutine.
 func (f *filesystems) start(m procfs.Mount, own map[uint64]procfs.Mount) chan probed {
 	answer := make(chan probed, 1)
 	path := filepath.Join(f.root, m.Point)
@@ -134,7 +135,7 @@ func (f *filesystems) start(m procfs.Mount, own map[uint64]procfs.Mount) chan pr
 	return answer
 }
 
-// await prefers an answer to the end of ctx.
+// await returns an answer that is there even if ctx has ended.
 func await(ctx context.Context, answer chan probed) (probed, bool) {
 	select {
 	case r := <-answer:
@@ -149,7 +150,8 @@ func await(ctx context.Context, answer chan probed) (probed, bool) {
 	}
 }
 
-// forgetAnswered drops answers that came after their round: they are old.
+// forgetAnswered drops answers that came after their round, because they are
+// old.
 func (f *filesystems) forgetAnswered() {
 	for point, answer := range f.pending {
 		select {
@@ -160,8 +162,8 @@ func (f *filesystems) forgetAnswered() {
 	}
 }
 
-// addTo reports what a look has shown; of a file system that cannot be tried,
-// only the space.
+// addTo adds the result of a probe. If writing could not be tried, it adds only
+// the space.
 func (r probed) addTo(p *points, m procfs.Mount, tags map[string]string) {
 	if r.covered {
 		return
@@ -178,10 +180,11 @@ func (r probed) addTo(p *points, m procfs.Mount, tags map[string]string) {
 	}
 }
 
-// addSpace reports space as df does: used is what is not free, free is what
-// users without privilege may still take. Some file systems answer with parts
-// that are larger than their whole, such as a negative number as an unsigned
-// one (CephFS, gopsutil#1344): such a part is unknown, and what is made of it.
+// addSpace adds the space as df does: used is what is not free, free is what
+// users without privileges may still use. Some file systems report parts that
+// are larger than the whole, such as a negative number that became unsigned
+// (CephFS, gopsutil#1344). Such a part is unknown, and so is each value derived
+// from it.
 func addSpace(p *points, s unix.Statfs_t, tags map[string]string) {
 	const mib = 1 << 20
 	unit := float64(s.Frsize)
@@ -201,7 +204,7 @@ func addSpace(p *points, s unix.Statfs_t, tags map[string]string) {
 			p.add("fs.space.used.percent", 100*used/(used+float64(s.Bavail)), tags)
 		}
 	}
-	// File systems without a table of inodes say 0 of 0.
+	// File systems without an inode table report 0 of 0.
 	if s.Ffree <= s.Files {
 		p.add("fs.inodes.used.percent", 100*float64(s.Files-s.Ffree)/float64(s.Files), tags)
 	}

@@ -1,25 +1,25 @@
 // Package hostmetrics measures the host: processors, memory, disks, network,
-// file systems, processes, ports and what else docs/measurements.md lists.
+// file systems, processes, ports and all else that docs/measurements.md lists.
 //
 // There is one collector for each kind of measurement. A kind reads its files
-// below a root directory, so that the host's own tree can be mounted into a
-// container and a test can bring its own. What a system does not have is absent
-// from the result, never zero.
+// below a root directory, so that a container can mount the host's tree and a
+// test can use its own. What a system does not have is absent from the result,
+// never zero.
 //
 //	kinds_linux.go, kinds_other.go   the kinds that this system has
-//	measurements.go                  what each measurement means; docs/measurements.md is made of it
+//	measurements.go                  what each measurement means; docs/measurements.md is generated from it
 //	cpu, mem, ps, disk, net, sockets the kinds CPU, MEM, DISK and NET; blockdevice: which disks
-//	fs, mounts, mounttree, rw        FS: file systems, which mounts show them, the trial of writing
+//	fs, mounts, mounttree, rw        FS: file systems, their mounts, the write test
 //	logins, logfiles, utmp           KERNEL: logins; loginpoints, takenseconds: a point for each
 //	ntp, dev, coredump               TIME, DEV and COREDUMP
 //	proc, program, process, home     PROC: programs, their processes, which of those are the host's
 //	port                             PORT
-//	points, rates, distinct, state   points, rates, tags that must differ, marks that outlive a run
+//	points, rates, distinct, state   points, rates, tags that must differ, state over restarts
 //
-// Rates are per second over the time that truly passed between two readings
-// (by the monotonic clock). A collector of rates takes its first two readings
-// half a second apart, within its first Collect, so that one call suffices to
-// see them. A counter that went backwards yields no point.
+// Rates are per second over the measured time between two readings (by the
+// monotonic clock). The first Collect of a collector of rates takes two
+// readings half a second apart, so that one call returns rates. A counter that
+// went backwards yields no point.
 package hostmetrics
 
 import (
@@ -31,45 +31,42 @@ import (
 )
 
 // Config is where and what to measure. Its zero value measures this host.
+// stock.HostConfig has the same fields and describes them in full.
 type Config struct {
-	// Root is the directory below which the host's /proc, /sys, /var/log and
-	// file systems are found. Empty means "/".
+	// Root of the host's file system. Empty: /.
 	Root string
-	// InterfacePrefixes are the beginnings of the names of the network
-	// interfaces to measure. Without any, all but loopback and virtual ones
-	// are measured; where all are virtual (in a container), all but loopback.
+	// InterfacePrefixes select network interfaces by name. Empty: those with
+	// hardware, or all but loopback if none has any.
 	InterfacePrefixes []string
-	// CoredumpDir is where core dumps appear, below Root. Empty means
+	// CoredumpDir is where core dumps appear, below Root. Empty:
 	// /home/coresave.
 	CoredumpDir string
-	// NTPServers are asked in turn until one answers, HOST or HOST:PORT.
-	// Empty means pool.ntp.org; since nobody chose that server, a host
-	// that it does not answer has no offset, which is no error.
+	// NTPServers are asked in turn until one answers. Empty: pool.ntp.org,
+	// whose silence is not an error.
 	NTPServers []string
-	// Disable names kinds that are not measured at all, as in [KindNames].
+	// Disable names kinds that are not measured, see [KindNames].
 	Disable []string
-	// StateDir holds what must outlive the process, such as how far the login
-	// records have been read. Two agents must not share one. Empty: what was
-	// reported is forgotten with the process.
+	// StateDir holds state over restarts. Empty: none is kept.
 	StateDir string
-	// Logger logs what is not an error of one collection. Nil: no log.
+	// Logger for messages that are not the error of a collection. Nil: no
+	// logging.
 	Logger *slog.Logger
 }
 
-// Kind is a collector with the name the registry knows it by.
+// Kind is a collector with its name in the registry.
 type Kind struct {
 	// Name is CPU, MEM and so on.
 	Name string
 	// Every is the default interval.
 	Every time.Duration
-	// Collector measures the kind; nil where Assigned does.
+	// Collector measures the kind; nil if Assigned does.
 	Collector agent.Collector
-	// Assigned measures what the registry names item by item, for PORT and PROC.
+	// Assigned measures the items that the registry assigns, for PORT and PROC.
 	Assigned agent.AssignmentCollector
 }
 
-// KindNames returns the names of all kinds, also of those that this system does
-// not have, in the order of docs/measurements.md.
+// KindNames returns the names of all kinds, including those that this system
+// does not have, in the order of docs/measurements.md.
 func KindNames() []string {
 	var names []string
 	for _, m := range Measurements() {
@@ -81,8 +78,8 @@ func KindNames() []string {
 }
 
 // Kinds returns the kinds that this system has and that are not disabled, in
-// the order of docs/measurements.md. It reads nothing yet. Each collector may be used by one
-// goroutine at a time; those of two calls do not know of each other.
+// the order of docs/measurements.md. It reads nothing yet. Each collector may
+// be used by one goroutine at a time. Collectors of two calls share nothing.
 func Kinds(c Config) []Kind {
 	if c.Root == "" {
 		c.Root = "/"

@@ -9,8 +9,8 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// systemKinds returns what is measured alike everywhere. What is not known to
-// be measured right is absent: of CPU, everything but the sign of life.
+// systemKinds returns the kinds that work on every system. Of CPU, that is only
+// agent.alive.
 func systemKinds(c Config) []Kind {
 	return []Kind{
 		{Name: "CPU", Every: 10 * time.Second, Collector: agent.CollectorFunc(alive)},

@@ -15,28 +15,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mark is how far a record of logins has been read. The file is known by its
-// inode and by the last bytes that were read of it: an inode is given to
-// another file when the first is removed, and logrotate's copytruncate keeps
-// the inode and moves the content.
+// mark is how far a login file (wtmp or btmp) has been read. A checksum of the
+// last bytes that were read identifies the file, because another file may get
+// the inode of a removed one, and logrotate's copytruncate moves the content
+// but keeps the inode. The inode is used only if nothing was read yet.
 type mark struct {
 	Inode  uint64 `json:"inode"`
 	Offset int64  `json:"offset"`
-	// Last is a checksum of up to tailLength bytes before Offset; empty where
-	// nothing was read, and in states of earlier versions.
+	// Last is a checksum of up to tailLength bytes before Offset. It is empty
+	// if nothing was read, and in states of earlier versions.
 	Last string `json:"last,omitempty"`
 }
 
 const tailLength = 384
 
-// logFile is a record of logins that is open.
+// logFile is an open login file.
 type logFile struct {
 	*os.File
 	inode uint64
 	size  int64
 }
 
-// openLog does not wait for a writer where somebody has put a pipe.
+// openLog does not block if the path is a pipe.
 func openLog(path string) (*logFile, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -58,7 +58,7 @@ func (f *logFile) markAt(offset int64) mark {
 	return mark{Inode: f.inode, Offset: offset, Last: f.tail(offset)}
 }
 
-// tail returns the checksum of what stands before offset.
+// tail returns the checksum of the bytes before offset.
 func (f *logFile) tail(offset int64) string {
 	length := min(offset, tailLength)
 	if length <= 0 {
@@ -71,19 +71,19 @@ func (f *logFile) tail(offset int64) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// holds reports whether m was made of this content.
+// holds reports whether m is a mark of this content.
 func (f *logFile) holds(m mark) bool {
 	if f.size < m.Offset {
 		return false
 	}
-	if m.Last == "" { // nothing was read yet, or by an earlier version
+	if m.Last == "" { // nothing was read yet, or an earlier version made the mark
 		return f.inode == m.Inode
 	}
 	return f.tail(m.Offset) == m.Last
 }
 
-// rotatedLogs opens what was rotated away from path, oldest first: wtmp.1,
-// wtmp-20261124 and so on. What is compressed cannot be read.
+// rotatedLogs opens the rotated files of path, oldest first: wtmp.1,
+// wtmp-20261124 and so on. Compressed files cannot be read.
 func rotatedLogs(path string) (logs []*logFile) {
 	for _, pattern := range [...]string{".[0-9]*", "-[0-9]*"} {
 		names, _ := filepath.Glob(path + pattern)

@@ -15,19 +15,19 @@ import (
 // loginPoints are the points of one collection.
 type loginPoints struct {
 	points
-	limit   int       // most points after the present file
-	since   time.Time // older logins are left out
+	limit   int       // maximum number of points after the present file
+	since   time.Time // older logins are skipped
 	success bool      // the present file holds successful logins
 	taken   takenSeconds
-	// users reads the names that a failed login may show. It is called at the
-	// first failed login.
+	// users reads the user names that may be reported for failed logins. It is
+	// called at the first failed login.
 	users func() (map[string]bool, error)
 	known map[string]bool
 	err   error // of users
 }
 
-// addLogin leaves out records of wtmp that are no logins: boots, ends of
-// sessions, terminals that wait for somebody.
+// addLogin adds a login. It skips records of wtmp that are not logins: boots,
+// ends of sessions, waiting terminals.
 func (p *loginPoints) addLogin(r login) {
 	failed := !p.success && (r.kind == utmpUserProcess || r.kind == utmpLoginProcess)
 	succeeded := p.success && r.kind == utmpUserProcess && r.user != ""
@@ -46,7 +46,8 @@ func (p *loginPoints) addLogin(r login) {
 	p.points = append(p.points, m)
 }
 
-// existing hides what is not the name of a user: people type passwords there.
+// existing replaces a name that no user has, because people type passwords
+// there.
 func (p *loginPoints) existing(user string) string {
 	if p.known == nil {
 		p.known, p.err = p.users()

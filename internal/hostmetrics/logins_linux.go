@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// loginsAtOnce bounds the logins of one file and one collection; the next
-	// goes on where it stopped.
+	// loginsAtOnce limits the logins of one file in one collection. The next
+	// collection continues after them.
 	loginsAtOnce = 5000
-	// recordsAtOnce are read in one go.
+	// recordsAtOnce is how many records one read takes.
 	recordsAtOnce = 64
 )
 
@@ -68,9 +68,8 @@ func (l *logins) Collect(context.Context) ([]agent.Metric, error) {
 	return p.points, err
 }
 
-// collect reports what a file, and before it those that were rotated away
-// from its place, have got since the last collection. A host without the file
-// has no such logins.
+// collect adds the new logins of a file, and before them those of its rotated
+// files. A host without the file has no such logins.
 func (l *logins) collect(p *loginPoints, name string) error {
 	path := filepath.Join(l.root, "var/log", name)
 	current, err := openLog(path)
@@ -106,9 +105,9 @@ func (l *logins) collect(p *loginPoints, name string) error {
 	return nil
 }
 
-// unread returns the logs that were not read, the oldest first, and how much
-// was read of that. Where the log with the mark is gone, only the present one
-// is left.
+// unread returns the files that were not read completely, the oldest first, and
+// the offset in the first of them. If the file with the mark is gone, only the
+// present one is left.
 func unread(rotated []*logFile, current *logFile, m mark) (logs []*logFile, offset int64) {
 	for i, log := range rotated {
 		if log.holds(m) {
@@ -118,18 +117,18 @@ func unread(rotated []*logFile, current *logFile, m mark) (logs []*logFile, offs
 	return []*logFile{current}, 0
 }
 
-// recent returns where the first look at a file begins.
+// recent returns the offset at which the first reading of a file begins.
 func (l *logins) recent(file *logFile) int64 {
 	size := int64(l.layouts[0].size)
 	return max(0, file.size/size-loginsAtOnce) * size
 }
 
-// read reports the logins from offset on and returns where it stopped.
+// read adds the logins from offset on and returns the offset after the last.
 func (l *logins) read(p *loginPoints, file *logFile, offset int64) (int64, error) {
 	damaged := 0
 	defer func() {
 		if damaged > 0 {
-			l.log.Warn("a login record is damaged: bytes were ignored", "file", file.Name(), "bytes", damaged)
+			l.log.Warn("ignored damaged bytes in a login file", "file", file.Name(), "bytes", damaged)
 		}
 	}()
 	for len(p.points) < p.limit {
@@ -146,10 +145,10 @@ func (l *logins) read(p *loginPoints, file *logFile, offset int64) (int64, error
 	return offset, nil
 }
 
-// parse reports the logins in b, and returns how many bytes it has used. A
-// record that is cut off at the end of b is left for the next read. Where a
-// crash cut a write off, the records behind it are shifted; bytes that belong
-// to no record are ignored.
+// parse adds the logins in b, and returns how many bytes it has used. An
+// incomplete record at the end of b is left for the next read. If a crash has
+// cut a write short, the records after it are shifted. Bytes that belong to no
+// record are ignored.
 func (l *logins) parse(p *loginPoints, b []byte) (used, ignored int) {
 	own := l.layouts[0].size
 	for len(b)-used >= own {

@@ -1,7 +1,7 @@
 package hostmetrics
 
-// Measurement describes what a measurement means. docs/measurements.md is made
-// of these.
+// Measurement describes a measurement. docs/measurements.md is generated from
+// these.
 type Measurement struct {
 	// Kind it belongs to.
 	Kind string
@@ -13,13 +13,14 @@ type Measurement struct {
 	Tags []string
 	// Source lists the files below the root, or the call, that it needs.
 	Source string
-	// Meaning in a sentence.
+	// Meaning in one sentence.
 	Meaning string
-	// Absent says when it is absent although its source can be read; empty: never.
+	// Absent says when the measurement is absent although its source can be
+	// read. Empty: never.
 	Absent string
 }
 
-// Measurements returns every measurement there is on Linux.
+// Measurements returns all measurements on Linux.
 func Measurements() []Measurement {
 	var all []Measurement
 	for _, g := range []group{
@@ -32,7 +33,7 @@ func Measurements() []Measurement {
 
 type group []Measurement
 
-// Reasons for absence that several measurements share.
+// Reasons why several measurements may be absent.
 const (
 	inconsistent = "the kernel's numbers contradict each other"
 	backwards    = "the counter went backwards; at the first reading"
@@ -46,7 +47,7 @@ func cpuGroup() group {
 			"a processor was switched on or off, or a counter went backwards"}
 	}
 	return group{
-		{"CPU", "agent.alive", "", nil, "", "1: the agent runs", ""},
+		{"CPU", "agent.alive", "", nil, "", "1: the agent is running", ""},
 		share("cpu.idle", "without work"),
 		share("cpu.user", "in programs, guests included"),
 		share("cpu.system", "in the kernel"),
@@ -61,7 +62,7 @@ func cpuGroup() group {
 		{"CPU", "cpu.loadavg.15", "", nil, load, "the same over 15 minutes", ""},
 		{"CPU", "ps.total.num", "", nil, "/proc", "number of processes", "/proc hides processes (hidepid=2)"},
 		{"CPU", "ps.running.num", "", nil, stat, "threads that run or are ready to run", ""},
-		{"CPU", "ps.zombies.num", "", nil, "/proc/PID/stat", "processes that have ended and were not waited for; counted once a minute", "/proc hides processes (hidepid=1 or 2)"},
+		{"CPU", "ps.zombies.num", "", nil, "/proc/PID/stat", "processes that have exited but that their parent has not waited for; counted once a minute", "/proc hides processes (hidepid=1 or 2)"},
 		{"CPU", "ps.blocked.num", "", nil, stat, "threads that wait for a disk", ""},
 	}
 }
@@ -70,7 +71,7 @@ func memGroup() group {
 	const info = "/proc/meminfo"
 	return group{
 		{"MEM", "mem.total", "MiB", nil, info, "memory that the kernel can use", ""},
-		{"MEM", "mem.used", "MiB", nil, info, "total minus available", inconsistent},
+		{"MEM", "mem.used", "MiB", nil, info, "mem.total - mem.free", inconsistent},
 		{"MEM", "mem.free", "MiB", nil, info, "memory available without swapping; before Linux 3.14 free + buffers + cached - shared", inconsistent},
 		{"MEM", "mem.buffers", "MiB", nil, info, "cache of disk blocks", inconsistent},
 		{"MEM", "mem.cached", "MiB", nil, info, "cache of files, tmpfs included", inconsistent},

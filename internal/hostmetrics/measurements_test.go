@@ -20,19 +20,19 @@ import (
 
 const preamble = `# Measurements of a host
 
-Made from the table in internal/hostmetrics/measurements.go by
-` + "`go test ./internal/hostmetrics -run TestTheDocument -update`" + `; a test
-keeps it from going stale.
+Generated from the table in internal/hostmetrics/measurements.go by
+` + "`go test ./internal/hostmetrics -run TestTheDocument -update`" + `. A test
+checks that it is up to date.
 
 Every measurement is a float field ` + "`value`" + ` and has the tag ` + "`host`" + `. Rates are per
 second, over the measured time between two readings. A collector takes its first
 two readings half a second apart.
 
-A measurement that is not known is absent, never zero: when its source is
-missing or unreadable, and when the column "absent when" says so. A missing
-source costs only the measurements that need it.
+A measurement that is not known is absent, never zero. It is absent if its source
+is missing or unreadable, and in the cases of the column "absent when". A missing
+source affects only the measurements that need it.
 
-PROC and PORT go to the namespace that asked for them, all others to every
+PROC and PORT go to the namespace that has them assigned, all others to every
 namespace of the host. ` + "`collect.disable`" + ` switches kinds off. Systems other than
 Linux have the kinds TIME, COREDUMP and PORT, and ` + "`agent.alive`" + `.
 `
@@ -58,27 +58,27 @@ func document() string {
 func notes() map[string]string {
 	return map[string]string{
 		"FS": `
-Each file system is measured once. File systems that the kernel or FUSE makes
-up, that live in memory (tmpfs) or that are images (squashfs, iso9660) are left
-out, but whatever is mounted at ` + "`/`" + ` is measured, images excepted. A mount that another one
+Each file system is measured once. Virtual file systems (of the kernel or FUSE),
+those in memory (tmpfs) and images (squashfs, iso9660) are left out. What is
+mounted at ` + "`/`" + ` is always measured, unless it is an image. A mount that another one
 hides is left out. Mounts whose names differ only in blanks have those escaped
 (` + "`\040`" + `) in the tag.
 `,
 		"KERNEL": `
 The tag ` + "`user`" + ` of a failed login is ` + "`invalid`" + ` unless the host's /etc/passwd has such a
-user, since people type passwords there. Of several logins in one second that
-have the same tags, all but the first get an earlier time (by at most 300 s), so
-that each stays a point of its own. Rotated files are read to their end
-(` + "`wtmp.1`" + `, ` + "`wtmp-20261124`" + `, copytruncate), unless they are compressed at once.
+user, because people type passwords there. If several logins in one second have
+the same tags, all but the first get an earlier time (by at most 300 s), so that
+each is a separate point. Rotated files are read to their end
+(` + "`wtmp.1`" + `, ` + "`wtmp-20261124`" + `, copytruncate), unless they are compressed immediately.
 `,
 		"PROC": `
-A program is measured over the host's own processes. One in a container is not
-the host's: it has another mount namespace, another root directory and another
-file at the same path.
+Only processes of the host itself are counted. A process in a container has
+another mount namespace, another root directory and another file at the same
+path, and is not counted.
 
-An agent that is not root sees only its own user's executables. A program may be
-running unseen where a foreign process has its name, or where /proc hides
-processes (hidepid): it is then absent, and the reason is in the status. Run the
+An agent that is not root sees only its own user's executables. If another
+user's process has the name of a program, or if /proc hides processes (hidepid),
+the program is absent, and the reason is in the status. Run the
 agent as root or with CAP_SYS_PTRACE to measure every program.
 `,
 	}

@@ -17,19 +17,19 @@ func newMem(root string) agent.Collector {
 	return agent.CollectorFunc(m.collect)
 }
 
-// amount is a line of /proc/meminfo in KiB, unless it is missing.
+// amount is a line of /proc/meminfo in KiB. It may be missing.
 type amount struct {
 	kib   uint64
 	known bool
 }
 
-// within forgets an amount that is more than the whole it is part of.
+// within returns the amount, or a missing one if it is larger than the whole.
 func (a amount) within(whole amount) amount {
 	a.known = a.known && whole.known && a.kib <= whole.kib
 	return a
 }
 
-// memory is what is used of /proc/meminfo.
+// memory has the used lines of /proc/meminfo.
 type memory struct {
 	total, free, available, buffers, cached, shmem, swapTotal, swapFree amount
 }
@@ -45,8 +45,8 @@ func (m *mem) collect(context.Context) ([]agent.Metric, error) {
 	}
 	p := make(points, 0, 7)
 	p.addAmount("mem.total", k.total)
-	// Containers may show a limit of their own as the total beside the host's
-	// other figures (btop#473).
+	// Some containers show their own limit as the total, but the host's other
+	// figures (btop#473).
 	available := k.estimateAvailable().within(k.total)
 	if available.known {
 		p.addAmount("mem.used", amount{k.total.kib - available.kib, true})
@@ -55,29 +55,29 @@ func (m *mem) collect(context.Context) ([]agent.Metric, error) {
 	p.addAmount("mem.buffers", k.buffers.within(k.total))
 	p.addAmount("mem.cached", k.cached.within(k.total))
 	p.addUsedPercent("mem.used.percent", available, k.total)
-	// lxcfs#412 shows more swap free than there is.
+	// More swap may be free than exists (lxcfs#412).
 	p.addUsedPercent("mem.swap.used.percent", k.swapFree.within(k.swapTotal), k.swapTotal)
 	return p, nil
 }
 
-// addAmount reports an amount in MiB.
+// addAmount adds an amount in MiB.
 func (p *points) addAmount(name string, a amount) {
 	if a.known {
 		p.add(name, float64(a.kib)/1024, nil)
 	}
 }
 
-// addUsedPercent reports the share of whole that is not free. Without swap it
-// is 0/0, and left out.
+// addUsedPercent adds the share of whole that is not free. Without swap it is
+// 0/0, and left out.
 func (p *points) addUsedPercent(name string, free, whole amount) {
 	if free.known {
 		p.add(name, 100*float64(whole.kib-free.kib)/float64(whole.kib), nil)
 	}
 }
 
-// estimateAvailable returns MemAvailable. Kernels before 3.14 do not have it:
-// there it is free, buffers and the cache but for shared memory, which counts
-// as cached and cannot be dropped.
+// estimateAvailable returns MemAvailable. Kernels before 3.14 lack it. For
+// those it returns free, buffers and cache without shared memory, which counts
+// as cache but cannot be dropped.
 func (m memory) estimateAvailable() amount {
 	if m.available.known {
 		return m.available

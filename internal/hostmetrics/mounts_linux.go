@@ -11,9 +11,10 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// listMounts returns each file system of the host once. Process 1 sees the
-// host's mounts also where the agent lives in a namespace of its own, but only
-// root may look. Beside an error, what could be read is valid.
+// listMounts returns each file system of the host once. It prefers the mounts
+// of process 1, which are the host's even if the agent has a mount namespace of
+// its own, but only root may read them. If there is an error, the mounts that
+// could be read are valid.
 func listMounts(root string) ([]procfs.Mount, error) {
 	mounts, err := procfs.ReadMounts(filepath.Join(root, "proc/1/mountinfo"))
 	if len(mounts) == 0 {
@@ -26,10 +27,10 @@ func listMounts(root string) ([]procfs.Mount, error) {
 	return fileSystems(mounts), err
 }
 
-// fileSystems leaves of mounts each file system that holds data of its own,
-// once: a bind mount, or a subvolume beside its volume, shows the device of
-// another mount. Of those the one that shows most of the file system is kept,
-// at the shortest path. A mount that others cover cannot be seen.
+// fileSystems returns each file system that holds data of its own, once. A bind
+// mount, or a subvolume beside its volume, has the device of another mount. Of
+// those, the mount that shows the largest part of the file system is kept, at
+// the shortest path. A mount that is covered by others is left out.
 func fileSystems(mounts []procfs.Mount) []procfs.Mount {
 	best := make(map[string]procfs.Mount)
 	for _, m := range newMountTree(mounts).visible() {
@@ -52,10 +53,10 @@ func compareMounts(a, b procfs.Mount) int {
 	)
 }
 
-// holdsData tells real file systems from those that the kernel makes up, that
-// live in memory, or that are full by nature (images such as squashfs). An
-// overlay shows the space of the file system below it. Whatever / is on, but
-// for an image, is all that there is.
+// holdsData reports whether a file system holds data. The others are virtual,
+// live in memory, or are always full (images such as squashfs). An overlay
+// shows the space of the file system below it. The file system of / always
+// counts, unless it is an image.
 func holdsData(m procfs.Mount) bool {
 	switch m.Type {
 	case "erofs", "fuse.squashfuse", "iso9660", "rootfs", "squashfs", "udf":
@@ -70,8 +71,8 @@ func holdsData(m procfs.Mount) bool {
 	return true
 }
 
-// mountTags returns the tag of each mount. Those whose names differ only in
-// blanks keep these, escaped as mountinfo has them.
+// mountTags returns the tag of each mount. Mounts whose names differ only in
+// blanks keep the escapes of mountinfo.
 func mountTags(mounts []procfs.Mount) []string {
 	tags := make([]string, len(mounts))
 	for i, m := range mounts {

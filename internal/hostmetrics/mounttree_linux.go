@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountTree tells which mounts can be reached by their paths.
+// mountTree finds the mounts that can be reached by their paths.
 type mountTree struct {
 	mounts []procfs.Mount
-	byID   map[int]int // index
+	byID   map[int]int // index in mounts
 	at     map[mountSpot]int
 }
 
-// mountSpot is a directory in a mount, given by the ID of that, and the path of
-// the directory. The last mount there is the one that is seen.
+// mountSpot is a directory in a mount: the ID of the mount, and the path of the
+// directory. The last mount at a directory is the visible one.
 type mountSpot struct {
 	parent int
 	point  string
@@ -33,8 +33,9 @@ func newMountTree(mounts []procfs.Mount) mountTree {
 	return t
 }
 
-// visible returns the mounts that no other one covers. Only one can be at a path,
-// also where the table contradicts itself, as while it changes.
+// visible returns the mounts that no other one covers. It returns at most one
+// for a path, even if the table is inconsistent because it changes while it is
+// read.
 func (t mountTree) visible() (seen []procfs.Mount) {
 	taken := make(map[string]bool, len(t.mounts))
 	for i, m := range t.mounts {
@@ -47,8 +48,8 @@ func (t mountTree) visible() (seen []procfs.Mount) {
 	return seen
 }
 
-// reachable reports whether the way to a mount leads through no other one than
-// its parents. depth bounds the walk, should the table contradict itself.
+// reachable reports whether the path of a mount leads only through its parents.
+// depth limits the walk if the table is inconsistent.
 func (t mountTree) reachable(i, depth int) bool {
 	m := t.mounts[i]
 	if m.Parent == m.ID {
@@ -67,9 +68,9 @@ func (t mountTree) reachable(i, depth int) bool {
 	return !listed || t.reachable(parent, depth-1)
 }
 
-// ownMounts returns the mounts as this process has them, by their IDs. They
-// are not those that are measured where these are process 1's, in another
-// namespace. Without them nothing is compared.
+// ownMounts returns the mounts of this process, by their IDs. The measured
+// mounts can be others, if process 1 has another namespace. If the table cannot
+// be read, it is empty, and nothing is compared.
 func ownMounts(root string) map[uint64]procfs.Mount {
 	mounts, _ := procfs.ReadMounts(filepath.Join(root, "proc/self/mountinfo"))
 	own := make(map[uint64]procfs.Mount, len(mounts))
@@ -79,9 +80,9 @@ func ownMounts(root string) map[uint64]procfs.Mount {
 	return own
 }
 
-// isCovered reports whether name leads to another file system than that of m:
-// one mounted over it, or what is there in the agent's own namespace. Before
-// Linux 5.8 statx(2) does not say on which mount a file is.
+// isCovered reports whether name leads to another file system than m's: one
+// that is mounted over it, or one in the agent's own namespace. Before Linux
+// 5.8 statx(2) does not return the mount of a file, and the answer is false.
 func isCovered(name string, m procfs.Mount, own map[uint64]procfs.Mount) bool {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, name, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID, &st)

@@ -13,8 +13,8 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// speedEvery is how often an interface is asked for its speed. Some drivers
-// have to ask the hardware, and hold the kernel's network lock meanwhile.
+// speedEvery is how often the speed of an interface is read. Some drivers ask
+// the hardware, and hold the kernel's network lock meanwhile.
 const speedEvery = time.Minute
 
 // network measures interfaces (/proc/net/dev, /sys/class/net) and sockets.
@@ -32,7 +32,7 @@ type netInterface struct {
 	name        string
 	virtual     bool
 	now, before netCounters
-	// round of the last reading, and how many readings there were.
+	// round of the last reading, and the number of readings.
 	round, readings int
 	mbits           float64
 	mbitsAt         time.Time
@@ -70,14 +70,14 @@ func (n *network) readInterfaces(p *points) error {
 	return nil
 }
 
-// update brings n.interfaces to the state of /proc/net/dev. An interface that
-// is gone is forgotten, so that its return is a first reading.
+// update reads /proc/net/dev into n.interfaces. It removes an interface that is
+// gone, so that it starts anew if it comes back.
 func (n *network) update(rest []byte) {
 	n.round++
 	for len(rest) > 0 {
 		var line []byte
 		line, rest = procfs.CutLine(rest)
-		// The counters of old kernels follow the colon without a blank.
+		// In old kernels the counters follow the colon without a blank.
 		colon := bytes.LastIndexByte(line, ':')
 		if colon < 0 {
 			continue
@@ -110,8 +110,8 @@ func (n *network) find(name []byte) *netInterface {
 	return i
 }
 
-// isVirtual tells whether there is no hardware behind the interface: lo,
-// bridges, bonds, VLANs, tunnels, ends of containers' pairs.
+// isVirtual reports whether the interface has no hardware: lo, bridges, bonds,
+// VLANs, tunnels, and the pairs of containers.
 func (n *network) isVirtual(name string) bool {
 	target, err := os.Readlink(filepath.Join(n.class, name))
 	if err != nil {
@@ -133,8 +133,8 @@ func parseNet(w procfs.Words) (c netCounters, ok bool) {
 	}, true
 }
 
-// measured tells whether an interface is one of those the agent is to
-// measure; physical is whether the host has any that is not virtual.
+// measured reports whether the agent is to measure an interface. physical is
+// true if the host has any that is not virtual.
 func (n *network) measured(i *netInterface, physical bool) bool {
 	if len(n.prefixes) == 0 {
 		return !i.virtual || !physical && i.name != "lo"
@@ -182,15 +182,15 @@ func (i *netInterface) addTo(p *points, seconds float64) {
 	}
 }
 
-// Speeds that stand for the kernel's SPEED_UNKNOWN, -1: as drivers of 16 bits
-// have it, and the largest that is not unknown (linux/ethtool.h).
+// Speeds that mean "unknown" (SPEED_UNKNOWN, -1): the value of 16-bit drivers,
+// and the largest speed that is valid (linux/ethtool.h).
 const (
 	unknownSpeed16 = 1<<16 - 1
 	largestSpeed   = 1<<31 - 1
 )
 
-// readSpeed learns the speed in Mbit/s. It is unknown (-1 in various forms, 0,
-// or an error) where the link is down or the interface has none.
+// readSpeed reads the speed in Mbit/s. It is unknown (-1 in various forms, 0,
+// or an error) if the link is down or the interface has no speed.
 func (n *network) readSpeed(i *netInterface) {
 	if !i.mbitsAt.IsZero() && time.Since(i.mbitsAt) < speedEvery {
 		return

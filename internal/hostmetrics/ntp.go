@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// defaultNTPServer is asked where no server is configured.
+	// defaultNTPServer is asked if no server is configured.
 	defaultNTPServer = "pool.ntp.org"
-	// ntpTimeout is the time limit of one address of a server.
+	// ntpTimeout is the timeout of one address of a server.
 	ntpTimeout = 3 * time.Second
 	ntpPort    = "123"
 )
@@ -27,15 +27,15 @@ type clock struct {
 	servers []string // empty: the default
 	log     *slog.Logger
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
-	silent  bool // the default server did not answer last time
+	silent  bool // the default server did not answer the last time
 }
 
 func newClock(c Config) *clock {
 	return &clock{servers: c.NTPServers, log: c.Logger, lookup: net.DefaultResolver.LookupNetIP}
 }
 
-// Collect returns the offset that the first server gives that answers: what
-// has to be added to the host's time to get the server's. See RFC 5905.
+// Collect returns the offset from the first server that answers: the time to
+// add to the host's clock to get the server's. See RFC 5905.
 func (c *clock) Collect(ctx context.Context) ([]agent.Metric, error) {
 	if len(c.servers) > 0 {
 		return c.ask(ctx, c.servers)
@@ -65,7 +65,8 @@ func (c *clock) ask(ctx context.Context, servers []string) ([]agent.Metric, erro
 	return nil, errors.Join(errs...)
 }
 
-// askServer asks one address of the server after the other until one answers.
+// askServer asks the addresses of the server one after the other until one
+// answers.
 func (c *clock) askServer(ctx context.Context, server string) (time.Duration, error) {
 	host, port, err := net.SplitHostPort(server)
 	if err != nil {
@@ -89,8 +90,9 @@ func (c *clock) askServer(ctx context.Context, server string) (time.Duration, er
 	return 0, errors.Join(errs...)
 }
 
-// resolve returns the host's addresses, IPv6 and IPv4 in turn and IPv6 first:
-// a host whose IPv6 leads nowhere loses one timeout, not one an address.
+// resolve returns the addresses of the server, IPv6 and IPv4 in turn and IPv6
+// first. So a host whose IPv6 does not work waits for one timeout, not for one
+// at each address.
 func (c *clock) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if address, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return []netip.Addr{address}, nil
@@ -128,7 +130,7 @@ func askNTP(ctx context.Context, address string) (time.Duration, error) {
 			var d net.Dialer
 			conn, err := d.DialContext(ctx, "udp", address)
 			if err == nil {
-				// The query takes no context; a closed connection ends it.
+				// The query has no context. Closing the connection ends it.
 				stop = context.AfterFunc(ctx, func() { conn.Close() })
 			}
 			return conn, err

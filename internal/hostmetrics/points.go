@@ -6,12 +6,11 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// points is what one collection has measured. Points of one subject may share
-// their tags.
+// points is the result of one collection. Points may share a tag map.
 type points []agent.Metric
 
-// add appends a measurement. A value that is no number (0/0, say) has not
-// been measured and is left out.
+// add appends a measurement. A value that is not a number (such as 0/0) is left
+// out.
 func (p *points) add(name string, value float64, tags map[string]string) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return
@@ -20,7 +19,7 @@ func (p *points) add(name string, value float64, tags map[string]string) {
 }
 
 // addRate appends the growth of a counter per second, times scale. A counter
-// that went backwards has wrapped or was restarted and yields no point.
+// that went backwards has wrapped or was reset, and yields no point.
 func (p *points) addRate(name string, before, now uint64, seconds, scale float64, tags map[string]string) {
 	if now < before || seconds <= 0 {
 		return

@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	// defaultPortTimeout is the time limit of a port that has none.
+	// defaultPortTimeout is the timeout of a port that sets none.
 	defaultPortTimeout = 3 * time.Second
-	// parallelPorts bounds the sockets that are open at a time.
+	// parallelPorts limits how many sockets are open at a time.
 	parallelPorts = 1024
 )
 
-// ports tells which TCP ports of the loopback address accept connections.
+// ports measures which TCP ports of the loopback address accept connections.
 type ports struct{}
 
 var _ agent.AssignmentCollector = ports{}
 
-// attempt is one connection, for all items that want the same.
+// attempt is one connection. Items with the same port and timeout share it.
 type attempt struct {
 	port    int
 	timeout time.Duration
 }
 
-// outcome is 1 or 0, or the error that kept the attempt from saying either.
+// outcome is 1 or 0, or the error that prevented an answer.
 type outcome struct {
 	value float64
 	err   error
@@ -77,8 +77,8 @@ func attemptsOf(assignments []agent.Assignment) []attempt {
 	return attempts
 }
 
-// outcomeOf judges a failed attempt. Where it is this host that could not
-// try, nothing is known of the port.
+// outcomeOf returns the outcome of a failed attempt. If this host could not
+// make the attempt, the outcome is an error: nothing is known of the port.
 func outcomeOf(err error) outcome {
 	if isShortage(err) || errors.Is(err, syscall.EADDRNOTAVAIL) {
 		return outcome{err: err}
@@ -86,8 +86,8 @@ func outcomeOf(err error) outcome {
 	return outcome{}
 }
 
-// isShortage reports whether something failed for want of descriptors or memory
-// of this process or host, which says nothing of what was to be measured.
+// isShortage reports whether an error is a shortage of descriptors or memory in
+// this process or host. Such an error says nothing about the measured thing.
 func isShortage(err error) bool {
 	for _, short := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, short) {

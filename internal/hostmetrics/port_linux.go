@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ctxCheck is how often the end of ctx is looked for while ports are silent.
+// ctxCheck is how often ctx is checked while no port answers.
 const ctxCheck = 100 * time.Millisecond
 
 // tryPorts tries all ports at the same time. It waits for all sockets in one
-// poll(2): a net.Dialer has two goroutines, timers and a registration with the
-// runtime's poller for each, which takes twice the processor time.
+// poll(2). net.Dialer takes twice the processor time, because it needs two
+// goroutines, timers and a registration with the runtime's poller for each.
 func tryPorts(ctx context.Context, attempts []attempt) map[attempt]outcome {
 	outcomes := make(map[attempt]outcome, len(attempts))
 	for some := range slices.Chunk(attempts, parallelPorts) {
@@ -27,11 +27,11 @@ func tryPorts(ctx context.Context, attempts []attempt) map[attempt]outcome {
 	return outcomes
 }
 
-// dialing is a set of connections under way.
+// dialing is a set of open connection attempts.
 type dialing struct {
 	outcomes map[attempt]outcome
 	attempts []attempt
-	sockets  []unix.PollFd // of attempts; -1, which poll passes over, once decided
+	sockets  []unix.PollFd // of attempts; -1, which poll ignores, once decided
 	waiting  int
 	began    time.Time
 }
@@ -56,7 +56,7 @@ func (d *dialing) start(attempts []attempt) {
 	}
 }
 
-// wait returns when every connection is decided, or ctx has ended.
+// wait returns when each attempt is decided, or ctx has ended.
 func (d *dialing) wait(ctx context.Context) error {
 	for d.waiting > 0 && ctx.Err() == nil {
 		_, err := unix.Poll(d.sockets, int(d.patience().Milliseconds()))
@@ -77,8 +77,7 @@ func (d *dialing) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// patience is the time until something has to be done even if no socket is
-// ready.
+// patience is the time until the next action is due if no socket is ready.
 func (d *dialing) patience() time.Duration {
 	patience := ctxCheck
 	for i, s := range d.sockets {
@@ -96,9 +95,9 @@ func (d *dialing) decide(i int, o outcome) {
 	d.waiting--
 }
 
-// connected returns the outcome of a socket that is ready. A connection can
-// only be reset after it was accepted. A socket whose port nobody listens on
-// may itself be given that port, and then connects to itself.
+// connected returns the outcome of a socket that is ready. A connection that
+// was reset had been accepted. If nobody listens on the port, the kernel may
+// give that port to the socket itself, which then connects to itself.
 func connected(fd int) outcome {
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -117,7 +116,7 @@ func connected(fd int) outcome {
 	}
 	peer, err := unix.Getpeername(fd)
 	if err != nil {
-		return outcome{value: 1} // reset meanwhile
+		return outcome{value: 1} // it was reset meanwhile
 	}
 	if own.(*unix.SockaddrInet4).Port == peer.(*unix.SockaddrInet4).Port {
 		return outcome{}
@@ -125,8 +124,8 @@ func connected(fd int) outcome {
 	return outcome{value: 1}
 }
 
-// abandon decides the open connections after err. A timeout of the round means
-// that they were not accepted; any other error leaves them unknown.
+// abandon decides the open attempts after err. A timeout of the round means
+// that they were not accepted. After any other error they are unknown.
 func (d *dialing) abandon(err error) {
 	o := outcome{err: err}
 	if errors.Is(err, context.DeadlineExceeded) {

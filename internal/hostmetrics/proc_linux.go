@@ -20,7 +20,7 @@ import (
 )
 
 // processes measures programs: all processes whose executable is one of the
-// assigned paths, found in one walk over /proc however many those are.
+// assigned paths. One walk over /proc finds those of all programs.
 type processes struct {
 	root   string
 	pids   procfs.PIDLister
@@ -29,8 +29,8 @@ type processes struct {
 	ready  bool
 	// path and link are buffers for reading links.
 	path, link []byte
-	// before and now hold the last and the present walk's processes. A
-	// process that got the id of one that ended has another start.
+	// before and now are the processes of the last and the present walk. If a
+	// process has the id of one that has ended, its start is different.
 	before, now map[processID]usage
 }
 
@@ -71,7 +71,7 @@ func (c *processes) CollectAssigned(ctx context.Context, assignments []agent.Ass
 	return wanted.batches(assignments), err
 }
 
-// walk passes over processes that end while it looks at them.
+// walk ignores processes that end while it reads them.
 func (c *processes) walk(wanted *programs) error {
 	pids, err := c.pids.List()
 	if err != nil {
@@ -85,8 +85,8 @@ func (c *processes) walk(wanted *programs) error {
 		return fmt.Errorf("measuring processes: %w", &fs.PathError{Op: "open", Path: c.pids.Dir, Err: err})
 	}
 	defer unix.Close(proc)
-	// Where /proc is mounted with hidepid=2, only the own user's processes are
-	// listed; without it, there is always one with the ID 1.
+	// With the mount option hidepid=2, /proc lists only the own user's
+	// processes. Without it, there is always one with the ID 1.
 	wanted.anyHidden = !slices.Contains(pids, 1)
 	host := c.reader.home(1)
 	if host == (home{}) {
@@ -96,7 +96,7 @@ func (c *processes) walk(wanted *programs) error {
 		c.path = append(strconv.AppendInt(c.path[:0], int64(pid), 10), "/exe\x00"...)
 		n, err := readlinkAt(proc, c.path, c.link)
 		switch {
-		case err == unix.EACCES || err == unix.EPERM: // of others; and with hidepid=1
+		case err == unix.EACCES || err == unix.EPERM: // process of another user, or hidepid=1
 			wanted.hide(c.reader.names(pid))
 		case err == 0:
 			running := wanted.of(c.link[:n])
@@ -109,9 +109,9 @@ func (c *processes) walk(wanted *programs) error {
 	return wanted.markUnseen()
 }
 
-// readlinkAt is readlinkat(2) of a path that ends in a zero byte.
-// unix.Readlinkat makes two copies of the path, which at thousands of
-// processes is a tenth of a walk.
+// readlinkAt is readlinkat(2) for a path that ends in a zero byte.
+// unix.Readlinkat copies the path twice. With thousands of processes that is a
+// tenth of the walk.
 func readlinkAt(dir int, path, target []byte) (int, syscall.Errno) {
 	n, _, err := unix.Syscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(&path[0])),
 		uintptr(unsafe.Pointer(&target[0])), uintptr(len(target)), 0, 0)
@@ -139,9 +139,8 @@ func (c *processes) measure(pid int, running []*program, seconds float64, wanted
 	}
 }
 
-// resolve returns the path of the file that path leads to, as the executable
-// of a process is shown, and the file itself; path and no file where that
-// cannot be found out.
+// resolve returns the file that path leads to: its path in the form that
+// processes show, and its id. If that is not known, it returns path and no id.
 func (c *processes) resolve(path string) (string, fileID) {
 	root, err := unix.Open(c.root, openPath|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -168,11 +167,11 @@ func (c *processes) resolve(path string) (string, fileID) {
 	return path, id
 }
 
-// openPath opens a file for its path only.
+// openPath are the flags to open a file without access to its content.
 const openPath = unix.O_PATH | unix.O_CLOEXEC
 
-// open follows symbolic links as a process does that has this root.
-// openat2(2), which can do that, is there since Linux 5.6.
+// open follows symbolic links as a process with this root does. It needs
+// openat2(2), which exists since Linux 5.6.
 func (c *processes) open(root int, path string) (int, error) {
 	if c.root == "/" {
 		return unix.Open(path, openPath, 0)

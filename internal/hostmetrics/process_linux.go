@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usage is what one process uses and has used.
+// usage is the present and the past use of a process.
 type usage struct {
 	memory          float64 // resident, in bytes
 	ticks           uint64  // processor time
@@ -35,18 +35,18 @@ func newProcessReader(proc string) processReader {
 	return processReader{proc: proc, pageSize: float64(os.Getpagesize()), buf: make([]byte, 1024)}
 }
 
-// begin is called before a walk: /proc may have been mounted since the last.
+// begin is called before each walk, because /proc may have been mounted anew.
 func (r *processReader) begin() {
 	var st unix.Statfs_t
 	r.realProc = unix.Statfs(r.proc, &st) == nil && int64(st.Type) == unix.PROC_SUPER_MAGIC
 }
 
-// errGone: the process has ended. A zombie, which has given everything back,
-// is none of its program's processes any more.
+// errGone means that the process has ended. A zombie counts as ended, because
+// it uses nothing any more.
 var errGone = errors.New("the process has ended")
 
-// read returns what a process uses, and the time of its start. What may not be
-// read of a foreign process is marked as not seen.
+// read returns what a process uses, and its start time. What may not be read of
+// another user's process is marked as hidden.
 func (r *processReader) read(pid int) (u usage, start uint64, err error) {
 	dir := r.dir(pid)
 	n, err := procfs.ReadInto(dir+"/stat", &r.buf)
@@ -73,9 +73,9 @@ func (r *processReader) read(pid int) (u usage, start uint64, err error) {
 
 func (r *processReader) dir(pid int) string { return r.proc + "/" + strconv.Itoa(pid) }
 
-// names returns the names by which a process may be known whose executable may
-// not be seen: its own, of at most 15 bytes, and that of its command line. A
-// process can change either. There are none where it is hidden altogether.
+// names returns the possible names of a process whose executable may not be
+// read: its own, of at most 15 bytes, and that of its command line. A process
+// can change both. The result is empty if the process is completely hidden.
 func (r *processReader) names(pid int) (names []string) {
 	n, err := procfs.ReadInto(r.dir(pid)+"/comm", &r.buf)
 	if err != nil {
@@ -89,7 +89,7 @@ func (r *processReader) names(pid int) (names []string) {
 	return names
 }
 
-// parseIO takes from proc_pid_io(5) what went from and to the disks.
+// parseIO parses the bytes from and to the disks in proc_pid_io(5).
 func (u *usage) parseIO(content []byte) bool {
 	var ok1, ok2 bool
 	for len(content) > 0 {
@@ -106,8 +106,8 @@ func (u *usage) parseIO(content []byte) bool {
 	return ok1 && ok2
 }
 
-// countDescriptors takes the number from the directory's size, which Linux
-// since 6.2 says, and else counts them.
+// countDescriptors returns the size of the directory, which Linux sets since
+// 6.2, and counts the descriptors in older versions.
 func (r *processReader) countDescriptors(dir string) (float64, bool) {
 	if r.realProc {
 		var st unix.Stat_t

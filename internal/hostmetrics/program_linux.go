@@ -12,24 +12,25 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// program is an assigned path and the sums over its processes.
+// program is an assigned path, with the sums over its processes.
 type program struct {
 	number, descriptors, memory float64
 	cpu, read, written          float64
-	hidesDescriptors, hidesIO   bool // of one process at least
+	hidesDescriptors, hidesIO   bool // of at least one process
 	hasCPU, hasIO               bool
-	unseen                      error  // why it is not known how much of it runs
-	file                        fileID // at its path
+	unseen                      error  // why the number of its processes is unknown
+	file                        fileID // the file at its path
 }
 
-// programs are the assigned ones, by the path the registry gave and by each
-// path their executable may be shown at.
+// programs are the assigned programs, by the path in the registry and by each
+// path that their processes may show.
 type programs struct {
 	byPath map[string]*program
 	byExe  map[string][]*program
-	// hidden are the names of processes whose executable may not be seen.
+	// hidden has the names of processes whose executable may not be read.
 	hidden map[string]bool
-	// anyHidden: there are processes of which not even the name may be seen.
+	// anyHidden is true if there are processes whose names may not be read
+	// either.
 	anyHidden bool
 }
 
@@ -53,7 +54,7 @@ func (c *processes) programs(assignments []agent.Assignment) *programs {
 }
 
 // of returns the programs that a process with this executable belongs to. The
-// kernel marks an executable that was removed, or replaced by an update.
+// kernel marks an executable that was removed or replaced.
 func (w *programs) of(exe []byte) []*program {
 	if p := w.byExe[string(exe)]; p != nil {
 		return p
@@ -62,7 +63,7 @@ func (w *programs) of(exe []byte) []*program {
 	return w.byExe[string(exe)]
 }
 
-// reset forgets what a walk has found.
+// reset removes the results of a walk.
 func (w *programs) reset() {
 	for _, p := range w.byPath {
 		*p = program{file: p.file}
@@ -70,14 +71,14 @@ func (w *programs) reset() {
 	clear(w.hidden)
 }
 
-// commandName is the name the kernel gives to processes of an executable.
+// commandName is the kernel's name for processes of an executable.
 func commandName(path string) string {
-	const longest = 15 // TASK_COMM_LEN less the zero at the end
+	const longest = 15 // TASK_COMM_LEN without the final zero
 	name := filepath.Base(path)
 	return name[:min(len(name), longest)]
 }
 
-// hide notes a process whose executable may not be seen, by its names.
+// hide stores the names of a process whose executable may not be read.
 func (w *programs) hide(names []string) {
 	w.anyHidden = w.anyHidden || len(names) == 0
 	for _, name := range names {
@@ -85,8 +86,8 @@ func (w *programs) hide(names []string) {
 	}
 }
 
-// fail marks programs of which a process could not be measured: sums without it
-// would be wrong.
+// fail marks programs if one of their processes could not be measured: sums
+// without it would be wrong.
 func (w *programs) fail(running []*program, err error) {
 	for _, p := range running {
 		p.unseen = err
@@ -94,15 +95,15 @@ func (w *programs) fail(running []*program, err error) {
 }
 
 var (
-	errHidden = errors.New("a process of that name is there, but its executable cannot be seen: " +
+	errHidden = errors.New("there is a process of that name, but its executable may not be read: " +
 		"run the agent as root, or give it CAP_SYS_PTRACE")
-	errHidepid = errors.New("not all processes can be seen: " +
+	errHidepid = errors.New("some processes are hidden: " +
 		"run the agent as root, or in the group that the option gid of /proc names (proc(5), hidepid)")
 )
 
-// markUnseen finds the programs that may run in processes that cannot be seen,
-// and returns an error for each program that was not measured: a zero would be
-// a false alarm, and a sum without those processes wrong.
+// markUnseen finds the programs that may have hidden processes, and returns an
+// error for each program that was not measured. A zero would be a false alarm,
+// and a sum without the hidden processes would be wrong.
 func (w *programs) markUnseen() error {
 	for exe, running := range w.byExe {
 		for _, p := range running {
@@ -145,7 +146,7 @@ func (p *program) addRates(before, now usage, seconds float64) {
 }
 
 // batches returns the points of each namespace. A program without processes
-// uses nothing: that is known, and zero.
+// uses nothing, and its values are zero.
 func (w *programs) batches(assignments []agent.Assignment) []agent.Batch {
 	var batches []agent.Batch
 	for _, a := range assignments {

@@ -12,9 +12,9 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// zombiesEvery is how often all processes are looked at to find the zombies
-// among them; in between the last count stands. A look costs 10 µs a process,
-// and no other file of the kernel counts them.
+// zombiesEvery is how often the zombies are counted. Between two counts, the
+// last one is used. No file of the kernel has their number, and a count reads
+// all processes at 10 µs each.
 const zombiesEvery = time.Minute
 
 // processCounter counts processes and zombies (state Z in /proc/PID/stat, see
@@ -23,7 +23,7 @@ type processCounter struct {
 	processes procfs.PIDLister
 	buf       []byte
 	zombies   int
-	seesAll   bool // at the last count
+	seesAll   bool // the last count saw all processes
 	counted   time.Time
 }
 
@@ -36,8 +36,8 @@ func (c *processCounter) read(p *points) error {
 	if err != nil {
 		return fmt.Errorf("counting processes: %w", err)
 	}
-	// Where /proc is mounted with hidepid=2, only the own user's processes are
-	// listed; without it, there is always one with the ID 1.
+	// With the mount option hidepid=2, /proc lists only the own user's
+	// processes. Without it, there is always one with the ID 1.
 	if slices.Contains(pids, 1) {
 		p.add("ps.total.num", float64(len(pids)), nil)
 	}
@@ -51,13 +51,13 @@ func (c *processCounter) read(p *points) error {
 	return nil
 }
 
-// countZombies passes over processes that have ended meanwhile.
+// countZombies ignores processes that have ended meanwhile.
 func (c *processCounter) countZombies(pids []int) {
 	c.zombies, c.seesAll = 0, slices.Contains(pids, 1)
 	for _, pid := range pids {
 		n, err := procfs.ReadInto(c.processes.Dir+"/"+strconv.Itoa(pid)+"/stat", &c.buf)
 		if err != nil {
-			// hidepid=1 closes the files of other users' processes.
+			// hidepid=1 hides the files of other users' processes.
 			c.seesAll = c.seesAll && !errors.Is(err, os.ErrPermission)
 			continue
 		}

@@ -8,13 +8,13 @@ import (
 	"github.com/lodastack/agent/internal/backoff"
 )
 
-// firstGap is the time between the first two readings of a collector of
-// rates. It is long enough for a hundred ticks of a two-processor host and
-// short enough for the first points to be out within two seconds.
+// firstGap is the time between the first two readings of a collector of rates.
+// Two processors have a hundred ticks in that time, and the first points are
+// still out within two seconds.
 const firstGap = 500 * time.Millisecond
 
-// rates is a collector whose points need two readings: its first Collect
-// takes both.
+// rates is a collector whose points need two readings. Its first Collect takes
+// both.
 type rates struct {
 	read  func() ([]agent.Metric, error)
 	ready bool
@@ -31,10 +31,10 @@ func (r *rates) Collect(ctx context.Context) ([]agent.Metric, error) {
 	return r.read()
 }
 
-// stopwatch tells the time between readings.
+// stopwatch measures the time between readings.
 type stopwatch struct{ last time.Time }
 
-// lap returns the seconds since the last lap, and 0 at the first.
+// lap returns the seconds since the last lap, or 0 at the first.
 func (s *stopwatch) lap() float64 {
 	now := time.Now()
 	defer func() { s.last = now }()

@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rwFile returns the name of the file that is written. It is the same every
-// time, so that what a crash left behind is removed by the next look; it
-// differs between hosts, for network mounts, and between agents of one host.
+// rwFile returns the name of the file for the write test. The name is always
+// the same, so that the next test removes a file that a crash has left. It
+// differs between hosts, because of network mounts, and between agents of one
+// host.
 func rwFile(stateDir string) string {
 	host, _ := os.Hostname()
 	h := fnv.New64a()
@@ -33,12 +34,12 @@ func newProber(stateDir string) prober {
 	}
 }
 
-// errNotTried: the agent's user may not write there, the mount is none of a
-// directory that the agent can see, or the agent has no descriptor or memory
-// left, which says nothing of the file system.
+// errNotTried means that nothing is known of the file system. The agent's user
+// may not write there, the mount point is not a directory that the agent can
+// see, or the agent has no descriptor or memory left.
 var errNotTried = errors.New("cannot be tried")
 
-// writeAndRead tells whether a new file at path can be written to the disk
+// writeAndRead reports whether a new file at path can be written to the disk
 // and read back from it, and removes the file. The error is errNotTried.
 func writeAndRead(path string) (bool, error) {
 	err := os.Remove(path)
@@ -56,8 +57,8 @@ func writeAndRead(path string) (bool, error) {
 	return err == nil, nil
 }
 
-// writeNew refuses to write through a link that somebody put at path. Reading
-// goes to the disk, since the kernel was told to forget its copy.
+// writeNew does not write through a link that somebody put at path. It tells
+// the kernel to drop its copy, so that reading goes to the disk.
 func writeNew(path string, content []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -78,7 +79,7 @@ func writeNew(path string, content []byte) (err error) {
 		return err
 	}
 	if !bytes.Equal(got, content) {
-		return errors.New("read something else than was written")
+		return errors.New("the file read back differs from what was written")
 	}
 	return nil
 }

@@ -10,14 +10,14 @@ import (
 )
 
 // sockets measures the host's sockets and TCP's counters. TCP over IPv6 is
-// counted with that over IPv4; a kernel without IPv6 lacks sockstat6.
+// added to that over IPv4. A kernel without IPv6 has no sockstat6.
 type sockets struct {
 	sockstat, sockstat6, netstat, snmp procfs.File
 	clock                              stopwatch
 	before                             tcpCounters
 }
 
-// tcpCounters are present where the kernel has them.
+// tcpCounters are the counters that the kernel has.
 type tcpCounters struct {
 	listenDrops, retransmits       uint64
 	hasListenDrops, hasRetransmits bool
@@ -60,7 +60,7 @@ func (s *sockets) readSockets(p *points) error {
 	return nil
 }
 
-// keyed returns the number that follows key in the line that begins with head.
+// keyed returns the number after key in the line that begins with head.
 func keyed(content []byte, head, key string) (uint64, bool) {
 	for len(content) > 0 {
 		var line []byte
@@ -103,8 +103,8 @@ func (s *sockets) readTCP(p *points) error {
 	return nil
 }
 
-// columned returns a number from a table of two lines that begin with head,
-// the first having the columns' names.
+// columned returns a number from a table of two lines that begin with head. The
+// first line has the names of the columns.
 func columned(content []byte, head, column string) (uint64, bool) {
 	for len(content) > 0 {
 		var names, values []byte

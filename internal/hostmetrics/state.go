@@ -7,8 +7,8 @@ import (
 	"github.com/lodastack/agent/internal/statefile"
 )
 
-// firstLook is how far back the first look at a record of events goes, when
-// nothing is known of an earlier one.
+// firstLook is how old an event may be that is reported if there is no saved
+// state.
 const firstLook = time.Hour
 
 // stateFile keeps a value across restarts. The zero value keeps nothing.
@@ -21,7 +21,7 @@ func newStateFile(dir, name string) stateFile {
 	return stateFile{filepath.Join(dir, name)}
 }
 
-// load fills v with what was saved. It returns false where nothing was.
+// load reads the saved value into v. It returns false if nothing was saved.
 func (s stateFile) load(v any) (bool, error) {
 	if s.path == "" {
 		return false, nil
@@ -29,7 +29,7 @@ func (s stateFile) load(v any) (bool, error) {
 	return statefile.Load(s.path, v)
 }
 
-// save replaces what was saved, all or nothing also when power fails.
+// save replaces the saved value, all or nothing even at a power failure.
 func (s stateFile) save(v any) error {
 	if s.path == "" {
 		return nil

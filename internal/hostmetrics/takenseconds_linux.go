@@ -1,15 +1,15 @@
 package hostmetrics
 
-// mostApart bounds by how many seconds the time of a login is moved.
+// mostApart is the most seconds by which the time of a login is moved.
 const mostApart = 300
 
-// takenSeconds holds the times of the points of each series. Two points of a
-// series with one time would be stored as one, so a second that is taken is
-// given to nobody else.
+// takenSeconds has the times of the points of each series. Two points of a
+// series with the same time would be stored as one, so each second is used
+// once.
 type takenSeconds map[string]freeSeconds
 
-// apart returns a second in which the series has no point yet. Of logins in one
-// second all but the first get an earlier one.
+// apart returns a second in which the series has no point yet. If several
+// logins have the same second, all but the first get an earlier one.
 func (t takenSeconds) apart(series string, second int64) int64 {
 	if t[series] == nil {
 		t[series] = make(freeSeconds)
@@ -20,7 +20,8 @@ func (t takenSeconds) apart(series string, second int64) int64 {
 	return second
 }
 
-// forgetBefore keeps the memory of a flood of failed logins short.
+// forgetBefore removes old times, so that a flood of failed logins does not
+// fill the memory.
 func (t takenSeconds) forgetBefore(second int64) {
 	for series, taken := range t {
 		for s := range taken {
@@ -34,11 +35,11 @@ func (t takenSeconds) forgetBefore(second int64) {
 	}
 }
 
-// freeSeconds has for each taken second an earlier one from which on to look
-// for a free one.
+// freeSeconds maps each used second to an earlier one at which the search for a
+// free second continues.
 type freeSeconds map[int64]int64
 
-// take takes the latest free second that is not after s.
+// take uses and returns the latest free second that is not after s.
 func (f freeSeconds) take(s int64) int64 {
 	free := s
 	for next, taken := f[free]; taken; next, taken = f[free] {

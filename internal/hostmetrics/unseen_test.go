@@ -96,7 +96,7 @@ func TestWithoutProcessOneNoProgramIsSaidNotToRun(t *testing.T) {
 	batches, err := proc.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{
 		processItem("own", "/usr/bin/own"), processItem("other", "/usr/bin/other"),
 	}}})
-	require.EqualError(t, err, "measuring /usr/bin/other: not all processes can be seen: "+
+	require.EqualError(t, err, "measuring /usr/bin/other: some processes are hidden: "+
 		"run the agent as root, or in the group that the option gid of /proc names (proc(5), hidepid)")
 	require.Contains(t, batchLines(batches)[""], "PROC.own.procnum 1")
 	require.Empty(t, withPrefix(batchLines(batches)[""], "PROC.other"))

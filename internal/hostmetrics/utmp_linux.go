@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// utmpLayout is how struct utmp (utmp(5)) lies in wtmp and btmp. Type, line,
-// user and host are at the same place on every architecture.
+// utmpLayout is the layout of struct utmp (utmp(5)) in wtmp and btmp. Type,
+// line, user and host have the same offset on every architecture.
 type utmpLayout struct {
 	order                             binary.ByteOrder
 	size, timeAt, addressAt, unusedAt int
@@ -21,9 +21,9 @@ const (
 	longestUtmp  = 400 // size of the longest layout
 )
 
-// utmpLayouts returns the layouts there are, this architecture's first: most
-// keep the 32-bit time of old (__WORDSIZE_TIME64_COMPAT32 of the GNU C
-// library), some do not. A file may come from another machine.
+// utmpLayouts returns all layouts, this architecture's first. Most have a
+// 32-bit time (__WORDSIZE_TIME64_COMPAT32 of the GNU C library), some a 64-bit
+// one. A file may come from another machine.
 func utmpLayouts() []utmpLayout {
 	short := utmpLayout{binary.LittleEndian, 384, 340, 348, 364, false}
 	long := utmpLayout{binary.LittleEndian, 400, 344, 360, 376, true}
@@ -56,8 +56,8 @@ type login struct {
 	time               time.Time
 }
 
-// parseUtmp returns the record that b begins with, and its size; 0 where there
-// is none.
+// parseUtmp returns the record at the beginning of b, and its size, or size 0
+// if there is no valid record.
 func parseUtmp(layouts []utmpLayout, b []byte) (login, int) {
 	for _, layout := range layouts {
 		if len(b) >= layout.size && layout.fits(b[:layout.size]) {
@@ -67,16 +67,16 @@ func parseUtmp(layouts []utmpLayout, b []byte) (login, int) {
 	return login{}, 0
 }
 
-// Bounds of what a record may hold.
+// Ranges of valid records.
 const (
-	utmpRunLevel   = 1 // least ut_type of a record that is used
-	utmpAccounting = 9 // greatest ut_type
-	// earliestLogin is in 2001. What is taken for a time in shifted or foreign
-	// records is mostly 0.
+	utmpRunLevel   = 1 // smallest valid ut_type
+	utmpAccounting = 9 // largest valid ut_type
+	// earliestLogin is in 2001. In shifted or foreign records the bytes at the
+	// place of the time are mostly 0.
 	earliestLogin = 1_000_000_000
 )
 
-// fits reports whether a record can be one of this layout.
+// fits reports whether a record can have this layout.
 func (layout utmpLayout) fits(record []byte) bool {
 	kind := layout.order.Uint16(record)
 	if kind < utmpRunLevel || kind > utmpAccounting {
@@ -103,7 +103,7 @@ func (layout utmpLayout) parse(record []byte) login {
 	return l
 }
 
-// time is unsigned where it has 32 bits, as the GNU C library reads it, too.
+// time reads a 32-bit time as unsigned, as the GNU C library does.
 func (layout utmpLayout) time(record []byte) (seconds int64, micros uint64) {
 	at := record[layout.timeAt:]
 	if layout.longTime {
@@ -112,10 +112,10 @@ func (layout utmpLayout) time(record []byte) (seconds int64, micros uint64) {
 	return int64(layout.order.Uint32(at)), uint64(layout.order.Uint32(at[4:]))
 }
 
-// isZero reports whether b has nothing but zeros.
+// isZero reports whether b contains only zeros.
 func isZero(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 
-// remoteAddress is empty for a login at the host itself. An IPv4 address uses
+// remoteAddress is empty for a login at the host itself. An IPv4 address is in
 // the first four bytes.
 func remoteAddress(b []byte) string {
 	switch address := netip.AddrFrom16([16]byte(b)); {

@@ -31,12 +31,13 @@ type Agent interface {
 	// RunPlugin runs a plugin. The Run tells about one that failed, too.
 	RunPlugin(ctx context.Context, namespace, repo string, args []string) (Run, error)
 	UpdatePlugin(ctx context.Context, namespace, repo string) error
+	RollbackPlugin(ctx context.Context, namespace, repo string) error
 	EnablePlugin(ctx context.Context, namespace, repo string) error
 	DisablePlugin(ctx context.Context, namespace, repo string) error
 
 	// ErrorStatus returns the HTTP status that an error of these methods
 	// stands for: 400 where the caller is to blame, 404 for an unknown plugin,
-	// 409 where something else has to end first, 503 while the agent does not
+	// 409 where something else has to end first or there is no earlier version, 503 while the agent does not
 	// run. Zero: none of these.
 	ErrorStatus(err error) int
 }

@@ -76,19 +76,20 @@ func (a *api) endpoints() map[string]endpoint {
 		return endpoint{control: true, effect: true, serve: serve, fails: fails}
 	}
 	return map[string]endpoint{
-		"/post":            {effect: true, serve: a.servePost, fails: []int{400, 408, 413, 415, 503}},
-		"/update":          control(a.serveUpdate, 502, 503),
-		"/me/ns":           reading(a.serveNamespaces),
-		"/me/status":       reading(a.serveStatus),
-		"/plugins/list":    reading(a.servePlugins),
-		"/plugins/run":     control(a.servePluginRun, 400, 404, 409, 502, 503, 504),
-		"/plugins/update":  control(a.servePluginUpdate, 400, 404, 502, 503),
-		"/plugins/enable":  control(a.servePluginEnable, 400, 404),
-		"/plugins/disable": control(a.servePluginDisable, 400, 404),
-		"/healthz":         reading(a.serveHealth),
-		"/readyz":          reading(a.serveReady, 503),
-		"/metrics":         reading(a.serveMetrics),
-		"/openapi.json":    reading(a.serveOpenAPI),
+		"/post":             {effect: true, serve: a.servePost, fails: []int{400, 408, 413, 415, 503}},
+		"/update":           control(a.serveUpdate, 502, 503),
+		"/me/ns":            reading(a.serveNamespaces),
+		"/me/status":        reading(a.serveStatus),
+		"/plugins/list":     reading(a.servePlugins),
+		"/plugins/run":      control(a.servePluginRun, 400, 404, 409, 502, 503, 504),
+		"/plugins/update":   control(a.servePluginUpdate, 400, 404, 502, 503),
+		"/plugins/rollback": control(a.servePluginRollback, 400, 404, 409, 502, 503),
+		"/plugins/enable":   control(a.servePluginEnable, 400, 404),
+		"/plugins/disable":  control(a.servePluginDisable, 400, 404),
+		"/healthz":          reading(a.serveHealth),
+		"/readyz":           reading(a.serveReady, 503),
+		"/metrics":          reading(a.serveMetrics),
+		"/openapi.json":     reading(a.serveOpenAPI),
 	}
 }
 

@@ -110,6 +110,8 @@ func (o *apiOutput) posted(namespace string) []agent.Metric {
 type apiRunner struct {
 	run    func(ctx context.Context, p agent.Plugin, args []string) ([]byte, error)
 	update func(ctx context.Context, p agent.Plugin) error
+	// rollback is nil where there is an earlier version.
+	rollback error
 }
 
 func (r *apiRunner) Install(context.Context, agent.Plugin) error { return nil }
@@ -120,6 +122,8 @@ func (r *apiRunner) Update(ctx context.Context, p agent.Plugin) error {
 	}
 	return r.update(ctx, p)
 }
+
+func (r *apiRunner) Rollback(context.Context, agent.Plugin) error { return r.rollback }
 
 func (r *apiRunner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte, error) {
 	return r.run(ctx, p, args)
@@ -219,18 +223,19 @@ func TestAPIAnswersGetAndPostAtEveryEndpoint(t *testing.T) {
 	test := newAPITest(t)
 	plugin := "?ns=ns.one&repo=git@git.test.com:acme/backup.git"
 	for path, body := range map[string]string{
-		"/post?ns=ns.one":           `[{"name":"a","value":1}]`,
-		"/update":                   "",
-		"/me/ns":                    "",
-		"/me/status":                "",
-		"/plugins/list":             "",
-		"/plugins/run" + plugin:     "",
-		"/plugins/update" + plugin:  "",
-		"/plugins/disable" + plugin: "",
-		"/plugins/enable" + plugin:  "",
-		"/healthz":                  "",
-		"/readyz":                   "",
-		"/openapi.json":             "",
+		"/post?ns=ns.one":            `[{"name":"a","value":1}]`,
+		"/update":                    "",
+		"/me/ns":                     "",
+		"/me/status":                 "",
+		"/plugins/list":              "",
+		"/plugins/run" + plugin:      "",
+		"/plugins/update" + plugin:   "",
+		"/plugins/rollback" + plugin: "",
+		"/plugins/disable" + plugin:  "",
+		"/plugins/enable" + plugin:   "",
+		"/healthz":                   "",
+		"/readyz":                    "",
+		"/openapi.json":              "",
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			got := test.do(t, method, path, body)

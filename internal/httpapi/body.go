@@ -36,35 +36,36 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 	if r.ContentLength > a.config.MaxBody {
 		return "", tooLarge
 	}
-	// Where the server cannot, its own limit holds.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	whole := http.MaxBytesReader(w, r.Body, a.config.MaxBody)
-	var body io.Reader = whole
+	var body io.Reader = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
 	length := r.ContentLength
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
-		unzipped, err := gzip.NewReader(body)
+		unzipped, err := newGunzip(body)
 		if err != nil {
 			return "", readProblem(err, tooLarge)
 		}
-		defer func() { _ = unzipped.Close() }() // the reader owns nothing
-		body, length = gunzip{unzipped}, -1
+		body, length = unzipped, -1
 	default:
 		w.Header().Set("Accept-Encoding", "gzip")
 		return "", problem(http.StatusUnsupportedMediaType, "The Content-Encoding %.40q is not known: send gzip or none.", encoding)
 	}
 	text, err := a.readAll(body, length, share)
 	if err != nil {
-		p := readProblem(err, tooLarge)
-		if p.Status == http.StatusServiceUnavailable {
-			// Many clients send all before they look for an answer, and would
-			// not see one that comes with the end of the connection.
-			_, _ = io.Copy(io.Discard, whole)
-		}
-		return "", p
+		return "", readProblem(err, tooLarge)
 	}
 	return text, nil
+}
+
+// skipBody reads what is left of the body of a request that is refused. Many clients
+// send all before they look for an answer, and would find a reset connection in its
+// place. A body of twice the largest size is not worth it, nor one that the client
+// does not send before it is told to.
+func (a *api) skipBody(r *http.Request) {
+	if r.ContentLength > 2*a.config.MaxBody || r.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, 2*a.config.MaxBody)
 }
 
 // errTooLarge is the error of a body that is too large once unzipped.
@@ -154,20 +155,6 @@ func errOtherLarge() error {
 		" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
 }
 
-// errTrailing says that a body does not end with its gzip data.
-var errTrailing = errors.New("bytes after the gzip data")
-
-// gunzip tells what follows the gzip data from data that is not gzip at all.
-type gunzip struct{ *gzip.Reader }
-
-func (g gunzip) Read(p []byte) (int, error) {
-	n, err := g.Reader.Read(p)
-	if errors.Is(err, gzip.ErrHeader) { // the first header is read before
-		err = errTrailing
-	}
-	return n, err
-}
-
 // fill reads until chunk is full. Unlike io.ReadFull it leaves the error at the
 // end as it is, which for gzip may be one of its own.
 func fill(chunk []byte, body io.Reader) (n int, err error) {
@@ -188,7 +175,7 @@ func readProblem(err error, tooLarge *problemError) *problemError {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return problem(http.StatusRequestTimeout, "The body did not arrive within %s.", bodyTimeout)
 	case errors.Is(err, errTrailing):
-		return problem(http.StatusBadRequest, "Something that is not gzip follows the gzip data, such as zeros that fill a block: end the body where the data ends.")
+		return problem(http.StatusBadRequest, "Bytes that are not gzip follow the gzip data: end the body where the data ends.")
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
 		return problem(http.StatusBadRequest, "The body is not what its Content-Encoding says: %v.", err)
 	}

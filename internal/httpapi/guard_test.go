@@ -28,7 +28,7 @@ func (test *apiTest) serve(t *testing.T, path string, change func(*http.Request)
 	return answer{recorder.Code, recorder.Header(), recorder.Body.String()}
 }
 
-var controlPaths = []string{"/update", "/plugins/run", "/plugins/update", "/plugins/enable", "/plugins/disable"}
+var controlPaths = []string{"/update", "/plugins/run", "/plugins/update", "/plugins/rollback", "/plugins/enable", "/plugins/disable"}
 
 func TestControlIsForCallersOnTheHostAndThoseWithTokenOrCertificate(t *testing.T) {
 	token := "s3cret"

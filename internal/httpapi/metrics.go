@@ -26,7 +26,7 @@ func (a *api) serveMetrics(w http.ResponseWriter, _ *http.Request) error {
 func (e *exposition) figures(f Figures, now time.Time) {
 	e.family("lodastack_agent_build_info", "gauge", "Which build of the agent this is; always 1.")
 	e.sample(1, "version", f.Version, "commit", f.Commit, "goversion", f.GoVersion)
-	e.family("lodastack_agent_start_time_seconds", "gauge", "When the agent was made, in Unix time.")
+	e.family("lodastack_agent_start_time_seconds", "gauge", "When the agent started, in Unix time. A reload does not change it.")
 	e.sample(unixSeconds(f.Started))
 	e.accounts(f.Namespaces, f.Accounts)
 	e.output(f.Output, now)

@@ -17,7 +17,8 @@ const (
 	maxRunTimeout     = time.Hour
 	// updateTimeout bounds the answer of /update.
 	updateTimeout = time.Minute
-	// pluginUpdateTimeout bounds how long /plugins/update waits.
+	// pluginUpdateTimeout bounds how long /plugins/update and /plugins/rollback
+	// wait.
 	pluginUpdateTimeout = 10 * time.Minute
 	// maxRunOutput is how much of a run's output its caller gets, in bytes.
 	maxRunOutput = 64 << 10
@@ -84,6 +85,15 @@ func (a *api) servePluginRun(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) servePluginUpdate(w http.ResponseWriter, r *http.Request) error {
+	return a.servePluginChange(w, r, a.agent.UpdatePlugin)
+}
+
+func (a *api) servePluginRollback(w http.ResponseWriter, r *http.Request) error {
+	return a.servePluginChange(w, r, a.agent.RollbackPlugin)
+}
+
+// servePluginChange lets another version of a plugin be installed.
+func (a *api) servePluginChange(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, namespace, repo string) error) error {
 	keepWriting(w, pluginUpdateTimeout)
 	ctx, cancel := context.WithTimeout(r.Context(), pluginUpdateTimeout)
 	defer cancel()
@@ -91,7 +101,7 @@ func (a *api) servePluginUpdate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.agent.UpdatePlugin(ctx, namespace, repo); err != nil {
+	if err := do(ctx, namespace, repo); err != nil {
 		if p := a.problemOf(err); p != nil {
 			return p
 		}

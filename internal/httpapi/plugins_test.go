@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -80,7 +81,7 @@ func TestRunThatFailsIs502AndOneThatIsEnded504(t *testing.T) {
 func TestPluginEndpointsSayWhatIsWrongWithTheirParameters(t *testing.T) {
 	test := newAPITest(t)
 	plugin := "ns=ns.one&repo=acme/backup"
-	for _, path := range []string{"/plugins/run", "/plugins/update", "/plugins/enable", "/plugins/disable"} {
+	for _, path := range []string{"/plugins/run", "/plugins/update", "/plugins/rollback", "/plugins/enable", "/plugins/disable"} {
 		for query, status := range map[string]int{
 			"":                                         400,
 			"ns=ns.one":                                400,
@@ -185,6 +186,26 @@ func TestPluginUpdateTellsWhyItFailed(t *testing.T) {
 	got := test.do(t, "POST", "/plugins/update?ns=ns.one&repo=acme/backup", "")
 	require.Equal(t, 502, got.status)
 	require.Contains(t, got.detail(t), "no such branch")
+}
+
+func TestRollbackTellsWhyItFailed(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		repo   string
+		status int
+		detail string
+	}{
+		{fmt.Errorf("plugin acme/backup: %w", agent.ErrNoEarlierVersion), "acme/backup", 409, "there is no earlier version"},
+		{&agent.PolicyError{Rule: "policy.plugins", Err: errors.New("refused by policy.plugins")}, "acme/backup", 502, "The installed version stays. roll back plugin ns.one/backup: refused by policy.plugins"},
+		{nil, "acme/other", 404, "no such plugin"},
+		{nil, "", 400, "/plugins/rollback?ns=NAMESPACE"},
+	} {
+		test := newAPITest(t)
+		test.runner.rollback = c.err
+		got := test.do(t, "POST", "/plugins/rollback?ns=ns.one&repo="+c.repo, "")
+		require.Equal(t, c.status, got.status)
+		require.Contains(t, got.detail(t), c.detail)
+	}
 }
 
 func TestDisabledPluginIsListedAsSuch(t *testing.T) {

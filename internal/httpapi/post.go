@@ -28,6 +28,16 @@ type postAnswer struct {
 }
 
 func (a *api) servePost(w http.ResponseWriter, r *http.Request) error {
+	// Where the server cannot, its own limit holds.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	err := a.post(w, r)
+	if err != nil {
+		a.skipBody(r)
+	}
+	return err
+}
+
+func (a *api) post(w http.ResponseWriter, r *http.Request) error {
 	namespace, err := a.postNamespace(r)
 	if err != nil {
 		return err

@@ -90,6 +90,56 @@ func TestLargestBodyIsTakenAndOneByteMoreIsNot(t *testing.T) {
 	}
 }
 
+// Like Python's http.client, the callers here send all before they look for an answer.
+func TestACallerWhoSendsAllFirstReadsWhyAPostIsRefused(t *testing.T) {
+	const largest = 8 << 20
+	test := newAPITest(t, agent.WithMaxBody(largest))
+	for name, c := range map[string]struct {
+		path, header string
+		size, status int
+	}{
+		"one byte too large":  {"/post?ns=ns.one", "", largest + 1, 413},
+		"twice the limit":     {"/post?ns=ns.one", "", 2 * largest, 413},
+		"another's namespace": {"/post?ns=foreign", "", largest, 403},
+		"an unknown encoding": {"/post?ns=ns.one", "Content-Encoding: br\r\n", largest, 415},
+		"what is not gzip":    {"/post?ns=ns.one", "Content-Encoding: gzip\r\n", largest, 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", test.server.Listener.Addr().String())
+			require.NoError(t, err)
+			defer conn.Close()
+			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+			_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n", c.path, c.header, c.size)
+			require.NoError(t, err)
+			_, err = io.CopyN(conn, zeros{}, int64(c.size))
+			require.NoError(t, err)
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			require.Equal(t, c.status, response.StatusCode)
+		})
+	}
+}
+
+func TestABodyThatIsMuchTooLargeIsNotRead(t *testing.T) {
+	test := newAPITest(t, agent.WithMaxBody(1<<20))
+	for name, head := range map[string]string{
+		"more than twice":     "Content-Length: 2097153\r\n",
+		"sent when asked for": "Content-Length: 1048577\r\nExpect: 100-continue\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", test.server.Listener.Addr().String())
+			require.NoError(t, err)
+			defer conn.Close()
+			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+			_, err = io.WriteString(conn, "POST /post?ns=ns.one HTTP/1.1\r\nHost: localhost\r\n"+head+"\r\n")
+			require.NoError(t, err)
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			require.Equal(t, 413, response.StatusCode)
+		})
+	}
+}
+
 func TestPostTakesAFullBodyOfUsualMetrics(t *testing.T) {
 	test := newAPITest(t)
 	var body strings.Builder

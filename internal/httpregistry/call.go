@@ -16,16 +16,16 @@ import (
 	"github.com/lodastack/agent/internal/nonfinite"
 )
 
-// Bounds of an answer.
+// Limits of an answer.
 const (
 	maxAnswer    = 16 << 20 // bytes
 	maxRedirects = 3
-	maxQuote     = 120 // bytes of a wrong answer that an error shows
+	maxQuote     = 120 // bytes of a wrong answer in an error
 )
 
 // envelope wraps each answer of the registry.
 type envelope struct {
-	// Status is nil where the answer has none.
+	// Status is nil if the answer has none.
 	Status *json.Number    `json:"httpstatus"`
 	Data   json.RawMessage `json:"data"`
 	Msg    any             `json:"msg"`
@@ -41,8 +41,8 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("the registry answers with status %s: %.*q", r.status, maxQuote, r.message)
 }
 
-// call makes one request and returns the data of a good answer. A nil body
-// sends none. The error says whether there was an answer.
+// call makes one request and returns the data of a good answer. If body is nil,
+// the request has none.
 func (r *Registry) call(ctx context.Context, method, path string, query url.Values, body any) (json.RawMessage, error) {
 	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -91,7 +91,8 @@ func newRequest(ctx context.Context, method string, address *url.URL, body any) 
 func (r *Registry) do(req *http.Request) (json.RawMessage, error) {
 	resp, err := r.client.Do(req)
 	if err != nil {
-		// A url.Error repeats method and address, which the caller knows better.
+		// A url.Error repeats the method and the address, which the caller
+		// adds.
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err
@@ -115,8 +116,8 @@ func (r *Registry) do(req *http.Request) (json.RawMessage, error) {
 	return open(answer)
 }
 
-// messageOf returns what an answer says: the message of its envelope, or else
-// how it begins.
+// messageOf returns the message in the envelope of an answer, or the beginning
+// of the answer.
 func messageOf(answer []byte) string {
 	var e envelope
 	if json.Unmarshal(answer, &e) == nil && e.Msg != nil {
@@ -125,18 +126,18 @@ func messageOf(answer []byte) string {
 	return string(answer[:min(len(answer), maxQuote)])
 }
 
-// open takes the data out of its envelope.
+// open returns the data in the envelope.
 func open(answer []byte) (json.RawMessage, error) {
 	var e envelope
 	err := json.Unmarshal(answer, &e)
 	if err != nil && json.Unmarshal(nonfinite.Replace(answer, `"NaN"`), &e) == nil {
-		err = nil // one bad number must cost one item, not all of them
+		err = nil // a number that is too large must spoil one item, not all of them
 	}
 	if err != nil {
-		return nil, fmt.Errorf("not a registry's answer: it begins with %s: %w", beginning(answer), err)
+		return nil, fmt.Errorf("not an answer of a registry: it begins with %s: %w", beginning(answer), err)
 	}
 	if e.Status == nil {
-		return nil, fmt.Errorf("not a registry's answer: it has no httpstatus and begins with %s", beginning(answer))
+		return nil, fmt.Errorf("not an answer of a registry: it has no httpstatus and begins with %s", beginning(answer))
 	}
 	if e.Status.String() != "200" {
 		return nil, &refusal{status: e.Status.String(), message: messageOf(answer)}
@@ -153,8 +154,7 @@ func beginning(answer []byte) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// checkRedirect follows a few redirects that keep the method and the
-// encryption.
+// checkRedirect allows a few redirects that keep the method and the encryption.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {

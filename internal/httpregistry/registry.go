@@ -22,31 +22,30 @@ import (
 	"github.com/lodastack/agent/internal/lodastack"
 )
 
-// Bounds of the requests to a registry.
+// Limits of the requests to a registry.
 const (
 	defaultTimeout = 10 * time.Second
 	maxParallel    = 4
 )
 
-// Config says which registry to ask. Only URL is required.
+// Config of a [Registry]. Only URL is required. stock.RegistryConfig describes
+// the fields in full.
 type Config struct {
-	// URL is the registry's address, http or https, to which paths such as
-	// /api/v1/agent/ns are appended. It may have a path of its own.
+	// URL is the registry's address, http or https. Paths such as
+	// /api/v1/agent/ns are appended to it.
 	URL string
-	// Timeout bounds one request with all of its answer. Zero means 10 s.
+	// Timeout of one request with its answer. Zero: 10 s.
 	Timeout time.Duration
-	// AgentType is what reports call this agent. Empty means
-	// "loda-agent".
+	// AgentType is the agenttype in reports. Empty: loda-agent.
 	AgentType string
-	// RootCAs are the CAs that are trusted to sign the registry's certificate.
-	// Nil stands for the system's, as they were when the process first needed
-	// them. HTTPClient has its own.
+	// RootCAs may sign the registry's certificate. Nil: the system's CAs at the
+	// time when the process first needed them. HTTPClient has its own.
 	RootCAs *x509.CertPool
-	// HTTPClient makes the requests, for certificates or a proxy of your own; its
-	// CheckRedirect is replaced. Nil stands for a client that keeps no connection
-	// from one round to the next.
+	// HTTPClient makes the requests. Its CheckRedirect is replaced. Nil: a
+	// client that keeps no connection from one update to the next.
 	HTTPClient *http.Client
-	// Logger logs parts of an answer that cannot be used. Nil means no log.
+	// Logger for requests, and for parts of answers that are ignored. Nil: no
+	// logging.
 	Logger *slog.Logger
 }
 
@@ -56,7 +55,7 @@ type Registry struct {
 	timeout   time.Duration
 	agentType string
 	client    *http.Client
-	// ownClient tells that client's idle connections are nobody else's.
+	// ownClient means that nobody else uses the client's idle connections.
 	ownClient bool
 	logger    *slog.Logger
 }
@@ -66,7 +65,7 @@ var (
 	_ agent.Reporter = (*Registry)(nil)
 )
 
-// New returns the registry of cfg without asking it anything.
+// New returns the registry of cfg. It sends no request.
 func New(cfg Config) (*Registry, error) {
 	base, err := parseBase(cfg.URL)
 	if err != nil {
@@ -105,7 +104,7 @@ func New(cfg Config) (*Registry, error) {
 func parseBase(address string) (*url.URL, error) {
 	base, err := url.Parse(strings.TrimSpace(address))
 	if err != nil {
-		// The error would repeat the address, and with it a password.
+		// The error would contain the address, and so a password in it.
 		return nil, fmt.Errorf("the registry's address is not a URL; write something like https://registry.example.com")
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
@@ -117,8 +116,8 @@ func parseBase(address string) (*url.URL, error) {
 	return base, nil
 }
 
-// Cleartext tells whether a registry at address is asked over a network without
-// encryption. An address that [New] refuses is not.
+// Cleartext reports whether the registry at address is asked over a network
+// without encryption. It returns false for an address that [New] refuses.
 func Cleartext(address string) bool {
 	base, err := parseBase(address)
 	if err != nil || base.Scheme != "http" || base.Hostname() == "localhost" {
@@ -128,8 +127,8 @@ func Cleartext(address string) bool {
 	return ip == nil || !ip.IsLoopback()
 }
 
-// newTransport returns a transport that opens no more connections than a round
-// of requests needs.
+// newTransport returns a transport that opens no more connections than one
+// update needs.
 func newTransport(roots *x509.CertPool) *http.Transport {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	if d, ok := http.DefaultTransport.(*http.Transport); ok {
@@ -143,9 +142,9 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 	return t
 }
 
-// Assignments asks for the host's namespaces and then, a few at a time, for
-// what each of them wants. The [agent.PartialError] names each namespace whose
-// answer is bad; after any other error there is no list of namespaces.
+// Assignments asks for the host's namespaces and then, a few at a time, for the
+// items of each. The [agent.PartialError] contains each namespace with a bad
+// answer. After any other error there is no list of namespaces.
 func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.Assignment, error) {
 	defer r.closeIdle()
 	ids, err := r.namespaces(ctx, host)
@@ -211,7 +210,7 @@ func (r *Registry) namespaces(ctx context.Context, host agent.Host) (map[string]
 	return ids, nil
 }
 
-// items returns what one namespace wants.
+// items returns the assignment of one namespace.
 func (r *Registry) items(ctx context.Context, name, id string) (agent.Assignment, error) {
 	query := url.Values{"ns": {name}, "type": {"collect"}}
 	data, err := r.call(ctx, http.MethodGet, "api/v1/agent/resource", query, nil)
@@ -225,7 +224,8 @@ func (r *Registry) items(ctx context.Context, name, id string) (agent.Assignment
 	return a, nil
 }
 
-// closeIdle closes the idle connections: the next round is minutes away.
+// closeIdle closes the idle connections, because the next update is minutes
+// away.
 func (r *Registry) closeIdle() {
 	if r.ownClient {
 		r.client.CloseIdleConnections()

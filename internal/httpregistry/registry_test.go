@@ -129,7 +129,7 @@ func faults() map[string]namedFault {
 		"disconnect":      {registrytest.Disconnect(), "no complete answer, only"},
 		"hang up":         {registrytest.HangUp(), "no answer: the connection was closed"},
 		"empty":           {registrytest.Body(""), `begins with ""`},
-		"other json":      {registrytest.Body(`{"status":"ok"}`), `not a registry's answer: it has no httpstatus and begins with "{\"status\":\"ok\"}"`},
+		"other json":      {registrytest.Body(`{"status":"ok"}`), `not an answer of a registry: it has no httpstatus and begins with "{\"status\":\"ok\"}"`},
 		"json null":       {registrytest.Body(`null`), "no httpstatus"},
 		"data of no form": {registrytest.Body(`{"httpstatus":200,"data":"x","msg":""}`), `"\"x\""`},
 		"no data":         {registrytest.Body(`{"httpstatus":200,"msg":""}`), `""`},

@@ -10,7 +10,7 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// report is what the registry's /api/v1/agent/report takes.
+// report is the body of the registry's /api/v1/agent/report.
 type report struct {
 	IDs          []string `json:"uuid"`
 	Serial       string   `json:"sn"`
@@ -29,12 +29,12 @@ type report struct {
 	Time         string   `json:"utime"`
 }
 
-// hostUnknown is the message with which the registry refuses a report of a
-// change (lodastack/registry, tree/machine/machine.go).
+// hostUnknown is the registry's message when it does not know the old name in a
+// report (lodastack/registry, tree/machine/machine.go).
 const hostUnknown = "machine not found"
 
-// Report tells the registry about the host. The error wraps
-// [agent.ErrHostUnknown] where the registry does not know the old name.
+// Report reports the host to the registry. The error wraps
+// [agent.ErrHostUnknown] if the registry does not know the old name.
 func (r *Registry) Report(ctx context.Context, told agent.Report) error {
 	defer r.closeIdle()
 	body := report{
@@ -55,7 +55,7 @@ func (r *Registry) Report(ctx context.Context, told agent.Report) error {
 		Time:         told.Time.Format(time.RFC3339),
 	}
 	if body.OldHostname == "" {
-		// The registry refuses a report without one.
+		// The registry refuses a report without an old name.
 		body.OldHostname = body.NewHostname
 	}
 	_, err := r.call(ctx, http.MethodPost, "api/v1/agent/report", nil, body)
@@ -69,7 +69,7 @@ func (r *Registry) Report(ctx context.Context, told agent.Report) error {
 	return nil
 }
 
-// list returns names as a list that JSON never writes as null.
+// list returns names as a list that is never null in JSON.
 func list(names []string) []string {
 	if names == nil {
 		return []string{}

@@ -13,11 +13,11 @@ import (
 // patience is how long Messages and Lines wait.
 const patience = 20 * time.Second
 
-// Consumer receives what is published to a topic. It goes on after a restart
-// of the server.
+// Consumer receives the messages of a topic. It continues after a restart of
+// the server.
 type Consumer struct {
-	// Messages receives the body of each message. A message is acknowledged once
-	// it has been received from here.
+	// Messages has the body of each message. Receiving a message acknowledges
+	// it.
 	Messages <-chan []byte
 
 	consumer *nsq.Consumer
@@ -27,9 +27,9 @@ type Consumer struct {
 // Consume receives the messages of a topic through one of its channels.
 func (s *Server) Consume(topic, channel string) (*Consumer, error) {
 	cfg := nsq.NewConfig()
-	cfg.LookupdPollInterval = 50 * time.Millisecond // the pause before connecting again
+	cfg.LookupdPollInterval = 50 * time.Millisecond // the pause before reconnecting
 	cfg.MaxInFlight = 200
-	cfg.OutputBufferTimeout = 25 * time.Millisecond // nsqd's least: tests should not wait
+	cfg.OutputBufferTimeout = 25 * time.Millisecond // the shortest that nsqd allows, so that tests do not wait
 	cfg.DialTimeout = 5 * time.Second
 	cfg.AuthSecret = s.opts.Secret
 	if tls := s.ClientTLS(); tls != nil {
@@ -58,16 +58,16 @@ func (s *Server) Consume(topic, channel string) (*Consumer, error) {
 	return c, nil
 }
 
-// Close disconnects and waits until that is done. It is called once.
+// Close disconnects and waits for that. It is called once.
 func (c *Consumer) Close() {
 	close(c.stop)
 	c.consumer.Stop()
 	<-c.consumer.StopChan
 }
 
-// Messages returns the bodies of the next n messages of the topic, and fails
-// the test when they do not come. A message may come a second time after a
-// restart of the server.
+// Messages returns the bodies of the next n messages of the topic. If they do
+// not come, it fails the test. After a restart of the server, a message may
+// come again.
 func (s *Server) Messages(tb testing.TB, topic string, n int) [][]byte {
 	tb.Helper()
 	c := s.consumerOf(tb, topic)
@@ -84,8 +84,8 @@ func (s *Server) Messages(tb testing.TB, topic string, n int) [][]byte {
 	return bodies
 }
 
-// Lines returns the lines of the next messages of the topic, at least n, and
-// fails the test when they do not come. In line protocol a line is a point.
+// Lines returns the lines of the next messages of the topic, at least n. If
+// they do not come, it fails the test. In line protocol a line is a point.
 func (s *Server) Lines(tb testing.TB, topic string, n int) []string {
 	tb.Helper()
 	c := s.consumerOf(tb, topic)

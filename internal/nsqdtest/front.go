@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// front stands between nsqd and its clients, so that
+// front is a proxy between nsqd and its clients, so that
 //
 //   - the server can be frozen, as by SIGSTOP: connections are made and stay,
 //     and nothing is answered;
@@ -18,14 +18,14 @@ type front struct {
 	target   string
 	done     sync.WaitGroup
 
-	mu     sync.Mutex // owns what follows
+	mu     sync.Mutex // guards the following fields
 	thawed *sync.Cond
 	frozen bool
 	closed bool
 	conns  map[net.Conn]bool
 }
 
-// newFront listens at addr for the nsqd at target.
+// newFront listens on addr for the nsqd at target.
 func newFront(addr, target string) (*front, error) {
 	listener, err := listen(addr)
 	if err != nil {
@@ -37,7 +37,7 @@ func newFront(addr, target string) (*front, error) {
 	return f, nil
 }
 
-// listen waits a while for an address that was in use a moment ago.
+// listen retries for a while if the address was in use a moment ago.
 func listen(addr string) (net.Listener, error) {
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		listener, err := net.Listen("tcp", addr)
@@ -47,7 +47,7 @@ func listen(addr string) (net.Listener, error) {
 	}
 }
 
-// freeze stops everything, or lets it go on with what was sent meanwhile.
+// freeze stops all traffic, or continues with what was sent meanwhile.
 func (f *front) freeze(frozen bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -96,9 +96,9 @@ func (f *front) serve(client net.Conn) {
 	f.forward(server, client)
 }
 
-// forward copies from src to dst until src hangs up, then hangs up on dst. A
-// dst that takes no more may have sent the reason, which the other direction
-// forwards.
+// forward copies from src to dst until src closes the connection, then closes
+// dst. If dst takes no more, it may have sent the reason, which the other
+// direction forwards.
 func (f *front) forward(dst, src net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -116,7 +116,7 @@ func (f *front) forward(dst, src net.Conn) {
 	}
 }
 
-// add remembers a client for close. It returns false once closed.
+// add registers a client for close. It returns false if the front is closed.
 func (f *front) add(c net.Conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,7 +132,8 @@ func (f *front) remove(c net.Conn) {
 	delete(f.conns, c)
 }
 
-// awaitThaw returns once the front is not frozen, and false once it is closed.
+// awaitThaw returns true once the front is not frozen, and false if it is
+// closed.
 func (f *front) awaitThaw() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

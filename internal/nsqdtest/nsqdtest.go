@@ -1,5 +1,5 @@
-// Package nsqdtest runs a real nsqd inside the process of a test or an
-// example, and shows what was published to it.
+// Package nsqdtest runs a real nsqd in the process of a test or an example, and
+// shows what was published to it.
 //
 //	server := nsqdtest.Start(t, nsqdtest.Options{})
 //	// … write to server.Addr() …
@@ -23,13 +23,13 @@ import (
 // Options of a Server. The zero value is an nsqd with its own defaults on a
 // free port.
 type Options struct {
-	// Addr is what the server listens on. Empty: a free loopback port.
+	// Addr is the address to listen on. Empty: a free loopback port.
 	Addr string
-	// Dir is where the server keeps its messages. Empty: a temporary
-	// directory that Close removes.
+	// Dir is the directory for messages. Empty: a temporary directory that
+	// Close removes.
 	Dir string
-	// TLS makes the server offer TLS with a certificate for the loopback
-	// address that [Server.ClientTLS] trusts, and refuse clients without.
+	// TLS makes the server require TLS. Its certificate is for the loopback
+	// address, and [Server.ClientTLS] trusts it.
 	TLS bool
 	// Secret, if not empty, is what clients must authenticate with.
 	Secret string
@@ -40,9 +40,9 @@ type Options struct {
 	MaxBodySize int64
 }
 
-// Server is an nsqd that can be stopped and started again, on one address and
-// with one directory. Its methods must not be called concurrently with Stop,
-// Restart and Close.
+// Server is an nsqd that can be stopped and restarted at the same address and
+// with the same directory. Its methods must not be called concurrently with
+// Stop, Restart and Close.
 type Server struct {
 	opts    Options
 	dir     string
@@ -54,7 +54,7 @@ type Server struct {
 	main  chan error
 	front *front
 
-	mu        sync.Mutex           // owns consumers
+	mu        sync.Mutex           // guards consumers
 	consumers map[string]*Consumer // of Messages and Lines, by topic
 }
 
@@ -84,7 +84,7 @@ func New(opts Options) (*Server, error) {
 	return s, nil
 }
 
-// prepare makes what outlives a restart.
+// prepare makes what stays over restarts.
 func (s *Server) prepare() error {
 	if s.dir == "" {
 		dir, err := os.MkdirTemp("", "nsqd")
@@ -106,10 +106,10 @@ func (s *Server) prepare() error {
 	return nil
 }
 
-// Addr returns the TCP address, also while the server is stopped.
+// Addr returns the TCP address, even while the server is stopped.
 func (s *Server) Addr() string { return s.opts.Addr }
 
-// ClientTLS is what a client needs to trust the server. It is nil without
+// ClientTLS is the config of a client that trusts the server. It is nil without
 // [Options.TLS].
 func (s *Server) ClientTLS() *tls.Config {
 	if s.cert == nil {
@@ -118,12 +118,11 @@ func (s *Server) ClientTLS() *tls.Config {
 	return s.cert.client()
 }
 
-// Direct returns the TCP address of the running nsqd itself, for benchmarks:
-// the front of Addr, which can freeze, costs some microseconds a message.
+// Direct returns the TCP address of nsqd itself, for benchmarks. The proxy at
+// Addr costs some microseconds a message.
 func (s *Server) Direct() string { return s.nsqd.RealTCPAddr().String() }
 
-// Restart stops the server, if it runs, and starts it again with the messages
-// it had.
+// Restart stops the server, if it runs, and starts it again with its messages.
 func (s *Server) Restart() error {
 	s.Stop()
 	daemon, err := nsqd.New(s.daemonOptions())
@@ -172,7 +171,7 @@ func (s *Server) daemonOptions() *nsqd.Options {
 	return o
 }
 
-// awaitAnswer waits until the nsqd at addr answers: before that it cannot be
+// awaitAnswer waits until the nsqd at addr answers. Before that it cannot be
 // stopped cleanly.
 func awaitAnswer(addr string) error {
 	conn, err := net.Dial("tcp", addr)
@@ -192,8 +191,8 @@ func awaitAnswer(addr string) error {
 	return nil
 }
 
-// Stop ends the server as SIGTERM does: clients are disconnected, messages
-// that nobody has consumed go to its directory.
+// Stop stops the server as SIGTERM does: it disconnects clients, and writes
+// messages that were not consumed to its directory.
 func (s *Server) Stop() {
 	if s.front != nil {
 		s.front.close()
@@ -206,16 +205,15 @@ func (s *Server) Stop() {
 	}
 }
 
-// Freeze makes the running server behave as after SIGSTOP: connections are
-// accepted and kept, and nothing is answered. It ends with Thaw, Stop or
-// Restart.
+// Freeze makes the server behave as after SIGSTOP: it accepts and keeps
+// connections but does not answer. It lasts until Thaw, Stop or Restart.
 func (s *Server) Freeze() { s.front.freeze(true) }
 
-// Thaw ends Freeze; what was sent meanwhile is processed.
+// Thaw ends Freeze. The server then processes what was sent meanwhile.
 func (s *Server) Thaw() { s.front.freeze(false) }
 
-// Close stops the server and removes what it leaves. It may be called more
-// than once.
+// Close stops the server and removes its files. It may be called more than
+// once.
 func (s *Server) Close() {
 	s.mu.Lock()
 	consumers := s.consumers
@@ -234,8 +232,8 @@ func (s *Server) Close() {
 	}
 }
 
-// Published returns how many messages the topic was sent since the server was
-// last started.
+// Published returns how many messages the topic has received since the last
+// start.
 func (s *Server) Published(topic string) uint64 {
 	for _, t := range s.nsqd.GetStats(topic, "", false).Topics {
 		return t.MessageCount
@@ -243,8 +241,8 @@ func (s *Server) Published(topic string) uint64 {
 	return 0
 }
 
-// Discard makes the server keep little of what is published to the topic, for
-// benchmarks. It ends with the next stop.
+// Discard makes the server keep few messages of the topic, for benchmarks. It
+// lasts until the next stop.
 func (s *Server) Discard(topic string) {
 	s.nsqd.GetTopic(topic).GetChannel("discarded#ephemeral")
 }

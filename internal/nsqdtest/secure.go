@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// certificate signs itself for the loopback address.
+// certificate is self-signed for the loopback address.
 type certificate struct {
 	certFile, keyFile string
 	pool              *x509.CertPool
@@ -68,8 +68,8 @@ func (c *certificate) client() *tls.Config {
 	return &tls.Config{RootCAs: c.pool, MinVersion: tls.VersionTLS12}
 }
 
-// newAuthServer runs an NSQ auth server that permits everything to clients
-// with the secret.
+// newAuthServer runs an NSQ auth server. It permits everything to clients with
+// the secret.
 //
 // https://nsq.io/components/nsqd.html#auth
 func newAuthServer(secret string) *httptest.Server {

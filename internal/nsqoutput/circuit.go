@@ -13,25 +13,26 @@ import (
 )
 
 const (
-	// A server that failed is not used for a time that doubles from shortestRest
-	// to longestRest. Even after the longest a recovery is noticed within 2 s.
+	// After a failure a server is not used for a pause that doubles from
+	// shortestRest to longestRest. Even the longest pause leaves time to notice
+	// a recovery within 2 s.
 	shortestRest = 100 * time.Millisecond
 	longestRest  = time.Second
-	// hurry is how long a server must be silent before a request with less time
-	// than Timeout counts as its failure.
+	// hurry is how long a server must be silent to fail a request that has less
+	// time than Timeout.
 	hurry = 250 * time.Millisecond
 )
 
 // The states of a server, as [agent.ServerDetails] has them.
 const (
-	// Unused: no request has been sent to it yet.
+	// Unused: no request was sent to it yet.
 	Unused = "unused"
 	// Up: its last request succeeded.
 	Up = "up"
 	// Down: it failed. It is retried after a pause.
 	Down = "down"
-	// Trial: it failed and answers again. One request at a time goes to it
-	// until one succeeds.
+	// Trial: it failed and answers again. It gets one request at a time until
+	// one succeeds.
 	Trial = "trial"
 )
 
@@ -42,19 +43,19 @@ const (
 //	   └──────►▼ │ a request  ▼ │ a probe
 //	          down ─────────────┘
 //
-// A request to a server that is not up claims it first, so that the server
-// delays one request at a time.
+// A request to a server that is not up must claim it first. So the server
+// delays only one request at a time.
 type circuit struct {
 	addr    string
 	timeout time.Duration
 	log     *slog.Logger
 
-	mu      sync.Mutex // owns what follows
+	mu      sync.Mutex // guards the following fields
 	state   string
 	since   time.Time
 	err     error // the last failure
 	retry   backoff.Backoff
-	rested  time.Time // when it may be tried, while down
+	rested  time.Time // while down: when it may be tried
 	claimed bool
 }
 
@@ -68,22 +69,23 @@ func (c *circuit) status() agent.ServerDetails {
 	return status
 }
 
-// working tells whether any number of requests may go to the server.
+// working reports whether any number of requests may go to the server.
 func (c *circuit) working() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state == Unused || c.state == Up
 }
 
-// available tells whether the server is worth some of a request's time.
+// available reports whether a request should reserve some of its time for the
+// server.
 func (c *circuit) available(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state != Down || c.claimed || !now.Before(c.rested)
 }
 
-// use tells whether a request may go to the server as one that is up or on
-// trial; in the latter case it is now claimed.
+// use reports whether a request may go to the server because it is up or on
+// trial. If it is on trial, the request has claimed it.
 func (c *circuit) use() (ok, claimed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,7 +99,7 @@ func (c *circuit) use() (ok, claimed bool) {
 	return false, false
 }
 
-// claimRested claims the server if it is down and has rested.
+// claimRested claims the server if it is down and its pause is over.
 func (c *circuit) claimRested(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,7 +110,7 @@ func (c *circuit) claimRested(now time.Time) bool {
 	return true
 }
 
-// down returns the failure because of which the server is down, or nil.
+// down returns why the server is down, or nil.
 func (c *circuit) down() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,14 +120,14 @@ func (c *circuit) down() error {
 	return nil
 }
 
-// downFor tells whether the server has been down for at least d.
+// downFor reports whether the server has been down for at least d.
 func (c *circuit) downFor(d time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state == Down && time.Since(c.since) >= d
 }
 
-// excuse says why the server was not tried.
+// excuse returns why the server was not tried.
 func (c *circuit) excuse() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,8 +140,8 @@ func (c *circuit) excuse() error {
 	return errors.New("was not tried")
 }
 
-// settle notes how a request or a probe went, logs a change of the state, and
-// ends the claim if there was one. good is the state if all is well.
+// settle records the result of a request or a probe, logs a change of the
+// state, and ends the claim, if any. good is the new state after a success.
 func (c *circuit) settle(err error, took time.Duration, claimed bool, good string) {
 	switch was, is := c.note(err, took, claimed, good); {
 	case was == is:
@@ -150,7 +152,7 @@ func (c *circuit) settle(err error, took time.Duration, claimed bool, good strin
 	}
 }
 
-// note is settle without the log: a handler may ask for the status.
+// note is settle without the log, because a log handler may ask for the status.
 func (c *circuit) note(err error, took time.Duration, claimed bool, good string) (was, is string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +166,7 @@ func (c *circuit) note(err error, took time.Duration, claimed bool, good string)
 		c.becomeLocked(good)
 	case errors.Is(err, context.Canceled), errors.Is(err, errBusy),
 		errors.Is(err, errNoAnswer) && took < min(c.timeout, hurry):
-		// That says nothing about the server.
+		// This says nothing about the server.
 	case claimed || c.state != Down:
 		c.err = err
 		c.rested = time.Now().Add(c.retry.Next())

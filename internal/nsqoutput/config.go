@@ -17,18 +17,18 @@ import (
 	"github.com/lodastack/agent/internal/topic"
 )
 
-// Formats of messages, as [Config.Format] names them.
+// Values of [Config.Format].
 const (
-	// Influx is line protocol, one line a point.
+	// Influx is line protocol, one line for each point.
 	Influx = "influx"
-	// JSON is the object that the lodastack router reads, one a message.
+	// JSON is the object that the lodastack router reads, one in each message.
 	JSON = "json"
 )
 
-// DefaultTopicPrefix is the default of the key output.topicprefix.
+// DefaultTopicPrefix is the default of output.topicprefix.
 const DefaultTopicPrefix = "collect."
 
-// Bounds of [Config.MaxMessageSize], in bytes.
+// Range of [Config.MaxMessageSize], in bytes.
 const (
 	SmallestMessageSize = 1 << 10
 	LargestMessageSize  = 64 << 20
@@ -39,40 +39,33 @@ const (
 	defaultMaxMessageSize = 1 << 20 // nsqd's --max-msg-size
 )
 
-// Config says which servers an Output writes to, and how.
+// Config of an [Output]. stock.NSQConfig has the same fields and describes them
+// in full.
 type Config struct {
-	// Servers are the TCP addresses (host:port) of the nsqds, at least one.
-	// The points go to any of them, never to several.
+	// Servers are the addresses of the nsqds, HOST:PORT. At least one is
+	// required.
 	Servers []string
-	// TopicPrefix is put before the namespace to make a topic. Empty: no prefix.
-	// See DefaultTopicPrefix.
+	// TopicPrefix and the namespace make the topic.
 	TopicPrefix string
-	// Format of the messages, influx or json. Empty: influx.
+	// Format of the messages: [Influx] or [JSON]. Empty: influx.
 	Format string
-	// MaxMessageSize is how large a message may be, in bytes, from 1 KiB to
-	// 64 MiB. Where nsqd's --max-msg-size is smaller, the output sends smaller
-	// messages once nsqd has refused one. Zero: 1 MiB, nsqd's own default.
+	// MaxMessageSize is the largest message, in bytes. Zero: 1 MiB.
 	MaxMessageSize int
-	// Timeout of one attempt at one server, from connecting to the
-	// acknowledgement. Zero: 5 s. It is shorter where the remaining servers would
-	// otherwise not get their share of the time of Write.
+	// Timeout of one attempt at one server. Zero: 5 s.
 	Timeout time.Duration
-	// TLS makes every connection use TLS; a server that does not offer it is
-	// not written to. A ServerName that is empty is the server's host. Nil: no
-	// TLS.
+	// TLS makes every connection use TLS. Nil: no TLS.
 	TLS *tls.Config
-	// AuthSecret is sent to servers that ask for it (nsqd's
-	// --auth-http-address). Without TLS it crosses the network in the clear.
+	// AuthSecret is sent to servers that ask for one.
 	AuthSecret string
-	// UserAgent is shown in nsqd's statistics. Empty: lodastack-agent.
+	// UserAgent in nsqd's statistics. Empty: lodastack-agent.
 	UserAgent string
-	// Hostname is shown in nsqd's statistics. Empty: the system's.
+	// Hostname in nsqd's statistics. Empty: the system's.
 	Hostname string
-	// Logger logs when a server goes down and when it is up again. Nil: no log.
+	// Logger for servers that go down or come up. Nil: no logging.
 	Logger *slog.Logger
 }
 
-// withDefaults returns c with its zero values replaced.
+// withDefaults returns c with defaults in place of zero values.
 func (c Config) withDefaults() Config {
 	if c.Format == "" {
 		c.Format = Influx
@@ -93,7 +86,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate returns everything that is wrong with c in one error.
+// validate returns all faults of c in one error.
 func (c Config) validate() error {
 	faults := &multierror.Error{}
 	for _, err := range CheckServers(c.Servers) {
@@ -115,7 +108,7 @@ func (c Config) validate() error {
 	return faults.ErrorOrNil()
 }
 
-// CheckServers returns everything that is wrong with the addresses of servers.
+// CheckServers returns all faults of the servers' addresses.
 func CheckServers(addresses []string) (faults []error) {
 	if len(addresses) == 0 {
 		faults = append(faults, errors.New(`missing; name at least one nsqd, [ "127.0.0.1:4150" ]`))
@@ -131,7 +124,7 @@ func CheckServers(addresses []string) (faults []error) {
 	return faults
 }
 
-// checkServer says what is wrong with the address of a server.
+// checkServer reports what is wrong with the address of a server.
 func checkServer(address string) error {
 	const form = `write HOST:PORT, such as "127.0.0.1:4150"`
 	host, port, err := net.SplitHostPort(address)
@@ -150,7 +143,7 @@ func checkServer(address string) error {
 	return nil
 }
 
-// CheckFormat says what is wrong with the name of a format.
+// CheckFormat reports what is wrong with the name of a format.
 func CheckFormat(name string) error {
 	if name != Influx && name != JSON {
 		return fmt.Errorf("%q is no format; write %s or %s", name, Influx, JSON)

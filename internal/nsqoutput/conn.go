@@ -17,29 +17,29 @@ import (
 )
 
 const (
-	// maxFrame bounds what is read of a server. Its longest answer is that to
-	// IDENTIFY, some hundred bytes.
+	// maxFrame is the largest answer that is read. nsqd's longest answer is
+	// that to IDENTIFY, some hundred bytes.
 	maxFrame = 64 << 10
-	// writeBuffer holds a usual request, so that it leaves in one piece.
+	// writeBuffer is large enough to send a usual request in one piece.
 	writeBuffer = 16 << 10
 )
 
-// conn is a connection to an nsqd after IDENTIFY. It speaks go-nsq's commands
-// and frames. One goroutine uses it at a time; after an error it can only be
+// conn is a connection to an nsqd after IDENTIFY. It uses go-nsq's commands and
+// frames. One goroutine uses it at a time. After an error it can only be
 // closed.
 //
-// It is not go-nsq's Producer because that knows no context; see
+// It does not use go-nsq's Producer, which has no context; see
 // docs/decisions/nsqoutput.md.
 type conn struct {
 	net net.Conn
 	r   *bufio.Reader
 	w   *bufio.Writer
-	// spent is true when the connection must not be used again.
+	// spent means that the connection must not be used again.
 	spent bool
 	used  time.Time // last
 }
 
-// open connects to the nsqd at addr and introduces the agent.
+// open connects to the nsqd at addr and identifies the agent.
 func open(ctx context.Context, addr string, cfg *Config) (*conn, error) {
 	var dialer net.Dialer
 	socket, err := dialer.DialContext(ctx, "tcp", addr)
@@ -90,8 +90,8 @@ func (c *conn) introduce(ctx context.Context, addr string, cfg *Config) error {
 	return nil
 }
 
-// identify negotiates. Heartbeats are off: whether a server lives shows when
-// a message is sent, and an idle agent has nothing to do.
+// identify sends IDENTIFY. It switches heartbeats off: sending a message shows
+// whether a server lives, and an idle agent has nothing to do.
 func (c *conn) identify(cfg *Config) (nsq.IdentifyResponse, error) {
 	var server nsq.IdentifyResponse
 	identify, err := nsq.Identify(map[string]any{
@@ -112,7 +112,7 @@ func (c *conn) identify(cfg *Config) (nsq.IdentifyResponse, error) {
 		return server, err
 	}
 	if err := json.Unmarshal(answer, &server); err != nil {
-		return server, fmt.Errorf("answer %.40q is none of nsqd's", answer)
+		return server, fmt.Errorf("answer %.40q is not an answer of nsqd", answer)
 	}
 	return server, nil
 }
@@ -135,14 +135,14 @@ func (c *conn) startTLS(ctx context.Context, addr string, cfg *tls.Config) error
 	return c.wantOK(c.frame())
 }
 
-// buffer puts new buffers before the connection.
+// buffer gives the connection new buffers.
 func (c *conn) buffer() {
 	c.r = bufio.NewReaderSize(c.net, 1024)
 	c.w = bufio.NewWriterSize(c.net, writeBuffer)
 }
 
-// publish sends a PUB or MPUB and returns nil once nsqd has acknowledged it.
-// A refusal by a server that works is a *refusal.
+// publish sends a PUB or MPUB and returns nil once nsqd has acknowledged it. If
+// a working server refuses it, the error is a *refusal.
 func (c *conn) publish(ctx context.Context, request *nsq.Command) error {
 	defer c.limit(ctx)()
 	if err := c.wantOK(c.command(request)); err != nil {
@@ -156,7 +156,7 @@ func (c *conn) publish(ctx context.Context, request *nsq.Command) error {
 		return plain(ctx, err)
 	}
 	if c.r.Buffered() > 0 {
-		// What was not asked for would be taken for the next answer.
+		// An unexpected answer would be taken for the next one.
 		c.spent = true
 	}
 	return nil
@@ -181,8 +181,8 @@ func (c *conn) command(cmd *nsq.Command) ([]byte, error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, err
 	}
-	// A server that refuses a request before it has read all of it says why
-	// and hangs up.
+	// A server that refuses a request may do so before it has read all of it.
+	// It sends the reason and closes the connection.
 	var answer nsq.ErrProtocol
 	if _, reason := c.frame(); errors.As(reason, &answer) {
 		return nil, answer
@@ -190,7 +190,8 @@ func (c *conn) command(cmd *nsq.Command) ([]byte, error) {
 	return nil, err
 }
 
-// frame reads one answer. go-nsq's ReadResponse would trust the server's size.
+// frame reads one answer. It does not use go-nsq's ReadResponse, which trusts
+// the server's size.
 func (c *conn) frame() ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(c.r, size[:]); err != nil {
@@ -220,8 +221,8 @@ func (c *conn) frame() ([]byte, error) {
 	return nil, fmt.Errorf("unexpected frame of type %d", kind)
 }
 
-// limit makes everything that is read or written fail when ctx ends. The
-// returned function undoes that.
+// limit makes reading and writing fail when ctx ends. The returned function
+// undoes that.
 func (c *conn) limit(ctx context.Context) (release func()) {
 	socket := c.net
 	deadline, _ := ctx.Deadline()
@@ -234,11 +235,10 @@ func (c *conn) limit(ctx context.Context) (release func()) {
 	}
 }
 
-// errNoAnswer is the error of a server that hangs or cannot be reached.
+// errNoAnswer means that a server hangs or cannot be reached.
 var errNoAnswer = errors.New("no answer in time")
 
-// plain returns an error of the network without the addresses, which the caller
-// adds.
+// plain returns a network error without the addresses, which the caller adds.
 func plain(ctx context.Context, err error) error {
 	var op *net.OpError
 	switch {
@@ -247,7 +247,7 @@ func plain(ctx context.Context, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return errNoAnswer
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("hung up without an answer: %w", err)
+		return fmt.Errorf("closed the connection without an answer: %w", err)
 	case errors.As(err, &op):
 		return op.Err
 	}

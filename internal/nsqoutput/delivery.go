@@ -13,15 +13,15 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// grace is how long a server may be down before a request that all others
-// refuse is dropped: it might take the request.
+// grace is how long a server must be down before a request is dropped that all
+// other servers refuse. The server might accept the request.
 const grace = time.Minute
 
 var errClosed = errors.New("the NSQ output is closed")
 
-// deliver gives the request to the first server that takes it. A request of
-// several points fails with a [*tooBigError] as soon as one server calls it
-// too big.
+// deliver sends the request to the first server that accepts it. If a server
+// calls a request of several points too big, deliver fails at once with a
+// [*tooBigError].
 func (o *Output) deliver(ctx context.Context, request *nsq.Command, several bool) error {
 	if !o.probeRested() {
 		return errClosed
@@ -47,9 +47,9 @@ func (o *Output) deliver(ctx context.Context, request *nsq.Command, several bool
 	return o.failure(ctx, failed)
 }
 
-// choose returns the index of the server to try next, and whether it was
-// claimed for that; or -1 where none is left. Servers that have failed are
-// not tried again.
+// choose returns the index of the next server to try, and whether it was
+// claimed. The index is -1 if there is none. Servers that have failed are not
+// tried again.
 func (o *Output) choose(failed []error) (i int, claimed bool) {
 	for i, s := range o.servers {
 		if failed[i] == nil {
@@ -67,8 +67,8 @@ func (o *Output) choose(failed []error) (i int, claimed bool) {
 	return -1, false
 }
 
-// share returns how long the next attempt may take, so that the time left is
-// enough for the servers that could be tried after it.
+// share returns the timeout of the next attempt. It leaves enough time for the
+// servers that could be tried after it.
 func (o *Output) share(ctx context.Context, failed []error) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -84,9 +84,8 @@ func (o *Output) share(ctx context.Context, failed []error) time.Duration {
 	return min(o.cfg.Timeout, deadline.Sub(now)/time.Duration(max(1, left)))
 }
 
-// probeRested probes, in the background, the servers that are down and have
-// rested, if another one is working. It returns false when the output is
-// closed.
+// probeRested probes servers in the background that are down and whose pause is
+// over, if another server works. It returns false if the output is closed.
 func (o *Output) probeRested() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -109,8 +108,8 @@ func (o *Output) probeRested() bool {
 	return true
 }
 
-// failure returns why no server took a request. It is permanent if all servers
-// refuse it, except those that have been down for long.
+// failure returns why no server accepted a request. The error is permanent if
+// all servers refuse the request, except those that have been down for long.
 func (o *Output) failure(ctx context.Context, failed []error) error {
 	var refused *refusal
 	final := true

@@ -5,16 +5,15 @@ import (
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
-// format writes points into a message: what begin appends, the points in
-// turn, what end appends. A format has a scratch memory, so that it serves
-// one packer only.
+// format writes points into a message: begin, each point, end. A format has
+// buffers, so each packer has its own.
 type format interface {
-	// begin appends what stands before the first point.
+	// begin appends the beginning of a message.
 	begin(buf []byte, topic string) []byte
-	// point appends a point; first tells whether it is the message's first.
-	// A point that has no form is an error.
+	// point appends a point. first is true for the message's first point. The
+	// error means that the format cannot express the point.
 	point(buf []byte, m *agent.Metric, first bool) ([]byte, error)
-	// end appends what stands after the last point: tail bytes.
+	// end appends the end of a message: tail bytes.
 	end(buf []byte) []byte
 	tail() int
 }

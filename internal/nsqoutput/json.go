@@ -17,13 +17,13 @@ import (
 //	{"database":"collect.NS","retentionPolicy":"default","precision":"s","points":[
 //	  {"measurement":"cpu.idle","timestamp":1500000000,"tags":{"host":"h"},"fields":{"value":99.5}}]}
 //
-// without the white space. The router makes line protocol of it, with %v and
-// without escaping anything (lodastack/router, influx/influx.go, convLine). So a
-// text carries its quotes and escapes with it, and characters of tags that would
-// need an escape become '-'.
+// without the white space. The router turns it into line protocol with %v and
+// escapes nothing (lodastack/router, influx/influx.go, convLine). So a text
+// contains its own quotes and escapes, and characters in tags that would need
+// an escape become '-'.
 type jsonFormat struct {
 	keys []string
-	text []byte // of the last value, in line protocol
+	text []byte // the last value in line protocol
 }
 
 const jsonEnd = "]}"
@@ -66,7 +66,7 @@ func (f *jsonFormat) point(buf []byte, m *agent.Metric, first bool) ([]byte, err
 	switch v := m.Value.(type) {
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return buf, fmt.Errorf("encode point %s: value %v has no form in JSON", m.Name, v)
+			return buf, fmt.Errorf("encode point %s: JSON has no form for the value %v", m.Name, v)
 		}
 		buf = strconv.AppendFloat(buf, v, 'g', -1, 64)
 	case bool:
@@ -75,13 +75,13 @@ func (f *jsonFormat) point(buf []byte, m *agent.Metric, first bool) ([]byte, err
 		f.text = lineproto.AppendText(f.text[:0], v)
 		buf = appendJSONString(buf, f.text)
 	default:
-		return buf, fmt.Errorf("encode point %s: a value of type %T is no float64, bool or string", m.Name, m.Value)
+		return buf, fmt.Errorf("encode point %s: a value of type %T is not a float64, bool or string", m.Name, m.Value)
 	}
 	return append(buf, "}}"...), nil
 }
 
-// withoutSpecial returns a tag's key or value without the special characters
-// of line protocol.
+// withoutSpecial returns a tag's key or value with '-' in place of the special
+// characters of line protocol.
 func withoutSpecial(s string) string {
 	if !strings.ContainsAny(s, ",= ") {
 		return s
@@ -94,8 +94,8 @@ func withoutSpecial(s string) string {
 	}, s)
 }
 
-// appendJSONString appends s in quotes. As encoding/json does it replaces
-// what is not UTF-8 by U+FFFD; unlike it leaves <, > and & alone.
+// appendJSONString appends s in quotes. Like encoding/json it replaces invalid
+// UTF-8 by U+FFFD. Unlike it, it does not escape <, > and &.
 func appendJSONString[T string | []byte](buf []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	buf = append(buf, '"')

@@ -7,25 +7,24 @@ import (
 	"sync"
 )
 
-// sizes are how large a message and the body of a request of several messages
-// may be, in bytes.
+// sizes are the largest message and the largest body of a request with several
+// messages, in bytes.
 type sizes struct {
 	message, body int
 }
 
-// limits are the largest sizes that the servers accept. They begin with the
-// configured ones and become smaller when a server refuses a request as too
-// big; a reload of the configuration makes them anew. It is safe for
-// concurrent use.
+// limits are the largest sizes that the servers accept. They start with the
+// configured sizes and shrink when a server refuses a request as too big. A
+// reload of the config resets them. It is safe for concurrent use.
 //
 // nsqd does not tell a producer its --max-msg-size and --max-body-size before
-// it refuses something (telegraf#9744, telegraf#10130).
+// it refuses a request (telegraf#9744, telegraf#10130).
 type limits struct {
 	log *slog.Logger
 
 	mu     sync.Mutex // owns what follows
 	now    sizes
-	warned sizes // not zero: that size has been warned of
+	warned sizes // not zero: a warning about that size was logged
 }
 
 func newLimits(maxMessage int, log *slog.Logger) *limits {
@@ -38,8 +37,8 @@ func (l *limits) sizes() sizes {
 	return l.now
 }
 
-// shrink lowers the limit that the refusal is about: to the server's if the
-// answer names it, else to half of what was sent.
+// shrink lowers the limit that the refusal is about. The new limit is the
+// server's if the answer contains it, else half of what was sent.
 func (l *limits) shrink(r *refusal, sent sizes, messages int) {
 	what, size := "message", sent.message
 	l.mu.Lock()
@@ -53,19 +52,20 @@ func (l *limits) shrink(r *refusal, sent sizes, messages int) {
 	*warned = size
 	l.mu.Unlock()
 	if first {
-		l.log.Warn("nsqd refuses a "+what+" as too big; the agent sends smaller ones from now on",
+		l.log.Warn("nsqd refused a "+what+" as too big: sending smaller ones from now on",
 			slog.Int("bytes", size), slog.Int("limit", now), slog.String("answer", r.answer))
 	}
 }
 
-// tooBig tells whether nsqd would take the same points in smaller pieces.
+// tooBig reports whether nsqd would accept the same points in smaller pieces.
 func (r *refusal) tooBig() bool {
 	code := r.code()
 	return (code == "E_BAD_MESSAGE" || code == "E_BAD_BODY") && strings.Contains(r.answer, "too big")
 }
 
-// limit returns the limit that an answer names, as in "PUB message too big
-// 70000 > 65536"; half of what was sent where it names none below that.
+// limit returns the limit in an answer such as "PUB message too big 70000 >
+// 65536". If there is none below what was sent, it returns half of what was
+// sent.
 func (r *refusal) limit(sent int) int {
 	if _, limit, named := strings.Cut(r.answer, " > "); named {
 		if n, err := strconv.Atoi(strings.TrimSpace(limit)); err == nil && n > 0 && n < sent {

@@ -32,11 +32,11 @@ func TestASizeThatNsqdRefusesIsWarnedOfOnce(t *testing.T) {
 	}
 	require.Equal(t, 250, l.sizes().message, "it does not grow again")
 	require.Equal(t, maxBodySize, l.sizes().body)
-	require.Equal(t, 1, strings.Count(log.String(), "refuses a message as too big"))
+	require.Equal(t, 1, strings.Count(log.String(), "refused a message as too big"))
 
 	l.shrink(&refusal{"E_BAD_BODY MPUB body too big"}, sizes{message: 100, body: 600}, 2)
 	require.Equal(t, sizes{message: 250, body: 300}, l.sizes())
-	require.Equal(t, 1, strings.Count(log.String(), "refuses a request as too big"))
+	require.Equal(t, 1, strings.Count(log.String(), "refused a request as too big"))
 }
 
 func TestOnlyARefusalOfTheSizeIsTooBig(t *testing.T) {

@@ -5,13 +5,13 @@
 //	         messages    │ or ──► server 3 (down, rested)
 //
 // A batch is packed into messages, and the messages into one request if
-// possible; the request goes to the first server that accepts it. A server
-// that fails is not used for a while (see [Down]): a dead or hung server
-// sometimes delays a batch, and loses none.
+// possible. The request goes to the first server that accepts it. A server that
+// fails is not used for a while (see [Down]). So a dead or hung server
+// sometimes delays a batch, but loses none.
 //
-// Nothing runs while nothing is written: connections are opened by the first
-// Write, there are no heartbeats, and a server that is down is probed when
-// there is something to write.
+// Nothing runs while nothing is written: the first Write opens connections,
+// there are no heartbeats, and a server that is down is probed when there is
+// something to write.
 package nsqoutput
 
 import (
@@ -28,14 +28,15 @@ import (
 
 // Output publishes batches to NSQ. It is safe for concurrent use.
 //
-// Each Output prefers one of its servers, chosen at random when it is made, and
-// uses the next one in the configuration while that is down: a fleet's agents
-// spread over the servers, and each keeps connections to one only.
+// Each Output prefers one of its servers, chosen at random when it is made.
+// While that server is down, it uses the next one in the config. So the agents
+// of many hosts spread over the servers, and each has connections to one server
+// only.
 type Output struct {
 	cfg     Config
 	servers []*server // the preferred one first
 	limits  *limits
-	packers sync.Pool // of *packer; the memory of large batches goes with the next collections
+	packers sync.Pool // of *packer; garbage collection frees the buffers of large batches
 
 	probing context.Context // ends with Close
 	stop    context.CancelFunc
@@ -49,8 +50,8 @@ var (
 	_ agent.OutputInspector = (*Output)(nil)
 )
 
-// New returns an Output that connects when it is first written to. The error
-// names everything that is wrong with cfg.
+// New returns an Output, which connects at the first Write. The error contains
+// everything that is wrong with cfg.
 func New(cfg Config) (*Output, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -71,15 +72,14 @@ func New(cfg Config) (*Output, error) {
 	return o, nil
 }
 
-// Write publishes the batch in as few messages as possible and returns nil
-// when nsqd has acknowledged them all. What nsqd calls too big is sent again
-// in smaller pieces, down to single points.
+// Write publishes the batch in as few messages as possible and returns nil when
+// nsqd has acknowledged all of them. What nsqd calls too big is sent again in
+// smaller pieces, down to single points.
 //
-// Points that can never be written, because no message can hold them or
-// because the servers refuse them, do not stop the others: they are logged,
-// and only where none is left the error is an [*agent.PermanentError]. Any
-// other error names each server and why it did not take the points, some of
-// which may have been written already.
+// Points that can never be written, because no message can hold them or because
+// the servers refuse them, do not stop the others. They are logged. If none is
+// left, the error is an [*agent.PermanentError]. Any other error names each
+// server with its reason, and some points may already have been written.
 func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 	topic, err := o.topic(b.Namespace)
 	if err != nil {
@@ -121,7 +121,7 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 	return nil
 }
 
-// Servers tells how each server is doing, in the order of preference.
+// Servers returns the state of each server, in the order of preference.
 func (o *Output) Servers() []agent.ServerDetails {
 	statuses := make([]agent.ServerDetails, len(o.servers))
 	for i, s := range o.servers {
@@ -141,8 +141,8 @@ func (o *Output) InspectOutput() agent.OutputDetails {
 	return details
 }
 
-// Close closes the connections. It waits for no server, so that ctx is of no
-// use to it. Writing to a closed Output is an error.
+// Close closes the connections. It does not wait for servers, so it ignores
+// ctx. A Write after Close fails.
 func (o *Output) Close(context.Context) error {
 	o.mu.Lock()
 	o.closed = true

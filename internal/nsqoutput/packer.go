@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// maxBodySize bounds a request of several messages. It is below nsqd's
-	// default --max-body-size of 5 MiB.
+	// maxBodySize is the largest request of several messages. It is below
+	// nsqd's default --max-body-size of 5 MiB.
 	maxBodySize = 4 << 20
-	// numberSize is that of the numbers in a request's body.
+	// numberSize is the size of a number in a request's body.
 	numberSize = 4
 )
 
@@ -21,14 +21,14 @@ const (
 //
 //	count | size | message | size | message | …
 //
-// where the numbers are of four bytes, big endian. That is the body of NSQ's
-// MPUB; a single message is sent alone, with PUB.
+// The numbers have four bytes, big endian. This is the body of NSQ's MPUB. A
+// single message is sent alone, with PUB.
 //
 // https://nsq.io/clients/tcp_protocol_spec.html#mpub
 type packer struct {
 	format     format
-	maxMessage int   // no point may need a larger message
-	limits     sizes // of messages of several points, and of bodies of several messages
+	maxMessage int   // limit for a message of one point
+	limits     sizes // for messages of several points and bodies of several messages
 
 	buf      []byte
 	messages int // in buf
@@ -36,9 +36,9 @@ type packer struct {
 	longest  int // message in buf
 }
 
-// pack fills the body with as many points as one request takes, and returns
-// how many of the metrics it has dealt with: at least one. Those that no
-// message can hold are added to refused.
+// pack fills the body with as many points as one request can hold, and returns
+// how many metrics it has handled: at least one. Points that no message can
+// hold are added to refused.
 func (p *packer) pack(topic string, metrics []agent.Metric, refused *refusals) (taken int) {
 	p.buf = append(p.buf[:0], make([]byte, numberSize)...)
 	p.messages, p.points, p.longest = 0, 0, 0
@@ -52,11 +52,11 @@ func (p *packer) pack(topic string, metrics []agent.Metric, refused *refusals) (
 }
 
 // addMessage adds one message with as many of the metrics as fit, and returns
-// how many it has dealt with. full is true when the body has no room for the
-// next one.
+// how many it has handled. full means that the body has no room for another
+// message.
 //
-// A point that is larger than the servers' limit is alone in its request: one
-// of the servers may take it, and no other point is refused together with it.
+// A point that is larger than the servers' limit gets a request of its own.
+// Some server may accept it, and no other point is refused together with it.
 func (p *packer) addMessage(topic string, metrics []agent.Metric, refused *refusals) (taken int, full bool) {
 	start := len(p.buf) + numberSize
 	largest, room := start+p.maxMessage, start+p.limits.message
@@ -102,7 +102,7 @@ func (p *packer) addMessage(topic string, metrics []agent.Metric, refused *refus
 	return taken, full
 }
 
-// sent returns the sizes of what has been packed.
+// sent returns the sizes of what was packed.
 func (p *packer) sent() sizes { return sizes{message: p.longest, body: len(p.buf)} }
 
 // command returns the request that publishes the body. It is valid until the

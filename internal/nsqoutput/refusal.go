@@ -2,13 +2,13 @@ package nsqoutput
 
 import "strings"
 
-// refusal is the error of a request that an nsqd which works has refused.
+// refusal is the error of a request that a working nsqd has refused.
 type refusal struct {
 	answer string // nsqd's, such as "E_BAD_TOPIC PUB topic name …"
 }
 
-// asRefusal returns nil where the answer tells of trouble with the server or
-// the connection rather than with the request.
+// asRefusal returns nil if the answer is about the server or the connection and
+// not about the request.
 func asRefusal(answer string) *refusal {
 	r := &refusal{answer: answer}
 	switch r.code() {
@@ -25,11 +25,12 @@ func (r *refusal) code() string {
 	return code
 }
 
-// permanent is false where nsqd may think otherwise later: what a client is
-// authorized to do is looked up again and again.
+// permanent returns false if nsqd may accept the request later. That is so for
+// E_UNAUTHORIZED, because nsqd looks up permissions again and again.
 func (r *refusal) permanent() bool { return r.code() != "E_UNAUTHORIZED" }
 
-// reason is why the points are dropped: too_large, or E_BAD_TOPIC's bad_topic.
+// reason is the reason for dropping the points: too_large, or bad_topic for
+// E_BAD_TOPIC.
 func (r *refusal) reason() string {
 	if r.tooBig() {
 		return "too_large"

@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// maxConns is how many requests one server works on at a time, each over
-	// a connection of its own.
+	// maxConns is how many requests a server handles at a time, each over its
+	// own connection.
 	maxConns = 8
 	// idleTimeout is how long an idle connection may still be used.
 	idleTimeout = time.Minute
-	// connectTimeout bounds connecting and introducing, where Timeout does
-	// not: a healthy server takes milliseconds.
+	// connectTimeout is the limit for connecting and identifying, if Timeout is
+	// not shorter. A healthy server takes milliseconds.
 	connectTimeout = 2 * time.Second
 )
 
-// errBusy is the error of a request that timed out while it waited for a slot.
+// errBusy means that a request timed out while it waited for a slot.
 var errBusy = errors.New("is busy with other requests")
 
 // server is an nsqd and the connections to it.
@@ -31,10 +31,10 @@ type server struct {
 	addr   string
 	cfg    *Config
 	health circuit
-	slots  chan struct{} // has an element for each request under way
+	slots  chan struct{} // has an element for each request in progress
 
 	mu     sync.Mutex // owns what follows
-	idle   []*conn    // the last used at the end
+	idle   []*conn    // the most recently used last
 	closed bool
 }
 
@@ -47,8 +47,8 @@ func newServer(addr string, cfg *Config) *server {
 	}
 }
 
-// publish sends the request. claimed tells that the caller has claimed s,
-// which is over when publish returns.
+// publish sends the request. claimed means that the caller has claimed s. The
+// claim ends when publish returns.
 func (s *server) publish(ctx context.Context, request *nsq.Command, claimed bool) error {
 	start := time.Now()
 	err := s.send(ctx, request, claimed)
@@ -59,7 +59,7 @@ func (s *server) publish(ctx context.Context, request *nsq.Command, claimed bool
 	return err
 }
 
-// probe finds out whether a server that is down, and claimed, answers again.
+// probe checks whether a server that is down, and claimed, answers again.
 func (s *server) probe(ctx context.Context) {
 	start := time.Now()
 	c, err := s.connect(ctx)
@@ -77,7 +77,7 @@ func (s *server) send(ctx context.Context, request *nsq.Command, claimed bool) e
 		return plain(ctx, errBusy)
 	}
 	if err := s.health.down(); err != nil && !claimed {
-		return err // it went down while the request waited for a slot
+		return err // the server went down while the request waited for a slot
 	}
 	c, used, err := s.take(ctx)
 	if err != nil {
@@ -96,14 +96,14 @@ func (s *server) send(ctx context.Context, request *nsq.Command, claimed bool) e
 	return err
 }
 
-// stale tells whether a connection that was used before may have failed only
-// because the server had hung up meanwhile, as one does that is started anew.
+// stale reports whether a reused connection may have failed only because the
+// server closed it meanwhile, as a restarted server does.
 func stale(err error) bool {
 	var r *refusal
 	return err != nil && !errors.As(err, &r) && !errors.Is(err, errNoAnswer) && !errors.Is(err, context.Canceled)
 }
 
-// take returns an idle connection, which was used before, or a new one.
+// take returns an idle connection (used is true) or a new one.
 func (s *server) take(ctx context.Context) (c *conn, used bool, err error) {
 	if c := s.pop(); c != nil {
 		return c, true, nil
@@ -112,9 +112,9 @@ func (s *server) take(ctx context.Context) (c *conn, used bool, err error) {
 	return c, false, err
 }
 
-// pop returns the connection that was used last. One that has been idle for
-// long is not used: a firewall on the way may have forgotten it, and a request
-// over it would wait for an answer until its timeout.
+// pop returns the most recently used connection. It does not return one that
+// has been idle for long: a firewall may have forgotten it, and a request over
+// it would time out.
 func (s *server) pop() *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (s *server) pop() *conn {
 	}
 	c := s.idle[n-1]
 	if time.Since(c.used) > idleTimeout {
-		s.closeIdleLocked() // the others have been idle even longer
+		s.closeIdleLocked() // the others have been idle for longer
 		return nil
 	}
 	s.idle = s.idle[:n-1]
@@ -166,7 +166,7 @@ func (s *server) closeIdleLocked() {
 	s.idle = s.idle[:0]
 }
 
-// close closes the connections, also those that are put back later.
+// close closes the connections, including those that are put back later.
 func (s *server) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"github.com/lodastack/agent/internal/topic"
 )
 
-// topic returns the topic of a namespace. Where NSQ cannot have a topic of
-// that name the error is permanent.
+// topic returns the topic of a namespace. If NSQ does not allow that name, the
+// error is permanent.
 func (o *Output) topic(namespace string) (string, error) {
 	if err := topic.CheckNamespace(o.cfg.TopicPrefix, namespace); err != nil {
 		return "", &agent.PermanentError{Reason: "bad_topic", Err: err}

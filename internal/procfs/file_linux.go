@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// File is a small file of the kernel that is read again and again. It is read
-// by plain system calls into a buffer that is kept: os.ReadFile allocates the
-// content, an os.File and its finalizer, and registers the descriptor with the
-// network poller each time. With the parsers it is why a round of measurements
-// takes a third of the processor time of prometheus/procfs for MEM and a
-// twentieth of its allocations (the benchmarks of hostmetrics).
+// File is a small file of the kernel that is read again and again. Plain system
+// calls read it into a buffer that is kept. os.ReadFile would allocate the
+// content and an os.File with its finalizer, and register the descriptor with
+// the network poller each time. With this and the parsers, measuring MEM takes
+// a third of the processor time of prometheus/procfs and a twentieth of its
+// allocations (benchmarks of hostmetrics).
 type File struct {
 	// Path of the file.
 	Path string
@@ -23,7 +23,7 @@ type File struct {
 // NewFile returns the file name below root, such as "proc/stat".
 func NewFile(root, name string) File { return File{Path: filepath.Join(root, name)} }
 
-// Read returns the whole content, which is valid until the next Read.
+// Read returns the whole content. It is valid until the next Read.
 func (f *File) Read() ([]byte, error) {
 	if f.buf == nil {
 		f.buf = make([]byte, 4096)
@@ -32,8 +32,8 @@ func (f *File) Read() ([]byte, error) {
 	return f.buf[:n], err
 }
 
-// ReadInto reads the file at path into buf, which grows as needed and must not
-// be empty, and returns the content's length.
+// ReadInto reads the file at path into buf and returns the content's length.
+// buf grows as needed and must not be empty.
 func ReadInto(path string, buf *[]byte) (int, error) {
 	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -56,7 +56,7 @@ func ReadInto(path string, buf *[]byte) (int, error) {
 	}
 }
 
-// retry repeats a system call that a signal interrupted.
+// retry repeats a system call after an interruption by a signal.
 func retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()

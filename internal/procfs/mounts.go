@@ -11,18 +11,16 @@ import (
 
 // Mount is a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
 type Mount struct {
-	// ID is unique among the mounts of the moment; see the stx_mnt_id of
-	// statx(2).
+	// ID is unique among the present mounts; see stx_mnt_id in statx(2).
 	ID int
-	// Parent is the ID of the mount that this one is mounted on. The top of
-	// the tree names itself or a mount that is not listed.
+	// Parent is the ID of the mount that this one is mounted on. For the top of
+	// the tree it is the mount's own ID, or that of an unlisted mount.
 	Parent int
 	// Device is MAJOR:MINOR of the file system.
 	Device string
-	// Root is the directory of the file system that is mounted: "/" for all
-	// of it.
+	// Root is the mounted directory of the file system: "/" for all of it.
 	Root string
-	// Point is where it is mounted, seen from the root of the process.
+	// Point is the mount point, relative to the root of the process.
 	Point string
 	// Options are those of this mount, such as ro and nosuid.
 	Options []string
@@ -35,12 +33,12 @@ type Mount struct {
 	SuperOptions []string
 }
 
-// ReadOnly reports whether this mount is read-only. The file system may be so
-// by itself, which SuperOptions tell.
+// ReadOnly reports whether this mount is read-only. The file system itself may
+// also be read-only, see SuperOptions.
 func (m Mount) ReadOnly() bool { return slices.Contains(m.Options, "ro") }
 
 // ReadMounts reads and parses a mountinfo file, such as /proc/self/mountinfo.
-// Its mounts are valid also beside an error of [ParseMounts].
+// The mounts are valid even if there is an error of [ParseMounts].
 func ReadMounts(path string) ([]Mount, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -53,16 +51,16 @@ func ReadMounts(path string) ([]Mount, error) {
 	return mounts, nil
 }
 
-// ParseMounts parses the content of a mountinfo file, in its order: a mount
-// comes after its parent. Lines that are not in the format are left out; the
-// error quotes the first of them.
+// ParseMounts parses a mountinfo file in its order, in which a mount comes
+// after its parent. It skips lines in a wrong format, and the error quotes the
+// first of them.
 func ParseMounts(content []byte) (mounts []Mount, err error) {
 	for line := range bytes.Lines(content) {
 		m, ok := parseMount(strings.TrimSuffix(string(line), "\n"))
 		if ok {
 			mounts = append(mounts, m)
 		} else if err == nil {
-			err = fmt.Errorf("a line describes no mount: %.100q", line)
+			err = fmt.Errorf("a line is not in the format of mountinfo: %.100q", line)
 		}
 	}
 	return mounts, err
@@ -72,8 +70,8 @@ func ParseMounts(content []byte) (mounts []Mount, err error) {
 //
 //	36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 //
-// Optional fields stand before the hyphen. Blanks within a field are escaped;
-// an empty source leaves two blanks in a row.
+// Optional fields are in front of the hyphen. Blanks within a field are
+// escaped. An empty source leaves two blanks in a row.
 func parseMount(line string) (m Mount, ok bool) {
 	before, after, _ := strings.Cut(line, " - ")
 	left, right := strings.Split(before, " "), strings.SplitN(after, " ", 3)
@@ -89,7 +87,7 @@ func parseMount(line string) (m Mount, ok bool) {
 	}, err1 == nil && err2 == nil
 }
 
-// unescape replaces the octal escapes of blanks, line breaks, hashes and
+// unescape decodes the octal escapes of blanks, line breaks, hashes and
 // backslashes.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {

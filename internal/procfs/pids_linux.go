@@ -8,10 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PIDLister lists the numeric names in a directory: the processes in /proc,
-// the descriptors in /proc/PID/fd. It reads the directory's records itself,
-// which takes 0.4 µs an entry; os.ReadDir takes a multiple, for the names that
-// it makes and sorts.
+// PIDLister lists the numeric names in a directory: the processes in /proc, the
+// descriptors in /proc/PID/fd. It reads the directory entries itself, at 0.4 µs
+// each. os.ReadDir is several times slower, because it makes and sorts strings.
 type PIDLister struct {
 	// Dir is the directory, such as /proc.
 	Dir  string
@@ -19,7 +18,7 @@ type PIDLister struct {
 	pids []int
 }
 
-// List returns the numbers, unsorted, valid until the next call.
+// List returns the numbers, unsorted. They are valid until the next call.
 func (l *PIDLister) List() ([]int, error) {
 	if l.buf == nil {
 		l.buf = make([]byte, 8192)
@@ -42,8 +41,8 @@ func (l *PIDLister) List() ([]int, error) {
 	}
 }
 
-// parse takes the numeric names from records of struct linux_dirent64
-// (getdents64(2)): the record's length is at 16, its name from 19 on.
+// parse reads the numeric names in records of struct linux_dirent64
+// (getdents64(2)). The record's length is at offset 16, its name at 19.
 func (l *PIDLister) parse(records []byte) {
 	const lengthAt, nameAt = 16, 19
 	for len(records) > nameAt {

@@ -1,7 +1,7 @@
-// Package procfs reads the files of Linux's /proc that several rooms of the
-// agent need, and has the tools to parse the others without allocating.
+// Package procfs reads the files in Linux's /proc that several packages of the
+// agent need, and has functions to parse others without allocations.
 //
-// [ParseMounts] is the one reader of /proc/PID/mountinfo, and [ParseStat] the
-// one of /proc/PID/stat. Nothing here keeps state except the buffers of a
-// [File] and of a [PIDLister], each of which one goroutine may use at a time.
+// Only [ParseMounts] parses /proc/PID/mountinfo, and only [ParseStat] parses
+// /proc/PID/stat. A [File] and a [PIDLister] have a buffer, and one goroutine
+// may use them at a time. Nothing else here keeps state.
 package procfs

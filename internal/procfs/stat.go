@@ -11,37 +11,37 @@ import (
 // architecture that Go runs on.
 const TicksPerSecond = 100
 
-// removed is the session of a process that is just being removed.
+// removed is the session of a process that the kernel is just removing.
 const removed = -1
 
 // Stat is a part of /proc/PID/stat (proc_pid_stat(5)).
 type Stat struct {
 	// State is R, S, D, Z and so on.
 	State byte
-	// Parent is the PID of the parent: 0 where it is in another PID namespace.
+	// Parent is the PID of the parent, or 0 if it is in another PID namespace.
 	Parent int
-	// Session is the PID of the session's leader, and -1 for a process that is
-	// just being removed.
+	// Session is the PID of the session's leader, or -1 for a process that the
+	// kernel is just removing.
 	Session int
-	// UserTicks and SystemTicks are the processor time that was used.
+	// UserTicks and SystemTicks are the used processor time.
 	UserTicks, SystemTicks uint64
-	// Threads is the number of threads that live.
+	// Threads is the number of living threads.
 	Threads int
-	// Start is the time of the start, in ticks since boot. PID and Start
-	// together name a process for ever.
+	// Start is the start time, in ticks since boot. PID and Start together
+	// identify a process.
 	Start uint64
-	// ResidentPages is the memory in use.
+	// ResidentPages is the resident memory in pages.
 	ResidentPages uint64
 }
 
-// Dead reports whether the process has ended and was not waited for yet. One
-// of which only the first thread has ended looks the same but for its other
-// threads.
+// Dead reports whether the process has exited and its parent has not waited for
+// it yet. A process of which only the first thread has exited has the same
+// state, but other threads.
 func (s Stat) Dead() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
 
-// ReadStat reads /proc/PID/stat of this program's PID namespace. The error is
-// [os.ErrNotExist] where there is no such process, or it is just being removed:
-// its PID may be another's at once.
+// ReadStat reads /proc/PID/stat in this program's PID namespace. The error is
+// [os.ErrNotExist] if there is no such process, or if the kernel is just
+// removing it, because its PID may be reused at once.
 func ReadStat(pid int) (Stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
 	content, err := os.ReadFile(path)
@@ -58,9 +58,9 @@ func ReadStat(pid int) (Stat, error) {
 	return s, nil
 }
 
-// ParseStat parses the content of a stat file, without allocating. It is not
-// ok where that is not in the format. The name in parentheses may contain any
-// character, also blanks and parentheses.
+// ParseStat parses a stat file without allocations. ok is false if the format
+// is wrong. The name in parentheses may contain any character, even blanks and
+// parentheses.
 func ParseStat(content []byte) (s Stat, ok bool) {
 	end := bytes.LastIndexByte(content, ')')
 	if end < 0 {

@@ -2,8 +2,8 @@ package procfs
 
 import "bytes"
 
-// Words walks over the blank-separated words of a line without allocating.
-// Past the end every word is empty.
+// Words iterates over the blank-separated words of a line without allocations.
+// After the end every word is empty.
 type Words struct{ rest []byte }
 
 // NewWords returns the words of line.
@@ -23,13 +23,13 @@ func (w *Words) Next() []byte {
 	return rest[:end]
 }
 
-// More reports whether something is left of the line, if only blanks.
+// More reports whether anything is left of the line, even if only blanks.
 func (w *Words) More() bool { return len(w.rest) > 0 }
 
-// Number returns the next word as a number; ok is false where it is none.
+// Number returns the next word as a number. ok is false if it is not a number.
 func (w *Words) Number() (n uint64, ok bool) { return ParseNumber(w.Next()) }
 
-// Skip passes over n words.
+// Skip skips n words.
 func (w *Words) Skip(n int) {
 	for range n {
 		w.Next()
@@ -56,7 +56,8 @@ func ParseNumber(b []byte) (n uint64, ok bool) {
 	return n, true
 }
 
-// CutLine returns the first line of b, without its end, and what follows.
+// CutLine returns the first line of b without its line break, and the rest of
+// b.
 func CutLine(b []byte) (line, rest []byte) {
 	line, rest, _ = bytes.Cut(b, []byte{'\n'})
 	return line, rest

@@ -18,8 +18,7 @@ func Status(status int) Fault {
 	})
 }
 
-// HTTPStatus answers with the HTTP status 200 around an envelope whose
-// httpstatus is another.
+// HTTPStatus answers with HTTP status 200 and this httpstatus in the envelope.
 func HTTPStatus(status int) Fault {
 	return Body(fmt.Sprintf(`{"httpstatus":%d,"data":null,"msg":"the registry fails on purpose"}`, status))
 }
@@ -32,7 +31,7 @@ func HTML() Fault {
 	})
 }
 
-// Body answers with the status 200 and this body.
+// Body answers with status 200 and this body.
 func Body(body string) Fault {
 	return answerWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -51,7 +50,7 @@ func HalfJSON() Fault {
 	}
 }
 
-// heldBack keeps the body of an answer.
+// heldBack stores the body of an answer.
 type heldBack struct {
 	http.ResponseWriter
 	body []byte
@@ -77,12 +76,12 @@ func HangUp() Fault {
 	return answerWith(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 }
 
-// Hang never answers: it waits until the caller or the server gives up.
+// Hang never answers. It waits until the caller or the server gives up.
 func Hang() Fault {
 	return answerWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 }
 
-// Stall sends headers and the beginning of an answer, and then nothing more.
+// Stall sends headers and the beginning of an answer, and nothing more.
 func Stall() Fault {
 	return answerWith(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"httpstatus":200,`)
@@ -125,8 +124,7 @@ func RedirectLoop() Fault {
 	})
 }
 
-// Redirect redirects, with a status, to the same path below another base
-// address.
+// Redirect redirects with this status to the same path at another address.
 func Redirect(status int, base string) Fault {
 	return answerWith(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, strings.TrimSuffix(base, "/")+r.URL.RequestURI(), status)

@@ -1,5 +1,5 @@
-// Package registrytest serves a lodastack registry on the loopback address,
-// for tests and examples: it answers like the real one, fails on request, and
+// Package registrytest serves a lodastack registry on the loopback address, for
+// tests and examples. It answers like the real one, fails on request, and
 // records requests and reports.
 package registrytest
 
@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Item is one item of a namespace, as the registry stores it; the real one
-// holds strings only.
+// Item is one item of a namespace, as the registry stores it. The real registry
+// stores only strings.
 type Item map[string]any
 
 // Server is a registry. It is safe for concurrent use.
@@ -25,7 +25,7 @@ type Server struct {
 	stop context.CancelFunc
 	done chan struct{}
 
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards the following fields
 	namespaces map[string]namespace
 	fault      Fault
 	nsFault    Fault
@@ -42,8 +42,8 @@ type namespace struct {
 	items []Item
 }
 
-// NewServer starts a registry without namespaces on a free port of the
-// loopback address. Close ends it.
+// NewServer starts a registry without namespaces on a free port of the loopback
+// address. Close stops it.
 func NewServer() (*Server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,38 +65,37 @@ func NewServer() (*Server, error) {
 	}
 	go func() {
 		defer close(s.done)
-		// It always returns an error, and after Close that means nothing.
+		// Serve always returns an error. After Close it means nothing.
 		_ = s.http.Serve(l)
 	}()
 	return s, nil
 }
 
-// URL returns the address to give to an agent as its registry.
+// URL returns the registry's address for an agent.
 func (s *Server) URL() string { return s.url }
 
-// Close ends the server and every request that hangs in it.
+// Close stops the server and all requests that hang in it.
 func (s *Server) Close() {
 	s.stop()
 	_ = s.http.Close()
 	<-s.done
 }
 
-// SetNamespace assigns a namespace to every host that asks, or replaces what
-// it held.
+// SetNamespace assigns a namespace to every host, or replaces its items.
 func (s *Server) SetNamespace(name, id string, items ...Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.namespaces[name] = namespace{id: id, items: items}
 }
 
-// RemoveNamespace takes a namespace away.
+// RemoveNamespace removes a namespace.
 func (s *Server) RemoveNamespace(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.namespaces, name)
 }
 
-// Forget makes the server forget a host, as after the host was deleted: it
+// Forget makes the server forget a host, as if it was deleted. The server then
 // refuses a report that changes the host, with 500 and "machine not found".
 func (s *Server) Forget(hostname string) {
 	s.mu.Lock()
@@ -104,8 +103,8 @@ func (s *Server) Forget(hostname string) {
 	s.forgotten[hostname] = true
 }
 
-// SetFault makes every answer fail. A nil fault ends that, here and in the
-// other methods.
+// SetFault makes every answer fail. Here and in the other methods, a nil fault
+// ends that.
 func (s *Server) SetFault(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,8 +132,8 @@ func (s *Server) SetReportFault(f Fault) {
 	s.repFault = f
 }
 
-// Requests returns method and address of all requests so far, those that
-// failed included, in the order of their arrival.
+// Requests returns method and address of all requests so far, including those
+// that failed, in the order of their arrival.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,8 +154,8 @@ func (s *Server) Reports() []map[string]any {
 	return slices.Clone(s.reports)
 }
 
-// ServeHTTP answers one request, so that another server, one with TLS for
-// example, can wrap it.
+// ServeHTTP answers one request. It is exported so that another server, such as
+// one with TLS, can wrap it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux := http.NewServeMux()
 	mux.Handle("POST /api/v1/agent/ns", s.faulty(func(*http.Request) Fault { return s.nsFault }, s.serveNamespaces))
@@ -174,7 +173,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.ServeHTTP(w, r)
 }
 
-// faulty wraps h with the fault that is set at the time of the request.
+// faulty wraps h with the fault that is set when a request comes.
 func (s *Server) faulty(choose func(*http.Request) Fault, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // CheckDir says why the directory at path is not the process's own: another
@@ -23,7 +25,7 @@ func CheckDir(path string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return err
+		return Unseen(path, err)
 	default:
 		if err := checkOwner(path, info); err != nil {
 			return err
@@ -41,6 +43,9 @@ func CheckDir(path string) error {
 // judged, nor is a pipe.
 func CheckFile(path string, secret bool) error {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return Unseen(path, err)
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
@@ -75,6 +80,9 @@ func checkAbove(path string) error {
 func checkParents(path string) error {
 	for above := path; above != "/"; above = filepath.Dir(above) {
 		info, err := os.Lstat(above)
+		if errors.Is(err, fs.ErrPermission) {
+			return Unseen(above, err)
+		}
 		if err != nil || above == path && info.Mode().Type() != fs.ModeSymlink {
 			continue // not there yet, or judged already
 		}
@@ -88,14 +96,33 @@ func checkParents(path string) error {
 	return nil
 }
 
+// CheckWritable says why the process cannot make files in the directory at path,
+// or the directory itself where it is not there yet.
+func CheckWritable(path string) error {
+	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
+		// By the effective user, as all that follows (faccessat(2)).
+		err := unix.Faccessat(unix.AT_FDCWD, at, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+		if errors.Is(err, fs.ErrPermission) {
+			if info, err := os.Stat(at); err == nil && !info.IsDir() {
+				return nil
+			}
+			return fmt.Errorf("the user %s may not write into %s: do this as root or as the agent's user, or name another directory", userName(uint32(os.Geteuid())), at)
+		}
+		if !errors.Is(err, fs.ErrNotExist) || at == "/" || at == "." {
+			return nil // what else is wrong with it is said elsewhere
+		}
+	}
+}
+
 // checkOwner wants an owner who may do everything here anyway.
 func checkOwner(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Uid == 0 || stat.Uid == uint32(os.Geteuid()) || stat.Uid == unmapped && inUserNamespace() {
 		return nil
 	}
-	return fmt.Errorf("%s belongs to %s, and the agent runs as %s; run chown %s %s, or name another path",
-		path, userName(stat.Uid), userName(uint32(os.Geteuid())), userName(uint32(os.Geteuid())), path)
+	self := userName(uint32(os.Geteuid()))
+	return fmt.Errorf("%s belongs to %[2]s, and the agent runs as %[3]s; run chown %[3]s %[1]s, or name another path, or do this as %[2]s if the agent is to run as %[2]s",
+		path, userName(stat.Uid), self)
 }
 
 // unmapped is whom the kernel shows as the owner where a user namespace does

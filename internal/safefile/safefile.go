@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 )
 
@@ -111,4 +112,17 @@ func Resolve(path string) string {
 		return path
 	}
 	return filepath.Join(Resolve(parent), filepath.Base(path))
+}
+
+// Unseen says of the file at path, at which this user may not look, that it was not
+// checked. It returns other errors as they are.
+func Unseen(path string, err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	name := "of this process"
+	if self, err := user.Current(); err == nil {
+		name = self.Username
+	}
+	return fmt.Errorf("%s cannot be checked as the user %s: do this as root or as the agent's user (%w)", path, name, err)
 }

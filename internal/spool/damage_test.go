@@ -212,8 +212,6 @@ func TestDamageWhileRunning(t *testing.T) {
 	require.WithinDuration(t, time.Now(), s.spool.Damages()[0].Time, time.Minute)
 }
 
-// TestDamageToWhatAKillLeftIsCounted breaks the segment that was being written,
-// which has not been sealed.
 // emptyDatabase returns the file of a segment that nothing was written to.
 func emptyDatabase(t *testing.T) []byte {
 	path := filepath.Join(t.TempDir(), "empty.db")
@@ -225,6 +223,8 @@ func emptyDatabase(t *testing.T) []byte {
 	return data
 }
 
+// TestDamageToWhatAKillLeftIsCounted breaks the segment that was being written,
+// which has not been sealed.
 func TestDamageToWhatAKillLeftIsCounted(t *testing.T) {
 	const points = 600
 	inner := &fakeOutput{}
@@ -258,8 +258,12 @@ func TestDamageToWhatAKillLeftIsCounted(t *testing.T) {
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, breaks(data), 0o600))
-			_, delivered, lost := drainDamaged(t, left)
+			damages, delivered, lost := drainDamaged(t, left)
 			require.EqualValues(t, points, delivered+lost)
+			if lost > 0 {
+				require.Len(t, damages, 1)
+				require.Equal(t, lost, damages[0].Points)
+			}
 		})
 	}
 }

@@ -8,18 +8,17 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// decoder turns blocks back into batches, which it collects. The zero value is
-// ready.
+// decoder decodes blocks and collects their batches. The zero value is ready.
 type decoder struct {
 	batches []agent.Batch
-	// metrics has room for those of the next batches.
+	// metrics is the buffer for the metrics of the next batches.
 	metrics []agent.Metric
-	// tags holds the maps made so far by their encoded form: most points of a
-	// host have the same tags, and batches may share them.
+	// tags has the maps made so far, by their encoded form. Most points of a
+	// host have the same tags, and batches may share the maps.
 	tags map[string]map[string]string
 }
 
-// points counts what has been collected, by namespace.
+// points counts the collected points by namespace.
 func (d *decoder) points() map[string]int64 {
 	points := make(map[string]int64)
 	for _, b := range d.batches {
@@ -28,8 +27,8 @@ func (d *decoder) points() map[string]int64 {
 	return points
 }
 
-// block decodes a block. Records that cannot be trusted are left out, and
-// make the error; those behind them are read as far as the lengths lead.
+// block decodes a block. It leaves out damaged records and returns an error for
+// them. The records after them are decoded as far as the lengths are valid.
 func (d *decoder) block(seq uint64, data []byte) error {
 	records, err := blockRecords(seq, data)
 	// One copy for all records: the strings of the metrics are parts of it.
@@ -48,7 +47,7 @@ func (d *decoder) block(seq uint64, data []byte) error {
 	return err
 }
 
-// blockRecords checks the head of a block and returns what follows.
+// blockRecords checks the head of a block and returns the rest.
 func blockRecords(seq uint64, data []byte) ([]byte, error) {
 	if len(data) < blockHeadSize || checksum(data[:9]) != binary.LittleEndian.Uint32(data[9:]) {
 		return nil, errDamaged
@@ -62,8 +61,8 @@ func blockRecords(seq uint64, data []byte) ([]byte, error) {
 	return data[blockHeadSize:], nil
 }
 
-// nextRecord splits the payload of the first record off data. It is nil where
-// its checksum is wrong.
+// nextRecord splits the payload of the first record off data. The payload is
+// nil if its checksum is wrong.
 func nextRecord(data []byte) (payload, rest []byte) {
 	if len(data) < recordHead {
 		return nil, nil
@@ -80,12 +79,12 @@ func nextRecord(data []byte) (payload, rest []byte) {
 	return payload, rest
 }
 
-// record decodes a payload whose checksum was right.
+// record decodes a payload with a valid checksum.
 func (d *decoder) record(payload string) error {
 	r := reader{rest: payload}
 	namespace := r.string()
 	count := r.uvarint()
-	// A metric takes at least four bytes: a wrong count allocates no memory.
+	// A metric has at least four bytes. So a wrong count allocates no memory.
 	if r.failed || count > uint64(len(r.rest)/4) {
 		return errDamaged
 	}
@@ -128,8 +127,8 @@ func (d *decoder) sharedTags(r *reader) map[string]string {
 	return tags
 }
 
-// reader reads the parts of a payload one after the other. Once it has
-// failed, it returns zero values.
+// reader reads the parts of a payload one after the other. After a failure it
+// returns zero values.
 type reader struct {
 	rest   string
 	failed bool

@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,6 +43,61 @@ func TestDecoderGoesOnBehindADamagedRecord(t *testing.T) {
 	var d decoder
 	require.ErrorIs(t, d.block(7, block), errDamaged)
 	require.Equal(t, []agent.Batch{sample("y")}, d.batches)
+}
+
+func TestBlockThatIsCutOffIsDamaged(t *testing.T) {
+	block := encoded(t, 7, sample("x"))
+	for size := range block {
+		if size == blockHeadSize {
+			continue // it has no records
+		}
+		var d decoder
+		require.ErrorIs(t, d.block(7, block[:size:size]), errDamaged, "%d bytes", size)
+		require.Empty(t, d.batches)
+	}
+}
+
+// The checksum of a payload may be right all the same: an error of memory came
+// before it.
+func TestPayloadThatIsNoneIsDamaged(t *testing.T) {
+	payload := string(encoded(t, 1, sample("x"))[blockHeadSize+recordHead:])
+	cases := map[string]string{
+		"a byte too many":       payload + "\x00",
+		"too many metrics":      "\x01x\x02\x00\x00\x00t",
+		"no value":              "\x01x\x01\x01a\x00\x00?",
+		"a value of no kind":    "\x01x\x01\x00\x00\x00?",
+		"tags without a value":  "\x01x\x01\x00\x00\x02\x01at",
+		"a tag beyond the tags": "\x01x\x01\x00\x00\x03\x01a\x05t",
+		"a number without end":  strings.Repeat("\xff", 11),
+	}
+	for size := range payload {
+		cases[fmt.Sprintf("cut off after %d bytes", size)] = payload[:size]
+	}
+	for name, payload := range cases {
+		var d decoder
+		require.ErrorIs(t, d.record(payload), errDamaged, name)
+		require.Empty(t, d.batches, name)
+		require.Empty(t, d.metrics, name)
+	}
+}
+
+func TestRecordWithoutMetricsMakesNoBatch(t *testing.T) {
+	var d decoder
+	require.NoError(t, d.record("\x01x\x00"))
+	require.Empty(t, d.batches)
+}
+
+func TestTheSmallestAndTheLargestComeBackAsTheyWere(t *testing.T) {
+	want := agent.Batch{Namespace: "x", Metrics: []agent.Metric{{Value: true}, {Value: false}}}
+	for _, size := range []int{127, 128, 129, 16383, 16384} { // a length takes one byte more
+		text := strings.Repeat("a", size)
+		want.Metrics = append(want.Metrics, agent.Metric{Name: text, Tags: map[string]string{text: text, "k": text}, Value: text})
+	}
+	var d decoder
+	require.NoError(t, d.block(1, encoded(t, 1, agent.Batch{Namespace: "x", Metrics: want.Metrics[:1]})))
+	require.Equal(t, want.Metrics[:1], d.batches[0].Metrics)
+	require.NoError(t, d.block(1, encoded(t, 1, want)))
+	require.Equal(t, want, d.batches[1])
 }
 
 func TestBlockInTheWrongPlaceIsDamaged(t *testing.T) {

@@ -14,13 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDiskFull fills a small file system, and empties it again.
-func TestDiskFull(t *testing.T) {
+// smallDisk returns a directory on a file system of that size.
+func smallDisk(t *testing.T, size string) string {
 	dir := t.TempDir()
-	if err := syscall.Mount("spool", dir, "tmpfs", 0, "size=4m"); err != nil {
+	if err := syscall.Mount("spool", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("mounting needs privileges: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+// TestDiskFull fills a small file system, and empties it again.
+func TestDiskFull(t *testing.T) {
+	dir := smallDisk(t, "4m")
 	ballast := filepath.Join(dir, "ballast")
 	require.NoError(t, os.WriteFile(ballast, make([]byte, 2<<20), 0o600))
 	inner := &fakeOutput{}
@@ -61,4 +67,41 @@ func fillDisk(t *testing.T, s *journey) (accepted int) {
 		require.False(t, errors.As(err, &permanent), "it may be tried again")
 	}
 	return accepted
+}
+
+// TestWhatAnAlmostFullDiskTookIsCountedWhenItIsDamaged leaves the disk from no
+// page to many: at some number there is room for the points, but for no file
+// that comes after them.
+func TestWhatAnAlmostFullDiskTookIsCountedWhenItIsDamaged(t *testing.T) {
+	disk := smallDisk(t, "1m")
+	page := os.Getpagesize()
+	ballast := filepath.Join(disk, "ballast")
+	refused, accepted := 0, 0
+	for free := range 32 {
+		require.ErrorIs(t, os.WriteFile(ballast, make([]byte, 2<<20), 0o600), syscall.ENOSPC)
+		info, err := os.Stat(ballast)
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(ballast, (info.Size()/int64(page)-int64(free))*int64(page)))
+
+		dir := filepath.Join(disk, "spool")
+		s, err := spool.Open(spool.Config{Dir: dir})
+		require.NoError(t, err)
+		err = s.Put(t.Context(), []agent.Batch{batch("a", 0, 10)})
+		left := copyDir(t, dir) // what a kill leaves
+		require.NoError(t, s.Close(t.Context()))
+		require.NoError(t, os.RemoveAll(dir))
+		if err != nil {
+			require.ErrorIs(t, err, syscall.ENOSPC)
+			refused++
+			continue
+		}
+		accepted++
+		require.NoError(t, os.Truncate(segments(t, left)[0], 0))
+		s, err = spool.Open(spool.Config{Dir: left})
+		require.NoError(t, err)
+		require.Equal(t, []agent.Loss{{Namespace: "a", Reason: spool.DroppedDamaged, Points: 10}}, s.Losses(), "%d free pages", free)
+		require.NoError(t, s.Close(t.Context()))
+	}
+	require.NotZero(t, refused)
+	require.NotZero(t, accepted)
 }

@@ -176,7 +176,7 @@ func (j *journey) waiting() int64 {
 
 // down returns why the output takes nothing.
 func (j *journey) down() string {
-	if _, err := j.State(); err != nil {
+	if err := j.Down(); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -13,13 +13,13 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// Damage is a file of the spool that could not be read, or only in parts.
+// Damage is a file of the spool that could not be read completely.
 type Damage struct {
-	// File is the path to which it was set aside, empty where it is gone. The
+	// File is the path to which it was renamed, or empty if it is gone. The
 	// newest few are kept.
 	File   string
 	Reason string
-	// Points that were lost with it, as far as their number is known.
+	// Points is how many points were lost with it, as far as known.
 	Points int64
 	Time   time.Time
 }
@@ -37,8 +37,8 @@ const keptDamages = 3
 
 const damagedSuffix = ".damaged-"
 
-// load finds the segments of earlier runs. Damaged ones are set aside; an
-// error means that a file could not be opened for another reason.
+// load finds the segments of earlier runs and sets damaged ones aside. It
+// returns an error if a file could not be opened for another reason.
 func (s *Spool) load() error {
 	paths, err := filepath.Glob(filepath.Join(s.dir, "*"+segmentSuffix))
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *Spool) loadSegment(path string) error {
 	return nil
 }
 
-// foundSegment returns the segment at path with its figures. It is not nil
-// where there is an error.
+// foundSegment returns the segment at path with its figures. It is not nil even
+// if there is an error.
 func foundSegment(path string) (*segment, error) {
 	g := &segment{path: path, next: 1, read: 1, points: map[string]int64{}}
 	info, err := os.Lstat(path)
@@ -97,21 +97,16 @@ func foundSegment(path string) (*segment, error) {
 		}
 		return g, nil
 	}
-	switch {
-	case info.Size() > 0:
+	if info.Size() > 0 { // else the process ended while it made the file
 		err = errors.Join(g.count(), g.close())
-	case len(s.Points) > 0:
-		err = fmt.Errorf("%w: it is empty", errDamaged)
-	default:
-		// The process ended while it made the file.
 	}
-	// More are known to have been there than could be read: bbolt does not say
-	// so when it goes back to the transaction before the damaged one.
+	// The summary can count more points than could be read: bbolt does not
+	// report that it goes back to the transaction before a damaged one.
 	for namespace, n := range s.Points {
 		g.points[namespace] = max(g.points[namespace], n)
 	}
 	if err == nil && g.last == 0 && len(g.points) > 0 {
-		err = fmt.Errorf("%w: blocks are missing", errDamaged) // nothing would ever be read of it
+		err = fmt.Errorf("%w: blocks are missing", errDamaged) // nothing of it will ever be read
 	}
 	return g, err
 }
@@ -140,14 +135,15 @@ func (g *segment) count() (err error) {
 	return nil
 }
 
-// setAside renames a damaged segment and removes the oldest of those.
+// setAside renames a damaged segment and removes the oldest of the renamed
+// ones.
 func (s *Spool) setAside(g *segment, reason error, points int64) {
 	now := time.Now()
 	d := Damage{File: fmt.Sprintf("%s%s%d", g.path, damagedSuffix, now.Unix()), Reason: reason.Error(), Points: points, Time: now}
 	err := os.Rename(g.path, d.File)
 	s.remove(g)
 	if errors.Is(err, os.ErrNotExist) {
-		s.log.Error("a spool file was removed by somebody else: its points are lost", "file", g.path, "points_lost", points)
+		s.log.Error("another program removed a spool file: its points are lost", "file", g.path, "points_lost", points)
 		s.addRemoved(points)
 		return
 	}
@@ -173,7 +169,7 @@ func (s *Spool) addDamage(d Damage) {
 	}
 }
 
-// removeOrphans removes the summaries whose segment is gone.
+// removeOrphans removes summaries without a segment.
 func (s *Spool) removeOrphans() error {
 	paths, err := filepath.Glob(filepath.Join(s.dir, "*"+summarySuffix+"*"))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/lodastack/agent/internal/filelock"
 )
 
-// lockDir makes this spool the only owner of dir until the lock is released.
+// lockDir locks dir for this spool.
 func lockDir(dir string) (*filelock.Lock, error) {
 	lock, err := filelock.Take(filepath.Join(dir, "lock"))
 	var held *filelock.HeldError
@@ -18,6 +18,6 @@ func lockDir(dir string) (*filelock.Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock spool directory %s: %w", dir, err)
 	}
-	_ = lock.Write("") // the process id is for the message above; a full disk is no reason not to start
+	_ = lock.Write("") // the process id is only for the message above, so a full disk does not prevent the start
 	return lock, nil
 }

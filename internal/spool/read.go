@@ -9,29 +9,29 @@ import (
 )
 
 const (
-	// pieceSize is the size of a piece in bytes of blocks, about.
+	// pieceSize is the approximate size of a piece, in bytes of blocks.
 	pieceSize = 256 << 10
-	// summaryEvery is how often the progress of a segment is saved: what was done
-	// since is delivered twice after a crash.
+	// summaryEvery is how often the progress of a segment is saved. After a
+	// crash, everything done since then is delivered twice.
 	summaryEvery = time.Second
 )
 
-// piece is what Next returned once.
+// piece is the result of one Next.
 type piece struct {
 	spans   []span
 	batches []agent.Batch
-	newest  time.Time // about when the newest of its points was accepted
+	newest  time.Time // when the newest of its points was accepted, approximately
 }
 
-// span is some blocks of one segment.
+// span is a range of blocks of one segment.
 type span struct {
 	segment *segment
-	first   uint64 // block
-	next    uint64 // the block behind the span
+	first   uint64 // the first block
+	next    uint64 // the block after the span
 	points  map[string]int64
 }
 
-// next reads the oldest blocks that have not been read.
+// next reads the oldest unread blocks.
 func (s *Spool) next() ([]agent.Batch, error) {
 	p := &piece{}
 	for len(p.batches) == 0 {
@@ -49,7 +49,7 @@ func (s *Spool) next() ([]agent.Batch, error) {
 		return nil, nil
 	case len(p.batches) > 0:
 		s.hand = append(s.hand, p)
-	case len(s.hand) > 0: // nothing but damage: over with what was read before it
+	case len(s.hand) > 0: // only damage was found: it is done when the pieces before it are
 		last := s.hand[len(s.hand)-1]
 		last.spans = append(last.spans, p.spans...)
 	default:
@@ -58,7 +58,8 @@ func (s *Spool) next() ([]agent.Batch, error) {
 	return p.batches, nil
 }
 
-// oldestUnread returns the first segment of which not all is read, sealed.
+// oldestUnread returns the first segment that is not completely read. It seals
+// the segment.
 func (s *Spool) oldestUnread() *segment {
 	for _, g := range s.segments {
 		if g.read > g.last {
@@ -72,8 +73,8 @@ func (s *Spool) oldestUnread() *segment {
 	return nil
 }
 
-// read reads blocks of g until the piece is large enough. What cannot be read
-// is skipped. An error means that g cannot be read now.
+// read reads blocks of g until the piece is large enough. It skips what is
+// damaged. An error means that g cannot be read now.
 func (s *Spool) read(g *segment, p *piece) error {
 	at := span{segment: g, first: g.read, next: g.read}
 	var d decoder
@@ -100,7 +101,7 @@ func (s *Spool) read(g *segment, p *piece) error {
 	if g.read = at.next; g.read > g.last {
 		s.release(g)
 	}
-	// More may have been found than were known.
+	// There may be more points than the summary counted.
 	known := s.unread(g)
 	for namespace, n := range at.points {
 		g.points[namespace] += max(0, n-known[namespace])
@@ -113,7 +114,7 @@ func (s *Spool) read(g *segment, p *piece) error {
 	return nil
 }
 
-// unread returns the points of the segment that are in no piece.
+// unread returns the points of the segment that are not in a piece.
 func (s *Spool) unread(g *segment) map[string]int64 {
 	points := make(map[string]int64, len(g.points))
 	for namespace, n := range g.points {
@@ -131,7 +132,7 @@ func (s *Spool) unread(g *segment) map[string]int64 {
 	return points
 }
 
-// passed is called once the whole piece is done.
+// passed is called when the whole piece is done.
 func (s *Spool) passed(p *piece) {
 	for _, at := range p.spans {
 		g := at.segment
@@ -153,8 +154,8 @@ func (s *Spool) passed(p *piece) {
 	}
 }
 
-// finish removes a segment that was read to its end: points that were not
-// found in it are lost.
+// finish removes a segment that was read to its end. Points that were expected
+// but not found in it are lost.
 func (s *Spool) finish(g *segment) {
 	lost := total(g.points)
 	s.lose(g.points, DroppedDamaged)
@@ -168,7 +169,7 @@ func (s *Spool) finish(g *segment) {
 	s.remove(g)
 }
 
-// rewind forgets what was read and is not done.
+// rewind marks as unread what was read and is not done.
 func (s *Spool) rewind() {
 	for _, p := range slices.Backward(s.hand) {
 		s.unreadSpans(p)
@@ -176,8 +177,8 @@ func (s *Spool) rewind() {
 	s.hand = nil
 }
 
-// unreadSpans makes the spans of a piece be read again. Those of a segment that
-// was dropped meanwhile are lost.
+// unreadSpans marks the blocks of a piece as unread. If their segment was
+// dropped meanwhile, their points are lost.
 func (s *Spool) unreadSpans(p *piece) {
 	for _, at := range slices.Backward(p.spans) {
 		if at.segment.dropped != "" {
@@ -188,21 +189,22 @@ func (s *Spool) unreadSpans(p *piece) {
 	}
 }
 
-// loseInHand loses points that were on their way when their segment was dropped.
+// loseInHand counts points as lost that were being delivered when their segment
+// was dropped.
 func (s *Spool) loseInHand(at span) {
 	points := total(at.points)
 	if points == 0 {
 		return
 	}
 	s.lose(at.points, at.segment.dropped)
-	s.log.Error("points were being delivered when their spool file was dropped, and were not taken: they are lost, too",
+	s.log.Error("points were being delivered when their spool file was dropped, and the output did not take them: they are lost too",
 		"reason", at.segment.dropped, "points_lost", points, "file", at.segment.path)
 	if at.segment.dropped == DroppedDamaged {
 		s.addRemoved(points)
 	}
 }
 
-// release closes a segment that was read.
+// release closes a segment that was read completely.
 func (s *Spool) release(g *segment) {
 	if err := g.close(); err != nil {
 		s.log.Warn("cannot close a spool segment", "file", g.path, "error", err)

@@ -11,14 +11,13 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// A block is what bbolt stores under one key: a head, then records.
+// A block is the value of one key in bbolt. It has a head and records.
 //
 //	block:  version (1 byte), sequence number (8), CRC-32C of these 9 bytes (4), records
 //	record: length of the payload (4), CRC-32C of length and payload (4), payload
 //
-// Integers of a fixed size are little-endian. A payload is part of one
-// [agent.Batch]: strings are preceded by their length, lengths and counts are
-// uvarints.
+// Fixed-size integers are little-endian. A payload is a part of one
+// [agent.Batch]. A string follows its length. Lengths and counts are uvarints.
 //
 //	payload: namespace, number of metrics, metrics
 //	metric:  name, timestamp (varint), length of the tags, tags, value
@@ -30,8 +29,7 @@ const (
 	recordHead    = 8
 )
 
-// A record holds at most this many metrics, so that one damaged record loses
-// little.
+// A record has at most this many metrics, so that one damaged record loses few.
 const recordMetrics = 500
 
 var errDamaged = errors.New("checksum or format is wrong")
@@ -44,7 +42,7 @@ func appendBlockHead(dst []byte, seq uint64) []byte {
 	return dst
 }
 
-// numberBlock sets the number of a block.
+// numberBlock sets the sequence number of a block.
 func numberBlock(block []byte, seq uint64) {
 	block[0] = blockVersion
 	binary.LittleEndian.PutUint64(block[1:], seq)
@@ -86,8 +84,8 @@ func appendMetric(dst []byte, m *agent.Metric) ([]byte, error) {
 	return nil, fmt.Errorf("a value of type %T cannot be kept on disk", m.Value)
 }
 
-// appendTags sorts the keys, so that equal tags have equal bytes: the decoder
-// then makes one map of them.
+// appendTags sorts the keys, so that equal tags have equal bytes. The decoder
+// then makes one map for them.
 func appendTags(dst []byte, tags map[string]string) []byte {
 	var space [16]string
 	keys, size := space[:0], 0

@@ -17,28 +17,28 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// segment is one bbolt file. It is written until it is sealed, and from then on
+// segment is one bbolt file. It is written until it is sealed. After that it is
 // only read.
 type segment struct {
 	path string
 	// size of the file in bytes.
 	size int64
-	// last is the sequence number of the newest block, 0 where there is none.
-	// Blocks are numbered from 1.
+	// last is the sequence number of the newest block, or 0 if there is none.
+	// The first block has the number 1.
 	last uint64
-	// next is the first block that is not done, read the first one that is not
-	// read.
+	// next is the first block that is not done. read is the first block that
+	// was not read.
 	next, read uint64
-	// points waiting in the blocks from next on, by namespace.
+	// points is how many points wait in the blocks from next on, by namespace.
 	points map[string]int64
 	// oldest and newest are the times of the first and of the last write.
 	oldest, newest time.Time
-	// bad is why some of it could not be read, nil while all could.
+	// bad is why a part could not be read, or nil.
 	bad error
-	// summarized is when it was last saved how far it is done.
+	// summarized is when the progress was last saved.
 	summarized time.Time
-	// dropped is the reason for which the segment was removed before all of it
-	// was done.
+	// dropped is the reason why the segment was removed before all of it was
+	// done.
 	dropped string
 
 	db   *bolt.DB
@@ -75,7 +75,8 @@ func createSegment(path string, size int64) (*segment, error) {
 	return g, nil
 }
 
-// put appends blocks in one transaction; the first gets the number last+1.
+// put appends blocks in one transaction. The first block gets the number
+// last+1.
 func (g *segment) put(blocks [][]byte) error {
 	last := g.last
 	err := guarded(func() error {
@@ -84,7 +85,8 @@ func (g *segment) put(blocks [][]byte) error {
 			if err != nil {
 				return err
 			}
-			// Keys only ever grow: a page that is split needs no room for more.
+			// Keys only increase, so a page that is split needs no room for
+			// more.
 			bucket.FillPercent = 1
 			for i, block := range blocks {
 				if err := bucket.Put(blockKey(last+uint64(i)+1), block); err != nil {
@@ -109,7 +111,7 @@ func (g *segment) open() error {
 		return nil
 	}
 	if info, err := os.Stat(g.path); err == nil && info.Size() == 0 {
-		// bbolt would try to make a database of it.
+		// bbolt would make a new database of an empty file.
 		return fmt.Errorf("open %s: %w: it is empty", g.path, errDamaged)
 	}
 	err := g.openFile(&bolt.Options{ReadOnly: true, Timeout: time.Second, NoStatistics: true})
@@ -119,14 +121,14 @@ func (g *segment) open() error {
 	return nil
 }
 
-// view calls fn with the bucket of the blocks, nil where there is none.
+// view calls fn with the bucket of the blocks, or nil if there is none.
 func (g *segment) view(fn func(*bolt.Bucket) error) error {
 	if err := g.open(); err != nil {
 		return err
 	}
 	err := guarded(func() error {
 		return g.db.View(func(tx *bolt.Tx) error {
-			// A panic caught in here leaves no lock of bbolt behind.
+			// If a panic is caught here, no lock of bbolt stays held.
 			return asDamage(guarded(func() error { return fn(tx.Bucket(bucketName())) }))
 		})
 	})
@@ -173,8 +175,9 @@ func (g *segment) close() error {
 	return err
 }
 
-// abandon drops the database without closing it, because a panic may have left
-// its locks held. Its mapping stays, and would keep the file locked.
+// abandon gives up the database without closing it, because a panic may have
+// left its locks held. It unlocks the file, because the mapping, which stays,
+// would keep it locked.
 func (g *segment) abandon() {
 	_ = filelock.Unlock(g.file)
 	_ = g.file.Close()
@@ -202,8 +205,8 @@ func (g *segment) openFile(options *bolt.Options) error {
 	return err
 }
 
-// panicError is a panic of bbolt, which is how it reports a damaged page, or
-// a fault in the memory that a damaged or shortened file is mapped to.
+// panicError is a panic of bbolt. bbolt panics at a damaged page, and at a
+// memory fault if the mapped file is damaged or shortened.
 type panicError struct{ reason any }
 
 func (e *panicError) Error() string { return fmt.Sprintf("damaged: %v", e.reason) }
@@ -213,7 +216,7 @@ func isPanic(err error) bool {
 	return errors.As(err, &p)
 }
 
-// asDamage turns a panic that has been dealt with into an ordinary error.
+// asDamage turns a handled panic into an ordinary error.
 func asDamage(err error) error {
 	if isPanic(err) {
 		return fmt.Errorf("%w: %v", errDamaged, err)
@@ -232,7 +235,7 @@ func guarded(fn func() error) (err error) {
 	return fn()
 }
 
-// isDamage tells whether err says that the file itself is bad, rather than
+// isDamage reports whether err means that the file itself is damaged, and not
 // that it could not be opened or read now.
 func isDamage(err error) bool {
 	var errno syscall.Errno
@@ -242,9 +245,9 @@ func isDamage(err error) bool {
 	return err != nil && !errors.Is(err, bolterrors.ErrTimeout)
 }
 
-// errRemoved says that somebody removed the file of a segment: what was
+// errRemoved means that another program removed the file of a segment. What was
 // written to it is lost.
-var errRemoved = errors.New("somebody else removed the file")
+var errRemoved = errors.New("another program removed the file")
 
 // checkName returns an error unless the file still has the segment's name. See
 // grafana/agent#482.

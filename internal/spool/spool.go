@@ -2,26 +2,30 @@
 //
 //	Put ──► segment … segment ──► Next: a piece, and the next, and the next …
 //	        newest      oldest      │
-//	           ▲                    ├── Done: the oldest piece is removed, what is
-//	           └────────────────────┘   left of it goes behind all others
+//	           ▲                    ├── Done: the oldest piece is removed, and the
+//	           └────────────────────┘   undelivered rest of it is put again
 //	                                └── Rewind: the oldest piece comes again
 //
 // # On disk
 //
 //	lock                          one process owns the directory
 //	18a3f0c2d4e5b6a7.db           a segment: a bbolt file of a few MiB
-//	18a3f0c2d4e5b6a7.sum          how many points a sealed segment holds, and
-//	                              how far it is done; never relied on
+//	18a3f0c2d4e5b6a7.sum          how many points a sealed segment has, and
+//	                              how far it is done; may be missing or wrong
 //	18a3….db.damaged-1753000000   could not be read, kept for inspection
 //
 // The newest segment is written until it is large enough, and then sealed. A
-// sealed segment is never changed; it is read, and removed once all of it is
-// done. What Put has acknowledged is whole on disk: bbolt syncs its pages
-// before the page that refers to them, the directory is synced before the
-// first block, and the file still had its name after that. After a crash, what
-// was done since the last summary, one second at most, is read again. What a
-// torn or flipped byte makes unreadable is detected by checksums and counted
-// as lost; it is never returned, and the spool opens all the same.
+// sealed segment is never changed. It is read, and removed once all of it is
+// done.
+//
+// When Put returns nil, the batches are completely on disk. bbolt syncs its
+// pages before the page that refers to them. The directory is synced before the
+// first block. After each write, the spool checks that the file still has its
+// name.
+//
+// After a crash, what was done since the last summary, one second at most, is
+// read again. Checksums detect torn writes and flipped bytes. Damaged points
+// are counted as lost and never returned, and the spool still opens.
 package spool
 
 import (
@@ -31,7 +35,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,19 +42,16 @@ import (
 	"github.com/lodastack/agent/internal/filelock"
 )
 
-// Config of a spool. Only Dir must be set.
+// Config of a spool. Only Dir must be set. stock.SpoolConfig has the same
+// fields and describes them in full.
 type Config struct {
-	// Dir is a directory that belongs to this spool alone. It is made if it does
-	// not exist.
+	// Dir belongs to this spool alone. It is made if missing.
 	Dir string
-	// MaxSize bounds the files of undelivered points, in bytes; the oldest are
-	// dropped first. Zero means 1 GiB; less than 1 MiB is raised to that. Up to
-	// three damaged files are kept besides.
+	// MaxSize limits the files, in bytes. Zero: 1 GiB.
 	MaxSize int64
-	// MaxAge bounds how long points wait. They are dropped when they are
-	// between 1 and 9/8 of it old. Zero means 7 days.
+	// MaxAge limits how long points wait. Zero: 7 days.
 	MaxAge time.Duration
-	// Logger logs what goes wrong with the files. Nil: no log.
+	// Logger for problems with the files. Nil: no logging.
 	Logger *slog.Logger
 }
 
@@ -69,22 +69,22 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Reasons for which the spool loses points.
+// Reasons why the spool drops points.
 const (
-	// DroppedFull: they were the oldest when the spool reached its MaxSize.
+	// DroppedFull: the spool reached MaxSize, and they were the oldest.
 	DroppedFull = "spool_full"
 	// DroppedAge: they waited for longer than MaxAge.
 	DroppedAge = "spool_age"
-	// DroppedDamaged: they could not be read back from the disk, or their file
-	// was removed.
+	// DroppedDamaged: they could not be read from the disk, or their file was
+	// removed.
 	DroppedDamaged = "spool_damaged"
 )
 
 // ErrClosed is returned by Put after Close.
 var ErrClosed = errors.New("spool: closed")
 
-// A segment is sealed once it is this large. Up to three segments can be
-// mapped at a time and count as memory of the process: they must be small.
+// A segment is sealed once it is this large. Up to three segments are mapped at
+// a time and count as memory of the process, so they must be small.
 const maxSegmentSize = 4 << 20
 
 // Spool is an [agent.Store]. Its methods are called one at a time, except for
@@ -98,40 +98,24 @@ type Spool struct {
 	lock        *filelock.Lock
 
 	segments []*segment   // oldest first
-	active   *segment     // the last of segments while it may be written
-	hand     []*piece     // read and not done, oldest first
+	active   *segment     // the last segment, until it is sealed
+	hand     []*piece     // pieces that are read and not done, oldest first
 	lastID   uint64       // of the newest segment
-	losses   []agent.Loss // since they were last asked for
+	losses   []agent.Loss // since the last call of Losses
 	damages  []Damage     // newest last
 	fault    fault        // of the last write
-	memory   []byte       // of the last transaction's blocks, for the next
+	memory   []byte       // buffer for the blocks of a transaction
 
 	using  chan struct{} // holds a token while a method runs
-	closed bool          // belongs to who holds the token
+	closed bool          // guarded by the token
 	seen   atomic.Pointer[seen]
 }
 
-// seen is what Inspect returns, as of the last method.
-type seen struct {
-	details agent.StoreDetails
-	fault   fault
-}
-
-// fault is why nothing could be written, nil where it could.
-type fault struct {
-	err error
-	at  time.Time
-}
-
-// faultFades is how long a fault is reported once nothing is on disk: the disk
-// is not tried again before it is needed.
-const faultFades = time.Minute
-
 var _ agent.Store = (*Spool)(nil)
 
-// Open opens the spool in a directory with what it finds there. It is an error
-// if another process, or another spool, uses the directory, or if it cannot be
-// used; damaged files are not.
+// Open opens the spool in a directory, with the batches in it. It returns an
+// error if another process or spool uses the directory, or if it cannot be
+// used. Damaged files are not an error.
 func Open(c Config) (*Spool, error) {
 	if c.Dir == "" {
 		return nil, errors.New("spool: no directory is configured")
@@ -242,18 +226,7 @@ func (s *Spool) Losses() []agent.Loss {
 	return losses
 }
 
-// Inspect implements [agent.Store].
-func (s *Spool) Inspect() agent.StoreDetails {
-	last := s.seen.Load()
-	d := last.details
-	d.Problems = slices.Clone(d.Problems)
-	if f := last.fault; f.err != nil && (d.Files > 0 || time.Since(f.at) < faultFades) {
-		d.Problems = append(d.Problems, fmt.Sprintf("no points can be kept on disk: %s", f.err))
-	}
-	return d
-}
-
-// Close implements [agent.Store]. When ctx ends first, the files are closed as
+// Close implements [agent.Store]. If ctx ends first, the files are closed as
 // soon as the disk allows.
 func (s *Spool) Close(ctx context.Context) error {
 	closed := make(chan error, 1)
@@ -290,7 +263,7 @@ func (s *Spool) close() error {
 	return errors.Join(append(wrong, s.lock.Release())...)
 }
 
-// use gives the caller the token, until it calls done.
+// use waits for the token. The caller holds it until it calls done.
 func (s *Spool) use(ctx context.Context) (done func(), err error) {
 	select {
 	case s.using <- struct{}{}:
@@ -316,24 +289,7 @@ func (s *Spool) lose(points map[string]int64, reason string) {
 	}
 }
 
-// describe sets what Inspect returns.
-func (s *Spool) describe() {
-	var d agent.StoreDetails
-	d.Bytes, d.Files, d.Limit = s.size(), len(s.segments), s.maxSize
-	for _, g := range s.segments {
-		d.Points += total(g.points)
-	}
-	if len(s.segments) > 0 {
-		d.Oldest = s.segments[0].oldest
-	}
-	for _, damage := range s.damages {
-		d.Problems = append(d.Problems, damage.String())
-	}
-	s.seen.Store(&seen{d, s.fault})
-}
-
-// makeDir makes dir and the directories above it so that they survive power
-// loss.
+// makeDir makes dir and the directories above it, and syncs them.
 func makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil

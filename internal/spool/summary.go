@@ -12,24 +12,24 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// summary is a small file beside a sealed segment with its figures, so that
-// they are known without reading the segment, and if it is damaged. It may be
-// missing or old: then a segment is read once more to count it, or some of its
-// blocks are delivered twice.
+// summary is a small file beside a sealed segment with its figures. With it
+// they are known without reading the segment, and even if the segment is
+// damaged. The summary may be missing or old. Then the segment is read once
+// more to count it, or some of its blocks are delivered twice.
 type summary struct {
 	Last   uint64           `json:"last"`
 	Next   uint64           `json:"next"`
 	Points map[string]int64 `json:"points"`
 	Oldest time.Time        `json:"oldest"`
 	Newest time.Time        `json:"newest"`
-	// Open says that the segment was not sealed: only Points mean something,
-	// and are used for what of the segment cannot be read.
+	// Open means that the segment was not sealed. Then only Points is valid,
+	// and is used to count what cannot be read.
 	Open bool `json:"open,omitempty"`
 }
 
 const summarySuffix = ".sum"
 
-// maxSummarySize bounds what is read of a summary, in bytes. It has room for as
+// maxSummarySize is the limit for reading a summary, in bytes. It allows as
 // many namespaces as a segment has records.
 const maxSummarySize = 16 << 20
 
@@ -37,8 +37,8 @@ func summaryPath(segmentPath string) string {
 	return strings.TrimSuffix(segmentPath, segmentSuffix) + summarySuffix
 }
 
-// saveSummary replaces the file at once. It is not synced: a summary is
-// trusted only with its checksum, which is its first line.
+// saveSummary replaces the file atomically. The file is not synced: its first
+// line is a checksum, and a wrong one is ignored.
 func saveSummary(segmentPath string, s summary) error {
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -58,9 +58,9 @@ func saveSummary(segmentPath string, s summary) error {
 	return os.Rename(temporary, path)
 }
 
-// countOpen saves the number of points that a segment holds while it is written,
-// for the case of a kill followed by damage. It is written in place, which is
-// quick and needs no room: the figures, and with them the file, only grow.
+// countOpen saves how many points a segment has while it is written, for the
+// case that it is killed and damaged. It writes in place, which is fast and
+// needs no free space: the numbers, and so the file, only grow.
 func countOpen(segmentPath string, points map[string]int64) error {
 	data, err := json.Marshal(summary{Next: 1, Points: points, Open: true})
 	if err != nil {
@@ -76,7 +76,7 @@ func countOpen(segmentPath string, points map[string]int64) error {
 
 func summaryHead(data []byte) []byte { return fmt.Appendf(nil, "%08x\n", checksum(data)) }
 
-// loadSummary returns ok if there is a summary that can be trusted.
+// loadSummary returns ok if there is a valid summary.
 func loadSummary(segmentPath string) (s summary, ok bool) {
 	data, err := safefile.Read(summaryPath(segmentPath), maxSummarySize)
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// A block is closed once it has this many bytes.
+// A block is complete once it has this many bytes.
 const blockSize = 64 << 10
 
-// append puts batches on disk, in one transaction. since is when they were
-// accepted; zero: now.
+// append writes batches to disk in one transaction. since is when they were
+// accepted. Zero: now.
 func (s *Spool) append(batches []agent.Batch, since time.Time) error {
 	err := s.write(batches, since)
 	if errors.Is(err, errRemoved) || errors.Is(err, os.ErrNotExist) {
@@ -33,7 +33,7 @@ func (s *Spool) append(batches []agent.Batch, since time.Time) error {
 	return nil
 }
 
-// write is append, once.
+// write is append without a second attempt.
 func (s *Spool) write(batches []agent.Batch, since time.Time) error {
 	blocks, err := s.encode(batches)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Spool) write(batches []agent.Batch, since time.Time) error {
 	}
 	g.stat()
 	if err != nil {
-		// What the file holds behind its last block is not trusted.
+		// Nothing after the file's last block is trusted.
 		s.seal()
 		return err
 	}
@@ -65,15 +65,15 @@ func (s *Spool) write(batches []agent.Batch, since time.Time) error {
 	if since.After(g.newest) {
 		g.newest = since
 	}
-	// Not before the points are kept: after a kill in between, more would be
-	// counted than there ever was.
+	// Count after the points are written. The other way round, a kill in
+	// between would leave a count that is too high.
 	if err := countOpen(g.path, g.points); err != nil {
-		s.log.Debug("spool segment is not counted: damage to it could not be told in points", "file", g.path, "error", err)
+		s.log.Debug("cannot save the number of points in a spool segment", "file", g.path, "error", err)
 	}
 	return nil
 }
 
-// encode packs the batches into blocks, whose numbers are not set yet.
+// encode packs the batches into blocks without sequence numbers.
 func (s *Spool) encode(batches []agent.Batch) (blocks [][]byte, err error) {
 	buf, start := s.memory[:0], 0
 	var ends []int
@@ -103,8 +103,7 @@ func (s *Spool) encode(batches []agent.Batch) (blocks [][]byte, err error) {
 	return blocks, nil
 }
 
-// prepare returns the segment to write what is in memory to, after it has made
-// room.
+// prepare makes room and returns the segment to write to.
 func (s *Spool) prepare() (*segment, error) {
 	// bbolt leaves pages free and grows its file in steps.
 	need := 2*int64(len(s.memory)) + s.segmentSize/4
@@ -122,8 +121,8 @@ func (s *Spool) prepare() (*segment, error) {
 	return s.create(now)
 }
 
-// create makes a segment, unless the lock of the directory is gone: then others
-// may own the directory until it is restored.
+// create makes a segment, unless the lock of the directory is gone. Another
+// process may own the directory then.
 func (s *Spool) create(now time.Time) (*segment, error) {
 	if !s.lock.Named() {
 		return nil, fmt.Errorf("spool directory %s: %w", s.dir, errRemoved)
@@ -133,7 +132,8 @@ func (s *Spool) create(now time.Time) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The file of its count has room from now on, also while the disk is full.
+	// Reserve space for the count now, so that a full disk cannot prevent it
+	// later.
 	if err := countOpen(g.path, g.points); err != nil {
 		return nil, errors.Join(err, g.close(), removeFile(g.path), removeFile(summaryPath(g.path)))
 	}
@@ -142,7 +142,7 @@ func (s *Spool) create(now time.Time) (*segment, error) {
 	return g, nil
 }
 
-// seal ends the writing of the active segment.
+// seal closes the active segment for writing.
 func (s *Spool) seal() {
 	g := s.active
 	s.active = nil
@@ -163,7 +163,7 @@ func (s *Spool) summarize(g *segment) {
 	}
 }
 
-// remove takes a segment off the list and the disk.
+// remove removes a segment from the list and from the disk.
 func (s *Spool) remove(g *segment) {
 	s.segments = slices.DeleteFunc(s.segments, func(other *segment) bool { return other == g })
 	if err := errors.Join(g.close(), removeFile(g.path), removeFile(summaryPath(g.path))); err != nil {
@@ -171,11 +171,11 @@ func (s *Spool) remove(g *segment) {
 	}
 }
 
-// addRemoved adds points to the damage that somebody else did by removing files.
-// It is one, however often that happens: the points of a file are not all lost at
-// one moment, as some may be on their way.
+// addRemoved adds lost points to one damage, which stands for all files that
+// other programs remove. The points of a file need not be lost at the same
+// time, because some may be in delivery.
 func (s *Spool) addRemoved(points int64) {
-	reason := "somebody else removed files of the spool directory " + s.dir
+	reason := "another program removed files of the spool directory " + s.dir
 	known := slices.IndexFunc(s.damages, func(d Damage) bool { return d.Reason == reason })
 	if known < 0 {
 		s.addDamage(Damage{Reason: reason, Points: points, Time: time.Now()})
@@ -185,8 +185,8 @@ func (s *Spool) addRemoved(points int64) {
 	s.damages[known].Time = time.Now()
 }
 
-// drop removes a sealed segment and counts its points as lost. Points that
-// have been read are lost only if they would have to be read again.
+// drop removes a sealed segment and counts its points as lost. Points in
+// delivery are counted as lost only if they would have to be read again.
 func (s *Spool) drop(g *segment, reason string) {
 	points := s.unread(g)
 	s.log.Warn("spool drops its oldest points", "reason", reason, "points", total(points), "file", g.path)
@@ -196,7 +196,7 @@ func (s *Spool) drop(g *segment, reason string) {
 }
 
 func (s *Spool) makeRoom(need int64) {
-	// The summaries take a little, too.
+	// The summaries take some space too.
 	room := s.maxSize - s.maxSize/64
 	for s.size()+need > room && len(s.segments) > 0 && s.segments[0] != s.active {
 		s.drop(s.segments[0], DroppedFull)
@@ -221,8 +221,8 @@ func (s *Spool) expire(now time.Time) {
 	}
 }
 
-// restore makes the directory again after somebody removed it or files in it,
-// and counts the lost points.
+// restore makes the directory again after another program removed it or files
+// in it, and counts the lost points.
 func (s *Spool) restore() error {
 	gone := map[string]int64{}
 	inHand := int64(0)
@@ -241,7 +241,7 @@ func (s *Spool) restore() error {
 		s.remove(g)
 	}
 	s.lose(gone, DroppedDamaged)
-	s.log.Error("somebody removed files of the spool: their points are lost, except those being delivered now",
+	s.log.Error("another program removed files of the spool: their points are lost, except those being delivered now",
 		"directory", s.dir, "points_lost", total(gone), "being_delivered", inHand-total(gone))
 	s.addRemoved(total(gone))
 	if s.lock.Named() {

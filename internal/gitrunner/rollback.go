@@ -1,0 +1,56 @@
+package gitrunner
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lodastack/agent"
+)
+
+// Rollback returns to the version that was installed before, without the
+// server, and holds it until [Runner.Update] or an [Runner.Install] of another
+// version than is assigned now. The version is judged like one that has just been
+// fetched. A failed Rollback leaves what was there.
+func (r *Runner) Rollback(ctx context.Context, p agent.Plugin) error {
+	s, address, err := r.prepare(p)
+	if err != nil {
+		return err
+	}
+	current := s.installedFrom(address)
+	if current == nil || len(current.Before) == 0 {
+		return fmt.Errorf("plugin %s of namespace %s: %w", p.Repo, p.Namespace, agent.ErrNoEarlierVersion)
+	}
+	before := current.Before[0]
+	if err := r.allow(withVersion(p, before.Version)); err != nil {
+		return err
+	}
+	if !r.takeInstall(ctx) {
+		return context.Cause(ctx)
+	}
+	defer r.giveInstall()
+	ctx, cancel := r.withGitTimeout(ctx)
+	defer cancel()
+	if err := r.install(ctx, s, change{p, address, byRollback, current}, r.kept(s.dir, before), ""); err != nil {
+		return fmt.Errorf("plugin %s of namespace %s, back to commit %s: %w", p.Repo, p.Namespace, before.Commit, err)
+	}
+	return nil
+}
+
+// kept returns the source of a version that was installed before.
+func (r *Runner) kept(place string, v version) source {
+	return func(ctx context.Context, dir string) (version, error) {
+		if err := r.adopt(ctx, dir, place); err != nil {
+			return version{}, err
+		}
+		if _, err := r.git(ctx, dir, "update-ref", fetchedRef, v.object()); err != nil {
+			return version{}, err
+		}
+		return r.read(ctx, dir, v.Version)
+	}
+}
+
+// withVersion returns the plugin in another version.
+func withVersion(p agent.Plugin, version string) agent.Plugin {
+	p.Version = version
+	return p
+}

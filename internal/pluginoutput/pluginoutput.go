@@ -1,0 +1,145 @@
+// Package pluginoutput reads what a plugin printed, a JSON list of metrics, and
+// tells a plugin's author what is wrong with it. Whether a metric can be sent is
+// for the agent to decide.
+package pluginoutput
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/lodastack/agent/internal/nonfinite"
+)
+
+// Elements returns the elements of the printed list, for [Decode]. The error says
+// why stdout is no list. A byte order mark is ignored. NaN and Infinity, which
+// Python prints, become numbers that no float64 can hold.
+func Elements(stdout []byte) (iter.Seq[[]byte], error) {
+	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
+	list, err := listIn(stdout)
+	if err != nil { // of what was printed: its position is shown
+		return nil, notAList(stdout, err)
+	}
+	return elementsOf(list), nil
+}
+
+// Decode reads one element into a metric: a pointer to a struct that
+// encoding/json can fill. Unknown keys are ignored.
+func Decode(element []byte, metric any) error { return wrongField(json.Unmarshal(element, metric)) }
+
+// listIn returns the text of a JSON list in which no number is NaN or infinite.
+func listIn(stdout []byte) ([]byte, error) {
+	var list list
+	err := json.Unmarshal(stdout, &list)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		if finite := nonfinite.Replace(stdout, tooLarge); json.Unmarshal(finite, &list) == nil {
+			return finite, nil
+		}
+	}
+	return stdout, err
+}
+
+// list is any JSON list. It takes no memory.
+type list struct{}
+
+// UnmarshalJSON is given what is JSON. It fails for what is no list.
+func (*list) UnmarshalJSON(text []byte) error {
+	switch text[0] {
+	case '[':
+		return nil
+	case '{':
+		return &json.UnmarshalTypeError{Value: "object"}
+	case '"':
+		return &json.UnmarshalTypeError{Value: "string"}
+	case 't', 'f':
+		return &json.UnmarshalTypeError{Value: "bool"}
+	case 'n':
+		return errNull
+	}
+	return &json.UnmarshalTypeError{Value: "number"}
+}
+
+var errNull = errors.New("null is no list; print [] where there is nothing")
+
+// elementsOf yields the elements of what is a JSON list, without blanks around
+// them.
+func elementsOf(list []byte) iter.Seq[[]byte] {
+	const blanks = " \t\r\n"
+	list = bytes.Trim(list, blanks)
+	list = bytes.Trim(list[1:len(list)-1], blanks)
+	return func(yield func([]byte) bool) {
+		depth, begin, quoted := 0, 0, false
+		for i := 0; i < len(list); i++ {
+			switch c := list[i]; {
+			case c == '"':
+				quoted = !quoted
+			case quoted && c == '\\':
+				i++ // whatever is escaped
+			case quoted:
+			case c == '[' || c == '{':
+				depth++
+			case c == ']' || c == '}':
+				depth--
+			case c == ',' && depth == 0:
+				if !yield(bytes.Trim(list[begin:i], blanks)) {
+					return
+				}
+				begin = i + 1
+			}
+		}
+		if len(list) > 0 {
+			yield(bytes.Trim(list[begin:], blanks))
+		}
+	}
+}
+
+// tooLarge is a number that no float64 holds: a metric whose value it is cannot
+// be decoded, and all others can.
+const tooLarge = "1e999"
+
+// shownAround is how many bytes are shown around what is no JSON.
+const shownAround = 30
+
+// notAList says what a list is to whoever printed something else, and where it
+// begins to be something else.
+func notAList(stdout []byte, err error) error {
+	const wanted = `print [ {"name": "…", "value": 1}, … ], or [] where there is nothing`
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, errNull):
+		return err
+	case len(bytes.TrimSpace(stdout)) == 0:
+		return errors.New("it printed nothing; " + wanted)
+	case errors.As(err, &kind):
+		return fmt.Errorf("it printed JSON, but the %s is no list; %s", kind.Value, wanted)
+	case errors.As(err, &syntax):
+		at := int(syntax.Offset)
+		return fmt.Errorf("%w, at byte %d: … %s …; %s", err, at, bytes.TrimSpace(stdout[max(0, at-shownAround):min(len(stdout), at+shownAround)]), wanted)
+	}
+	return fmt.Errorf("%w; %s", err, wanted)
+}
+
+// wrongField puts what encoding/json says of a metric in an author's words.
+func wrongField(err error) error {
+	var kind *json.UnmarshalTypeError
+	if !errors.As(err, &kind) {
+		return err
+	}
+	switch kind.Field {
+	case "":
+		return fmt.Errorf(`a %s is no metric: write {"name": "…", "value": 1}`, kind.Value)
+	case "value":
+		return errors.New("the value is no finite number: leave the metric out where there is nothing to measure")
+	case "timestamp":
+		return fmt.Errorf("the timestamp is a %s: write whole seconds without a fraction or quotes, or leave it out", kind.Value)
+	case "name":
+		return fmt.Errorf("the name is a %s: put it in quotes", kind.Value)
+	case "tags":
+		return fmt.Errorf(`in the tags there is a %s: they are {"key": "value"}, both in quotes`, kind.Value)
+	}
+	return err
+}
