@@ -72,6 +72,7 @@ func New(opts ...Option) (*Agent, error) {
 	}
 
 	config.logger = newLogger(config.logger)
+	config.api.Logger, config.api.Audit.Logger = config.logger, config.logger
 	a := &Agent{
 		config: config,
 		output: newOutputPart(config.output, config.logger),
@@ -93,7 +94,7 @@ func New(opts ...Option) (*Agent, error) {
 		Ask: a.updater.ask, Interval: config.updateInterval,
 		NotRunning: ErrNotRunning, Stopped: ErrStopped,
 	}
-	a.plugins = newPluginSet(a.runner, a.state(), config.logger, a.buffer)
+	a.plugins = newPluginSet(a.runner, a.state(), config.logger, config.api.Audit, a.buffer)
 	return a, nil
 }
 

@@ -103,7 +103,7 @@ func (p *assignedPlugin) move() {
 	p.stop()
 	ctx, stop := context.WithCancel(p.set.ctx)
 	p.stop = stop
-	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, p.set.runner.install)) })
+	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, byRegistry, p.set.runner.install)) })
 }
 
 // assigned returns the plugin as it is assigned.
@@ -119,7 +119,7 @@ func (p *assignedPlugin) install(ctx context.Context) {
 		close(p.tried)
 		return
 	}
-	err := p.fetch(ctx, p.set.runner.install)
+	err := p.fetch(ctx, byRegistry, p.set.runner.install)
 	close(p.tried)
 	p.retry(ctx, err)
 }
@@ -129,12 +129,12 @@ func (p *assignedPlugin) install(ctx context.Context) {
 func (p *assignedPlugin) retry(ctx context.Context, err error) {
 	pause := backoff.Backoff{First: 2 * time.Second, Most: 10 * time.Minute}
 	for err != nil && startResult(err) != RunPolicy && backoff.Pause(ctx, pause.Next()) {
-		err = p.fetch(ctx, p.set.runner.install)
+		err = p.fetch(ctx, byRegistry, p.set.runner.install)
 	}
 }
 
-// fetch calls Install, Update or Rollback and notes how it went.
-func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Plugin) error) error {
+// fetch calls Install, Update or Rollback, by whose word, and notes how it went.
+func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.Context, Plugin) error) error {
 	// The plugin's own turn first: who waits for it takes nothing from others.
 	if !p.turns.fetch.Take(ctx) {
 		return ctx.Err()
@@ -145,18 +145,23 @@ func (p *assignedPlugin) fetch(ctx context.Context, get func(context.Context, Pl
 	}
 	defer p.set.installs.Give()
 	plugin := p.assigned()
+	was := p.set.runner.inspect(plugin)
 	err := get(ctx, plugin)
+	if is := p.set.runner.inspect(plugin); is.Commit != "" { // else it is not known
+		p.set.noteVersion(p.key, plugin, by, was, is)
+	}
 	if errors.Is(err, ErrNoEarlierVersion) {
 		return err // the caller's matter: what is installed is as it should be
 	}
 	present := err == nil || p.set.runner.has(plugin)
 	p.mu.Lock()
-	before, repo := p.installError, p.plugin.Repo
+	before := p.installError
 	p.installError = err
 	p.installed = p.installed || present
 	p.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
-		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", repo, "error", err)
+		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", plugin.Repo, "error", err)
+		p.set.noteRefusal(p.key, plugin, by, err)
 	}
 	return err
 }

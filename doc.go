@@ -52,7 +52,7 @@
 // tells it with stand beside that part ([ServerDetails] in output.go,
 // [DiskDetails] in store.go, [PluginDetails] in plugin.go), [PluginStatus] and
 // [PluginResult] in assignedplugin.go. Calls that name a plugin are in
-// plugincalls.go. [New] wraps each part once, with a guard against its panics and
+// plugincalls.go, what the audit log says of plugins in pluginaudit.go. [New] wraps each part once, with a guard against its panics and
 // hangs: parts.go, collector.go for collectors, delivery.go for the output and the
 // store.
 //

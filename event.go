@@ -25,6 +25,7 @@ const (
 	EventPluginFailed       = event.PluginFailed       // plugin, result, error, stderr; once, until it works again
 	EventPluginRecovered    = event.PluginRecovered    // plugin
 	EventPluginNotFetched   = event.PluginNotFetched   // plugin, repo, error; once, until the error is another
+	EventPluginChanged      = event.PluginChanged      // plugin, repo, by, from, to, signer: commits; empty: none was, or is, installed
 	EventPluginEnabled      = event.PluginEnabled      // plugin; a day after it was disabled
 	EventMetricsInvalid     = event.MetricsInvalid     // kind or plugin, count, error; once for each
 	EventOutputDown         = event.OutputDown         // error

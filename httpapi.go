@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 
@@ -18,19 +19,18 @@ import (
 //
 // Reading and posting are open to whoever reaches the server. Control of the
 // agent (/update and /plugins/update, rollback, run, enable, disable) is for callers
-// from a loopback address or a unix socket, for those with the token of
-// [WithControlToken], and for those whose client certificate the server has
-// verified; a request that a proxy relayed does not count as a local one.
+// from a loopback address or a unix socket, as [WithLocalControl] says, for those
+// with the token of [WithControlToken], and for those whose client certificate
+// the server has verified; a request that a proxy relayed does not count as a
+// local one. The users of [WithPluginUsers] never control the agent.
 // Requests that a browser makes for another site, or under a name that is not
-// the host's, are refused.
+// the host's, are refused, and so is control by GET from a browser.
 //
 // The handler limits the size of bodies and the memory that they take
 // together. Time limits for headers and idle connections, and the number of
 // connections, are up to the server.
 func (a *Agent) Handler() http.Handler {
-	config := a.config.api
-	config.Logger = a.config.logger
-	return httpapi.New(apiAgent{a}, config)
+	return httpapi.New(apiAgent{a}, a.config.api)
 }
 
 // WithControlToken lets callers of [Agent.Handler] from other hosts control
@@ -44,6 +44,51 @@ func WithControlToken(token func() string) Option {
 			return errors.New("WithControlToken: the function is nil")
 		}
 		c.api.Token = token
+		return nil
+	}
+}
+
+// WithLocalControl says which callers of [Agent.Handler] may control the agent for
+// being on its host: "loopback" (the default) those over a loopback address or a
+// unix socket, "socket" only those over a unix socket, "token" none.
+func WithLocalControl(how string) Option {
+	return func(c *config) error {
+		if err := httpapi.CheckLocalControl(how); err != nil {
+			return fmt.Errorf("WithLocalControl: %w", err)
+		}
+		c.api.LocalControl = how
+		return nil
+	}
+}
+
+// WithPluginUsers names users, by their numbers, that plugins run as. Callers of
+// [Agent.Handler] that are one of them never control the agent, and neither does
+// a caller without a token or certificate whose user cannot be found: the server
+// must use [ConnContext]. It makes no sense for the agent's own user, as which
+// others call too. By default there are none, and nobody is looked for.
+func WithPluginUsers(uids ...int) Option {
+	return func(c *config) error {
+		for _, uid := range uids {
+			if uid < 0 {
+				return fmt.Errorf("WithPluginUsers: %d is not the number of a user", uid)
+			}
+		}
+		c.api.PluginUsers = slices.Concat(c.api.PluginUsers, uids)
+		return nil
+	}
+}
+
+// ConnContext lets [Agent.Handler] find the user of a caller on this host. It is
+// for [http.Server.ConnContext].
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return httpapi.ConnContext(ctx, conn)
+}
+
+// WithoutPluginCalls makes [Agent.Handler] refuse to run plugins on demand.
+// [Agent.RunPlugin] goes on working.
+func WithoutPluginCalls() Option {
+	return func(c *config) error {
+		c.api.NoCalls = true
 		return nil
 	}
 }
@@ -79,17 +124,20 @@ func WithAPINamespaces(globs ...string) Option {
 	}
 }
 
-// WithAuditLog makes [Agent.Handler] write a line of JSON to w for each call
-// that controls the agent and for each request that it refuses. The keys are
-// time, who ("uid 1000", "certificate SUBJECT", "token", "loopback" or
-// "unknown"), from, what and result. Each line is one Write, from any
-// goroutine. By default they go to the logger.
+// WithAuditLog makes the agent write a line of JSON to w for each call of
+// [Agent.Handler] that controls the agent, for each request that it refuses, for
+// each plugin that the host's own config refuses, and for each change of an
+// installed version. The keys are time, who ("uid 1000", "certificate SUBJECT",
+// "token", "loopback" or "unknown"; "registry", "update" or "rollback" by whose
+// word a version changed), from ("agent" for what it did itself), what and
+// result. Each line is one Write, from any goroutine; what waits for it waits. By
+// default they go to the logger.
 func WithAuditLog(w io.Writer) Option {
 	return func(c *config) error {
 		if w == nil {
 			return errors.New("WithAuditLog: the writer is nil")
 		}
-		c.api.Audit = w
+		c.api.Audit.Writer = w
 		return nil
 	}
 }

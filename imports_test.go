@@ -78,6 +78,7 @@ const (
 var roles = map[string]role{
 	".": rootRole, "./stock": doorRole, "./cmd": commandRole, "./agenttest": fakesRole, "./examples": exampleRole,
 
+	"./internal/audit": workRole, "./internal/sockdiag": workRole,
 	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/cell": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
 	"./internal/event": workRole, "./internal/machine": workRole,
 	"./internal/filelock": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,

@@ -24,6 +24,7 @@ func (a *Agent) Plugins() []PluginStatus { return a.plugins.list() }
 // RunPlugin runs an assigned plugin, also one that is disabled, and returns
 // its result and output. namespace and repo name it; repo is its address as
 // git takes it, or just ORG/PROJECT. When ctx ends, the plugin is ended.
+// [WithoutPluginCalls] is about HTTP, not about this.
 //
 // The error is [ErrNoPlugin], [ErrPluginRunning] (nothing was started), an
 // [*InputError], or a [*RunError] beside the result of the failed run.
@@ -47,7 +48,7 @@ func (a *Agent) RunPlugin(ctx context.Context, namespace, repo string, args []st
 // version that the registry names, all or nothing. Its errors are those of
 // [Agent.RunPlugin] and the runner's.
 func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error {
-	return a.changePlugin(ctx, namespace, repo, "update", (*runnerPart).update)
+	return a.changePlugin(ctx, namespace, repo, "update", byUpdate, (*runnerPart).update)
 }
 
 // RollbackPlugin returns to the version of an assigned plugin that was installed
@@ -56,11 +57,11 @@ func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error 
 //
 // The error is [ErrNoEarlierVersion], or one of those of [Agent.UpdatePlugin].
 func (a *Agent) RollbackPlugin(ctx context.Context, namespace, repo string) error {
-	return a.changePlugin(ctx, namespace, repo, "roll back", (*runnerPart).rollback)
+	return a.changePlugin(ctx, namespace, repo, "roll back", byRollback, (*runnerPart).rollback)
 }
 
 // changePlugin lets the runner install another version of a plugin.
-func (a *Agent) changePlugin(ctx context.Context, namespace, repo, what string, get func(*runnerPart, context.Context, Plugin) error) error {
+func (a *Agent) changePlugin(ctx context.Context, namespace, repo, what, by string, get func(*runnerPart, context.Context, Plugin) error) error {
 	p, err := a.plugins.find(namespace, repo)
 	if err != nil {
 		return err
@@ -73,7 +74,7 @@ func (a *Agent) changePlugin(ctx context.Context, namespace, repo, what string, 
 		return err
 	}
 	defer done()
-	if err := p.fetch(ctx, func(ctx context.Context, plugin Plugin) error { return get(a.runner, ctx, plugin) }); err != nil {
+	if err := p.fetch(ctx, by, func(ctx context.Context, plugin Plugin) error { return get(a.runner, ctx, plugin) }); err != nil {
 		return fmt.Errorf("%s plugin %s: %w", what, p.key, err)
 	}
 	return nil

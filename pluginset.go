@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/audit"
 	"github.com/lodastack/agent/internal/budget"
 	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/repopath"
@@ -55,6 +56,7 @@ type pluginSet struct {
 	runner *runnerPart // nil: this agent runs no plugins
 	state  statefile.Dir
 	logger *slog.Logger
+	audit  audit.Log
 	buffer func(namespace, prefix string, metrics []Metric) (bad []*MetricError)
 
 	installs, runs schedule.Slots
@@ -78,9 +80,9 @@ type turns struct {
 	users int            // plugins that are assigned or not removed yet; guarded by pluginSet.mu
 }
 
-func newPluginSet(runner *runnerPart, state statefile.Dir, logger *slog.Logger, buffer func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
+func newPluginSet(runner *runnerPart, state statefile.Dir, logger *slog.Logger, audit audit.Log, buffer func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
 	return &pluginSet{
-		runner: runner, state: state, logger: logger, buffer: buffer,
+		runner: runner, state: state, logger: logger, audit: audit, buffer: buffer,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
 		outputs: budget.New(maxOutputs), decoding: make(schedule.Slots, 1),
 		plugins: make(map[pluginKey]*assignedPlugin), turns: make(map[pluginKey]*turns), disabled: make(map[string]time.Time),
@@ -178,9 +180,13 @@ func (s *pluginSet) uninstall(ctx context.Context, gone *assignedPlugin) {
 	if again || s.runner == nil {
 		return
 	}
-	if err := s.runner.remove(ctx, gone.assigned()); err != nil {
+	plugin := gone.assigned()
+	was := s.runner.inspect(plugin)
+	if err := s.runner.remove(ctx, plugin); err != nil {
 		s.logger.Warn("a plugin that is not assigned any more could not be removed", "plugin", gone.key.String(), "error", err)
+		return
 	}
+	s.noteVersion(gone.key, plugin, byRegistry, was, PluginDetails{})
 }
 
 // jobs returns the periodic runs.

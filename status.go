@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"cmp"
 	"slices"
 	"time"
+
+	"github.com/lodastack/agent/internal/httpapi"
 )
 
 // Status is what the agent knows of itself. Its JSON is what /me/status
@@ -23,8 +26,21 @@ type Status struct {
 	Accounts   map[string]Account `json:"accounts"` // by namespace
 	Collectors []CollectorStatus  `json:"collectors"`
 	Plugins    []PluginStatus     `json:"plugins"`
+	Control    ControlStatus      `json:"control"`
 	// Warnings are those of [WithWarnings].
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// ControlStatus tells who may control the agent over HTTP.
+type ControlStatus struct {
+	// Local says who may for being on this host: see [WithLocalControl].
+	Local string `json:"local"`
+	// PluginUsers are the users that may not, since plugins run as them. Empty:
+	// plugins run as the agent's own user, or are not told apart from other
+	// callers.
+	PluginUsers []int `json:"plugin_users,omitempty"`
+	// Calls is true where plugins may be run on demand.
+	Calls bool `json:"calls"`
 }
 
 // RegistryStatus tells about the registry.
@@ -89,6 +105,11 @@ func (a *Agent) Status() Status {
 		Registry:   a.updater.currentStatus(),
 		Plugins:    a.Plugins(),
 		Warnings:   slices.Clone(a.config.warnings),
+		Control: ControlStatus{
+			Local:       cmp.Or(a.config.api.LocalControl, httpapi.ControlLoopback),
+			PluginUsers: slices.Clone(a.config.api.PluginUsers),
+			Calls:       !a.config.api.NoCalls,
+		},
 	}
 	s.Registry.InForce = a.isReady()
 	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)

@@ -141,12 +141,24 @@ func (a APIConfig) check(failed func(key string, err error)) {
 			failed("api.socket", fmt.Errorf("a path of %d bytes is too long for a socket; 107 is the most", len(a.Socket)))
 		}
 	}
+	failed("api.localcontrol", a.checkLocalControl())
 	for _, host := range a.Hosts {
 		failed("api.hosts", httpapi.CheckHost(host))
 	}
 	for _, glob := range a.Namespaces {
 		failed("api.namespaces", httpapi.CheckNamespaceGlob(glob))
 	}
+}
+
+// checkLocalControl wants a value that lets somebody control the agent.
+func (a APIConfig) checkLocalControl() error {
+	switch {
+	case a.LocalControl == httpapi.ControlSocket && a.Socket == "":
+		return errors.New("only callers over the unix socket could control the agent, and there is none; set api.socket, or write \"loopback\"")
+	case a.LocalControl == httpapi.ControlToken && a.TokenFile == "" && a.ClientCA == "":
+		return errors.New("nobody could control the agent; set api.tokenfile or api.clientca, or write \"loopback\"")
+	}
+	return httpapi.CheckLocalControl(a.LocalControl)
 }
 
 // checkListen checks HOST:PORT. The port 0 is a free one.

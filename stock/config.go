@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/nsqoutput"
 	"github.com/lodastack/agent/internal/safedir"
 )
@@ -153,6 +154,11 @@ type APIConfig struct {
 	// Socket is the path of a unix socket to listen on besides, of 107 bytes at
 	// most. Empty, the default: there is none.
 	Socket string
+	// LocalControl says which callers may control the agent for being on its
+	// host: loopback (those over a loopback address or the socket), socket (only
+	// those over the socket, which there must be) or token (none: it takes
+	// TokenFile or ClientCA). The default is loopback.
+	LocalControl string
 	// Hosts are names, without port, under which the API may be addressed,
 	// besides localhost, the host's own name and IP addresses. Empty, the
 	// default: no others.
@@ -266,6 +272,7 @@ func defaultConfig() Config {
 			SpoolAge:       7 * 24 * time.Hour,
 		},
 		API: APIConfig{
+			LocalControl:   httpapi.ControlLoopback,
 			MaxBody:        16 << 20,
 			HeaderTimeout:  5 * time.Second,
 			ReadTimeout:    30 * time.Second,

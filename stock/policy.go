@@ -41,3 +41,14 @@ func (p PolicyConfig) policy() policy.Policy {
 	}
 	return judged
 }
+
+// pluginUsers are the names of all users that plugins may run as.
+func (c Config) pluginUsers() []string {
+	names := []string{c.Agent.PluginsUser}
+	for _, rule := range c.Policy.Plugin {
+		if rule.User != "" {
+			names = append(names, rule.User)
+		}
+	}
+	return names
+}

@@ -129,6 +129,7 @@ func (c *Config) readAPI(f *configfile.File) {
 	f.String("api.tlskey", &a.TLSKey)
 	f.String("api.clientca", &a.ClientCA)
 	f.String("api.socket", &a.Socket)
+	f.String("api.localcontrol", &a.LocalControl)
 	f.Strings("api.hosts", &a.Hosts)
 	f.Strings("api.namespaces", &a.Namespaces)
 	f.Size("api.maxbody", &a.MaxBody, httpapi.LeastMaxBody, httpapi.LargestMaxBody)

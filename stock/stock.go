@@ -16,6 +16,9 @@
 //	http.Handle("/agent/", http.StripPrefix("/agent", a.Handler()))
 //	return a.Run(ctx)
 //
+// A server of your own that should let callers on the host control the agent has
+// [agent.ConnContext] as its ConnContext: the users that plugins run as may not.
+//
 // All of them take options of your own. A registry, output, store or plugin
 // runner among them stands in place of that of the config, which is not made,
 // and whose keys need not be there.
@@ -39,6 +42,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
 )
@@ -131,9 +135,14 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 	if err != nil {
 		return err
 	}
+	pluginUsers, err := gitrunner.UIDs(a.Config.pluginUsers()...)
+	if err != nil {
+		return err
+	}
 	a.Agent, err = agent.New(slices.Concat(a.Config.options(), parts, HostCollectors(hostConfig(a.Config, log.logger)), []agent.Option{
 		agent.WithLogger(log.logger),
 		agent.WithAuditLog(log.audit),
+		agent.WithPluginUsers(pluginUsers...),
 		rest,
 	})...)
 	return err
@@ -185,11 +194,15 @@ func (c Config) options() []agent.Option {
 		agent.WithShutdownTimeout(shutdownTimeout),
 		agent.WithWarnings(c.Warnings...),
 		agent.WithMaxBody(c.API.MaxBody),
+		agent.WithLocalControl(c.API.LocalControl),
 		agent.WithAPIHosts(c.API.Hosts...),
 		agent.WithAPINamespaces(c.API.Namespaces...),
 	}
 	if c.Agent.Hostname != "" {
 		options = append(options, agent.WithHostname(c.Agent.Hostname))
+	}
+	if !c.Policy.Calls {
+		options = append(options, agent.WithoutPluginCalls())
 	}
 	if path := c.API.TokenFile; path != "" {
 		options = append(options, agent.WithControlToken(func() string {

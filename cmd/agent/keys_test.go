@@ -49,6 +49,7 @@ func badValues() map[string][]string {
 		"api.tlskey":            {`"/nonexistent"`},
 		"api.clientca":          {`"/nonexistent"`},
 		"api.socket":            {`"agent.sock"`, `"/` + strings.Repeat("x", 108) + `"`},
+		"api.localcontrol":      {`"localhost"`, `"socket"`, `"token"`}, // there is neither socket nor token
 		"api.hosts":             {`[ "" ]`, `[ "agent:1232" ]`, `[ "http://agent" ]`},
 		"api.namespaces":        {`[ "" ]`, `[ "shop.[" ]`, `[ "shop web" ]`},
 		"api.maxbody":           {`1`, `"1GiB"`},
@@ -57,6 +58,7 @@ func badValues() map[string][]string {
 		"api.writetimeout":      {`"0s"`, `"25h"`},
 		"api.idletimeout":       {`"0s"`, `"25h"`},
 		"api.maxconnections":    {`0`, `100001`},
+		"policy.calls":          {`"no"`, `0`},
 		"log.logdir":            {`"log"`, `"/etc/passwd"`, `"/tmp"`},
 		"log.loglevel":          {`"LOUD"`},
 		"log.logrotatenum":      {`-1`, `10001`},

@@ -45,6 +45,9 @@ func statusText(s agent.Status) []byte {
 		fmt.Fprintf(table, "on disk\t%d points in %.1f MiB, the oldest from %s ago\n",
 			disk.Points, float64(disk.Bytes)/(1<<20), age(now.Sub(disk.Oldest)))
 	}
+	if control := controlText(s.Control); control != "" {
+		fmt.Fprintf(table, "control\t%s\n", control)
+	}
 	table.Flush()
 	writeAccounts(&text, s)
 	writeCollectors(&text, s.Collectors, now)
@@ -141,6 +144,31 @@ func registryText(r agent.RegistryStatus, now time.Time) string {
 		return "has not answered yet"
 	}
 	return fmt.Sprintf("answered %s ago", age(now.Sub(r.Answered)))
+}
+
+// controlText says who may control the agent; nothing where the agent does not say.
+func controlText(c agent.ControlStatus) string {
+	var text string
+	switch c.Local {
+	case "":
+		return ""
+	case "token":
+		text = "takes the token or a certificate"
+	case "socket":
+		text = "is for callers over the unix socket"
+	default:
+		text = "is for callers on this host"
+	}
+	switch {
+	case len(c.PluginUsers) > 0:
+		text += fmt.Sprintf(", never for plugins (uid %s)", strings.Trim(strings.ReplaceAll(fmt.Sprint(c.PluginUsers), " ", ", "), "[]"))
+	case c.Local != "token":
+		text += ", plugins among them, which run as the agent's own user; api.localcontrol = \"token\" shuts them out"
+	}
+	if !c.Calls {
+		text += "; plugins do not run on demand"
+	}
+	return text
 }
 
 func accountText(a agent.Account) string {

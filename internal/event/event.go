@@ -20,6 +20,7 @@ const (
 	PluginFailed       = "plugin_failed"
 	PluginRecovered    = "plugin_recovered"
 	PluginNotFetched   = "plugin_not_fetched"
+	PluginChanged      = "plugin_changed"
 	PluginEnabled      = "plugin_enabled"
 	MetricsInvalid     = "metrics_invalid"
 	OutputDown         = "output_down"

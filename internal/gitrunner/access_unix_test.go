@@ -47,7 +47,7 @@ func TestRecordThatNamesNoOriginIsNone(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, releaseName), []byte(text), 0o600))
 		require.Nil(t, readRelease(dir), text)
 	}
-	want := release{Origin: "file:///x", Branch: "release", Commit: "c"}
+	want := release{Origin: "file:///x", Branch: "release", version: version{Commit: "c"}}
 	require.NoError(t, want.write(dir))
 	require.Equal(t, &want, readRelease(dir))
 }

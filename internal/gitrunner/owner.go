@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 
 	"github.com/lodastack/agent"
@@ -23,6 +24,24 @@ type owner struct {
 func CheckUser(name string) error {
 	_, err := lookupUser(name, os.Geteuid())
 	return err
+}
+
+// UIDs returns the numbers of the users with these names that plugins run as,
+// without the agent's own: where the agent is not root there are none.
+func UIDs(names ...string) (uids []int, err error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range names {
+		o, err := lookupOwner("agent.pluginsuser", cmp.Or(name, defaultUser), 0)
+		if err != nil {
+			return nil, err
+		}
+		if o.user != nil && !slices.Contains(uids, int(o.user.UID)) {
+			uids = append(uids, int(o.user.UID))
+		}
+	}
+	return uids, nil
 }
 
 // lookupUser returns a user that must exist. Nobody has asked for the default

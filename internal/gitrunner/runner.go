@@ -31,6 +31,7 @@
 package gitrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"

@@ -100,34 +100,42 @@ func (a *api) guarded(path string, e endpoint) http.Handler {
 		header := w.Header()
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
+		var c caller
+		if e.control {
+			c = a.callerOf(r, true)
+		}
 		code := http.StatusOK
-		err := a.serve(w, r, e)
+		err := a.serve(w, r, e, c)
 		if err != nil {
 			code = a.answerError(w, r, err)
 		}
 		a.answers.add(path, code)
+		if code == http.StatusForbidden && !e.control {
+			c = a.callerOf(r, false)
+		}
 		if e.control || code == http.StatusForbidden {
-			a.audit(r, code, err)
+			a.audit(r, c, code, err)
 		}
 	})
 }
 
-// serve authorizes and serves a request. A panic is an error like any other.
-func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint) (err error) {
+// serve authorizes and serves a request. A panic is an error like any other. The
+// caller is known where the endpoint is one of control.
+func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint, c caller) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			a.config.Logger.Error("an HTTP request panicked", "path", r.URL.Path, "panic", value, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", value)
 		}
 	}()
-	if err := a.authorize(w, r, e); err != nil {
+	if err := a.authorize(w, r, e, c); err != nil {
 		return err
 	}
 	return e.serve(w, r)
 }
 
 // authorize returns why the request is refused, or nil.
-func (a *api) authorize(w http.ResponseWriter, r *http.Request, e endpoint) error {
+func (a *api) authorize(w http.ResponseWriter, r *http.Request, e endpoint, c caller) error {
 	if err := a.checkSite(r); err != nil {
 		return err
 	}
@@ -135,10 +143,14 @@ func (a *api) authorize(w http.ResponseWriter, r *http.Request, e endpoint) erro
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return problem(http.StatusMethodNotAllowed, "Use GET or POST; this API does not take the method %.20q.", r.Method)
 	}
-	if e.control {
-		return a.checkControl(r)
+	if !e.control {
+		return nil
 	}
-	return nil
+	if header := browserHeader(r.Header); header != "" && r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return problem(http.StatusMethodNotAllowed, "A browser made this request (%s), and a link is enough to make it: this takes POST from browsers.", header)
+	}
+	return a.checkControl(c)
 }
 
 // queryOf returns the parameters in the request's address. Those of a form in

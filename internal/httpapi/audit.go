@@ -1,58 +1,22 @@
 package httpapi
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
-	"time"
+
+	"github.com/lodastack/agent/internal/audit"
 )
 
-// maxAuditText bounds what a line of the audit log quotes of a request, and of
-// its answer, in bytes.
-const maxAuditText = 500
-
-// auditLine is a line of the audit log: a control call, or a refused request.
-type auditLine struct {
-	Time string `json:"time"` // RFC 3339, UTC
-	// Who called: "uid 1000" over a unix socket, "certificate SUBJECT",
-	// "token", "loopback", or "unknown".
-	Who string `json:"who"`
-	// From is the address that the request came from.
-	From string `json:"from"`
-	// What is the method and the address with its parameters.
-	What string `json:"what"`
-	// Result is the status, with the reason where it is not a success.
-	Result string `json:"result"`
-}
-
 // audit writes a line about a request and its answer.
-func (a *api) audit(r *http.Request, code int, err error) {
-	line := auditLine{
-		Time:   time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"),
-		Who:    a.callerOf(r).String(),
-		From:   fromOf(r),
-		What:   cut(r.Method + " " + r.URL.RequestURI()),
-		Result: fmt.Sprintf("%d %s", code, http.StatusText(code)),
-	}
+func (a *api) audit(r *http.Request, c caller, code int, err error) {
+	result := fmt.Sprintf("%d %s", code, http.StatusText(code))
 	if err != nil {
-		line.Result = cut(fmt.Sprintf("%d %v", code, err))
+		result = fmt.Sprintf("%d %v", code, err)
 	}
-	if a.config.Audit == nil {
-		a.config.Logger.Info("audit", "who", line.Who, "from", line.From, "what", line.What, "result", line.Result)
-		return
-	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // people read it: & is not \u0026
-	if err := encoder.Encode(line); err != nil {
-		a.config.Logger.Error("could not write the audit log", "error", err)
-		return
-	}
-	if _, err := a.config.Audit.Write(text.Bytes()); err != nil {
-		a.config.Logger.Error("could not write the audit log", "line", line, "error", err)
-	}
+	a.config.Audit.Write(audit.Line{Who: c.String(), From: fromOf(r), What: r.Method + " " + withoutSecrets(r.URL), Result: result})
 }
 
 // fromOf returns where a request came from.
@@ -63,10 +27,46 @@ func fromOf(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// cut bounds a text of the audit log.
-func cut(text string) string {
-	if len(text) > maxAuditText {
-		text = text[:maxAuditText] + "…"
+// shown are the parameters whose values the audit log has. Callers may put a
+// password or token into others, as clients of InfluxDB do.
+var shown = []string{"ns", "repo", "timeout", "param"}
+
+// withoutSecrets returns the path and the parameters of a request's address, as
+// they were sent but for values that may be secret.
+func withoutSecrets(u *url.URL) string {
+	text := u.EscapedPath()
+	if u.RawQuery == "" {
+		return text
 	}
-	return strings.ToValidUTF8(text, "\uFFFD")
+	parameters := strings.Split(u.RawQuery, "&")
+	for i, parameter := range parameters {
+		name, raw, hasValue := strings.Cut(parameter, "=")
+		decoded, err := url.QueryUnescape(name)
+		value, wrong := url.QueryUnescape(raw)
+		switch {
+		case !hasValue || raw == "":
+		case err != nil || wrong != nil || !slices.Contains(shown, decoded):
+			parameters[i] = name + "=…"
+		case decoded == "repo" && withoutUser(value) != value:
+			parameters[i] = name + "=" + withoutUser(value)
+		}
+	}
+	return text + "?" + strings.Join(parameters, "&")
+}
+
+// withoutUser returns the address of a repository without its user, which may
+// have a password. Names of organisations and projects have no @.
+func withoutUser(address string) string {
+	scheme, rest, isURL := strings.Cut(address, "://")
+	if !isURL {
+		scheme, rest = "", address
+	}
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 || !isURL && !strings.Contains(rest[:at], ":") { // git@host:ORG/PROJECT has no password
+		return address
+	}
+	if isURL {
+		scheme += "://"
+	}
+	return scheme + rest[at+1:]
 }

@@ -82,7 +82,7 @@ func TestEachControlCallAndEachRefusalIsALineOfTheAuditLog(t *testing.T) {
 		{"a proxy on this host", "/update", func(r *http.Request) { loopback(r); r.Header.Set("X-Forwarded-For", "1.2.3.4") }, "unknown", "127.0.0.1:999", "403 Only callers"},
 		{"another site", "/me/status", func(r *http.Request) { r.Header.Set("Origin", "http://evil.test") }, "unknown", "192.0.2.1:1234", "403 A browser"},
 		{"another namespace", "/post?ns=not.mine", func(*http.Request) {}, "unknown", "192.0.2.1:1234", "403 The namespace"},
-		{"a line break and no UTF-8", "/update?a=%0A%ff", loopback, "loopback", "127.0.0.1:999", "200 OK"},
+		{"a line break and no UTF-8", "/update?timeout=%0A%ff", loopback, "loopback", "127.0.0.1:999", "200 OK"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			test.serve(t, c.path, c.change)

@@ -3,11 +3,11 @@ package httpapi
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path"
 	"strings"
 
+	"github.com/lodastack/agent/internal/audit"
 	"github.com/lodastack/agent/internal/topic"
 )
 
@@ -30,10 +30,34 @@ type Config struct {
 	// MaxBody bounds a post's body, in bytes, from LeastMaxBody to
 	// LargestMaxBody.
 	MaxBody int64
-	// Audit gets a line of JSON for each control call and each refused request,
-	// in one Write each, from any goroutine. Nil: the Logger gets them.
-	Audit  io.Writer
+	// LocalControl says which callers may control the agent for being on this
+	// host. Empty stands for ControlLoopback.
+	LocalControl string
+	// PluginUsers are the numbers of users that plugins run as, other than the
+	// agent's own. They control nothing, whatever they show. Where there are
+	// none, the users of callers over TCP are not looked up.
+	PluginUsers []int
+	// NoCalls refuses runs of plugins.
+	NoCalls bool
+	// Audit gets a line for each control call and each refused request.
+	Audit  audit.Log
 	Logger *slog.Logger
+}
+
+// Values of [Config].LocalControl.
+const (
+	ControlLoopback = "loopback" // callers over a loopback address or a unix socket
+	ControlSocket   = "socket"   // callers over a unix socket
+	ControlToken    = "token"    // none: control takes a token or a certificate
+)
+
+// CheckLocalControl returns what is wrong with a value of Config.LocalControl.
+func CheckLocalControl(value string) error {
+	switch value {
+	case "", ControlLoopback, ControlSocket, ControlToken:
+		return nil
+	}
+	return fmt.Errorf("%q says of no caller whether it may control the agent; write %s, %s or %s", value, ControlLoopback, ControlSocket, ControlToken)
 }
 
 // DefaultConfig returns what holds where nothing else is said.

@@ -15,33 +15,48 @@ import (
 type caller struct {
 	certificate string // subject of a verified one; empty: there is none
 	hasToken    bool
-	wrongToken  bool // there is an Authorization header without the token
-	local       bool // on this host, and not through a proxy
-	uid         int  // of the process at the other end of a unix socket; -1: unknown
+	wrongToken  bool  // there is an Authorization header without the token
+	local       bool  // on this host, and not through a proxy
+	overSocket  bool  // over a unix socket
+	uid         int   // of the process at the other end; -1: not looked for, or unknown
+	hidden      error // why the user was looked for and is unknown
+	plugin      bool  // it is one of those that plugins run as
 }
 
-// callerOf returns who makes a request.
-func (a *api) callerOf(r *http.Request) caller {
-	c := caller{local: isLocal(r), uid: -1, hasToken: a.hasToken(r)}
+// callerOf returns who makes a request. Whose process it is over TCP is looked
+// for only where control is asked for and plugins have users of their own.
+func (a *api) callerOf(r *http.Request, control bool) caller {
+	c := caller{local: isLocal(r), overSocket: fromUnixSocket(r), uid: -1, hasToken: a.hasToken(r)}
 	c.wrongToken = !c.hasToken && r.Header.Get("Authorization") != ""
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 { // the server has verified it
 		c.certificate = "certificate " + r.TLS.VerifiedChains[0][0].Subject.String()
 	}
-	if uid, known := r.Context().Value(uidKey{}).(int); known && c.local {
-		c.uid = uid
+	search := control && len(a.config.PluginUsers) > 0
+	if !search && !c.overSocket {
+		return c
+	}
+	uid, err := peerOf(r)
+	switch {
+	case err != nil && search:
+		c.hidden = err
+	case err != nil:
+	default:
+		c.plugin = slices.Contains(a.config.PluginUsers, uid)
+		if c.local || c.plugin { // else it is the proxy's
+			c.uid = uid
+		}
 	}
 	return c
 }
-
-// mayControl tells whether the caller may control the agent.
-func (c caller) mayControl() bool { return c.local || c.hasToken || c.certificate != "" }
 
 // String returns the strongest proof of who the caller is.
 func (c caller) String() string {
 	who := "unknown"
 	switch {
+	case c.plugin:
+		who = "uid " + strconv.Itoa(c.uid)
 	case c.certificate != "":
-		who = cut(c.certificate)
+		who = c.certificate
 	case c.hasToken:
 		who = "token"
 	case c.uid >= 0:
@@ -56,20 +71,54 @@ func (c caller) String() string {
 }
 
 // checkControl refuses callers that may not control the agent.
-func (a *api) checkControl(r *http.Request) error {
-	c := a.callerOf(r)
-	if c.mayControl() {
+func (a *api) checkControl(c caller) error {
+	switch {
+	case c.plugin:
+		return problem(http.StatusForbidden, "The caller runs as user %d, which plugins run as: plugins never control the agent.", c.uid)
+	case c.hasToken || c.certificate != "":
 		return nil
+	case !a.trusts(c):
+		return problem(http.StatusForbidden, "%s. %s.", a.whoMayControl(), a.missing(c))
+	case c.hidden != nil:
+		return problem(http.StatusForbidden, "It cannot be told that the caller is not a plugin, because its user is unknown: %v."+
+			" Call over the unix socket of api.socket, or with the token of api.tokenfile.", c.hidden)
 	}
-	why := "No token is set: set api.tokenfile in the agent's config"
-	if a.token() != "" {
-		why = "The request has no Authorization header with the token of api.tokenfile"
-		if c.wrongToken {
-			why = "The request's Authorization header does not have the token of api.tokenfile"
-		}
+	return nil
+}
+
+// trusts tells whether the caller may control the agent for being on this host,
+// unless it is a plugin.
+func (a *api) trusts(c caller) bool {
+	switch a.config.LocalControl {
+	case ControlToken:
+		return false
+	case ControlSocket:
+		return c.local && c.overSocket
 	}
-	return problem(http.StatusForbidden, "Only callers on the agent's own host may do this, directly and not through a proxy,"+
-		" and callers who send \"Authorization: Bearer TOKEN\" or a client certificate of api.clientca. %s.", why)
+	return c.local
+}
+
+// whoMayControl says it in a sentence without its full stop.
+func (a *api) whoMayControl() string {
+	const proven = "callers who send \"Authorization: Bearer TOKEN\" or a client certificate of api.clientca"
+	switch a.config.LocalControl {
+	case ControlToken:
+		return "Only " + proven + " may do this (api.localcontrol is token)"
+	case ControlSocket:
+		return "Only callers over the unix socket may do this, directly and not through a proxy, and " + proven + " (api.localcontrol is socket)"
+	}
+	return "Only callers on the agent's own host may do this, directly and not through a proxy, and " + proven
+}
+
+// missing says what the caller lacks, without a full stop.
+func (a *api) missing(c caller) string {
+	switch {
+	case a.token() == "":
+		return "No token is set: set api.tokenfile in the agent's config"
+	case c.wrongToken:
+		return "The request's Authorization header does not have the token of api.tokenfile"
+	}
+	return "The request has no Authorization header with the token of api.tokenfile"
 }
 
 // isLocal tells whether the caller is on this host. A request that a proxy on

@@ -32,6 +32,18 @@ func (a *api) checkSite(r *http.Request) error {
 	return nil
 }
 
+// browserHeader returns a header that says that a browser made the request; empty
+// where there is none. Pages cannot take away those that begin with Sec-.
+func browserHeader(header http.Header) (first string) {
+	for name := range header {
+		says := strings.HasPrefix(name, "Sec-") || name == "Origin" || name == "Referer" || name == "Upgrade-Insecure-Requests"
+		if says && (first == "" || name < first) {
+			first = name
+		}
+	}
+	return first
+}
+
 // isOwnHost tells whether host, as the Host header has it, can only be this
 // one. A page of evil.test can let that name resolve to 127.0.0.1 or to an
 // address of the intranet, and a browser then takes the agent for the page's

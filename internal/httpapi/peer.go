@@ -2,21 +2,28 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net"
+	"net/http"
 )
 
-// uidKey is the key of a connection's context under which the peer's uid is.
-type uidKey struct{}
+// peerKey is the key of a connection's context under which its peer is.
+type peerKey struct{}
 
-// ConnContext lets the API know which user connects to a unix socket. It is for
+// peer finds the user of the process that opened the other end of a connection.
+// An error means that it is not known.
+type peer func() (uid int, err error)
+
+// ConnContext lets the API find the user of a caller on this host. It is for
 // [http.Server.ConnContext].
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	for {
-		if unix, ok := conn.(*net.UnixConn); ok {
-			if uid, known := peerUID(unix); known {
-				return context.WithValue(ctx, uidKey{}, uid)
-			}
-			return ctx
+		switch c := conn.(type) {
+		case *net.UnixConn:
+			uid, err := unixPeer(c)
+			return context.WithValue(ctx, peerKey{}, peer(func() (int, error) { return uid, err }))
+		case *net.TCPConn:
+			return context.WithValue(ctx, peerKey{}, peer(func() (int, error) { return tcpPeer(c) }))
 		}
 		outer, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
@@ -24,4 +31,16 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 		}
 		conn = outer.NetConn()
 	}
+}
+
+// errNoPeer is for servers that do not use ConnContext.
+var errNoPeer = errors.New("the server does not tell the API of its connections (http.Server.ConnContext)")
+
+// peerOf returns the user of the process that made a request.
+func peerOf(r *http.Request) (uid int, err error) {
+	find, ok := r.Context().Value(peerKey{}).(peer)
+	if !ok {
+		return 0, errNoPeer
+	}
+	return find()
 }

@@ -1,22 +1,69 @@
 package httpapi
 
 import (
+	"fmt"
 	"net"
-	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lodastack/agent/internal/sockdiag"
 )
 
-// peerUID returns the user that connected to a unix socket (unix(7),
-// SO_PEERCRED).
-func peerUID(conn *net.UnixConn) (uid int, known bool) {
+// unixPeer returns the user that connected to a unix socket (unix(7),
+// SO_PEERCRED): that of the process at the time of connect(2), whoever has the
+// descriptor now.
+func unixPeer(conn *net.UnixConn) (uid int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
-	err = raw.Control(func(fd uintptr) {
-		peer, err := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-		if err == nil {
-			uid, known = int(peer.Uid), true
+	failed := raw.Control(func(fd uintptr) {
+		var peer *unix.Ucred
+		if peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			uid = int(peer.Uid)
 		}
 	})
-	return uid, known && err == nil
+	if failed != nil {
+		return 0, failed
+	}
+	return uid, err
+}
+
+// tcpPeer returns the user that made the socket at the other end of a
+// connection, where that is on this host.
+func tcpPeer(conn *net.TCPConn) (uid int, err error) {
+	local, localOK := conn.LocalAddr().(*net.TCPAddr)
+	remote, remoteOK := conn.RemoteAddr().(*net.TCPAddr)
+	if !localOK || !remoteOK {
+		return 0, net.ErrClosed
+	}
+	uid, err = sockdiag.Owner(remote.AddrPort(), local.AddrPort())
+	if err != nil {
+		return 0, err
+	}
+	// A caller may have hung up before its request was read, and another process
+	// may have its port by now. While this end of the connection is alive, no
+	// other connection has these addresses.
+	return uid, checkAlive(conn)
+}
+
+// checkAlive returns an error where the connection was reset or has ended.
+func checkAlive(conn *net.TCPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var info *unix.TCPInfo
+	failed := raw.Control(func(fd uintptr) {
+		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	switch {
+	case failed != nil:
+		return failed
+	case err != nil:
+		return err
+	case info.State != unix.BPF_TCP_ESTABLISHED && info.State != unix.BPF_TCP_CLOSE_WAIT:
+		return fmt.Errorf("the caller has left: its connection is in the state %d of tcp_states.h", info.State)
+	}
+	return nil
 }

@@ -2,7 +2,12 @@
 
 package httpapi
 
-import "net"
+import (
+	"errors"
+	"net"
+)
 
-// peerUID knows no user on this system.
-func peerUID(*net.UnixConn) (uid int, known bool) { return 0, false }
+// unixPeer and tcpPeer know no users on this system.
+func unixPeer(*net.UnixConn) (uid int, err error) { return 0, errors.ErrUnsupported }
+
+func tcpPeer(*net.TCPConn) (uid int, err error) { return 0, errors.ErrUnsupported }

@@ -50,6 +50,9 @@ func (a *api) servePlugins(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (a *api) servePluginRun(w http.ResponseWriter, r *http.Request) error {
+	if a.config.NoCalls {
+		return problem(http.StatusForbidden, "Plugins are not run on demand here: policy.calls is false in the agent's config.")
+	}
 	query, namespace, repo, err := pluginQuery(r)
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func pluginQuery(r *http.Request) (query url.Values, namespace, repo string, err
 	if err != nil {
 		return nil, "", "", err
 	}
-	namespace, repo = query.Get("ns"), query.Get("repo")
+	namespace, repo = query.Get("ns"), withoutUser(query.Get("repo"))
 	if namespace == "" || repo == "" {
 		return nil, "", "", problem(http.StatusBadRequest, "The parameters ns and repo are both needed: %s?ns=NAMESPACE&repo=ORG/PROJECT.", r.URL.Path)
 	}
