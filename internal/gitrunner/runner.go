@@ -31,7 +31,6 @@
 package gitrunner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
