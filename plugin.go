@@ -101,6 +101,14 @@ type PluginDetails struct {
 	// Cell names what keeps the plugin's processes together, "cgroup" for
 	// example.
 	Cell string `json:"cell,omitempty"`
+	// User that it runs as.
+	User string `json:"user,omitempty"`
+	// NoNetwork says that its runs have no network.
+	NoNetwork bool `json:"no_network,omitempty"`
+	// Unconfined says why its runs are not all kept from writing elsewhere than to
+	// their own directory, /tmp and /dev/shm, and from signalling, tracing and
+	// reading the processes of others. Empty: they are.
+	Unconfined string `json:"unconfined,omitempty"`
 	// Limits that hold for each of its runs. Nil: not known.
 	Limits *PluginLimits `json:"limits,omitempty"`
 	// CPU time in seconds that the last finished run used, with all its
@@ -120,6 +128,8 @@ type PluginLimits struct {
 	Processes int `json:"processes"`
 	// Memory in bytes.
 	Memory int64 `json:"memory"`
+	// CPU in cores.
+	CPU float64 `json:"cpu"`
 }
 
 // RunResult says in a word how a plugin's run ended.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lodastack/agent/internal/configfile"
+	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/safefile"
 	"github.com/lodastack/agent/internal/signature"
 )
@@ -44,6 +45,11 @@ func (c Config) checkAccess(path string, fail func(key, reason string)) {
 	}
 	for key, path := range c.secretFiles() {
 		failed(key, safefile.CheckFile(path, true))
+	}
+	for i, rule := range c.Policy.Plugin {
+		if filepath.IsAbs(rule.Env) {
+			failed(fmt.Sprintf("policy.plugin[%d].env", i), gitrunner.CheckEnvFile(rule.Env))
+		}
 	}
 	for key, path := range c.certificateFiles() {
 		failed(key, safefile.CheckFile(path, false))

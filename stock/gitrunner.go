@@ -54,8 +54,11 @@ type GitRunnerConfig struct {
 	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
 	// Zero or less: 256 MiB.
 	MaxMemory int64
-	// NoCgroup makes runs do without cgroups, and so without MaxProcesses and
-	// MaxMemory. False: cgroups are used where the host has them.
+	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
+	// Zero or less: 1.
+	MaxCPU float64
+	// NoCgroup makes runs do without cgroups, and so without MaxProcesses,
+	// MaxMemory and MaxCPU. False: cgroups are used where the host has them.
 	NoCgroup bool
 	// Policy says what may be installed and run. Its zero value allows everything;
 	// its Calls is for the HTTP API.
@@ -106,7 +109,7 @@ func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
 	runner, err := gitrunner.New(gitrunner.Config{
 		PluginsDir: cfg.PluginsDir, Git: cfg.Git, GitUser: cfg.GitUser, User: cfg.User, Branch: cfg.Branch, Hostname: cfg.Hostname,
 		MaxConcurrentInstalls: cfg.MaxConcurrentInstalls, GitTimeout: cfg.GitTimeout, MaxSize: cfg.MaxSize, MaxFiles: cfg.MaxFiles,
-		MaxProcesses: cfg.MaxProcesses, MaxMemory: cfg.MaxMemory, NoCgroup: cfg.NoCgroup,
+		MaxProcesses: cfg.MaxProcesses, MaxMemory: cfg.MaxMemory, MaxCPU: cfg.MaxCPU, NoCgroup: cfg.NoCgroup,
 		Policy: cfg.Policy.policy(), Logger: cfg.Logger,
 	})
 	if err != nil {

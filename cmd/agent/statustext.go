@@ -250,9 +250,55 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Repo, p.Namespace, installedText(p.PluginDetails), every, last, took, cpu, memory)
 	}
 	table.Flush()
-	if limits := plugins[0].Limits; limits != nil {
-		fmt.Fprintf(text, "each run in a cell of kind %s, with %s\n", plugins[0].Cell, limitsText(*limits))
+	for _, line := range cellLines(plugins) {
+		fmt.Fprintln(text, line)
 	}
+}
+
+// cellLines say how runs are kept: a line for each way, the one of most plugins
+// last.
+func cellLines(plugins []agent.PluginStatus) (lines []string) {
+	repos := map[string][]string{}
+	most := ""
+	for _, p := range plugins {
+		if p.Limits == nil {
+			continue
+		}
+		kept := keptHow(p)
+		repos[kept] = append(repos[kept], p.Repo)
+		if len(repos[kept]) > len(repos[most]) {
+			most = kept
+		}
+	}
+	if most == "" {
+		return nil
+	}
+	for kept, these := range repos {
+		if kept != most {
+			slices.Sort(these)
+			lines = append(lines, strings.Join(slices.Compact(these), ", ")+" run "+kept)
+		}
+	}
+	slices.Sort(lines)
+	who := "each run "
+	if len(lines) > 0 {
+		who = "each other run "
+	}
+	return append(lines, who+most)
+}
+
+func keptHow(p agent.PluginStatus) string {
+	kept := fmt.Sprintf("in a cell of kind %s, with %s", p.Cell, limitsText(*p.Limits))
+	if p.User != "" {
+		kept = "as " + p.User + " " + kept
+	}
+	if p.NoNetwork {
+		kept += ", without network"
+	}
+	if p.Unconfined != "" {
+		return kept + ", not wholly confined: " + p.Unconfined
+	}
+	return kept
 }
 
 // installedText tells which version is installed: the tag that was asked for, and
@@ -272,14 +318,17 @@ func installedText(p agent.PluginDetails) string {
 }
 
 func limitsText(limits agent.PluginLimits) string {
-	memory, processes := "no limit of memory", "no limit of processes"
+	memory, processes, cpu := "no limit of memory", "no limit of processes", "no limit of CPU"
 	if limits.Memory > 0 {
 		memory = fmt.Sprintf("at most %d MiB of memory", limits.Memory>>20)
 	}
 	if limits.Processes > 0 {
 		processes = fmt.Sprintf("at most %d processes", limits.Processes)
 	}
-	return memory + " and " + processes
+	if limits.CPU > 0 {
+		cpu = fmt.Sprintf("at most %g cores", limits.CPU)
+	}
+	return memory + ", " + processes + " and " + cpu
 }
 
 // seconds converts a duration of the status, which is in seconds.

@@ -2,12 +2,12 @@ package cell
 
 import "syscall"
 
-// sysProcAttr makes the command the leader of a new session, without a
-// terminal. The kernel kills the command when this program dies.
-func sysProcAttr(config Config) *syscall.SysProcAttr {
+// sysProcAttr makes the command the leader of a session, away from any
+// terminal, that ends when the program around it is killed.
+func sysProcAttr(user *User) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-	if u := config.User; u != nil {
-		attr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
+	if user != nil {
+		attr.Credential = &syscall.Credential{Uid: user.UID, Gid: user.GID, Groups: user.Groups}
 	}
 	return attr
 }

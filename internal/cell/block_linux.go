@@ -3,10 +3,10 @@ package cell
 // openBlock chooses the best kind of cells that this host offers.
 func openBlock(config Config) (block, limiter, error) {
 	b := openLinuxBlock(config)
-	if config.MaxProcesses <= 0 || b.limits().Processes > 0 {
+	if b.enforced(Limits{Processes: 1}).Processes > 0 || config.Limits.Processes <= 0 {
 		return b, nil, nil
 	}
-	pids, err := openPidsV1(config.MaxProcesses)
+	pids, err := openPidsV1()
 	if err != nil {
 		config.Logger.Info("the number of processes of a command is not limited", "reason", err)
 		return b, nil, nil

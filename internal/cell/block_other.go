@@ -12,9 +12,15 @@ func newSpawner(Config) (*spawner, error) { return &spawner{}, nil }
 func (s *spawner) do(start func())        { start() }
 func (s *spawner) close()                 {}
 
-func (groupBlock) limits() Limits      { return Limits{} }
-func (groupBlock) open() (cell, error) { return &group{}, nil }
-func (groupBlock) close() error        { return nil }
+func (s *spawner) doConfined([]string, func(confine func() error), <-chan struct{}) {} // never called
+
+func (s *spawner) confinement() Confinement {
+	return Confinement{Reason: "only Linux can confine a program"}
+}
+
+func (groupBlock) enforced(Limits) Limits    { return Limits{} }
+func (groupBlock) open(Limits) (cell, error) { return &group{}, nil }
+func (groupBlock) close() error              { return nil }
 
 // group is a cell.
 type group struct{ leader int }

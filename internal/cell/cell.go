@@ -15,7 +15,8 @@
 //	block, cgroup, leaf, family, group     the kinds of cells; cgroupbase, cgroupfs, blockdir: files of cgroups
 //	pids                                   the limit of processes through cgroup v1
 //	spawner, process, watch, leaders, attr starting a process, waiting for it
-//	reaper, orphans                        orphaned processes, which become children of this program
+//	network, landlock, confinement         starting one without network, or with few rights
+//	reaper, orphans                        orphans that come to this program
 //
 // On Linux the cell is a leaf in a cgroup v2 if the program may make one.
 // Otherwise the program becomes a subreaper, so that orphans become its
@@ -25,6 +26,7 @@
 package cell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +40,6 @@ import (
 
 // Config applies to all commands of a [Warden]. The zero value is usable.
 type Config struct {
-	// User that the commands run as. Nil: the program's own.
-	User *User
 	// NoNewPrivs keeps the commands from gaining privileges through set-uid
 	// programs (Linux only). A subreaper also needs it to distinguish orphans
 	// of the commands from children of the program itself. Without it, or if
@@ -48,12 +48,9 @@ type Config struct {
 	NoNewPrivs bool
 	// Umask of the commands (Linux only; elsewhere the program's own).
 	Umask int
-	// MaxProcesses is how many processes a command may have at a time, threads
-	// counted. It needs a cgroup. Zero: no limit.
-	MaxProcesses int
-	// MaxMemory is how much memory a command may use, with all its processes,
-	// in bytes. It needs a cgroup. Zero: no limit.
-	MaxMemory int64
+	// Limits of a command that has none of its own, where a cgroup can enforce
+	// them.
+	Limits Limits
 	// MaxOutputs is how many bytes of memory the standard outputs of all commands
 	// that run at a time may take together, beyond the first 64 KiB of each.
 	// Zero: no limit.
@@ -73,13 +70,19 @@ type User struct {
 	Groups []uint32
 }
 
-// Limits are the limits of each command. Zero: not requested, or not possible
-// on this host.
+// Limits of a command, with all its processes. Zero: there is none.
 type Limits struct {
 	// Processes at a time, threads counted.
 	Processes int
 	// Memory in bytes.
 	Memory int64
+	// CPU in cores.
+	CPU float64
+}
+
+// or returns the limits, with others in place of what they leave out.
+func (l Limits) or(others Limits) Limits {
+	return Limits{Processes: cmp.Or(l.Processes, others.Processes), Memory: cmp.Or(l.Memory, others.Memory), CPU: cmp.Or(l.CPU, others.CPU)}
 }
 
 // ErrClosed is returned by [Warden.Run] after [Warden.Close].
@@ -108,11 +111,11 @@ type Warden struct {
 // block is a kind of cells, and opens them.
 type block interface {
 	kind() string
-	// limits returns the limits that the cells enforce themselves.
-	limits() Limits
-	// open makes an empty cell.
-	open() (cell, error)
-	// close releases the block's resources. All its cells are closed by then.
+	// enforced returns those of the limits that a cell can have.
+	enforced(Limits) Limits
+	// open makes an empty cell with those of the limits that it can have.
+	open(Limits) (cell, error)
+	// close releases what the block holds once its cells are closed.
 	close() error
 }
 
@@ -135,10 +138,9 @@ type cell interface {
 
 // limiter limits the number of processes of a run when its cell cannot.
 type limiter interface {
-	// limit puts the calling thread under a new limit. The processes that it
-	// starts inherit it.
-	limit() (limit, error)
-	limits() Limits
+	// limit puts the calling thread, and so what it starts, under a limit of
+	// its own: max processes. stays says that the thread starts others later.
+	limit(max int, stays bool) (limit, error)
 	close()
 }
 
@@ -186,11 +188,13 @@ func Open(config Config) (*Warden, error) {
 // or "process".
 func (w *Warden) Kind() string { return w.block.kind() }
 
-// Limits returns the limits that hold for each command.
-func (w *Warden) Limits() Limits {
-	held := w.block.limits()
+// Enforced returns the limits that hold on this host for a command with the given
+// ones.
+func (w *Warden) Enforced(limits Limits) Limits {
+	limits = limits.or(w.config.Limits)
+	held := w.block.enforced(limits)
 	if w.limiter != nil {
-		held.Processes = w.limiter.limits().Processes
+		held.Processes = limits.Processes
 	}
 	return held
 }

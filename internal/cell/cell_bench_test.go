@@ -21,8 +21,8 @@ func BenchmarkRun(b *testing.B) {
 		measure(b, func() error { return exec.Command("/bin/true").Run() })
 	})
 	for _, config := range []cell.Config{
-		{NoNewPrivs: true, MaxProcesses: 100},
-		{NoNewPrivs: true, MaxProcesses: 100, NoCgroup: true},
+		{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}},
+		{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}, NoCgroup: true},
 	} {
 		w, err := cell.Open(config)
 		require.NoError(b, err)
@@ -36,10 +36,33 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// BenchmarkConfined tells what it adds to take rights and the network away.
+func BenchmarkConfined(b *testing.B) {
+	w, err := cell.Open(cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}})
+	require.NoError(b, err)
+	for _, c := range []struct {
+		name    string
+		command cell.Command
+	}{
+		{"plain", cell.Command{}},
+		{"confined", cell.Command{Writable: []string{b.TempDir(), "/tmp", "/dev/shm"}}},
+		{"without network", cell.Command{NoNetwork: true}},
+	} {
+		c.command.Path, c.command.Dir = "/bin/true", "/"
+		b.Run(c.name, func(b *testing.B) {
+			measure(b, func() error {
+				_, err := w.Run(b.Context(), c.command)
+				return err
+			})
+		})
+	}
+	require.NoError(b, w.Close(b.Context()))
+}
+
 // BenchmarkOverhead runs both by turns, so that both meet the same machine,
 // and tells what a cell adds to the median run.
 func BenchmarkOverhead(b *testing.B) {
-	w, err := cell.Open(cell.Config{NoNewPrivs: true, MaxProcesses: 100})
+	w, err := cell.Open(cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}})
 	require.NoError(b, err)
 	var bare, celled []time.Duration
 	for b.Loop() {

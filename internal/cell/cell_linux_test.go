@@ -282,7 +282,7 @@ func TestOtherChildrenAreLeftAlone(t *testing.T) {
 }
 
 func TestManyRunsAtATimeAllEndWell(t *testing.T) {
-	eachKind(t, cell.Config{NoNewPrivs: true, MaxProcesses: 50}, func(t *testing.T, w *cell.Warden) {
+	eachKind(t, cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 50}}, func(t *testing.T, w *cell.Warden) {
 		var runs sync.WaitGroup
 		c := command(t, "sleep 0.05; echo out; exec env -i /bin/true")
 		for range 200 {

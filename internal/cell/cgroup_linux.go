@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -25,11 +26,13 @@ type cgroupBlock struct {
 	base   string
 	reaps  bool // orphans become children of this program
 
-	mu   sync.Mutex
-	dir  *blockDir // guarded by mu
-	held Limits    // guarded by mu: of the leaves in dir
-	last int       // guarded by mu: number of the last leaf
-	idle []*leaf   // guarded by mu: ready for another run
+	mu     sync.Mutex
+	dir    *blockDir // guarded by mu
+	pids   bool      // guarded by mu: leaves in dir can limit processes
+	memory bool      // guarded by mu: leaves in dir can limit memory
+	cpu    bool      // guarded by mu: leaves in dir can limit CPU
+	last   int       // guarded by mu: number of the last leaf
+	idle   []*leaf   // guarded by mu: to be used again
 }
 
 // maxIdle is the number of leaves that are kept for another run. Making and
@@ -63,13 +66,9 @@ func (b *cgroupBlock) makeDir() error {
 	if b.dir, err = makeBlockDir(b.base); err != nil {
 		return err
 	}
-	b.held = Limits{}
-	if b.config.MaxMemory > 0 && enable(b.dir.path, "memory") {
-		b.held.Memory = b.config.MaxMemory
-	}
-	if b.config.MaxProcesses > 0 && enable(b.dir.path, "pids") {
-		b.held.Processes = b.config.MaxProcesses
-	}
+	b.memory = enable(b.dir.path, "memory")
+	b.pids = enable(b.dir.path, "pids")
+	b.cpu = enable(b.dir.path, "cpu")
 	return nil
 }
 
@@ -77,7 +76,7 @@ func (b *cgroupBlock) makeDir() error {
 // program, and that a leaf can be killed. (Linux 6.18 was seen to kill each
 // process that starts in a cgroup that was killed before.)
 func (b *cgroupBlock) try() error {
-	c, err := b.open()
+	c, err := b.open(Limits{})
 	if err != nil {
 		return err
 	}
@@ -98,26 +97,38 @@ func (b *cgroupBlock) try() error {
 
 func (b *cgroupBlock) kind() string { return "cgroup" }
 
-func (b *cgroupBlock) limits() Limits {
+func (b *cgroupBlock) enforced(limits Limits) Limits {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.held
+	return b.possible(limits)
 }
 
-func (b *cgroupBlock) open() (cell, error) {
+// possible is called with the lock held.
+func (b *cgroupBlock) possible(limits Limits) Limits {
+	if !b.memory {
+		limits.Memory = 0
+	}
+	if !b.pids {
+		limits.Processes = 0
+	}
+	if !b.cpu {
+		limits.CPU = 0
+	}
+	return limits
+}
+
+func (b *cgroupBlock) open(limits Limits) (cell, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if n := len(b.idle); n > 0 {
-		l := b.idle[n-1]
-		b.idle = b.idle[:n-1]
+	if l := b.takeIdle(b.possible(limits)); l != nil {
 		return l, nil
 	}
-	l, err := b.makeLeaf()
-	if errors.Is(err, fs.ErrNotExist) { // another program has removed the directory
+	l, err := b.makeLeaf(limits)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has removed the directory
 		if err := b.makeDir(); err != nil {
 			return nil, err
 		}
-		l, err = b.makeLeaf()
+		l, err = b.makeLeaf(limits)
 	}
 	if err != nil {
 		return nil, err
@@ -125,14 +136,27 @@ func (b *cgroupBlock) open() (cell, error) {
 	return l, nil
 }
 
+// takeIdle returns a leaf that has the limits, or nil. The lock is held. A leaf
+// keeps its limits: one that holds the page cache of a larger run cannot be made
+// smaller at once.
+func (b *cgroupBlock) takeIdle(limits Limits) *leaf {
+	for i, l := range slices.Backward(b.idle) {
+		if l.limits == limits {
+			b.idle = slices.Delete(b.idle, i, i+1)
+			return l
+		}
+	}
+	return nil
+}
+
 // makeLeaf is called with the lock held.
-func (b *cgroupBlock) makeLeaf() (*leaf, error) {
+func (b *cgroupBlock) makeLeaf(limits Limits) (*leaf, error) {
 	b.last++
 	dir := filepath.Join(b.dir.path, strconv.Itoa(b.last))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making a cgroup: %w", err)
 	}
-	l, err := openLeaf(b, dir)
+	l, err := openLeaf(b, dir, b.possible(limits))
 	if err != nil {
 		return nil, errors.Join(err, l.remove())
 	}
@@ -144,8 +168,12 @@ func (b *cgroupBlock) makeLeaf() (*leaf, error) {
 func (b *cgroupBlock) keep(l *leaf) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l.killed || len(b.idle) >= maxIdle || !l.renew() {
+	if l.killed || !l.renew() {
 		return false
+	}
+	if len(b.idle) >= maxIdle { // the one that was used longest ago
+		b.idle[0].remove()
+		b.idle = slices.Delete(b.idle, 0, 1)
 	}
 	b.idle = append(b.idle, l)
 	return true

@@ -34,15 +34,15 @@ func TestOnlyCellsThatNobodyHoldsAreStale(t *testing.T) {
 
 // The race detector holds this one.
 func TestLimitsCanBeAskedForWhileTheDirectoryIsMadeAgain(t *testing.T) {
-	b := &cgroupBlock{config: Config{MaxProcesses: 7}, base: t.TempDir()}
+	b := &cgroupBlock{config: Config{Limits: Limits{Processes: 7}}, base: t.TempDir()}
 	require.NoError(t, b.makeDir())
 	remade := make(chan error, 1)
 	go func() {
-		_, err := b.open() // a plain directory has none of a cgroup's files, so it is made again
+		_, err := b.open(Limits{}) // a plain directory has none of a cgroup's files, so it is made again
 		remade <- err
 	}()
 	for {
-		b.limits()
+		b.enforced(Limits{Processes: 7})
 		select {
 		case err := <-remade:
 			require.Error(t, err)
@@ -142,7 +142,7 @@ func TestCgroupsAreUsedWhereTheHostHasThem(t *testing.T) {
 		t.Skip("this kernel cannot kill a cgroup: ", err)
 	}
 	for range 2 {
-		w, err := Open(Config{MaxProcesses: 10})
+		w, err := Open(Config{Limits: Limits{Processes: 10}})
 		require.NoError(t, err)
 		require.Equal(t, "cgroup", w.Kind())
 		dir := w.block.(*cgroupBlock).dir.path
@@ -188,7 +188,7 @@ func TestCgroupIsSoughtWhereItIsMounted(t *testing.T) {
 }
 
 func TestCellsThatSomebodyRemovedAreMadeAgain(t *testing.T) {
-	w, err := Open(Config{MaxProcesses: 10})
+	w, err := Open(Config{Limits: Limits{Processes: 10}})
 	require.NoError(t, err)
 	b, ok := w.block.(*cgroupBlock)
 	if !ok {
@@ -210,14 +210,14 @@ func TestCellsThatSomebodyRemovedAreMadeAgain(t *testing.T) {
 }
 
 func TestPidsCgroupThatIsNotEmptyIsNotHandedOut(t *testing.T) {
-	p, err := openPidsV1(10)
+	p, err := openPidsV1()
 	if err != nil {
 		t.Skip("there is no pids controller of v1: ", err)
 	}
 	done := make(chan struct{})
 	onOwnThread(func() {
 		defer close(done)
-		first, err := p.limit()
+		first, err := p.limit(10, true)
 		require.NoError(t, err)
 		sleeper, err := startProcess(launch{path: "/bin/sleep", argv: []string{"sleep", "1000"}, sys: &syscall.SysProcAttr{}})
 		require.NoError(t, err)
@@ -226,16 +226,16 @@ func TestPidsCgroupThatIsNotEmptyIsNotHandedOut(t *testing.T) {
 		require.ErrorIs(t, err, syscall.EAGAIN, "nothing is born in a frozen one")
 
 		first.release()
-		second, err := p.limit()
+		second, err := p.limit(10, true)
 		require.NoError(t, err)
 		require.NotSame(t, first, second, "the sleeper is in the first")
 		second.release()
-		again, err := p.limit()
+		again, err := p.limit(10, true)
 		require.NoError(t, err)
 		require.Same(t, second, again, "the thread stays where it is")
 
 		sleeper.kill()
-		third, err := p.limit()
+		third, err := p.limit(10, true)
 		require.NoError(t, err)
 		require.Same(t, first, third, "it is empty now")
 		other, err := startProcess(launch{path: "/bin/true", argv: []string{"true"}, sys: &syscall.SysProcAttr{}})

@@ -30,7 +30,7 @@ func cgroupBase() (string, error) {
 		return "", err
 	}
 	if above := filepath.Dir(own); delegated(above) {
-		for _, controller := range []string{"memory", "pids"} {
+		for _, controller := range []string{"memory", "pids", "cpu"} {
 			enable(above, controller)
 		}
 		return above, nil

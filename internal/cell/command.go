@@ -16,8 +16,18 @@ type Command struct {
 	Dir string
 	// Env is the whole environment, NAME=VALUE.
 	Env []string
-	// MaxStdout is how much the command may write to stdout, in bytes. If it
-	// writes more, it is killed. Zero: no limit.
+	// User that the command runs as. Nil: the program's own.
+	User *User
+	// Limits in place of the warden's, each where it is not zero.
+	Limits Limits
+	// Writable are the directories below which the command may write, and nowhere
+	// else; see [Confinement] for what else that takes from it. Those that do not
+	// exist are left out. Empty: it is not confined.
+	Writable []string
+	// NoNetwork takes the network away; see [CheckNoNetwork].
+	NoNetwork bool
+	// MaxStdout is the number of bytes above which the command is killed.
+	// Zero: no limit.
 	MaxStdout int
 	// MaxStderr is how much of the end of stderr is kept, in bytes.
 	MaxStderr int

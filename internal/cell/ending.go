@@ -120,6 +120,7 @@ func (r *run) release() {
 
 func (r *run) close() {
 	defer close(r.gone)
+	r.endThread()
 	if !r.vacated {
 		if err := r.cell.close(); err != nil {
 			r.warden.config.Logger.Warn("cannot close the cell of a command", "pid", r.process.pid, "error", err)

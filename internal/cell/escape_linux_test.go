@@ -36,7 +36,7 @@ func TestNothingHostileOutlivesARun(t *testing.T) {
 		"orphan that may not be read":             role(t, "undumpable", `(setsid sh -c 'echo $$ >>$PIDS; exec $ROLE' >/dev/null 2>&1 &); sleep 1000`),
 		"orphan that claims to be of another run": role(t, "", `(AGENT_RUN=bogus setsid sh -c 'echo $$ >>$PIDS; sleep 1000' >/dev/null 2>&1 &); sleep 1000`),
 	} {
-		eachKind(t, cell.Config{NoNewPrivs: true, MaxProcesses: 100}, func(t *testing.T, w *cell.Warden) {
+		eachKind(t, cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}}, func(t *testing.T, w *cell.Warden) {
 			t.Run(name, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -113,7 +113,7 @@ func TestWhatLostItsFirstThreadIsEndedAtTheNextStart(t *testing.T) {
 // the numbers of this one's processes mean nothing.
 func TestProgramInAnotherPIDNamespaceLeavesCellsAlone(t *testing.T) {
 	if os.Getenv("CELL_TEST_STRANGER") != "" {
-		w, err := cell.Open(cell.Config{MaxProcesses: 10})
+		w, err := cell.Open(cell.Config{Limits: cell.Limits{Processes: 10}})
 		require.NoError(t, err)
 		_, err = w.Run(t.Context(), command(t, "true"))
 		require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestProgramInAnotherPIDNamespaceLeavesCellsAlone(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root makes PID namespaces")
 	}
-	eachKind(t, cell.Config{MaxProcesses: 10}, func(t *testing.T, w *cell.Warden) {
+	eachKind(t, cell.Config{Limits: cell.Limits{Processes: 10}}, func(t *testing.T, w *cell.Warden) {
 		c := command(t, "echo $$ >$PIDS; until test -e done; do sleep 0.05; done; echo out")
 		go func() {
 			awaitFile(t, filepath.Join(c.Dir, "pids"))

@@ -51,9 +51,9 @@ func (b *familyBlock) kind() string {
 	return "process group"
 }
 
-func (b *familyBlock) limits() Limits { return Limits{} }
+func (b *familyBlock) enforced(Limits) Limits { return Limits{} }
 
-func (b *familyBlock) open() (cell, error) {
+func (b *familyBlock) open(Limits) (cell, error) {
 	return &family{block: b, seen: map[int]bool{}}, nil
 }
 

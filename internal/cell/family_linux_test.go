@@ -18,10 +18,10 @@ import (
 func TestWithoutASubreaperRunsAreHeldByTheirSession(t *testing.T) {
 	b := openFamilies(Config{Logger: slog.New(slog.DiscardHandler)}, func() error { return errors.New("invalid argument") })
 	require.Equal(t, "process group", b.kind())
-	c, err := b.open()
+	c, err := b.open(Limits{})
 	require.NoError(t, err)
 	p := newProcess(nil)
-	err = c.start(launch{path: "/bin/sh", argv: []string{"sh", "-c", "sleep 1000 & sleep 1000 & wait"}, sys: sysProcAttr(Config{})}, p)
+	err = c.start(launch{path: "/bin/sh", argv: []string{"sh", "-c", "sleep 1000 & sleep 1000 & wait"}, sys: sysProcAttr(nil)}, p)
 	p.launched(err)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { pids, err := c.members(); return err == nil && len(pids) == 2 }, 10*time.Second, time.Millisecond)

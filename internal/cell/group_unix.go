@@ -13,10 +13,10 @@ type groupBlock struct{}
 
 func (groupBlock) kind() string { return "process group" }
 
-func sysProcAttr(config Config) *syscall.SysProcAttr {
+func sysProcAttr(user *User) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setsid: true}
-	if u := config.User; u != nil {
-		attr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
+	if user != nil {
+		attr.Credential = &syscall.Credential{Uid: user.UID, Gid: user.GID, Groups: user.Groups}
 	}
 	return attr
 }

@@ -10,7 +10,7 @@ type groupBlock struct{}
 
 func (groupBlock) kind() string { return "process" }
 
-func sysProcAttr(Config) *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+func sysProcAttr(*User) *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
 
 func (g *group) members() ([]int, error) { return nil, nil }
 

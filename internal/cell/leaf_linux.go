@@ -22,6 +22,7 @@ import (
 type leaf struct {
 	block  *cgroupBlock
 	dir    string
+	limits Limits
 	leader int
 	killed bool
 
@@ -33,8 +34,8 @@ type leaf struct {
 	text             [2048]byte // content of the file read last
 }
 
-func openLeaf(b *cgroupBlock, dir string) (l *leaf, err error) {
-	l = &leaf{block: b, dir: dir, fd: -1, events: -1, stat: -1, peak: -1, oom: -1}
+func openLeaf(b *cgroupBlock, dir string, limits Limits) (l *leaf, err error) {
+	l = &leaf{block: b, dir: dir, limits: limits, fd: -1, events: -1, stat: -1, peak: -1, oom: -1}
 	if l.fd, err = unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return l, fmt.Errorf("opening the cgroup %s: %w", dir, err)
 	}
@@ -44,15 +45,27 @@ func openLeaf(b *cgroupBlock, dir string) (l *leaf, err error) {
 	if l.stat, err = l.openFile("cpu.stat", unix.O_RDONLY); err != nil {
 		return l, err
 	}
-	if n := b.held.Processes; n > 0 {
+	if n := limits.Processes; n > 0 {
 		if err := writeCgroup(dir, "pids.max", strconv.Itoa(n)); err != nil {
 			return l, fmt.Errorf("limiting processes: %w", err)
 		}
 	}
-	if n := b.held.Memory; n > 0 {
+	if cores := limits.CPU; cores > 0 {
+		if err := writeCgroup(dir, "cpu.max", cpuMax(cores)); err != nil {
+			return l, fmt.Errorf("limiting CPU: %w", err)
+		}
+	}
+	if n := limits.Memory; n > 0 {
 		err = l.limitMemory(n)
 	}
 	return l, err
+}
+
+// cpuMax writes a number of cores as the microseconds of CPU time that may be
+// used in each 100 ms. The kernel takes no less than a millisecond.
+func cpuMax(cores float64) string {
+	const period = 100_000
+	return fmt.Sprintf("%d %d", max(int64(cores*period), 1000), period)
 }
 
 func (l *leaf) limitMemory(bytes int64) (err error) {

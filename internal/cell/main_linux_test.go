@@ -1,6 +1,7 @@
 package cell_test
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
@@ -19,11 +20,21 @@ func TestMain(m *testing.M) {
 		headless()
 	case "chain":
 		chain()
+	case "tracer":
+		trace()
 	case "undumpable":
 		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 		outlive()
 	}
 	os.Exit(m.Run())
+}
+
+// trace says why it may not trace its victim.
+func trace() {
+	runtime.LockOSThread()
+	pid, _ := strconv.Atoi(os.Getenv("VICTIM"))
+	fmt.Println(syscall.PtraceAttach(pid))
+	os.Exit(0)
 }
 
 // headless goes on after its first thread has ended.

@@ -21,7 +21,6 @@ import (
 // thread enters a cgroup before it starts a process, and the process inherits
 // it. See https://docs.kernel.org/admin-guide/cgroup-v1/pids.html
 type pidsV1 struct {
-	max  int
 	base string
 	// here is the cgroup of the spawner's thread. Only that thread uses the
 	// field. While runs do not overlap, the thread stays in one cgroup.
@@ -37,13 +36,13 @@ type pidsV1 struct {
 // milliseconds.
 const maxMove = 2 * time.Millisecond
 
-func openPidsV1(max int) (*pidsV1, error) {
+func openPidsV1() (*pidsV1, error) {
 	base, err := ownDir("pids", "cgroup")
 	if err != nil {
 		return nil, err
 	}
 	removeStale(base)
-	p := &pidsV1{max: max, base: base}
+	p := &pidsV1{base: base}
 	if p.dir, err = makeBlockDir(base); err != nil {
 		return nil, err
 	}
@@ -58,7 +57,7 @@ func openPidsV1(max int) (*pidsV1, error) {
 
 // try measures a change of the calling thread's cgroup.
 func (p *pidsV1) try() error {
-	g, err := p.take()
+	g, err := p.take(1, nil)
 	if err != nil {
 		return err
 	}
@@ -73,35 +72,39 @@ func (p *pidsV1) try() error {
 	return nil
 }
 
-func (p *pidsV1) limits() Limits { return Limits{Processes: p.max} }
-
-// limit is called by the spawner's thread. The error is [errGone] if another
-// program has removed the cgroup.
-func (p *pidsV1) limit() (limit, error) {
-	g, err := p.take()
+// limit is called by the spawner's thread, which stays, or by one that ends with
+// the run. The error is [errGone] where another program has removed the cgroup.
+func (p *pidsV1) limit(max int, stays bool) (limit, error) {
+	var here *pidsGroup
+	if stays {
+		here = p.here
+	}
+	g, err := p.take(max, here)
 	if err != nil {
 		return nil, err
 	}
-	if g == p.here {
+	if g == here {
 		return g, nil
 	}
 	if err := g.enter(); err != nil {
 		g.close()
 		return nil, err
 	}
-	p.here = g
+	if stays {
+		p.here = g
+	}
 	return g, nil
 }
 
-// take returns a cgroup for a run: the one that was given back last, because
-// the spawner's thread is still in it. A cgroup that still has processes of its
-// last run is not used.
-func (p *pidsV1) take() (*pidsGroup, error) {
+// take returns a cgroup for a run. The last one that was given back comes
+// first: the thread is there, as long as runs do not overlap. One that still
+// holds processes of its last run is left alone.
+func (p *pidsV1) take(max int, here *pidsGroup) (*pidsGroup, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.free) - 1; i >= 0; i-- {
 		g := p.free[i]
-		ready, err := g.ready(g == p.here)
+		ready, err := g.ready(g == here, max)
 		if ready || err != nil {
 			p.free = append(p.free[:i], p.free[i+1:]...)
 		}
@@ -112,25 +115,25 @@ func (p *pidsV1) take() (*pidsGroup, error) {
 			g.close()
 		}
 	}
-	g, err := p.make()
-	if errors.Is(err, fs.ErrNotExist) { // another program has removed the directory
+	g, err := p.make(max)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has removed the directory
 		p.dir.lock.Close()
 		if p.dir, err = makeBlockDir(p.base); err != nil {
 			return nil, err
 		}
-		g, err = p.make()
+		g, err = p.make(max)
 	}
 	return g, err
 }
 
 // make is called with the lock held.
-func (p *pidsV1) make() (*pidsGroup, error) {
+func (p *pidsV1) make(max int) (*pidsGroup, error) {
 	p.made++
 	dir := filepath.Join(p.dir.path, strconv.Itoa(p.made))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making a cgroup: %w", err)
 	}
-	g := &pidsGroup{limiter: p, frozen: true}
+	g := &pidsGroup{limiter: p}
 	for _, file := range []struct {
 		fd   *int
 		name string
@@ -141,7 +144,7 @@ func (p *pidsV1) make() (*pidsGroup, error) {
 			return nil, errors.Join(fmt.Errorf("limiting processes: %w", err), os.Remove(dir))
 		}
 	}
-	if _, err := g.ready(false); err != nil {
+	if _, err := g.ready(false, max); err != nil {
 		g.close()
 		return nil, errors.Join(err, os.Remove(dir))
 	}
@@ -159,8 +162,8 @@ func (p *pidsV1) close() {
 // pidsGroup is a cgroup for one run at a time.
 type pidsGroup struct {
 	limiter             *pidsV1
-	tasks, max, current int  // descriptors of its files
-	frozen              bool // no process can be started in it
+	tasks, max, current int // descriptors of its files
+	limit               int // of processes; 0: nothing can be born in it
 }
 
 // enter moves the calling thread into the cgroup.
@@ -175,10 +178,10 @@ func (g *pidsGroup) enter() error {
 	return nil
 }
 
-// ready reports whether the cgroup is empty and so can be used for a run. If
-// occupied is true, the spawner's thread is in it and is not counted. Zombies
-// are counted, because they count towards the limit.
-func (g *pidsGroup) ready(occupied bool) (bool, error) {
+// ready reports whether the cgroup is empty, but for the spawner's thread
+// where occupied, and so can be used for a run. Zombies count as well: they
+// would take from the run's limit. Where it can, its limit is max.
+func (g *pidsGroup) ready(occupied bool, max int) (bool, error) {
 	var buf [32]byte
 	text, err := readAgain(g.current, buf[:])
 	if err != nil {
@@ -188,20 +191,20 @@ func (g *pidsGroup) ready(occupied bool) (bool, error) {
 	if !ok || count > 1 || count == 1 && !occupied {
 		return false, nil
 	}
-	if !g.frozen {
+	if g.limit == max {
 		return true, nil
 	}
-	// The spawner's thread counts, too.
-	if _, err := unix.Write(g.max, []byte(strconv.Itoa(g.limiter.max+1))); err != nil {
+	// The spawner's thread is counted, too.
+	if _, err := unix.Write(g.max, []byte(strconv.Itoa(max+1))); err != nil {
 		return false, fmt.Errorf("limiting processes: %w", err)
 	}
-	g.frozen = false
+	g.limit = max
 	return true, nil
 }
 
 func (g *pidsGroup) freeze() {
 	unix.Write(g.max, []byte("0"))
-	g.frozen = true
+	g.limit = 0
 }
 
 func (g *pidsGroup) release() {

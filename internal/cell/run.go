@@ -47,10 +47,12 @@ func (w *Warden) run(ctx context.Context, c Command) (Result, error) {
 // process is ready, the spawner's goroutine uses cell and limit.
 type run struct {
 	warden  *Warden
+	limits  Limits
 	cell    cell
 	process *process
 	limit   limit // nil if there is no limiter
 	began   time.Time
+	thread  chan struct{} // ends the thread that has started a confined command; nil: the spawner's has
 
 	stdout, stderr *pipe
 	exited         bool // the leader was reaped
@@ -66,11 +68,12 @@ type run struct {
 // start opens a cell and asks the spawner to start the command in it. The
 // process reports whether that worked.
 func (w *Warden) start(c Command) (*run, error) {
-	cell, err := w.block.open()
+	limits := c.Limits.or(w.config.Limits)
+	cell, err := w.block.open(limits)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be isolated: %w", err)
 	}
-	r := &run{warden: w, cell: cell, gone: make(chan struct{})}
+	r := &run{warden: w, limits: limits, cell: cell, gone: make(chan struct{})}
 	var childOut, childErr descriptor
 	if r.stdout, childOut, err = newPipe(&head{limit: c.MaxStdout, budget: w.outputs}); err != nil {
 		return nil, errors.Join(err, cell.close())
@@ -80,25 +83,39 @@ func (w *Warden) start(c Command) (*run, error) {
 		r.stdout.source.close()
 		return nil, errors.Join(err, cell.close())
 	}
+	sys := sysProcAttr(c.User)
+	if c.NoNetwork {
+		withoutNetwork(sys)
+	}
 	l := launch{path: c.Path, argv: append([]string{c.Path}, c.Args...), dir: c.Dir, env: c.Env,
-		files: []descriptor{w.null, childOut, childErr}, sys: sysProcAttr(w.config)}
+		files: []descriptor{w.null, childOut, childErr}, sys: sys}
 	r.process = newProcess(&w.watches)
 	r.began = time.Now()
-	w.spawner.do(func() {
-		err := r.spawn(l)
+	launch := func(confine func() error) {
+		err := r.spawn(l, confine)
 		childOut.close()
 		childErr.close()
 		r.process.launched(err)
-	})
+	}
+	if len(c.Writable) > 0 && w.Confinement().Files {
+		r.thread = make(chan struct{})
+		w.spawner.doConfined(c.Writable, launch, r.thread)
+	} else {
+		w.spawner.do(func() { launch(func() error { return nil }) })
+	}
 	return r, nil
 }
 
-// spawn starts the command. The spawner's thread calls it.
-func (r *run) spawn(l launch) (err error) {
-	if limiter := r.warden.limiter; limiter != nil {
-		if r.limit, err = limiter.limit(); err != nil {
+// spawn starts the command; it is called by the spawner's thread, or by the run's.
+// confine comes after what a confined thread cannot do.
+func (r *run) spawn(l launch, confine func() error) (err error) {
+	if limiter := r.warden.limiter; limiter != nil && r.limits.Processes > 0 {
+		if r.limit, err = limiter.limit(r.limits.Processes, r.thread == nil); err != nil {
 			return err
 		}
+	}
+	if err := confine(); err != nil {
+		return err
 	}
 	err = r.cell.start(l, r.process)
 	if err == nil || errors.Is(err, errGone) {
@@ -112,6 +129,7 @@ func (r *run) spawn(l launch) (err error) {
 func (r *run) abandon(reason error) error {
 	r.stdout.source.close()
 	r.stderr.source.close()
+	r.endThread()
 	if r.limit != nil {
 		r.limit.release()
 	}
@@ -122,8 +140,16 @@ func (r *run) abandon(reason error) error {
 	return errors.Join(reason, err)
 }
 
-// watch waits for the end of the run. It returns nil if the command exited by
-// itself or was not started, else the reason for the end.
+// endThread ends the thread that has started a confined command: the kernel ends
+// the command with it (PR_SET_PDEATHSIG).
+func (r *run) endThread() {
+	if r.thread != nil {
+		close(r.thread)
+	}
+}
+
+// watch returns when the run has ended, with the reason unless the command
+// exited by itself or was not started.
 func (r *run) watch(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.process.interrupt)()
 	if quick > 0 {

@@ -15,17 +15,19 @@ import (
 // thread does nothing else and ends with the spawner, so the program keeps its
 // own properties.
 type spawner struct {
-	calls chan func()
-	done  chan struct{}
+	config   Config
+	landlock landlock
+	calls    chan func()
+	done     chan struct{}
 }
 
 // maxQueued is how many starts may be queued before callers block.
 const maxQueued = 64
 
 func newSpawner(config Config) (*spawner, error) {
-	s := &spawner{calls: make(chan func(), maxQueued), done: make(chan struct{})}
+	s := &spawner{config: config, landlock: newLandlock(), calls: make(chan func(), maxQueued), done: make(chan struct{})}
 	ready := make(chan error, 1)
-	onOwnThread(func() { s.serve(config, ready) })
+	onOwnThread(func() { s.serve(ready) })
 	if err := <-ready; err != nil {
 		<-s.done
 		return nil, err
@@ -53,9 +55,9 @@ func onOwnThread(f func()) {
 	<-locked
 }
 
-func (s *spawner) serve(config Config, ready chan<- error) {
+func (s *spawner) serve(ready chan<- error) {
 	defer close(s.done)
-	err := changeThread(config)
+	err := changeThread(s.config)
 	ready <- err
 	if err != nil {
 		return
@@ -102,7 +104,26 @@ func closeOnExec() {
 // do queues a call of start on the thread.
 func (s *spawner) do(start func()) { s.calls <- start }
 
-// close ends the thread. No start may be queued or running.
+// doConfined has start called on a thread that lasts until over is closed. start
+// gets a function that lets the thread write below the directories alone from then
+// on. What a thread has given up it does not get back, so each start needs a new
+// one.
+func (s *spawner) doConfined(writable []string, start func(confine func() error), over <-chan struct{}) {
+	onOwnThread(func() {
+		closeOnExec()
+		start(func() error {
+			if err := changeThread(s.config); err != nil {
+				return err
+			}
+			return s.landlock.confine(writable)
+		})
+		<-over
+	})
+}
+
+func (s *spawner) confinement() Confinement { return s.landlock.confinement() }
+
+// close ends the thread. No start may be under way.
 func (s *spawner) close() {
 	close(s.calls)
 	<-s.done

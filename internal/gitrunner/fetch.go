@@ -49,7 +49,7 @@ func (r *Runner) clone(ctx context.Context, dir string, c change, from source) (
 }
 
 // finish makes a checked out clone the agent's own and records what it is.
-func (r *Runner) finish(dir string, rel release) error {
+func (r *Runner) finish(dir string, o owner, rel release) error {
 	if err := takeOver(dir, r.bounds()); err != nil {
 		return fmt.Errorf("the repository cannot be used: %w", err)
 	}
@@ -61,7 +61,7 @@ func (r *Runner) finish(dir string, rel release) error {
 	if err := r.checkStartable(dir); err != nil {
 		return fmt.Errorf("the repository cannot be used: %w", err)
 	}
-	return errors.Join(rel.write(dir), r.protect(dir), settle(dir))
+	return errors.Join(rel.write(dir), o.protect(dir), settle(dir))
 }
 
 // fetched returns the source that fetches from a repository.
@@ -191,10 +191,10 @@ func sizeOf(entry string) int64 {
 	return bytes
 }
 
-// protect lets only root and the plugins' user read and execute what is in dir.
-func (r *Runner) protect(dir string) error {
-	if u := r.owner.user; u != nil {
-		if err := os.Chown(dir, -1, int(u.GID)); err != nil {
+// protect lets only root and the owner read and execute what is in dir.
+func (o owner) protect(dir string) error {
+	if o.user != nil {
+		if err := os.Chown(dir, -1, int(o.user.GID)); err != nil {
 			return err
 		}
 	}

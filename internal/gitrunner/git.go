@@ -66,6 +66,7 @@ func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ..
 		Path:      path,
 		Args:      append(r.gitOptions(), args...),
 		Dir:       dir,
+		User:      r.gitUser.user,
 		Env:       append(r.gitEnv(), r.ssh()...),
 		MaxStdout: maxStdout,
 		MaxStderr: 4 << 10,

@@ -71,7 +71,7 @@ func (r *Runner) sshEnv() []string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.config.GitTimeout)
 	defer cancel()
-	res, err := r.tools.Run(ctx, cell.Command{Path: path, Args: []string{"config", "--get", "core.sshCommand"}, Dir: r.session.dir, Env: r.gitEnv(), MaxStdout: 4 << 10})
+	res, err := r.tools.Run(ctx, cell.Command{Path: path, Args: []string{"config", "--get", "core.sshCommand"}, Dir: r.session.dir, User: r.gitUser.user, Env: r.gitEnv(), MaxStdout: 4 << 10})
 	if err != nil || len(res.Stdout) > 0 {
 		return nil
 	}

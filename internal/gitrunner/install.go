@@ -71,17 +71,22 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 		return err
 	}
 	current := s.installedFrom(address)
-	if current != nil && (checkExecutable(s.dir) != nil || r.checkInstalled(s) != nil) {
+	if current != nil && (checkExecutable(s.dir) != nil || r.checkInstalled(s, r.owner(p)) != nil) {
 		current = nil
 	}
 	if by == byRegistry && current != nil && current.Assigned == p.Version {
-		return nil
+		return r.owner(p).protect(s.dir) // which the config may have changed
 	}
+	moved := current == nil && s.installed() != nil && s.installedFrom(address) == nil
 	if !r.takeInstall(ctx) {
 		return context.Cause(ctx)
 	}
 	defer r.giveInstall()
-	if err := r.replace(ctx, s, change{p, address, by, current}); err != nil {
+	err = r.replace(ctx, s, change{p, address, by, current})
+	if err == nil && moved { // what another plugin has kept is not for this one
+		err = r.removeState(p)
+	}
+	if err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, address, err)
 	}
 	return nil
@@ -164,7 +169,7 @@ func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from
 		return err
 	}
 	rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Signed: signed, Before: before}
-	if err := r.finish(clone, rel); err != nil {
+	if err := r.finish(clone, r.owner(c.plugin), rel); err != nil {
 		return err
 	}
 	return s.publish(clone, rel)
@@ -182,7 +187,7 @@ func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
 	}
 	s := r.slot(p)
 	if s.installed() == nil {
-		return nil
+		return r.removeState(p)
 	}
 	aside, err := r.session.tempDir()
 	if err != nil {
@@ -191,5 +196,5 @@ func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
 	if err := s.unpublish(aside); err != nil {
 		return errors.Join(fmt.Errorf("removing plugin %s of namespace %s: %w", p.Repo, p.Namespace, err), os.Remove(aside))
 	}
-	return nil
+	return r.removeState(p)
 }

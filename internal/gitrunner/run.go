@@ -11,6 +11,7 @@ import (
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/policy"
 )
 
 const (
@@ -21,7 +22,11 @@ const (
 	maxStderr  = 4 << 10
 )
 
-// RunResult describes a run.
+// shared are the directories that all plugins may write to, beside their own: many
+// programs need one of them for a moment. Their sticky bit keeps users apart.
+var shared = []string{"/tmp", "/dev/shm"}
+
+// RunResult is all that is known of a run.
 type RunResult struct {
 	// Stdout is what the plugin wrote: the first 64 KiB if it wrote too much.
 	Stdout []byte
@@ -57,7 +62,7 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 	if err := r.allow(installed); err != nil {
 		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
-	if err := r.checkInstalled(s); err != nil {
+	if err := r.checkInstalled(s, r.owner(p)); err != nil {
 		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
 	s.begin()
@@ -93,11 +98,29 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err := checkExecutable(dir); err != nil {
 		return RunResult{}, startError(fmt.Errorf("the plugin in %s cannot be started: %w", dir, err))
 	}
+	noNetwork := r.config.Policy.Rule(p.Repo).NoNetwork
+	if noNetwork {
+		if err := r.noNetwork(); err != nil {
+			return RunResult{}, refusedBy(policy.KeyNetwork, fmt.Errorf("the network cannot be taken away on this host: %w; run the agent as root, or remove the key", err))
+		}
+	}
+	state, err := r.stateDir(p)
+	if err != nil {
+		return RunResult{}, startError(err)
+	}
+	env, err := r.env(p, state)
+	if err != nil {
+		return RunResult{}, err
+	}
 	res, err := r.cells.Run(ctx, cell.Command{
 		Path:      "./plugin",
 		Args:      args,
 		Dir:       dir,
-		Env:       r.env(p),
+		User:      r.owner(p).user,
+		Limits:    r.limitsOf(p),
+		NoNetwork: noNetwork,
+		Writable:  append([]string{state}, shared...),
+		Env:       env,
 		MaxStdout: maxStdout,
 		MaxStderr: maxStderr,
 	})
@@ -105,28 +128,51 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
-	}, r.judge(ctx, dir, res, err)
+	}, r.judge(ctx, dir, p, res, err)
 }
 
-// env is the whole environment of a plugin.
-func (r *Runner) env(p agent.Plugin) []string {
-	return []string{
+// limitsOf returns the limits that a rule sets for a plugin; those that it leaves
+// out are as for all plugins.
+func (r *Runner) limitsOf(p agent.Plugin) cell.Limits {
+	rule := r.config.Policy.Rule(p.Repo)
+	return cell.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
+}
+
+// env is all of a plugin's environment.
+func (r *Runner) env(p agent.Plugin, state string) ([]string, error) {
+	env := []string{
 		"PATH=" + pluginPath,
-		"HOME=" + r.owner.home,
+		"HOME=" + state,
+		"AGENT_STATE_DIR=" + state,
 		"LANG=C.UTF-8",
 		"AGENT_NAMESPACE=" + p.Namespace,
 		"AGENT_PLUGIN=" + p.Name,
 		"AGENT_HOSTNAME=" + r.config.Hostname,
 		"AGENT_INTERVAL=" + strconv.FormatFloat(p.Interval.Seconds(), 'f', -1, 64),
 	}
+	path := r.config.Policy.Rule(p.Repo).Env
+	if path == "" {
+		return env, nil
+	}
+	secret, err := readEnvFile(path) // at each run, so that a new password needs no new start
+	if err != nil {
+		return nil, refusedBy(policy.KeyEnv, err)
+	}
+	return append(env, secret...), nil
 }
 
-// judge returns the error of a run, or nil if it ended well.
-func (r *Runner) judge(ctx context.Context, dir string, res cell.Result, err error) error {
+// refusedBy is the error of a run that a key of the policy does not let begin.
+func refusedBy(key string, reason error) error {
+	err := fmt.Errorf("the plugin is not started: %s: %w", key, reason)
+	return &agent.RunError{Result: agent.RunPolicy, ExitCode: -1, Err: &agent.PolicyError{Rule: key, Err: err}}
+}
+
+// judge makes an error of a run that did not end well.
+func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, res cell.Result, err error) error {
 	var start *cell.StartError
 	switch {
 	case res.Usage.OutOfMemory:
-		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.config.MaxMemory>>20)}
+		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p)).Memory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, cell.ErrStdout):
@@ -134,7 +180,7 @@ func (r *Runner) judge(ctx context.Context, dir string, res cell.Result, err err
 	case errors.Is(err, cell.ErrMemory):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: the standard outputs of all plugins that ran at the time took more than %d MiB together; print less, or run these plugins less often", maxOutputs>>20)}
 	case errors.As(err, &start):
-		return startError(r.explainStart(dir, start.Err))
+		return startError(r.explainStart(dir, p, start.Err))
 	case err != nil:
 		return fmt.Errorf("the plugin %w", err)
 	case len(res.Survivors) > 0:
@@ -151,12 +197,12 @@ func startError(err error) error {
 	return &agent.RunError{Result: agent.RunStart, ExitCode: -1, Err: err}
 }
 
-// explainStart makes the kernel's reason more helpful. The plugin file was
-// found and is executable.
-func (r *Runner) explainStart(dir string, err error) error {
-	if u := r.owner.user; u != nil && errors.Is(err, syscall.EACCES) {
-		if closed := closedTo(u, dir); closed != "" {
-			return fmt.Errorf("the plugin cannot be started: the user %s may not enter the directory %s: %w", r.config.User, closed, err)
+// explainStart turns the kernel's reason into one that helps: that plugin is
+// there and executable is known already.
+func (r *Runner) explainStart(dir string, p agent.Plugin, err error) error {
+	if o := r.owner(p); o.user != nil && errors.Is(err, syscall.EACCES) {
+		if closed := closedTo(o.user, dir); closed != "" {
+			return fmt.Errorf("the plugin cannot be started: the user %s may not enter the directory %s: %w", o.name, closed, err)
 		}
 	}
 	if reason := r.checkStartable(dir); reason != nil {
@@ -181,8 +227,9 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	limits := agent.PluginLimits(r.cells.Limits())
-	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr)}
+	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
+	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
+		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason}
 	if installed != nil {
 		details.Commit, details.Version = installed.Commit, installed.Version
 		details.Since, details.By = installed.Since, installed.By

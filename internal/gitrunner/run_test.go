@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"syscall"
 	"testing"
@@ -60,7 +61,8 @@ id -un; id -Gn; umask; pwd; grep NoNewPrivs /proc/self/status; ls /proc/self/fd;
 AGENT_INTERVAL=30
 AGENT_NAMESPACE=db.example
 AGENT_PLUGIN=PLUGIN.mysql
-HOME=/nonexistent
+AGENT_STATE_DIR=STATE
+HOME=STATE
 LANG=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 nobody
@@ -73,7 +75,7 @@ NoNewPrivs:	1
 2
 3
 ./plugin -servers x y
-`, string(res.Stdout))
+`, regexp.MustCompile(`=/\S*/plugins/.agent-state/db.example/mysql`).ReplaceAllString(string(res.Stdout), "=STATE"))
 		require.Positive(t, res.CPU)
 	})
 }
@@ -165,12 +167,13 @@ func TestForkBombIsBoundedAndEnded(t *testing.T) {
 		t.Skip("there is no perl")
 	}
 	for _, noCgroup := range []bool{false, true} {
-		r := newRunner(t, "", func(c *gitrunner.Config) { c.NoCgroup, c.MaxProcesses = noCgroup, 40 })
+		plugins := tempDir(t) + "/plugins"
+		r := newRunner(t, "", in(plugins), func(c *gitrunner.Config) { c.NoCgroup, c.MaxProcesses = noCgroup, 40 })
 		t.Run(r.InspectPlugin(mysql()).Cell, func(t *testing.T) {
-			dir := script(t, `exec perl -e 'open F, ">forks"; while (1) { syswrite F, "x" if defined fork }'`)
+			dir := script(t, `exec perl -e 'open F, ">$ENV{HOME}/forks"; while (1) { syswrite F, "x" if defined fork }'`)
 			_, err := runDir(t, r, dir, time.Second)
 			requireResult(t, agent.RunTimeout, err)
-			info, err := os.Stat(dir + "/forks")
+			info, err := os.Stat(filepath.Join(plugins, ".agent-state/db.example/mysql/forks"))
 			require.NoError(t, err)
 			require.Less(t, info.Size(), int64(200))
 			require.Zero(t, processesIn(t, dir))

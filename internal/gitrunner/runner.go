@@ -6,8 +6,9 @@
 //	│   ├── plugin         what is run
 //	│   └── .git           readable for the agent alone; has the objects of the
 //	│                      versions that were installed before, too
-//	└── .agent-clones      where clones are made and old versions wait for
-//	                       the end of their last run
+//	├── .agent-clones      where clones are made and old versions wait for
+//	│                      the end of their last run
+//	└── .agent-state       NS/PROJECT: the directory that a plugin may write to
 //
 //	Install, Update ──► remote ──► fetch ──► checkout ──► startable? ──► publish (slot)
 //	                       └── git in a cell, as git's user, bounded ──┘        │ rename
@@ -20,8 +21,9 @@
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
 //	limits, takeover              bounds of what git fetches; giving it to the agent's user
 //	executable, startable         can the version start? elf, binfmt, noexec
-//	run, credentials              running plugins, and the user they run as
-//	exchange                      swapping two directories
+//	run, owner, credentials       running plugins, and the user they run as
+//	state, envfile                a plugin's own directory, its secret variables
+//	exchange                      two directories change places
 //
 // Installing needs the git program (2.20 or newer). ssh keys, credential
 // helpers and protocols work as they do for git's user, except that git never
@@ -29,16 +31,13 @@
 package gitrunner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/user"
-	"slices"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -78,7 +77,10 @@ type Config struct {
 	MaxProcesses int
 	// MaxMemory is the limit of one run, in bytes. Zero: 256 MiB.
 	MaxMemory int64
-	// NoCgroup switches cgroups off.
+	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
+	// Zero means 1.
+	MaxCPU float64
+	// NoCgroup makes runs do without cgroups.
 	NoCgroup bool
 	// Policy says what may be installed and run. Its zero value allows everything.
 	Policy policy.Policy
@@ -89,14 +91,18 @@ type Config struct {
 // Runner installs and runs plugins. Its methods may be called concurrently.
 type Runner struct {
 	config   Config
-	template template // its zero value: nothing can be installed
-	owner    owner
+	template template         // its zero value: nothing can be installed
+	owners   map[string]owner // by name
 	gitUser  gitUser
 	cells    *cell.Warden // for plugins
 	tools    *cell.Warden // for git
 	session  *session     // nil without PluginsDir
 	installs chan struct{}
 	ssh      func() []string
+	// stateRoot returns the directory above the plugins' state.
+	stateRoot func() (string, error)
+	noNetwork func() error           // says why the network cannot be taken away
+	temporary atomic.Pointer[string] // that directory where nothing is installed; nil: it was not needed
 
 	mu    sync.Mutex
 	slots map[string]*slot // guarded by mu: by directory
@@ -125,7 +131,7 @@ func New(config Config) (*Runner, error) {
 	if err := CheckBranch(config.Branch); err != nil {
 		problems = append(problems, fmt.Errorf("agent.branch: %w", err))
 	}
-	if r.owner, err = lookupOwner(config.User, os.Geteuid()); err != nil {
+	if r.owners, err = lookupOwners(config, os.Geteuid()); err != nil {
 		problems = append(problems, err)
 	}
 	if r.gitUser, err = lookupGitUser(config.GitUser, config.User, r.template, os.Geteuid()); err != nil {
@@ -134,10 +140,14 @@ func New(config Config) (*Runner, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	if warning := r.owner.warning; warning != "" {
-		config.Logger.Warn(warning)
+	for _, o := range r.owners {
+		if o.warning != "" {
+			config.Logger.Warn(o.warning)
+		}
 	}
 	r.ssh = sync.OnceValue(r.sshEnv)
+	r.noNetwork = sync.OnceValue(cell.CheckNoNetwork)
+	r.stateRoot = sync.OnceValues(r.scratch)
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.Close(context.Background()))
 	}
@@ -172,6 +182,9 @@ func withDefaults(config Config) Config {
 	if config.MaxMemory <= 0 {
 		config.MaxMemory = 256 << 20
 	}
+	if config.MaxCPU <= 0 {
+		config.MaxCPU = 1
+	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -193,12 +206,12 @@ func (r *Runner) open() (err error) {
 		}
 	}
 	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}
-	config.User, config.MaxProcesses, config.MaxMemory = r.gitUser.user, maxGitProcesses, gitMemory
+	config.Limits = cell.Limits{Processes: maxGitProcesses, Memory: gitMemory}
 	if r.tools, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
 	config.Logger, config.MaxOutputs = r.config.Logger.With("commands", "plugins"), maxOutputs
-	config.User, config.MaxProcesses, config.MaxMemory = r.owner.user, r.config.MaxProcesses, r.config.MaxMemory
+	config.Limits = cell.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory, CPU: r.config.MaxCPU}
 	if r.cells, err = cell.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
 	}
@@ -217,86 +230,8 @@ func (r *Runner) Close(ctx context.Context) error {
 	if r.session != nil {
 		errs = append(errs, r.session.close())
 	}
+	if dir := r.temporary.Load(); dir != nil {
+		errs = append(errs, os.RemoveAll(*dir))
+	}
 	return errors.Join(errs...)
-}
-
-// owner is the user that plugins run as.
-type owner struct {
-	user    *cell.User // nil: the agent's own user
-	home    string
-	warning string
-}
-
-// CheckUser reports what is wrong with [Config.User].
-func CheckUser(name string) error {
-	_, err := lookupUser(name, os.Geteuid())
-	return err
-}
-
-// UIDs returns the numbers of the users with these names that plugins run as,
-// without the agent's own: where the agent is not root there are none.
-func UIDs(names ...string) (uids []int, err error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range names {
-		o, err := lookupOwner(cmp.Or(name, defaultUser), 0)
-		if err != nil {
-			return nil, err
-		}
-		if o.user != nil && !slices.Contains(uids, int(o.user.UID)) {
-			uids = append(uids, int(o.user.UID))
-		}
-	}
-	return uids, nil
-}
-
-// lookupUser returns a user that must exist. It returns nil if the default user
-// is missing and the agent is not root, so that plugins run as the agent's own
-// user anyway.
-func lookupUser(name string, euid int) (*user.User, error) {
-	u, err := user.Lookup(name)
-	switch {
-	case err == nil:
-		return u, nil
-	case euid != 0 && name == defaultUser:
-		return nil, nil
-	case errors.As(err, new(user.UnknownUserError)):
-		return nil, fmt.Errorf("there is no user %q on this system; make it (useradd --system %s) or name another", name, name)
-	}
-	return nil, err
-}
-
-// lookupOwner returns the plugins' user for an agent that runs as euid.
-func lookupOwner(name string, euid int) (owner, error) {
-	u, err := lookupUser(name, euid)
-	if err != nil {
-		return owner{}, fmt.Errorf("agent.pluginsuser: %w", err)
-	}
-	if euid != 0 {
-		return ownUser(name), nil
-	}
-	o := owner{home: u.HomeDir}
-	if o.user, err = credentials(u); err != nil {
-		return owner{}, fmt.Errorf("agent.pluginsuser %q: %w", name, err)
-	}
-	if o.user.UID == 0 {
-		o.user = nil
-		o.warning = "plugins run as root, because agent.pluginsuser says so"
-	}
-	return o, nil
-}
-
-// ownUser is for agents that cannot change users, such as all on Windows. In a
-// container the agent's user may have no name.
-func ownUser(wanted string) owner {
-	name := "user " + strconv.Itoa(os.Geteuid())
-	o := owner{home: "/"}
-	if u, err := user.Current(); err == nil {
-		name, o.home = u.Username, u.HomeDir
-	}
-	if name != wanted {
-		o.warning = fmt.Sprintf("plugins run as %s, the agent's own user, not as %s: only root can change users", name, wanted)
-	}
-	return o
 }

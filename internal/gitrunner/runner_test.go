@@ -81,7 +81,7 @@ func requireOnlyThePlugins(t *testing.T, dir string, plugins ...string) {
 		for _, path := range paths {
 			rel, err := filepath.Rel(dir, path)
 			require.NoError(t, err)
-			if !strings.HasPrefix(rel, ".agent-clones") || filepath.Base(rel) != "lock" && strings.Count(rel, "/") == 2 {
+			if !strings.HasPrefix(rel, ".agent-") || filepath.Base(rel) != "lock" && strings.Count(rel, "/") == 2 {
 				found = append(found, rel)
 			}
 		}

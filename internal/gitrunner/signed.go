@@ -101,7 +101,7 @@ var errFiltered = errors.New("git changes files on checkout where .gitattributes
 // them has signed what is installed. That is looked at once in a runner's life:
 // nobody but the agent's user can change what is installed. Where plugins run as
 // that user, the files are compared each time.
-func (r *Runner) checkInstalled(s *slot) error {
+func (r *Runner) checkInstalled(s *slot, o owner) error {
 	if r.config.Policy.Signers == "" {
 		return nil
 	}
@@ -116,7 +116,7 @@ func (r *Runner) checkInstalled(s *slot) error {
 		s.setVerified(rel)
 		return nil
 	}
-	if r.owner.user == nil {
+	if o.user == nil {
 		if err := r.checkFiles(s.dir, rel.Signed); err != nil {
 			return unsigned(fmt.Errorf("%w; run agent plugin update to fetch it again", err))
 		}

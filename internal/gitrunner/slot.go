@@ -117,7 +117,15 @@ func (s *slot) unpublish(aside string) error {
 	return s.sweep()
 }
 
-// installed returns the installed version, or nil.
+// discard removes a directory, at the end of the run that is under way.
+func (s *slot) discard(dir string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = append(s.retired, dir)
+	return s.sweep()
+}
+
+// installed returns what is in place, or nil.
 func (s *slot) installed() *release {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,6 +16,8 @@ const (
 	KeyPinned  = "policy.pinned"
 	KeySigners = "policy.signers"
 	KeyCalls   = "policy.calls"
+	KeyEnv     = "policy.plugin.env"
+	KeyNetwork = "policy.plugin.network"
 )
 
 // Policy is what the host's config allows. Its zero value allows everything.

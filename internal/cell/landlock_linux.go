@@ -1,0 +1,111 @@
+package cell
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// landlock is what the kernel offers of Landlock, see
+// https://docs.kernel.org/userspace-api/landlock.html
+type landlock struct {
+	version int  // 0: none
+	signals bool // can be kept within a run
+}
+
+// Versions of Landlock that brought what is used here.
+const (
+	landlockRefer    = 2
+	landlockTruncate = 3
+	landlockScope    = 6
+)
+
+func newLandlock() (l landlock) {
+	ask := func(flag uintptr) int {
+		answer, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, flag)
+		if errno != 0 {
+			return 0
+		}
+		return int(answer)
+	}
+	l.version = ask(unix.LANDLOCK_CREATE_RULESET_VERSION)
+	// Before erratum 2 a confined thread could not signal the other threads of its
+	// process, as the runtime of Go does.
+	l.signals = l.version >= landlockScope && ask(unix.LANDLOCK_CREATE_RULESET_ERRATA)&(1<<1) != 0
+	return l
+}
+
+func (l landlock) confinement() Confinement {
+	switch {
+	case l.version == 0:
+		return Confinement{Reason: "this kernel has no Landlock (Linux 5.13), or it is switched off (boot parameter lsm=)"}
+	case !l.signals:
+		return Confinement{Files: true, Reason: "this kernel's Landlock cannot keep signals within a run (Linux 6.12, with the fix of its erratum 2)"}
+	}
+	return Confinement{Files: true, Signals: true}
+}
+
+// Rights to change what is in a directory.
+const changes = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
+	unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
+	unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
+
+// devices are those that programs write to without changing anything.
+var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}
+
+// confine takes from the calling thread, and from what it starts, the right to
+// write elsewhere than below the directories and to the devices. It needs
+// no_new_privs or root.
+func (l landlock) confine(writable []string) error {
+	rights, toFiles := uint64(changes), uint64(unix.LANDLOCK_ACCESS_FS_WRITE_FILE)
+	if l.version >= landlockRefer {
+		rights |= unix.LANDLOCK_ACCESS_FS_REFER
+	}
+	if l.version >= landlockTruncate {
+		rights |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
+		toFiles |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	}
+	attr := unix.LandlockRulesetAttr{Handled_access_fs: rights}
+	size := unsafe.Sizeof(attr.Handled_access_fs)
+	if l.signals {
+		attr.Scoped = unix.LANDLOCK_SCOPE_SIGNAL
+		size = unsafe.Offsetof(attr.Scoped) + unsafe.Sizeof(attr.Scoped)
+	}
+	ruleset, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), size, 0)
+	if errno != 0 {
+		return fmt.Errorf("confining a command: making a ruleset of Landlock: %w", errno)
+	}
+	defer closeNow(int(ruleset))
+	for _, dir := range writable {
+		if err := allow(int(ruleset), dir, rights); err != nil {
+			return fmt.Errorf("confining a command: allowing it %s: %w", dir, err)
+		}
+	}
+	for _, device := range devices {
+		if err := allow(int(ruleset), device, toFiles); err != nil {
+			return fmt.Errorf("confining a command: allowing it %s: %w", device, err)
+		}
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
+		return fmt.Errorf("confining a command: %w", errno)
+	}
+	return nil
+}
+
+// allow adds a rule for what is at path and below, if there is something.
+func allow(ruleset int, path string, rights uint64) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer closeNow(fd)
+	rule := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
+	_, _, errno := unix.RawSyscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
+	return errorOf(errno)
+}

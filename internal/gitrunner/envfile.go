@@ -1,0 +1,96 @@
+package gitrunner
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/lodastack/agent/internal/safefile"
+)
+
+// maxEnvFile bounds a file of variables, in bytes. The kernel takes no more than
+// 128 KiB for one variable, and a stack's quarter for all.
+const maxEnvFile = 64 << 10
+
+// CheckEnvFile says what is wrong with the file of a rule's variables. No value
+// is in what it says.
+func CheckEnvFile(path string) error {
+	_, err := readEnvFile(path)
+	return err
+}
+
+// readEnvFile returns the variables, NAME=VALUE, of a file that only its owner
+// may read, who is root or the process's user. A link is followed where nobody
+// else can change where it leads: Kubernetes mounts its secrets so.
+func readEnvFile(path string) ([]string, error) {
+	if err := safefile.CheckFile(path, true); err != nil {
+		return nil, err
+	}
+	real := safefile.Resolve(path)
+	if info, err := os.Stat(real); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s may be read or changed by others than its owner (mode %#o); run chmod 0600 %s", real, info.Mode().Perm(), real)
+	}
+	content, err := safefile.Read(real, maxEnvFile)
+	if err != nil {
+		return nil, err
+	}
+	env, err := parseEnv(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return env, nil
+}
+
+// parseEnv reads lines NAME=VALUE. A value is what stands after the first =, as it
+// is. Empty lines and those that begin with # are comments.
+func parseEnv(content []byte) (env []string, err error) {
+	names := map[string]bool{}
+	number := 0
+	for line := range bytes.Lines(content) {
+		number++
+		text := strings.TrimLeft(strings.TrimSuffix(string(line), "\n"), " \t")
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		name, value, found := strings.Cut(text, "=")
+		switch {
+		case strings.HasSuffix(text, "\r"):
+			err = errors.New("the line ends as on Windows (CRLF); save the file with LF")
+		case !found || !isVariable(name):
+			err = errors.New("this is no NAME=VALUE, where NAME has letters, digits and _ alone and begins with no digit")
+		case names[name]:
+			err = fmt.Errorf("%s is set twice", name)
+		case strings.ContainsRune(value, 0):
+			err = fmt.Errorf("the value of %s has a byte 0 in it, which no variable can hold", name)
+		default:
+			err = checkVariable(name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		names[name] = true
+		env = append(env, text)
+	}
+	return env, nil
+}
+
+func isVariable(name string) bool {
+	return name != "" && (name[0] < '0' || name[0] > '9') && !strings.ContainsFunc(name, func(c rune) bool {
+		return c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	})
+}
+
+// checkVariable refuses what the agent sets itself, and what makes the dynamic
+// loader (ld.so(8)) execute other files than the plugin's.
+func checkVariable(name string) error {
+	switch {
+	case slices.Contains([]string{"PATH", "HOME", "LANG"}, name), strings.HasPrefix(name, "AGENT_"):
+		return fmt.Errorf("%s is set by the agent; use another name", name)
+	case strings.HasPrefix(name, "LD_"), name == "GCONV_PATH", name == "GLIBC_TUNABLES":
+		return fmt.Errorf("%s is refused: it makes the loader execute other files than the plugin's", name)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package gitrunner
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/cell"
+)
+
+// stateName is the directory of the plugins' own files,
+// PLUGINSDIR/.agent-state/NS/PROJECT. It lies beside the plugins, not in the data
+// directory, since no user but the agent's may enter that one. Those above a
+// plugin's may be passed by everybody (mode 0711), and listed by nobody.
+const stateName = ".agent-state"
+
+// stateDir returns the directory that is the plugin's own, and makes it if it is
+// missing. Its names have been checked.
+func (r *Runner) stateDir(p agent.Plugin) (string, error) {
+	root, err := r.stateRoot()
+	if err != nil {
+		return "", err
+	}
+	_, project, _ := splitRepo(p.Repo)
+	dir := filepath.Join(root, p.Namespace, project)
+	if err := r.owner(p).own(dir); err != nil {
+		return "", fmt.Errorf("the plugin's directory for its state: %w", err)
+	}
+	return dir, nil
+}
+
+// scratch makes a root for a runner that installs nothing.
+func (r *Runner) scratch() (string, error) {
+	if r.session != nil {
+		return filepath.Join(r.config.PluginsDir, stateName), nil
+	}
+	dir, err := os.MkdirTemp("", "agent-state-")
+	if err != nil {
+		return "", fmt.Errorf("making a directory for the plugin's state: %w", err)
+	}
+	r.temporary.Store(&dir)
+	return dir, os.Chmod(dir, 0o711)
+}
+
+// own makes dir if it is missing, and sees to it that it is the owner's alone.
+func (o owner) own(dir string) error {
+	info, err := os.Lstat(dir)
+	// Again, as that of another plugin of the namespace may just have been removed
+	// with the directory.
+	for attempt := 0; errors.Is(err, fs.ErrNotExist) && attempt < 2; attempt++ {
+		if err := makePassages(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		info, err = os.Lstat(dir)
+	}
+	if err != nil {
+		return err
+	}
+	if o.user == nil && os.Geteuid() != 0 {
+		return nil
+	}
+	if user := o.wanted(); uidOf(info) != user.UID {
+		return giveTree(dir, user)
+	}
+	return nil
+}
+
+// wanted returns the numbers of the owner's files.
+func (o owner) wanted() cell.User {
+	if o.user != nil {
+		return *o.user
+	}
+	return cell.User{}
+}
+
+// makePassages makes a directory and the one above it.
+func makePassages(dir string) error {
+	for _, path := range []string{filepath.Dir(dir), dir} {
+		if err := makeDir(path, 0o711); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeState removes a plugin's state. It is moved away first: a run that is
+// under way may still write to it, and the next plugin of this name begins with
+// an empty one.
+func (r *Runner) removeState(p agent.Plugin) error {
+	_, project, _ := splitRepo(p.Repo)
+	dir := filepath.Join(r.config.PluginsDir, stateName, p.Namespace, project)
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	aside, err := r.session.tempDir()
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(dir, filepath.Join(aside, "state")); err != nil {
+		return errors.Join(fmt.Errorf("removing the state of plugin %s of namespace %s: %w", p.Repo, p.Namespace, err), os.Remove(aside))
+	}
+	os.Remove(filepath.Dir(dir)) // fails where that of other plugins is in it
+	return r.slot(p).discard(aside)
+}

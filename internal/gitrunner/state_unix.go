@@ -1,0 +1,42 @@
+//go:build unix
+
+package gitrunner
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/lodastack/agent/internal/cell"
+)
+
+func uidOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
+
+// giveTree gives a directory, and what its owner has made in it, to another user.
+// The former owner may have put links there: they are not followed, and a file
+// with a second name stays as it is.
+func giveTree(dir string, to cell.User) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	from, err := root.Lstat(".")
+	if err != nil {
+		return err
+	}
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		info, err := root.Lstat(path)
+		if err != nil || uidOf(info) != uidOf(from) || !info.IsDir() && info.Sys().(*syscall.Stat_t).Nlink > 1 {
+			return nil
+		}
+		return root.Lchown(path, int(to.UID), int(to.GID))
+	})
+}
