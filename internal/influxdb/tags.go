@@ -33,8 +33,7 @@ func NewTags(from map[string]string) Tags {
 }
 
 // judge finds the size of the tags and what is wrong with them, and tells
-// whether they are clean. It is one loop: half of what a post costs besides
-// reading and writing it went into loops over maps.
+// whether they are clean. It is one loop for all of that: a loop over a map is slow.
 func (t *Tags) judge() (clean bool) {
 	clean = true
 	for key, value := range t.tags {
