@@ -40,10 +40,11 @@ type Agent struct {
 	claim func() error // claims the state directory, once, before it is read
 	ran   atomic.Bool
 
-	inForce sync.Once // closes ready
-	ready   chan struct{}
+	ready chan struct{}
 
 	mu          sync.Mutex
+	running     bool               // guarded by mu; every method can be called
+	inForce     bool               // guarded by mu; assignments are
 	schedule    *schedule.Schedule // guarded by mu; nil before Run
 	assignments []Assignment       // guarded by mu; in force
 }
@@ -116,6 +117,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.plugins.start(ctx)
 	a.updater.remember() // before anybody can ask: a good answer must not be replaced by an old one
 	a.updates.Start(ctx)
+	a.mu.Lock()
+	a.running = true
+	a.becomeReady()
+	a.mu.Unlock()
 	a.config.logger.Info("the agent runs", event.Attr(event.Started), "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
@@ -124,8 +129,8 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // Ready returns a channel that is closed once assignments are in force, be they
 // from the registry or remembered from an earlier run: [Agent.Namespaces] and
-// [Agent.Plugins] then tell what they are, and collectors run. Where the registry
-// never answers, it is never closed.
+// [Agent.Plugins] then tell what they are, collectors run, and [Agent.Update] can
+// be called. Where the registry never answers, it is never closed.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // Update asks the registry now and returns when its answer is in force, or
@@ -157,7 +162,16 @@ func (a *Agent) apply(assignments []Assignment) {
 		}
 	}
 	a.schedule.Set(jobs)
-	a.inForce.Do(func() { close(a.ready) })
+	a.inForce = true
+	a.becomeReady()
+}
+
+// becomeReady closes ready once both are true. What is remembered is in force
+// before the agent runs. The caller holds mu.
+func (a *Agent) becomeReady() {
+	if a.running && a.inForce && !a.isReady() {
+		close(a.ready)
+	}
 }
 
 // assigned returns the assignments in force. The caller must not change them.

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -123,6 +124,24 @@ func TestReadyWithoutAnyNamespace(t *testing.T) {
 		w.run()
 		<-w.Ready()
 	})
+}
+
+// What is remembered is in force before the registry can be asked.
+func TestAgentThatIsReadyCanBeAsked(t *testing.T) {
+	state := t.TempDir()
+	for range 200 {
+		a, err := agent.New(agent.WithHostname("h1"), agent.WithStateDir(state), agent.WithMachine("serial", "id"),
+			agent.WithRegistry(agent.StaticRegistry("web")), agent.WithOutput(agenttest.NewOutput()), agent.WithLogger(slog.New(slog.DiscardHandler)))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- a.Run(ctx) }()
+		<-a.Ready()
+		asked := a.Update(ctx)
+		cancel()
+		require.NoError(t, <-ended)
+		require.NoError(t, asked)
+	}
 }
 
 func requireOpen(t *testing.T, c <-chan struct{}) {

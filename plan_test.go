@@ -30,8 +30,6 @@ func remember(t *testing.T, dir string, assignments ...agent.Assignment) {
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	<-a.Ready()
-	// What is remembered is in force before the registry can be asked.
-	require.Eventually(t, func() bool { return !errors.Is(a.Update(ctx), agent.ErrNotRunning) }, 5*time.Second, time.Millisecond)
 	require.NoError(t, a.Update(ctx)) // the first conversation is over
 	cancel()
 	require.NoError(t, <-ended)
