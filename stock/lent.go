@@ -132,3 +132,10 @@ func (r lentRunner) Remove(ctx context.Context, p agent.Plugin) error {
 	}
 	return nil
 }
+
+func (r lentRunner) Rollback(ctx context.Context, p agent.Plugin) error {
+	if rollbacker, ok := r.PluginRunner.(agent.PluginRollbacker); ok {
+		return rollbacker.Rollback(ctx, p)
+	}
+	return fmt.Errorf("%w: its runner keeps none", agent.ErrNoEarlierVersion)
+}

@@ -209,6 +209,26 @@ func TestPartsOfOnesOwnSurviveAReload(t *testing.T) {
 	require.Empty(t, own.runner.Violations())
 }
 
+// What a service puts around a part must not hide what the part can do.
+func TestRunnerOfOnesOwnCanDoAllThatItCould(t *testing.T) {
+	h := newHost(t)
+	own := newOwnParts()
+	plugin := agent.Plugin{Name: "PLUGIN.p", Repo: "org/p"}
+	own.registry.Assign(agent.Assignment{Namespace: "own", Plugins: []agent.Plugin{plugin}})
+	own.runner.Publish("org/p", agenttest.Program{})
+	h.run(t, own.options()...)
+	own.runner.WaitForInstalls(t, 1)
+	require.Contains(t, h.get(t, "/plugins/rollback?ns=own&repo=org/p"), "earlier version")
+	own.runner.Publish("org/p", agenttest.Program{Print: "[]"})
+	h.get(t, "/plugins/update?ns=own&repo=org/p")
+	h.get(t, "/plugins/rollback?ns=own&repo=org/p")
+	require.Contains(t, h.get(t, "/plugins/list"), `"by":"rollback"`)
+	require.Len(t, own.runner.Rollbacks(), 1)
+	own.registry.Assign(agent.Assignment{Namespace: "own"})
+	h.get(t, "/update")
+	require.Eventually(t, func() bool { return len(own.runner.Removals()) == 1 }, 5*time.Second, time.Millisecond)
+}
+
 // unclosable is an output that panics when it is closed.
 type unclosable struct{ agent.Output }
 
