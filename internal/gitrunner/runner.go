@@ -113,6 +113,8 @@ var (
 	_ agent.PluginInspector  = (*Runner)(nil)
 	_ agent.PluginRemover    = (*Runner)(nil)
 	_ agent.PluginRollbacker = (*Runner)(nil)
+
+	_ agent.PluginDaemonRunner = (*Runner)(nil)
 )
 
 // New checks the config and prepares for running plugins. On Linux without
