@@ -108,10 +108,16 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err != nil {
 		return RunResult{}, startError(err)
 	}
+	limit := r.stateLimit(p)
+	if err := checkState(state, limit); err != nil {
+		return RunResult{}, refusedBy(policy.KeyState, err)
+	}
 	env, err := r.env(p, state)
 	if err != nil {
 		return RunResult{}, err
 	}
+	ctx, stop := watchState(ctx, state, limit)
+	defer stop()
 	res, err := r.cells.Run(ctx, cell.Command{
 		Path:      "./plugin",
 		Args:      args,
@@ -175,6 +181,8 @@ func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, res cell
 		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p)).Memory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
+	case errors.Is(err, cell.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %s: %w", policy.KeyState, context.Cause(ctx))}
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.Is(err, cell.ErrMemory):
@@ -229,7 +237,7 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	defer s.mu.Unlock()
 	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
 	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
-		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason}
+		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, StateLimit: r.stateLimit(p), Unconfined: r.cells.Confinement().Reason}
 	if installed != nil {
 		details.Commit, details.Version = installed.Commit, installed.Version
 		details.Since, details.By = installed.Since, installed.By
