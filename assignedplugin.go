@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/pluginoutput"
 )
@@ -22,46 +21,6 @@ const (
 	endBefore = 500 * time.Millisecond
 )
 
-// PluginStatus tells about an assigned plugin.
-type PluginStatus struct {
-	Namespace string `json:"ns"`
-	Repo      string `json:"repo"`
-	Name      string `json:"name"`
-	Enabled   bool   `json:"enabled"`
-	// Interval is in seconds; 0: the plugin runs on demand only.
-	Interval float64 `json:"interval"`
-	// Installed is true once the plugin can run. InstallError says why the
-	// last attempt to install or update it failed.
-	Installed    bool   `json:"installed"`
-	InstallError string `json:"install_error,omitempty"`
-	// Running is true while the plugin runs, or the one whose place it has taken.
-	Running bool `json:"running"`
-	// LastRun is the last finished run, nil where there was none.
-	LastRun *PluginResult `json:"last_run,omitempty"`
-	// Runs and Failures count since the start, as Invalid does the metrics
-	// that could not be sent.
-	Runs     int64 `json:"runs"`
-	Failures int64 `json:"failures"`
-	Invalid  int64 `json:"invalid"`
-	// InvalidError names a metric of the last regular run that could not be sent,
-	// by its index in the list and its name, and says why. Empty: all were sent.
-	InvalidError string `json:"invalid_error,omitempty"`
-	PluginDetails
-}
-
-// PluginResult is the result of one run.
-type PluginResult struct {
-	Time time.Time `json:"time"`
-	// Duration is in seconds.
-	Duration float64   `json:"duration"`
-	Result   RunResult `json:"result"`
-	// ExitCode is the exit status where Result is RunExit.
-	ExitCode int    `json:"exit_code,omitempty"`
-	Error    string `json:"error,omitempty"`
-	// Stdout is what the plugin wrote, of a run on demand only.
-	Stdout []byte `json:"-"`
-}
-
 // assignedPlugin is a plugin that a namespace wants here.
 type assignedPlugin struct {
 	set  *pluginSet
@@ -69,6 +28,7 @@ type assignedPlugin struct {
 	stop context.CancelFunc // ends installing
 
 	tried chan struct{} // closed after the first attempt to install it
+	again chan struct{} // holds one: install it now, if the last attempt failed
 	turns *turns        // of its key
 
 	mu           sync.Mutex
@@ -99,15 +59,6 @@ func (p *assignedPlugin) reassign(plugin Plugin) bool {
 	return true
 }
 
-// move installs the version that is assigned now; the one before runs until
-// then. The caller holds mu, and that of the set.
-func (p *assignedPlugin) move() {
-	p.stop()
-	ctx, stop := context.WithCancel(p.set.ctx)
-	p.stop = stop
-	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, byRegistry, p.set.runner.install)) })
-}
-
 // assigned returns the plugin as it is assigned.
 func (p *assignedPlugin) assigned() Plugin {
 	p.mu.Lock()
@@ -122,72 +73,9 @@ func (p *assignedPlugin) format(plugin Plugin) pluginoutput.Format {
 	return pluginoutput.Format(cmp.Or(plugin.Format, p.ownFormat))
 }
 
-// install tries until the plugin is installed or ctx ends.
-func (p *assignedPlugin) install(ctx context.Context) {
-	if p.set.runner == nil {
-		close(p.tried)
-		return
-	}
-	err := p.fetch(ctx, byRegistry, p.set.runner.install)
-	close(p.tried)
-	p.retry(ctx, err)
-}
-
-// retry tries to install again and again after an error. What the host's config
-// refuses is not tried again: a new config makes a new agent.
-func (p *assignedPlugin) retry(ctx context.Context, err error) {
-	pause := backoff.Backoff{First: 2 * time.Second, Most: 10 * time.Minute}
-	for err != nil && startResult(err) != RunPolicy && backoff.Pause(ctx, pause.Next()) {
-		err = p.fetch(ctx, byRegistry, p.set.runner.install)
-	}
-}
-
-// fetch calls Install, Update or Rollback, by whose word, and notes how it went.
-func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.Context, Plugin) error) error {
-	// The plugin's own turn first: who waits for it takes nothing from others.
-	if !p.turns.fetch.Take(ctx) {
-		return ctx.Err()
-	}
-	defer p.turns.fetch.Give()
-	if !p.set.installs.Take(ctx) {
-		return ctx.Err()
-	}
-	defer p.set.installs.Give()
-	plugin := p.assigned()
-	was := p.set.runner.inspect(plugin)
-	err := get(ctx, plugin)
-	is := p.set.runner.inspect(plugin)
-	if is.Commit != "" { // else it is not known
-		p.set.noteVersion(p.key, plugin, by, was, is)
-	}
-	if errors.Is(err, ErrNoEarlierVersion) {
-		return err // the caller's matter: what is installed is as it should be
-	}
-	present := err == nil || p.set.runner.has(plugin)
-	p.mu.Lock()
-	before := p.installError
-	p.installError = err
-	p.installed = p.installed || present
-	p.ownFormat = is.Format
-	p.mu.Unlock()
-	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
-		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", plugin.Repo, "error", err)
-		p.set.noteRefusal(p.key, plugin, by, err)
-	}
-	return err
-}
-
-// awaitsInstall tells whether the first attempt to install is still under way,
-// so that there is nothing to run and no failure to report.
-func (p *assignedPlugin) awaitsInstall() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return !p.installed && p.installError == nil && p.set.runner != nil
-}
-
 // runPeriodic is one regular run: its points and its result are sent.
 func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration) {
-	if p.awaitsInstall() || !p.set.mayRun(p.key) || !p.turns.run.TryTake() {
+	if p.awaitsInstall() || !p.set.disabled.mayRun(p.key) || !p.turns.run.TryTake() {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, interval-endBefore)
@@ -263,15 +151,6 @@ func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string)
 	}
 	defer p.set.runs.Give()
 	return p.set.runner.run(ctx, plugin, args)
-}
-
-// startResult returns why a plugin was not started.
-func startResult(err error) RunResult {
-	var refused *PolicyError
-	if errors.As(err, &refused) {
-		return RunPolicy
-	}
-	return RunStart
 }
 
 // sendOutput sends what the plugin measured, and returns how many metrics. Bad
@@ -356,30 +235,4 @@ func (p *assignedPlugin) note(result *PluginResult) (failedBefore bool) {
 	failedBefore = p.last != nil && p.last.Result != RunOK
 	p.last = result
 	return failedBefore
-}
-
-// status returns how the plugin fares.
-func (p *assignedPlugin) status() PluginStatus {
-	enabled := p.set.isEnabled(p.key)
-	details := p.set.runner.inspect(p.assigned())
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := PluginStatus{
-		Namespace: p.plugin.Namespace, Repo: p.plugin.Repo, Name: p.plugin.Name,
-		Enabled: enabled, Interval: p.plugin.Interval.Seconds(),
-		Installed: p.installed, Running: len(p.turns.run) > 0,
-		Runs: p.runs, Failures: p.failures, Invalid: p.invalid,
-	}
-	if p.last != nil {
-		last := *p.last
-		s.LastRun = &last
-	}
-	if p.badMetric != nil {
-		s.InvalidError = p.badMetric.Error()
-	}
-	if p.installError != nil {
-		s.InstallError = p.installError.Error()
-	}
-	s.PluginDetails = details
-	return s
 }

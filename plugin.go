@@ -143,6 +143,9 @@ type PluginDetails struct {
 	Unconfined string `json:"unconfined,omitempty"`
 	// Limits that hold for each of its runs. Nil: not known.
 	Limits *PluginLimits `json:"limits,omitempty"`
+	// StateLimit is how much it may keep in its own directory, in bytes. Zero: there
+	// is no limit.
+	StateLimit int64 `json:"state_limit,omitempty"`
 	// CPU time in seconds that the last finished run used, with all its
 	// children.
 	CPU float64 `json:"cpu,omitempty"`

@@ -86,7 +86,7 @@ func (a *Agent) EnablePlugin(_ context.Context, namespace, repo string) error {
 	if err != nil {
 		return err
 	}
-	return a.plugins.enable(p.key)
+	return a.plugins.disabled.remove(p.key)
 }
 
 // DisablePlugin stops a plugin's periodic runs for 24 hours or until
@@ -96,5 +96,5 @@ func (a *Agent) DisablePlugin(_ context.Context, namespace, repo string) error {
 	if err != nil {
 		return err
 	}
-	return a.plugins.disable(p.key)
+	return a.plugins.disabled.add(p.key)
 }

@@ -136,6 +136,10 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err != nil {
 		return RunResult{}, startError(err)
 	}
+	limit := r.stateLimit(p)
+	if err := checkState(state, limit); err != nil {
+		return RunResult{}, refusedBy(policy.KeyState, err)
+	}
 	env, err := r.env(p, state)
 	if err != nil {
 		return RunResult{}, err
@@ -144,6 +148,8 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if output != nil {
 		stream = func(stdout io.Reader) error { return pluginoutput.Lines(stdout, output) }
 	}
+	ctx, stop := watchState(ctx, state, limit)
+	defer stop()
 	res, err := r.cells.Run(ctx, cell.Command{
 		Path:      "./plugin",
 		Args:      args,
@@ -215,6 +221,8 @@ func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, wishes m
 		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p, wishes)).Memory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
+	case errors.Is(err, cell.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %s: %w", policy.KeyState, context.Cause(ctx))}
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.Is(err, cell.ErrMemory):
@@ -254,31 +262,4 @@ func (r *Runner) explainStart(dir string, p agent.Plugin, err error) error {
 		return fmt.Errorf("the plugin cannot be started: its user may not execute it or its interpreter: %w", err)
 	}
 	return fmt.Errorf("the plugin cannot be started: %w", err)
-}
-
-// InspectPlugin returns the installed commit of a plugin, and the figures of
-// its last run.
-func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
-	if checkPlugin(p) != nil {
-		return agent.PluginDetails{}
-	}
-	s := r.slot(p)
-	var installed *release
-	if address, err := r.template.address(p.Repo); err == nil {
-		installed = s.installedFrom(address)
-	}
-	wishes, _ := manifest.Read(s.dir) // a version whose file is bad is not installed
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p, wishes)))
-	details := agent.PluginDetails{Format: string(wishes.Format), Mode: wishes.Mode, Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
-		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason}
-	if installed != nil {
-		details.Commit, details.Version = installed.Commit, installed.Version
-		details.Since, details.By = installed.Since, installed.By
-		if installed.Signed != nil {
-			details.Signer = installed.Signed.Signer
-		}
-	}
-	return details
 }
