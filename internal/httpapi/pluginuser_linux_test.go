@@ -169,7 +169,7 @@ func TestThousandConnectionsOfAPluginAtOnceAreRefusedEach(t *testing.T) {
 	s := serveApart(t)
 	answers := callAs(t, nobody, "storm", "tcp", s.v4, "GET "+disable+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	require.Equal(t, 1000, strings.Count(answers, "HTTP/1.1 403 Forbidden\n"), answers)
-	require.Len(t, s.audit.take(t), 1000)
+	require.Len(t, s.audit.take(t), 50, "the others are counted")
 	require.True(t, s.isEnabled())
 }
 
