@@ -9,16 +9,26 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/stock"
 )
 
-func check(c *call) error {
-	c.configFlag()
-	if err := c.parse(false); err != nil {
-		return err
+func checkCommand(c *call) *cobra.Command {
+	command := &cobra.Command{
+		Use: "check [-f FILE]", Short: "report everything that is wrong with the config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long: "Reads the config, and the registry file if it names one, and prints everything that is wrong, each with its line. " +
+			"Run it as the user that the agent runs as: it also checks who may read and write the agent's files.",
+		Annotations: exitCodes("0  the config is good", "1  something is wrong with it", "2  the command line is wrong"),
+		RunE:        func(*cobra.Command, []string) error { return check(c) },
 	}
+	c.configFlag(command)
+	return command
+}
+
+func check(c *call) error {
 	cfg, err := stock.ReadConfig(c.config)
 	for _, warning := range cfg.Warnings {
 		fmt.Fprintf(c.stderr, "%s: warning: %s\n", c.config, warning)

@@ -167,12 +167,16 @@ func TestWrongUseIsAnsweredWithTheRightOne(t *testing.T) {
 		args   []string
 		stderr string
 	}{
-		{nil, "Commands:"},
+		{nil, "Run the agent"},
 		{[]string{"run"}, `there is no command "run"`},
-		{[]string{"start", "-x"}, "flag provided but not defined: -x"},
+		{[]string{"start", "-x"}, "there is no flag"},
 		{[]string{"start", "agent.conf"}, `unexpected argument "agent.conf"`},
 		{[]string{"stop", "-m", "dirty"}, "-m dirty: there are the modes normal and clean"},
-		{[]string{"collect", "CPU", "-f", "x"}, `there is no kind "-f" here`},
+		{[]string{"collect", "CPU", "XYZ"}, `there is no kind "XYZ" here`},
+		{[]string{"status", "-json"}, "there is no flag -json; flags with long names begin with --"},
+		{[]string{"statsu"}, `there is no command "statsu"; did you mean status?`},
+		{[]string{"plugin", "tset"}, `there is no command "tset"; did you mean test?`},
+		{[]string{"help", "strat"}, `there is no command "strat"; did you mean start`},
 	} {
 		r := execute(t, c.args...)
 		require.Equal(t, 2, r.code, c.args)
@@ -186,12 +190,12 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}} {
 		r := execute(t, args...)
 		require.Equal(t, 0, r.code)
-		require.Contains(t, r.stdout, "agent stop [-f FILE] [-m normal|clean]")
+		require.Contains(t, r.stdout, "stop the running agent")
 	}
 	r := execute(t, "stop", "-h")
 	require.Equal(t, 0, r.code)
 	require.Contains(t, r.stdout, "Usage: agent stop")
-	require.Contains(t, r.stdout, "config file (default \"/etc/agent.conf\")")
+	require.Contains(t, r.stdout, "(default /etc/agent.conf)")
 }
 
 func TestVersionNamesCommitAndGo(t *testing.T) {
@@ -324,7 +328,7 @@ func TestHelpDescribesACommand(t *testing.T) {
 func TestATimeWithoutAUnitIsExplained(t *testing.T) {
 	r := execute(t, "plugin", "test", "--interval", "5", t.TempDir())
 	require.Equal(t, 2, r.code)
-	require.Contains(t, r.stderr, "agent plugin: --interval 5: write a number with its unit, such as 5s or 1m\n")
+	require.Contains(t, r.stderr, `agent plugin test: --interval "5": write a number with its unit, such as 5s or 1m`)
 }
 
 func TestAPathInPlaceOfTheRegistrysAddressIsExplained(t *testing.T) {
