@@ -12,6 +12,7 @@ import (
 
 	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
 const (
@@ -73,6 +74,7 @@ type assignedPlugin struct {
 	mu           sync.Mutex
 	plugin       Plugin // guarded by mu, as all below
 	installed    bool
+	ownFormat    string // that the plugin says itself
 	installError error
 	last         *PluginResult
 	runs         int64
@@ -113,6 +115,13 @@ func (p *assignedPlugin) assigned() Plugin {
 	return p.plugin
 }
 
+// format is that of the plugin's output: the registry's word goes before its own.
+func (p *assignedPlugin) format(plugin Plugin) pluginoutput.Format {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return pluginoutput.Format(cmp.Or(plugin.Format, p.ownFormat))
+}
+
 // install tries until the plugin is installed or ctx ends.
 func (p *assignedPlugin) install(ctx context.Context) {
 	if p.set.runner == nil {
@@ -147,7 +156,8 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 	plugin := p.assigned()
 	was := p.set.runner.inspect(plugin)
 	err := get(ctx, plugin)
-	if is := p.set.runner.inspect(plugin); is.Commit != "" { // else it is not known
+	is := p.set.runner.inspect(plugin)
+	if is.Commit != "" { // else it is not known
 		p.set.noteVersion(p.key, plugin, by, was, is)
 	}
 	if errors.Is(err, ErrNoEarlierVersion) {
@@ -158,6 +168,7 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 	before := p.installError
 	p.installError = err
 	p.installed = p.installed || present
+	p.ownFormat = is.Format
 	p.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
 		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", plugin.Repo, "error", err)
@@ -183,10 +194,12 @@ func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration
 	defer cancel()
 	plugin := p.assigned()
 	began := time.Now()
+	output := printed{format: p.format(plugin)}
 	stdout, err := p.exec(limited, plugin, plugin.Args)
 	sent := 0
-	if err == nil {
-		sent, err = p.sendOutput(limited, plugin, stdout)
+	if output.takes(err) {
+		output.stdout = stdout
+		sent, err = p.sendOutput(limited, plugin, output)
 	}
 	if ctx.Err() != nil && err != nil {
 		p.turns.run.Give() // the agent stops, or the plugin goes: no fault of the plugin
@@ -207,12 +220,17 @@ func (p *assignedPlugin) runOnDemand(ctx context.Context, args []string) (Plugin
 	}
 	plugin := p.assigned()
 	began := time.Now()
+	output := printed{format: p.format(plugin)}
 	stdout, err := p.exec(ctx, plugin, args)
 	if err != nil && p.set.isStopping() {
 		p.turns.run.Give() // no fault of the plugin
 		return PluginResult{Time: began, Duration: time.Since(began).Seconds(), Result: RunTimeout, Error: err.Error(), Stdout: stdout}, err
 	}
+	if output.takes(err) {
+		err = nil
+	}
 	result := p.end(began, "call", plugin, err)
+	result.ExitCode = output.status
 	p.logRun("call", result, 0)
 	result.Stdout = stdout
 	return result, err
@@ -258,8 +276,8 @@ func startResult(err error) RunResult {
 
 // sendOutput sends what the plugin measured, and returns how many metrics. Bad
 // ones are dropped and counted. Large outputs are decoded one at a time.
-func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, stdout []byte) (sent int, err error) {
-	if size := int64(len(stdout)); size > largeOutput {
+func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, output printed) (sent int, err error) {
+	if size := int64(len(output.stdout)); size > largeOutput {
 		if !p.set.outputs.TryTake(size) {
 			return 0, &RunError{Result: RunOutput, Err: fmt.Errorf(
 				"outputs of other plugins wait to be decoded, and together with this one of %d bytes they are more than %d MiB: print less, or run these plugins less often", size, maxOutputs>>20)}
@@ -271,14 +289,14 @@ func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, stdout [
 		defer p.set.decoding.Give()
 	}
 	var refused []*MetricError
-	output, err := decodeOutput(stdout, func(part []Metric) {
+	decoded, err := output.decode(func(part []Metric) {
 		sent += len(part)
 		refused = append(refused, p.set.buffer(plugin.Namespace, plugin.Name+".", part)...)
 	})
 	if err != nil {
 		return 0, &RunError{Result: RunOutput, Err: err}
 	}
-	if bad, reasons := output.Bad+len(refused), append(output.Reasons, refused...); p.noteBad(bad, reasons) {
+	if bad, reasons := decoded.Bad+len(refused), append(decoded.Reasons, refused...); p.noteBad(bad, reasons) {
 		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", bad, "error", reasons[0])
 	}
 	return sent, nil
