@@ -31,7 +31,7 @@ func checkCommand(c *call) *cobra.Command {
 func check(c *call) error {
 	cfg, err := stock.ReadConfig(c.config)
 	for _, warning := range cfg.Warnings {
-		fmt.Fprintf(c.stderr, "%s: warning: %s\n", c.config, warning)
+		fmt.Fprintln(c.stderr, "warning:", warning)
 	}
 	if err != nil {
 		return wrongConfig(err)
@@ -56,7 +56,7 @@ func checkRegistryFile(c *call, cfg stock.Config) error {
 	assignments, err := registry.Assignments(context.Background(), agent.Host{Hostname: cfg.Agent.Hostname})
 	var missing *fs.PathError
 	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) {
-		_, err := fmt.Fprintf(c.stderr, "%s: warning: agent.registryaddr: the registry file %s is not there yet; it says what is collected\n", c.config, missing.Path)
+		_, err := fmt.Fprintf(c.stderr, "warning: %s: agent.registryaddr: the registry file %s is not there yet; it says what is collected\n", c.config, missing.Path)
 		return err
 	}
 	if err != nil {
@@ -87,7 +87,7 @@ func warnUnknownKinds(c *call, cfg stock.Config, assignments []agent.Assignment)
 	for _, assignment := range assignments {
 		for _, kind := range slices.Sorted(maps.Keys(assignment.Intervals)) {
 			if !slices.Contains(known, kind) {
-				fmt.Fprintf(c.stderr, "%s: warning: agent.registryaddr: namespace %s: intervals.%s: there is no such kind here; there are %s\n",
+				fmt.Fprintf(c.stderr, "warning: %s: agent.registryaddr: namespace %s: intervals.%s: there is no such kind here; there are %s\n",
 					c.config, assignment.Namespace, kind, strings.Join(known, " "))
 			}
 		}

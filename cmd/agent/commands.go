@@ -49,7 +49,7 @@ func rootCommand(c *call) *cobra.Command {
 	}
 	add(root, groupRun, startCommand(c), stopCommand(c), checkCommand(c), configCommand(c))
 	add(root, groupLook, statusCommand(c), planCommand(c), collectCommand(c))
-	add(root, groupChange, pluginCommand(c))
+	add(root, groupChange, updateCommand(c), pluginCommand(c))
 	add(root, groupOther, completionCommand(c), manCommand(), versionCommand(c))
 	root.SetHelpCommand(helpCommand(c, root))
 	return root

@@ -83,14 +83,10 @@ func description(command *cobra.Command) string {
 // writeCommands lists the subcommands of a group.
 func writeCommands(text *bytes.Buffer, command *cobra.Command, group string) {
 	table := tabwriter.NewWriter(text, 14, 0, 2, ' ', 0)
-	for i, child := range command.Commands() {
-		if child.Hidden || child.GroupID != group {
-			continue
+	for _, child := range command.Commands() {
+		if !child.Hidden && child.GroupID == group {
+			fmt.Fprintf(table, "\n  %s\t%s", child.Name(), child.Short)
 		}
-		if i == 0 || group != "" {
-			fmt.Fprint(table, "\n")
-		}
-		fmt.Fprintf(table, "  %s\t%s", child.Name(), child.Short)
 	}
 	table.Flush()
 	if command.HasAvailableSubCommands() {

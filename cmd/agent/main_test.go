@@ -209,7 +209,7 @@ func TestCheckSaysThatAConfigIsGood(t *testing.T) {
 	h.configure(t, "[member]\n")
 	r := execute(t, "check", "-f", h.config)
 	require.Equal(t, result{0, h.config + " is good\n",
-		h.config + ": warning: line 9: the section member is skipped: this agent has no use for it\n"}, r)
+		"warning: " + h.config + ":9: the section member is skipped: this agent has no use for it\n"}, r)
 }
 
 func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
@@ -218,7 +218,7 @@ func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
 	registry := filepath.Join(h.dir, "registry.toml")
 	require.NoError(t, os.Remove(registry))
 	r := execute(t, "check", "-f", h.config)
-	require.Equal(t, result{0, h.config + " is good\n", h.config + ": warning: agent.registryaddr: the registry file " + registry +
+	require.Equal(t, result{0, h.config + " is good\n", "warning: " + h.config + ": agent.registryaddr: the registry file " + registry +
 		" is not there yet; it says what is collected\n"}, r)
 }
 
@@ -258,7 +258,7 @@ func TestCheckWarnsOfARegistryWithoutEncryption(t *testing.T) {
 		config := h.write(t, "http.conf", strings.Replace(string(content), "file://"+h.dir+"/registry.toml", address, 1))
 		r := execute(t, "check", "-f", config)
 		require.Equal(t, 0, r.code, r.stderr)
-		require.Equal(t, warned, strings.Contains(r.stderr, "warning: line 3: agent.registryaddr: http is not encrypted"), "%s: %s", address, r.stderr)
+		require.Equal(t, warned, strings.Contains(r.stderr, "warning: "+config+":3: agent.registryaddr: http is not encrypted"), "%s: %s", address, r.stderr)
 	}
 }
 

@@ -22,11 +22,7 @@ func statusCommand(c *call) *cobra.Command {
 }
 
 func status(c *call, asJSON, checks bool) error {
-	cfg, err := c.readKeys("agent.listen", "api.socket", "api.tlscert", "api.tlskey")
-	if err != nil {
-		return err
-	}
-	client, err := newClient(cfg)
+	client, err := c.client()
 	if err != nil {
 		return err
 	}
