@@ -11,10 +11,9 @@ import (
 
 // Groups of commands in `agent help`.
 const (
-	groupRun    = "run"
-	groupLook   = "look"
-	groupChange = "change"
-	groupOther  = "other"
+	groupRun   = "run"
+	groupLook  = "look"
+	groupOther = "other"
 )
 
 // rootCommand returns the tree of all commands. Help, suggestions, completions
@@ -42,15 +41,13 @@ func rootCommand(c *call) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagFault(err)} })
 	root.SetHelpFunc(func(command *cobra.Command, _ []string) { writeHelp(c.stdout, command) })
 	for _, group := range []cobra.Group{
-		{ID: groupRun, Title: "Run the agent"}, {ID: groupLook, Title: "Look"},
-		{ID: groupChange, Title: "Ask the running agent to do something"}, {ID: groupOther, Title: "Other"},
+		{ID: groupRun, Title: "Run the agent"}, {ID: groupLook, Title: "Look at it"}, {ID: groupOther, Title: "More"},
 	} {
 		root.AddGroup(&group)
 	}
-	add(root, groupRun, startCommand(c), stopCommand(c), checkCommand(c), configCommand(c))
+	add(root, groupRun, startCommand(c), stopCommand(c), checkCommand(c), configCommand(c), updateCommand(c))
 	add(root, groupLook, statusCommand(c), planCommand(c), collectCommand(c))
-	add(root, groupChange, updateCommand(c), pluginCommand(c))
-	add(root, groupOther, completionCommand(c), manCommand(), versionCommand(c))
+	add(root, groupOther, pluginCommand(c), completionCommand(c), manCommand(), versionCommand(c))
 	root.SetHelpCommand(helpCommand(c, root))
 	return root
 }

@@ -14,7 +14,7 @@ import (
 
 func manCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "man DIR", Short: "write the manual pages agent.1 and agent.conf.5 into a directory", DisableFlagsInUseLine: true,
+		Use: "man DIR", Short: "write the manual pages agent.1 and agent.conf.5 into a directory", DisableFlagsInUseLine: true, Hidden: true,
 		Long:    "Writes the manual pages agent.1, made of the help of all commands, and agent.conf.5, made of the sample config. The packages install them.",
 		Example: "agent man . && man ./agent.1",
 		Args:    arguments(1, 1),
