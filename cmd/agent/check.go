@@ -18,17 +18,19 @@ import (
 
 func checkCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "check [-f FILE]", Short: "report everything that is wrong with the config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Use: "check [-f FILE] [--connect]", Short: "report everything that is wrong with the config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
 		Long: "Reads the config, and the registry file if it names one, and prints everything that is wrong, each with its line. " +
-			"Run it as the user that the agent runs as: it also checks who may read and write the agent's files.",
-		Annotations: exitCodes("0  the config is good", "1  something is wrong with it", "2  the command line is wrong"),
-		RunE:        func(*cobra.Command, []string) error { return check(c) },
+			"Run it as the user that the agent runs as: it also checks who may read and write the agent's files. " +
+			"With --connect it asks the registry, each nsqd and the git host once, and prints what each answers.",
+		Annotations: exitCodes("0  the config is good; with --connect: and everybody answers", "1  something is wrong with it; with --connect: or somebody does not answer", "2  the command line is wrong"),
 	}
 	c.configFlag(command)
+	connects := command.Flags().Bool("connect", false, "ask the registry, each nsqd and the git host, too")
+	command.RunE = func(*cobra.Command, []string) error { return check(c, *connects) }
 	return command
 }
 
-func check(c *call) error {
+func check(c *call, connects bool) error {
 	cfg, err := stock.ReadConfig(c.config)
 	for _, warning := range cfg.Warnings {
 		fmt.Fprintln(c.stderr, "warning:", warning)
@@ -39,8 +41,32 @@ func check(c *call) error {
 	if err := checkRegistryFile(c, cfg); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s is good\n", c.config)
-	return err
+	if _, err = fmt.Fprintf(c.stdout, "%s is good\n", c.config); err != nil || !connects {
+		return err
+	}
+	return connect(c, cfg)
+}
+
+// connect prints what each server that the config names answers.
+func connect(c *call, cfg stock.Config) error {
+	silent := 0
+	for _, contact := range cfg.Connect(context.Background()) {
+		answer := contact.Answer
+		if contact.Err != nil {
+			silent++
+			answer = "FAILS: " + strings.ReplaceAll(contact.Err.Error(), "\n", "; ")
+		}
+		if _, err := fmt.Fprintf(c.stdout, "%s %s\n", contact.Who, answer); err != nil {
+			return err
+		}
+	}
+	switch silent {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("one of them does not answer as it should")
+	}
+	return fmt.Errorf("%d of them do not answer as they should", silent)
 }
 
 // checkRegistryFile reports all faults of the registry file, if the config
