@@ -10,6 +10,10 @@ STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 # build everywhere.
 PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 
+# Two builds of one commit are the same, whatever the directory. Go's own stamp
+# is off, because tools/stamp.sh says more.
+BUILD_FLAGS = -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X 'github.com/lodastack/agent.stamp=$(shell tools/stamp.sh)'"
+
 .PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench
 
 help: ## list the targets
@@ -19,7 +23,7 @@ run: ## show points of this host that went through a real nsqd, until Ctrl-C
 	@CGO_ENABLED=0 $(GO) run ./examples/pipeline
 
 build: ## build ./agent
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o agent ./cmd/agent
+	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o agent ./cmd/agent
 
 check: format vet quick ## run the quick checks, under a minute
 	@echo "== the quick checks have passed; make test runs them all"
