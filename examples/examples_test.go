@@ -100,6 +100,9 @@ func write(t *testing.T, name, content string) string {
 }
 
 func TestCollectorMeasuresItsQueueBesideTheHost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	registry := write(t, "registry.toml", "[[namespace]]\nname = \"demo\"\n")
 	state := t.TempDir()
 	config := write(t, "agent.conf", fmt.Sprintf(`
@@ -117,6 +120,9 @@ func TestCollectorMeasuresItsQueueBesideTheHost(t *testing.T) {
 }
 
 func TestOutputWritesToInfluxDB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	written := make(chan string)
 	influx := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -146,6 +152,9 @@ func TestOutputWritesToInfluxDB(t *testing.T) {
 }
 
 func TestRegistryGoesByTheHostsName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	inventory := write(t, "fleet.json", `[
 		{"hosts": "web-*", "namespace": "shop.web", "seconds": {"CPU": 5}},
 		{"hosts": "db-*", "namespace": "shop.db"}
@@ -156,6 +165,9 @@ func TestRegistryGoesByTheHostsName(t *testing.T) {
 }
 
 func TestPipelinePrintsWhatWentThroughNSQ(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	p := start(t, "pipeline", "-listen", "127.0.0.1:0")
 	address := waitFor(t, p.stderr, `the HTTP API is served" address=(\S+)`)
 	waitFor(t, p.stdout, `^agent\.alive,host=\S+ value=1 \d+$`)
@@ -169,11 +181,17 @@ func TestPipelinePrintsWhatWentThroughNSQ(t *testing.T) {
 }
 
 func TestPipelineEndsByItself(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	p := start(t, "pipeline", "-listen", "127.0.0.1:0", "-for", "1s")
 	p.requireCleanEnd()
 }
 
 func TestWrongUseIsExplained(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, args := range map[string][]string{
 		"collector": {"-f", "/nonexistent/agent.conf"},
 		"output":    {"-ns", ""},

@@ -48,6 +48,9 @@ func TestProgramOfTheReadmeIsTheExampleOfThePackage(t *testing.T) {
 }
 
 func TestProgramOfTheReadmeMeasuresItsQueue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	binary := filepath.Join(t.TempDir(), "program")
 	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, write(t, "main.go", readmeBlock(t, "go"))).CombinedOutput()
 	require.NoError(t, err, "%s", output)

@@ -62,6 +62,9 @@ func hang(t *testing.T, h *host) *daemon {
 }
 
 func TestAHungServerDoesNotKeepTheAgentFromStopping(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	d := hang(t, h)
 	began := time.Now()
@@ -212,6 +215,9 @@ func TestStopCleanRefusesDirectoriesThatAreNotTheAgents(t *testing.T) {
 }
 
 func TestSIGHUPReloadsAndAWrongConfigIsLogged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	h.configure(t, fmt.Sprintf("log.logdir = %q\n", h.dir+"/log"))
 	d := h.start(t)
@@ -324,6 +330,9 @@ func certificate(t *testing.T, h *host, name string) (cert, key string) {
 }
 
 func TestStopSaysHowTheAgentEnded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	d := hang(t, h)
 	r := execute(t, "stop", "-f", h.config)

@@ -42,6 +42,9 @@ func manyFiles(repo *gittest.Repo, depth int) {
 }
 
 func TestEachBoundIsSaidWithItsKey(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	random := make([]byte, 4<<20)
 	rand.Read(random)
 	for name, c := range map[string]struct {
@@ -68,6 +71,9 @@ func TestEachBoundIsSaidWithItsKey(t *testing.T) {
 }
 
 func TestLargeFileWithinTheBoundsIsInstalled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	root := gittest.NewRoot(t)
 	repo := root.Plugin("dba/mysql", "wc -c <big")
 	content := make([]byte, 8<<20)

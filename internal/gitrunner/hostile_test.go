@@ -62,6 +62,9 @@ func TestSignedCommitNeedsNoSignatureOfItsTag(t *testing.T) {
 }
 
 func TestRegistryThatPinsWhatThePolicyRefusesChangesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newSignedWorld(t)
 	w.release(w.anna, "echo signed")
 	r := w.runner()
@@ -129,6 +132,9 @@ func TestNamesThatOnlyLookLikeAllowedOnesAreNeverFetched(t *testing.T) {
 }
 
 func TestAllowedSignersThatArePipesOrOthersAreRefusedWithoutWaiting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newSignedWorld(t)
 	w.release(w.anna, "echo signed")
 	r := w.runner()

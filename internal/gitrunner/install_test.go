@@ -81,6 +81,9 @@ func TestInstalledPluginIsKnownAfterARestart(t *testing.T) {
 }
 
 func TestRepositoriesThatCannotBeUsedAreRefusedWithTheReason(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, c := range map[string]struct {
 		make func(*gittest.Repo)
 		want string

@@ -18,6 +18,9 @@ func says(t *testing.T, dir, content string) string {
 }
 
 func TestVersionWhosePluginTomlIsWrongIsRefusedAndTheOldOneKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	r, repo := installed(t, "echo old", in(dir))
 	repo.Write("plugin.toml", "format = \"nagios\"\nfromat = \"json\"\n", 0o644)

@@ -34,6 +34,9 @@ func storeOf(t *testing.T, dir string, args ...string) string {
 }
 
 func TestRollbackNeedsNoServerAndGoesBackTwice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	r, repo := installed(t, "echo 1", in(dir))
 	commits := []string{head(repo)}
@@ -66,6 +69,9 @@ func TestRollbackNeedsNoServerAndGoesBackTwice(t *testing.T) {
 // What is kept is three versions, whatever there was, and the objects that they
 // share are there once.
 func TestVersionsThatAreKeptShareTheirObjectsAndTakeNoMoreSpace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	random := make([]byte, 1<<20)
 	source, err := os.Open("/dev/urandom")
@@ -91,6 +97,9 @@ func TestVersionsThatAreKeptShareTheirObjectsAndTakeNoMoreSpace(t *testing.T) {
 }
 
 func TestTagThatMovesChangesNothingUntilItIsAskedFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	root := gittest.NewRoot(t)
 	repo, v1, v2, _ := versions(root)
 	r := newRunner(t, root.Daemon())
@@ -111,6 +120,9 @@ func TestTagThatMovesChangesNothingUntilItIsAskedFor(t *testing.T) {
 }
 
 func TestTagIsMeantWhereABranchHasItsName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	root := gittest.NewRoot(t)
 	repo, v1, v2, newest := versions(root)
 	repo.Git("branch", "v1", newest)
@@ -125,6 +137,9 @@ func TestTagIsMeantWhereABranchHasItsName(t *testing.T) {
 }
 
 func TestPinnedCommitInAHugeHistoryIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	root, dir := gittest.NewRoot(t), tempDir(t)
 	repo := root.Plugin("dba/mysql", "echo old")
 	old := head(repo)
@@ -229,6 +244,9 @@ func TestRollbackOnAFullDiskLeavesWhatRuns(t *testing.T) {
 }
 
 func TestRunsUpdatesAndRollbacksAtATimeAlwaysRunAVersionAsAWhole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	script := "echo %d; cat part"
 	root := gittest.NewRoot(t)

@@ -152,6 +152,9 @@ func TestASignedTagIsEnoughWhereTheRegistryNamesIt(t *testing.T) {
 }
 
 func TestATagThatVouchesForNothingIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, c := range map[string]struct {
 		tag  func(w *signedWorld, commit string)
 		want string
@@ -212,6 +215,9 @@ func TestTheRegistryMayNameAnOlderSignedVersion(t *testing.T) {
 }
 
 func TestARollbackLeadsToASignedVersionOnly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newSignedWorld(t)
 	trusting := w.runner(func(c *gitrunner.Config) { c.Policy = policy.Policy{} })
 	require.NoError(t, trusting.Install(t.Context(), mysql()))
@@ -299,6 +305,9 @@ func TestWhatWasInstalledWithoutSignersIsJudgedAgain(t *testing.T) {
 }
 
 func TestFilesThatWereChangedOnDiskAreNotRunWhereThePluginsUserIsTheAgents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	asItself := func(c *gitrunner.Config) {
 		if os.Geteuid() == 0 {
 			c.User = "root"

@@ -38,6 +38,9 @@ func state(out *nsqoutput.Output, addr string) agent.ServerDetails {
 }
 
 func TestWriteReachesTheOtherServerWhenTheFirstIsNoGood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	secured := nsqdtest.Start(t, nsqdtest.Options{Secret: "other"})
 	tests := map[string]struct {
 		addr string
@@ -84,6 +87,9 @@ func TestWriteReachesTheOtherServerWhenTheFirstIsNoGood(t *testing.T) {
 }
 
 func TestWriteReachesTheOneGoodServerAmongManyHungWithinItsTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	good := nsqdtest.Start(t, nsqdtest.Options{})
 	servers := []string{good.Addr()}
 	for range 5 {
@@ -112,6 +118,9 @@ func TestWriteNamesEveryServerQuicklyWhenAllAreDown(t *testing.T) {
 }
 
 func TestWriteSucceedsSoonAfterTheServerIsBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	server := nsqdtest.Start(t, nsqdtest.Options{})
 	out := newOutput(t, nsqoutput.Config{Servers: []string{server.Addr()}})
 	require.NoError(t, out.Write(t.Context(), batch(1)))

@@ -51,6 +51,9 @@ func TestReaderThatStopsReadingCostsASecondOnce(t *testing.T) {
 }
 
 func TestLinesAreWholeOnceTheReaderGoesOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	reader, writer := pipe(t)
 	w := pipewriter.New(writer)
 	written := fill(t, w)
