@@ -16,6 +16,9 @@ import (
 )
 
 func TestSmallRepositoryThatNamesMillionsOfFilesIsRefusedBeforeTheCheckout(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root, dir := gittest.NewRoot(t), tempDir(t)
 	repo := root.Plugin("dba/mysql", "true")
 	manyFiles(repo, 7) // 10 million

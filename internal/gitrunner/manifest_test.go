@@ -37,6 +37,9 @@ func TestVersionWhosePluginTomlIsWrongIsRefusedAndTheOldOneKept(t *testing.T) {
 }
 
 func TestPluginTimesOutWhenItSays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	r := newRunner(t, "")
 	began := time.Now()
 	_, err := runDir(t, r, says(t, script(t, "exec sleep 100"), `timeout = "1s"`), time.Minute)

@@ -168,6 +168,9 @@ func TestPinnedCommitInAHugeHistoryIsBounded(t *testing.T) {
 }
 
 func TestRollbackToWhatThePolicyRefusesLeavesWhatRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root, dir := gittest.NewRoot(t), tempDir(t)
 	_, v1, _, newest := versions(root)
 	free := newRunner(t, root.Template(), in(dir))
@@ -198,6 +201,9 @@ func TestRollbackToWhatThePolicyRefusesLeavesWhatRuns(t *testing.T) {
 }
 
 func TestDamagedOldVersionsAreGivenUpAndNotRunAndTheNewOneIsInstalled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	dir := tempDir(t)
 	var log strings.Builder
 	r, repo := installed(t, "echo 1", in(dir), func(c *gitrunner.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -221,6 +227,9 @@ func TestDamagedOldVersionsAreGivenUpAndNotRunAndTheNewOneIsInstalled(t *testing
 }
 
 func TestRollbackOnAFullDiskLeavesWhatRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	needRoot(t)
 	dir := tempDir(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m,mode=755"); err != nil {

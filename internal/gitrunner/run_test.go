@@ -213,6 +213,7 @@ func TestNothingOfAPluginIsLeft(t *testing.T) {
 		"setsid, empty environment": `(env -i setsid sh -c 'trap "" TERM; sleep 1000' >/dev/null 2>&1 </dev/null &); exit 0`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
 				dir := script(t, text)
 				began := time.Now()
@@ -225,6 +226,9 @@ func TestNothingOfAPluginIsLeft(t *testing.T) {
 }
 
 func TestOutputInMasseCostsLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	r := newRunner(t, "")
 	for _, text := range []string{"yes | head -c 104857600 >&2", "exec yes"} {
 		var before, after runtime.MemStats

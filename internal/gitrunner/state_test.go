@@ -21,6 +21,9 @@ import (
 const counting = `n=$(cat $AGENT_STATE_DIR/n 2>/dev/null || echo 0); n=$((n+1)); echo $n > $HOME/n; echo $n`
 
 func TestStateIsKeptOverRunsUpdatesAndStarts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root := gittest.NewRoot(t)
 	repo := root.Plugin("dba/mysql", counting)
 	dir := tempDir(t) + "/plugins"
@@ -37,6 +40,9 @@ func TestStateIsKeptOverRunsUpdatesAndStarts(t *testing.T) {
 }
 
 func TestStateGoesWithThePlugin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	dir := tempDir(t) + "/plugins"
 	r, _ := installed(t, counting, in(dir))
 	require.Equal(t, "1\n", run(t, r))
@@ -49,6 +55,9 @@ func TestStateGoesWithThePlugin(t *testing.T) {
 }
 
 func TestPluginFromAnotherAddressDoesNotFindTheStateOfTheFormer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root := gittest.NewRoot(t)
 	root.Plugin("dba/mysql", counting)
 	root.Plugin("ops/mysql", counting)

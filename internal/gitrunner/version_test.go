@@ -123,6 +123,7 @@ func TestVersionThatCannotBeHadIsRefusedWithTheReasonAndTheOldOneStays(t *testin
 		}, "none of the repository's branches and tags contains the commit"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			root, dir := gittest.NewRoot(t), tempDir(t)
 			repo, v1, _, _ := versions(root)
 			wrong := c.version(t, root, repo)
@@ -140,6 +141,9 @@ func TestVersionThatCannotBeHadIsRefusedWithTheReasonAndTheOldOneStays(t *testin
 }
 
 func TestCommitThatIsNotThereIsNotLookedForAgainUntilSomethingIsPushed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root := gittest.NewRoot(t)
 	repo, v1, _, _ := versions(root)
 	dangling := strings.TrimSpace(repo.Git("commit-tree", "-m", "x", v1+"^{tree}"))
