@@ -73,6 +73,9 @@ func TestPluginFromAnotherAddressDoesNotFindTheStateOfTheFormer(t *testing.T) {
 }
 
 func TestStateBelongsToThePluginsUserAndIsClosedToOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
 	needRoot(t)
 	dir := tempDir(t) + "/plugins"
 	for _, user := range []string{"", "daemon", ""} {

@@ -111,6 +111,9 @@ func TestRemovedPluginLeavesNothingOnDisk(t *testing.T) {
 }
 
 func TestRemovalDoesNotDisturbARunUnderWay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
 	dir := tempDir(t)
 	fifo := filepath.Join(tempDir(t), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o666))
