@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
 const (
@@ -33,6 +34,7 @@ type assignedPlugin struct {
 	mu           sync.Mutex
 	plugin       Plugin // guarded by mu, as all below
 	installed    bool
+	ownFormat    string // that the plugin says itself
 	installError error
 	last         *PluginResult
 	runs         int64
@@ -64,6 +66,13 @@ func (p *assignedPlugin) assigned() Plugin {
 	return p.plugin
 }
 
+// format is that of the plugin's output: the registry's word goes before its own.
+func (p *assignedPlugin) format(plugin Plugin) pluginoutput.Format {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return pluginoutput.Format(cmp.Or(plugin.Format, p.ownFormat))
+}
+
 // runPeriodic is one regular run: its points and its result are sent.
 func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration) {
 	if p.awaitsInstall() || !p.set.disabled.mayRun(p.key) || !p.turns.run.TryTake() {
@@ -73,10 +82,12 @@ func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration
 	defer cancel()
 	plugin := p.assigned()
 	began := time.Now()
+	output := printed{format: p.format(plugin)}
 	stdout, err := p.exec(limited, plugin, plugin.Args)
 	sent := 0
-	if err == nil {
-		sent, err = p.sendOutput(limited, plugin, stdout)
+	if output.takes(err) {
+		output.stdout = stdout
+		sent, err = p.sendOutput(limited, plugin, output)
 	}
 	if ctx.Err() != nil && err != nil {
 		p.turns.run.Give() // the agent stops, or the plugin goes: no fault of the plugin
@@ -97,12 +108,17 @@ func (p *assignedPlugin) runOnDemand(ctx context.Context, args []string) (Plugin
 	}
 	plugin := p.assigned()
 	began := time.Now()
+	output := printed{format: p.format(plugin)}
 	stdout, err := p.exec(ctx, plugin, args)
 	if err != nil && p.set.isStopping() {
 		p.turns.run.Give() // no fault of the plugin
 		return PluginResult{Time: began, Duration: time.Since(began).Seconds(), Result: RunTimeout, Error: err.Error(), Stdout: stdout}, err
 	}
+	if output.takes(err) {
+		err = nil
+	}
 	result := p.end(began, "call", plugin, err)
+	result.ExitCode = output.status
 	p.logRun("call", result, 0)
 	result.Stdout = stdout
 	return result, err
@@ -139,8 +155,8 @@ func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string)
 
 // sendOutput sends what the plugin measured, and returns how many metrics. Bad
 // ones are dropped and counted. Large outputs are decoded one at a time.
-func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, stdout []byte) (sent int, err error) {
-	if size := int64(len(stdout)); size > largeOutput {
+func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, output printed) (sent int, err error) {
+	if size := int64(len(output.stdout)); size > largeOutput {
 		if !p.set.outputs.TryTake(size) {
 			return 0, &RunError{Result: RunOutput, Err: fmt.Errorf(
 				"outputs of other plugins wait to be decoded, and together with this one of %d bytes they are more than %d MiB: print less, or run these plugins less often", size, maxOutputs>>20)}
@@ -152,14 +168,14 @@ func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, stdout [
 		defer p.set.decoding.Give()
 	}
 	var refused []*MetricError
-	output, err := decodeOutput(stdout, func(part []Metric) {
+	decoded, err := output.decode(func(part []Metric) {
 		sent += len(part)
 		refused = append(refused, p.set.buffer(plugin.Namespace, plugin.Name+".", part)...)
 	})
 	if err != nil {
 		return 0, &RunError{Result: RunOutput, Err: err}
 	}
-	if bad, reasons := output.Bad+len(refused), append(output.Reasons, refused...); p.noteBad(bad, reasons) {
+	if bad, reasons := decoded.Bad+len(refused), append(decoded.Reasons, refused...); p.noteBad(bad, reasons) {
 		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", bad, "error", reasons[0])
 	}
 	return sent, nil

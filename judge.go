@@ -12,6 +12,7 @@ import (
 
 	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/topic"
 )
@@ -112,6 +113,9 @@ func checkPlugin(namespace string, p Plugin) error {
 		if err := repopath.CheckVersion(p.Version); err != nil {
 			return fmt.Errorf("its version %.100q: %w", p.Version, err)
 		}
+	}
+	if err := pluginoutput.Format(p.Format).Check(); err != nil {
+		return err
 	}
 	if err := pluginargs.Check(p.Args); err != nil {
 		return err

@@ -22,6 +22,9 @@ type Plugin struct {
 	// demand only (see [Agent.RunPlugin]).
 	Interval time.Duration `json:"interval"`
 	Args     []string      `json:"args,omitempty"`
+	// Format of its output: json, influx, prometheus or nagios. Empty: the one
+	// that the plugin says itself (see [PluginDetails]), else json.
+	Format string `json:"format,omitempty"`
 }
 
 // PluginRunner fetches plugins and runs them. See [WithPluginRunner].
@@ -98,6 +101,8 @@ type PluginDetails struct {
 	By string `json:"by,omitempty"`
 	// Signer is the principal whose signature was verified. Empty: none was.
 	Signer string `json:"signer,omitempty"`
+	// Format of its output, as the plugin says itself. Empty: it does not.
+	Format string `json:"format,omitempty"`
 	// Cell names what keeps the plugin's processes together, "cgroup" for
 	// example.
 	Cell string `json:"cell,omitempty"`

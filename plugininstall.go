@@ -79,7 +79,8 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 	plugin := p.assigned()
 	was := p.set.runner.inspect(plugin)
 	err := get(ctx, plugin)
-	if is := p.set.runner.inspect(plugin); is.Commit != "" { // else it is not known
+	is := p.set.runner.inspect(plugin)
+	if is.Commit != "" { // else it is not known
 		p.set.noteVersion(p.key, plugin, by, was, is)
 	}
 	if errors.Is(err, ErrNoEarlierVersion) {
@@ -90,6 +91,7 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 	before := p.installError
 	p.installError = err
 	p.installed = p.installed || present
+	p.ownFormat = is.Format
 	p.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
 		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", plugin.Repo, "error", err)

@@ -160,7 +160,7 @@ func (r *PluginRunner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	if i == nil || i.repo != p.Repo {
 		return agent.PluginDetails{}
 	}
-	return agent.PluginDetails{Commit: fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, i.program))), Version: i.version, By: i.by}
+	return agent.PluginDetails{Commit: fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, i.program))), Version: i.version, By: i.by, Format: i.program.Format}
 }
 
 // fetch installs what is wanted of a plugin, and remembers that in calls.

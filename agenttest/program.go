@@ -24,6 +24,8 @@ type Program struct {
 	Hang bool
 	// ExitCode is its exit status.
 	ExitCode int
+	// Format of its output, as it says itself (see [agent.PluginDetails]).
+	Format string
 }
 
 // Script returns the program as a script for /bin/sh, for runners that run real

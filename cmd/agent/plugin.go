@@ -115,7 +115,18 @@ type trial struct {
 // pluginRun is one run.
 type pluginRun struct {
 	stock.PluginRun
-	err error
+	err       error // of the run
+	output    agent.PluginOutput
+	outputErr error // why there is no output
+}
+
+// ended returns what is known of a run that ended with err.
+func ended(run stock.PluginRun, err error) pluginRun {
+	output, outputErr := agent.DecodePluginRun(run.Format, run.Stdout, err)
+	if outputErr == nil {
+		err = nil // its exit status is its result
+	}
+	return pluginRun{run, err, output, outputErr}
 }
 
 // tryPlugin runs the plugin as the agent of the config would.
@@ -146,8 +157,8 @@ func tryPlugin(c *call, dir, repo string, args []string, interval time.Duration)
 		ctx, cancel := context.WithTimeout(context.Background(), t.limit)
 		run, err := runner.RunDir(ctx, dir, p, args)
 		cancel()
-		t.runs = append(t.runs, pluginRun{run, err})
-		if err != nil {
+		t.runs = append(t.runs, ended(run, err))
+		if t.runs[len(t.runs)-1].err != nil {
 			break
 		}
 	}

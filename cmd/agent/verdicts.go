@@ -36,8 +36,8 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	}
 	run := t.runs[len(t.runs)-1]
 	fmt.Fprintf(&text, "\n%s\n", cost(t, run))
-	if output, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
-		metrics := output.Metrics
+	if run.outputErr == nil {
+		metrics := run.output.Metrics
 		fmt.Fprintf(&text, "\nMetrics that are sent, with the tag host: %d\n", len(metrics))
 		for _, m := range metrics[:min(len(metrics), maxShown)] {
 			fmt.Fprintf(&text, "  %s value=%v\n", terminal.Clean(t.name+"."+m.Name+tagText(m.Tags)), m.Value)

@@ -1,6 +1,7 @@
 package gitrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
 	"github.com/lodastack/agent/internal/policy"
 )
@@ -28,6 +30,8 @@ var shared = []string{"/tmp", "/dev/shm"}
 
 // RunResult is all that is known of a run.
 type RunResult struct {
+	// Format of its output, as the plugin says itself. Empty: it does not.
+	Format string
 	// Stdout is what the plugin wrote: the first 64 KiB if it wrote too much.
 	Stdout []byte
 	// Stderr is the end of its standard error, 4 KiB at most.
@@ -98,6 +102,15 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err := checkExecutable(dir); err != nil {
 		return RunResult{}, startError(fmt.Errorf("the plugin in %s cannot be started: %w", dir, err))
 	}
+	wishes, err := manifest.Read(dir)
+	if err != nil {
+		return RunResult{}, startError(err)
+	}
+	if wishes.Timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, wishes.Timeout)
+		defer cancel()
+		ctx = limited
+	}
 	noNetwork := r.config.Policy.Rule(p.Repo).NoNetwork
 	if noNetwork {
 		if err := r.noNetwork(); err != nil {
@@ -123,7 +136,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Args:      args,
 		Dir:       dir,
 		User:      r.owner(p).user,
-		Limits:    r.limitsOf(p),
+		Limits:    r.limitsOf(p, wishes),
 		NoNetwork: noNetwork,
 		Writable:  append([]string{state}, shared...),
 		Env:       env,
@@ -131,17 +144,24 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		MaxStderr: maxStderr,
 	})
 	return RunResult{
-		Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
+		Format: string(wishes.Format), Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
-	}, r.judge(ctx, dir, p, res, err)
+	}, r.judge(ctx, dir, p, wishes, res, err)
 }
 
-// limitsOf returns the limits that a rule sets for a plugin; those that it leaves
-// out are as for all plugins.
-func (r *Runner) limitsOf(p agent.Plugin) cell.Limits {
+// limitsOf returns the limits that a rule sets for a plugin, or less where the
+// plugin wishes so. Those that nobody sets are as for all plugins.
+func (r *Runner) limitsOf(p agent.Plugin, wishes manifest.Manifest) cell.Limits {
 	rule := r.config.Policy.Rule(p.Repo)
-	return cell.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
+	limits := cell.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
+	if wishes.Pids > 0 {
+		limits.Processes = min(wishes.Pids, cmp.Or(rule.Pids, r.config.MaxProcesses))
+	}
+	if wishes.Memory > 0 {
+		limits.Memory = min(wishes.Memory, cmp.Or(rule.Memory, r.config.MaxMemory))
+	}
+	return limits
 }
 
 // env is all of a plugin's environment.
@@ -174,11 +194,11 @@ func refusedBy(key string, reason error) error {
 }
 
 // judge makes an error of a run that did not end well.
-func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, res cell.Result, err error) error {
+func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, wishes manifest.Manifest, res cell.Result, err error) error {
 	var start *cell.StartError
 	switch {
 	case res.Usage.OutOfMemory:
-		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p)).Memory>>20)}
+		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p, wishes)).Memory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, cell.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
@@ -233,10 +253,11 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	if address, err := r.template.address(p.Repo); err == nil {
 		installed = s.installedFrom(address)
 	}
+	wishes, _ := manifest.Read(s.dir) // a version whose file is bad is not installed
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
-	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
+	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p, wishes)))
+	details := agent.PluginDetails{Format: string(wishes.Format), Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
 		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, StateLimit: r.stateLimit(p), Unconfined: r.cells.Confinement().Reason}
 	if installed != nil {
 		details.Commit, details.Version = installed.Commit, installed.Version
