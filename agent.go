@@ -95,7 +95,7 @@ func New(opts ...Option) (*Agent, error) {
 		Ask: a.updater.ask, Interval: config.updateInterval,
 		NotRunning: ErrNotRunning, Stopped: ErrStopped,
 	}
-	a.plugins = newPluginSet(a.runner, a.state(), config.logger, config.api.Audit, a.buffer)
+	a.plugins = newPluginSet(a.runner, a.state(), config.logger, config.api.Audit, a)
 	return a, nil
 }
 

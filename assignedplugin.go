@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/lodastack/agent/internal/event"
-	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
 const (
@@ -27,14 +27,20 @@ type assignedPlugin struct {
 	key  pluginKey
 	stop context.CancelFunc // ends installing
 
+	life context.Context    // ends when it is not assigned any more
+	gone context.CancelFunc // ends life
+
 	tried chan struct{} // closed after the first attempt to install it
 	again chan struct{} // holds one: install it now, if the last attempt failed
 	turns *turns        // of its key
 
+	daemon daemon // unused by a plugin that ends
+
 	mu           sync.Mutex
 	plugin       Plugin // guarded by mu, as all below
 	installed    bool
-	ownFormat    string // that the plugin says itself
+	ownFormat    string // that the plugin says itself, as the mode
+	ownMode      string
 	installError error
 	last         *PluginResult
 	runs         int64
@@ -46,17 +52,26 @@ type assignedPlugin struct {
 // reassign takes over new settings, and tells whether that was possible: a
 // plugin from another repository is another plugin.
 func (p *assignedPlugin) reassign(plugin Plugin) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.plugin.Repo != plugin.Repo {
+	was := p.assigned()
+	if was.Repo != plugin.Repo {
 		return false
 	}
+	p.take(plugin)
+	if was.Version = plugin.Version; !reflect.DeepEqual(was, plugin) {
+		p.daemonChanged() // that there is another version is told once it is installed
+	}
+	return true
+}
+
+// take takes over new settings, and installs another version.
+func (p *assignedPlugin) take(plugin Plugin) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	moved := p.plugin.Version != plugin.Version
 	p.plugin = plugin
 	if moved && p.set.runner != nil {
 		p.move()
 	}
-	return true
 }
 
 // assigned returns the plugin as it is assigned.
@@ -66,16 +81,9 @@ func (p *assignedPlugin) assigned() Plugin {
 	return p.plugin
 }
 
-// format is that of the plugin's output: the registry's word goes before its own.
-func (p *assignedPlugin) format(plugin Plugin) pluginoutput.Format {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return pluginoutput.Format(cmp.Or(plugin.Format, p.ownFormat))
-}
-
 // runPeriodic is one regular run: its points and its result are sent.
 func (p *assignedPlugin) runPeriodic(ctx context.Context, interval time.Duration) {
-	if p.awaitsInstall() || !p.set.disabled.mayRun(p.key) || !p.turns.run.TryTake() {
+	if p.isDaemon() || p.awaitsInstall() || !p.set.disabled.mayRun(p.key) || !p.turns.run.TryTake() {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, interval-endBefore)
@@ -136,17 +144,10 @@ func (p *assignedPlugin) logRun(kind string, result PluginResult, metrics int) {
 // exec runs the plugin once there is a slot. A plugin that is not installed
 // cannot be started.
 func (p *assignedPlugin) exec(ctx context.Context, plugin Plugin, args []string) (stdout []byte, err error) {
-	p.mu.Lock()
-	installed, installError := p.installed, p.installError
-	p.mu.Unlock()
-	switch {
-	case p.set.runner == nil:
-		return nil, &RunError{Result: RunStart, Err: errors.New("this agent has no plugin runner")}
-	case !installed && installError != nil:
-		return nil, &RunError{Result: startResult(installError), Err: fmt.Errorf("not installed: %w", installError)}
-	case !installed:
-		return nil, &RunError{Result: RunStart, Err: errors.New("it is still being installed: try again later")}
-	case !p.set.runs.Take(ctx):
+	if err := p.notInstalled(); err != nil {
+		return nil, err
+	}
+	if !p.set.runs.Take(ctx) {
 		return nil, &RunError{Result: RunTimeout, Err: fmt.Errorf("%d other plugins were running all the time: %w", runsAtOnce, ctx.Err())}
 	}
 	defer p.set.runs.Give()
@@ -170,15 +171,20 @@ func (p *assignedPlugin) sendOutput(ctx context.Context, plugin Plugin, output p
 	var refused []*MetricError
 	decoded, err := output.decode(func(part []Metric) {
 		sent += len(part)
-		refused = append(refused, p.set.buffer(plugin.Namespace, plugin.Name+".", part)...)
+		refused = append(refused, p.set.out.buffer(plugin.Namespace, plugin.Name+".", part)...)
 	})
 	if err != nil {
 		return 0, &RunError{Result: RunOutput, Err: err}
 	}
-	if bad, reasons := decoded.Bad+len(refused), append(decoded.Reasons, refused...); p.noteBad(bad, reasons) {
+	p.tellBad(decoded.Bad+len(refused), append(decoded.Reasons, refused...))
+	return sent, nil
+}
+
+// tellBad counts the bad metrics of one output, and logs the first.
+func (p *assignedPlugin) tellBad(bad int, reasons []*MetricError) {
+	if p.noteBad(bad, reasons) {
 		p.set.logger.Warn("a plugin printed metrics that cannot be sent: they are left out", event.Attr(event.MetricsInvalid), "plugin", p.key.String(), "count", bad, "error", reasons[0])
 	}
-	return sent, nil
 }
 
 // noteBad counts the bad metrics of one output, and tells whether they are the
@@ -198,20 +204,14 @@ func (p *assignedPlugin) noteBad(bad int, reasons []*MetricError) (first bool) {
 // end notes how a run went, and sends it as the metric plugin.NAME.
 func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err error) PluginResult {
 	result := PluginResult{Time: began, Duration: time.Since(began).Seconds(), Result: RunOK}
-	value := 0.0
 	if err != nil {
-		value = 1
 		result.Result, result.Error = startResult(err), err.Error()
 		var failed *RunError
 		if errors.As(err, &failed) {
 			result.Result, result.ExitCode = cmp.Or(failed.Result, RunStart), failed.ExitCode
 		}
 	}
-	p.set.buffer(plugin.Namespace, "", []Metric{{
-		Name:  "plugin." + strings.TrimPrefix(plugin.Name, "PLUGIN."),
-		Tags:  map[string]string{"type": kind, "result": string(result.Result)},
-		Value: value,
-	}})
+	p.report(plugin, kind, result.Result)
 	failedBefore := p.note(&result)
 	switch {
 	case err != nil && !failedBefore:
@@ -221,6 +221,19 @@ func (p *assignedPlugin) end(began time.Time, kind string, plugin Plugin, err er
 		p.set.logger.Info("a plugin works again", event.Attr(event.PluginRecovered), "plugin", p.key.String())
 	}
 	return result
+}
+
+// report sends how a run went, as the metric plugin.NAME.
+func (p *assignedPlugin) report(plugin Plugin, kind string, result RunResult) {
+	value := 1.0
+	if result == RunOK {
+		value = 0
+	}
+	p.set.out.buffer(plugin.Namespace, "", []Metric{{
+		Name:  "plugin." + strings.TrimPrefix(plugin.Name, "PLUGIN."),
+		Tags:  map[string]string{"type": kind, "result": string(result)},
+		Value: value,
+	}})
 }
 
 // note counts a run that has ended, and tells whether the one before it failed.

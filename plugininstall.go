@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
@@ -88,11 +89,14 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 	}
 	present := err == nil || p.set.runner.has(plugin)
 	p.mu.Lock()
-	before := p.installError
+	before, wasInstalled := p.installError, p.installed
 	p.installError = err
 	p.installed = p.installed || present
-	p.ownFormat = is.Format
+	p.ownFormat, p.ownMode = is.Format, is.Mode
 	p.mu.Unlock()
+	if is.Commit != was.Commit || is.Mode != was.Mode || !wasInstalled {
+		p.daemonChanged()
+	}
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
 		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", plugin.Repo, "error", err)
 		p.set.noteRefusal(p.key, plugin, by, err)
@@ -104,7 +108,7 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 // then. The caller holds mu, and that of the set.
 func (p *assignedPlugin) move() {
 	p.stop()
-	ctx, stop := context.WithCancel(p.set.ctx)
+	ctx, stop := context.WithCancel(p.life)
 	p.stop = stop
 	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, byRegistry, p.set.runner.install)) })
 }
@@ -115,6 +119,21 @@ func (p *assignedPlugin) awaitsInstall() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.installed && p.installError == nil && p.set.runner != nil
+}
+
+// notInstalled returns why there is nothing that could be run.
+func (p *assignedPlugin) notInstalled() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.set.runner == nil:
+		return &RunError{Result: RunStart, Err: errors.New("this agent has no plugin runner")}
+	case !p.installed && p.installError != nil:
+		return &RunError{Result: startResult(p.installError), Err: fmt.Errorf("not installed: %w", p.installError)}
+	case !p.installed:
+		return &RunError{Result: RunStart, Err: errors.New("it is still being installed: try again later")}
+	}
+	return nil
 }
 
 // startResult returns why a plugin was not started.

@@ -51,7 +51,7 @@ type pluginSet struct {
 	disabled *disabledPlugins
 	logger   *slog.Logger
 	audit    audit.Log
-	buffer   func(namespace, prefix string, metrics []Metric) (bad []*MetricError)
+	out      sender
 
 	installs, runs schedule.Slots
 	outputs        *budget.Budget // large ones that wait to be decoded
@@ -66,6 +66,15 @@ type pluginSet struct {
 	conflicts []string                      // guarded by mu
 }
 
+// sender takes what plugins measure, with prefix before the names, and returns what
+// cannot be sent. The agent is one.
+type sender interface {
+	// buffer does not wait.
+	buffer(namespace, prefix string, metrics []Metric) (bad []*MetricError)
+	// bufferWaiting returns once the metrics are safe, or soon after ctx has ended.
+	bufferWaiting(ctx context.Context, namespace, prefix string, metrics []Metric) (bad []*MetricError)
+}
+
 // turns are shared by the plugins that have a key one after the other.
 type turns struct {
 	fetch schedule.Slots // one, taken while a plugin is installed, updated, rolled back or removed
@@ -73,9 +82,9 @@ type turns struct {
 	users int            // plugins that are assigned or not removed yet; guarded by pluginSet.mu
 }
 
-func newPluginSet(runner *runnerPart, state statefile.Dir, logger *slog.Logger, audit audit.Log, buffer func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
+func newPluginSet(runner *runnerPart, state statefile.Dir, logger *slog.Logger, audit audit.Log, out sender) *pluginSet {
 	return &pluginSet{
-		runner: runner, disabled: newDisabledPlugins(state, logger), logger: logger, audit: audit, buffer: buffer,
+		runner: runner, disabled: newDisabledPlugins(state, logger), logger: logger, audit: audit, out: out,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
 		outputs: budget.New(maxOutputs), decoding: make(schedule.Slots, 1),
 		plugins: make(map[pluginKey]*assignedPlugin), turns: make(map[pluginKey]*turns),
@@ -113,7 +122,7 @@ func (s *pluginSet) assign(assignments []Assignment) {
 		default:
 			old.turns.users--
 		}
-		old.stop()
+		old.gone()
 	}
 	s.plugins = next
 }
@@ -145,12 +154,16 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 	if old := s.plugins[key]; old != nil && old.reassign(p) {
 		return old
 	}
-	ctx, stop := context.WithCancel(s.ctx)
+	life, gone := context.WithCancel(s.ctx)
+	ctx, stop := context.WithCancel(life)
 	if s.turns[key] == nil {
 		s.turns[key] = &turns{fetch: make(schedule.Slots, 1), run: make(schedule.Slots, 1)}
 	}
 	s.turns[key].users++
-	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, tried: make(chan struct{}), again: make(chan struct{}, 1), turns: s.turns[key]}
+	added := &assignedPlugin{
+		set: s, key: key, plugin: p, turns: s.turns[key], life: life, gone: gone, stop: stop,
+		tried: make(chan struct{}), again: make(chan struct{}, 1), daemon: daemon{changed: make(chan struct{}, 1)},
+	}
 	s.active.Go(func() { added.install(ctx) })
 	return added
 }

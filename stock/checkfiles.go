@@ -20,13 +20,12 @@ import (
 // checkAccess calls fail for each file and directory of the agent that others
 // than its user and root could change, each that this user cannot use or look at, each
 // secret that others may read, and what is wrong in the allowed_signers file.
-func (c Config) checkAccess(path string, fail func(key, reason string)) {
+func (c Config) checkAccess(fail func(key, reason string)) {
 	failed := func(key string, err error) {
 		if err != nil {
 			fail(key, err.Error())
 		}
 	}
-	failed("", safefile.CheckFile(path, false))
 	for key, dir := range c.ownDirs() {
 		failed(key, cmp.Or(safefile.CheckDir(dir), safefile.CheckWritable(dir)))
 	}
@@ -54,6 +53,32 @@ func (c Config) checkAccess(path string, fail func(key, reason string)) {
 	for key, path := range c.certificateFiles() {
 		failed(key, safefile.CheckFile(path, false))
 	}
+}
+
+// checkConfigFiles notes each file of the config that others than this user and
+// root could change, and each that it refers to and others could read.
+func checkConfigFiles(path string, file *configfile.File) {
+	failed := func(path string, err error) {
+		if err != nil {
+			file.FailFile(path, err.Error())
+		}
+	}
+	for _, path := range file.Files() {
+		failed(path, safefile.CheckFile(path, false))
+	}
+	if dir := path + ".d"; exists(dir) {
+		failed(dir, safefile.CheckDir(dir))
+	}
+	for _, r := range file.References() {
+		if err := safefile.CheckFile(r.Path, true); err != nil {
+			file.Fail(r.Key, err.Error())
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // ownDirs are the directories of the agent, by key.

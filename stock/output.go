@@ -68,25 +68,34 @@ func outputOf(cfg Config, logger *slog.Logger) (agent.Output, error) {
 	if cfg.Output.Name == outputStdout {
 		return agent.NewWriterOutput(stdout()), nil
 	}
-	o := cfg.Output
+	nsq, err := cfg.nsqConfig(logger)
+	if err != nil {
+		return nil, err
+	}
+	return NSQOutput(nsq)
+}
+
+// nsqConfig reads the files that the output to NSQ needs.
+func (c Config) nsqConfig(logger *slog.Logger) (NSQConfig, error) {
+	o := c.Output
 	nsq := NSQConfig{
 		Servers:        o.Servers,
 		TopicPrefix:    o.TopicPrefix,
 		Format:         o.Format,
 		MaxMessageSize: int(o.MaxMessageSize),
-		Hostname:       cfg.Agent.Hostname,
+		Hostname:       c.Agent.Hostname,
 		Logger:         logger,
 	}
 	var err error
 	if nsq.TLS, err = o.tlsConfig(); err != nil {
-		return nil, err
+		return nsq, err
 	}
 	if o.AuthSecretFile != "" {
 		if nsq.AuthSecret, err = readSecret(o.AuthSecretFile); err != nil {
-			return nil, fmt.Errorf("output.authsecretfile: %w", err)
+			return nsq, fmt.Errorf("output.authsecretfile: %w", err)
 		}
 	}
-	return NSQOutput(nsq)
+	return nsq, nil
 }
 
 // stdout returns standard output. Where that is a terminal, what is written

@@ -31,15 +31,21 @@ func ReadConfigValues(path string) (Config, error) { return readConfig(path, fal
 // readConfig reads a config of an agent with the given parts. own says that it
 // is for this process to run.
 func readConfig(path string, own bool, given agent.Parts) (Config, error) {
-	c := defaultConfig()
 	file, err := configfile.Read(path)
 	if err != nil {
-		return c, err
+		return defaultConfig(), err
 	}
+	return takeConfig(file, path, own, given)
+}
+
+// takeConfig is readConfig once the file is parsed.
+func takeConfig(file *configfile.File, path string, own bool, given agent.Parts) (Config, error) {
+	c := defaultConfig()
 	c.read(file)
 	c.check(file.Fail, given)
 	if own {
-		c.checkAccess(path, file.Fail)
+		checkConfigFiles(path, file)
+		c.checkAccess(file.Fail)
 	}
 	c.warn(file)
 	return c, file.Err()
@@ -47,21 +53,24 @@ func readConfig(path string, own bool, given agent.Parts) (Config, error) {
 
 // warn adds a warning for each value that is good and not safe.
 func (c *Config) warn(f *configfile.File) {
+	warn := func(key, text string) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%s: %s: %s", f.Where(key), key, text))
+	}
 	if httpregistry.Cleartext(c.Agent.RegistryAddr) {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.registryaddr: http is not encrypted: "+
-			"who can change what is on its way decides what this host collects and which plugins it runs; use https", f.Line("agent.registryaddr")))
+		warn("agent.registryaddr", "http is not encrypted: "+
+			"who can change what is on its way decides what this host collects and which plugins it runs; use https")
 	}
 	if plainGit(c.Agent.Git) {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.git: git:// and http:// are not encrypted: "+
-			"who can change what is on its way decides which plugins this host runs; use https:// or ssh://", f.Line("agent.git")))
+		warn("agent.git", "git:// and http:// are not encrypted: "+
+			"who can change what is on its way decides which plugins this host runs; use https:// or ssh://")
 	}
 	if c.Agent.Git != "" && c.Policy.Signers == "" {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.git: plugins need no signature: "+
-			"who can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers", f.Line("agent.git")))
+		warn("agent.git", "plugins need no signature: "+
+			"who can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers")
 	}
 	if gitrunner.RunsGitAsRoot(c.Agent.Git, c.Agent.GitUser, c.Agent.PluginsUser) {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: agent.git: git runs as root: "+
-			"create a user for it (useradd --system --create-home %s) or name one in agent.gituser", f.Line("agent.git"), gitrunner.DefaultGitUser))
+		warn("agent.git", "git runs as root: "+
+			"create a user for it (useradd --system --create-home "+gitrunner.DefaultGitUser+") or name one in agent.gituser")
 	}
 }
 
@@ -120,8 +129,8 @@ func (c *Config) read(f *configfile.File) {
 	f.String("coredump.dir", &c.Coredump.Dir)
 
 	for _, section := range []string{"trace", "member"} {
-		if line, present := f.Skip(section); present {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("line %d: the section %s is skipped: this agent has no use for it", line, section))
+		if f.Skip(section) {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: the section %s is skipped: this agent has no use for it", f.Where(section), section))
 		}
 	}
 }
@@ -170,7 +179,7 @@ func (p *PolicyConfig) read(f *configfile.File) {
 
 // readLevel reads a level's name.
 func readLevel(f *configfile.File, key string, into *slog.Level) {
-	var name string
+	name := levelName(*into)
 	f.String(key, &name)
 	switch strings.ToUpper(name) {
 	case "":
@@ -187,6 +196,17 @@ func readLevel(f *configfile.File, key string, into *slog.Level) {
 	default:
 		f.Fail(key, fmt.Sprintf("%q is no level; write DEBUG, INFO, WARNING, ERROR or FATAL", name))
 	}
+}
+
+// levelName is what readLevel reads as level.
+func levelName(level slog.Level) string {
+	switch level {
+	case slog.LevelWarn:
+		return "WARNING"
+	case levelFatal:
+		return "FATAL"
+	}
+	return level.String()
 }
 
 // plainGit tells whether plugins come over git:// or http:// from another host.

@@ -24,7 +24,11 @@ func readConfig(t *testing.T, content string) (stock.Config, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "agent.conf")
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
-	return stock.ReadConfig(path)
+	c, err := stock.ReadConfig(path)
+	for i, warning := range c.Warnings {
+		c.Warnings[i] = strings.TrimPrefix(warning, filepath.Dir(path)+"/")
+	}
+	return c, err
 }
 
 func TestEachWrongConfigNamesAllFaultsWithTheirLines(t *testing.T) {
@@ -64,8 +68,8 @@ func TestTheFirstREADMEsExampleLoadsAsWritten(t *testing.T) {
 	want.Agent.Git = "git://git@git.test.com/orgname/%s.git"
 	want.Output.Servers = []string{"0.0.0.0:7777"}
 	want.Warnings = []string{
-		"line 13: agent.git: git:// and http:// are not encrypted: who can change what is on its way decides which plugins this host runs; use https:// or ssh://",
-		"line 13: agent.git: plugins need no signature: who can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers",
+		"agent.conf:13: agent.git: git:// and http:// are not encrypted: who can change what is on its way decides which plugins this host runs; use https:// or ssh://",
+		"agent.conf:13: agent.git: plugins need no signature: who can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers",
 	}
 	want.Log = stock.LogConfig{LogDir: "/tmp/agent/log", Level: slog.LevelDebug, LogRotateNum: 5, LogRotateSize: 1887436800}
 	c.Warnings = slices.DeleteFunc(c.Warnings, func(w string) bool { return strings.Contains(w, "git runs as root") }) // depends on the host
@@ -137,8 +141,8 @@ rate = "yes"
 `)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"line 6: the section trace is skipped: this agent has no use for it",
-		"line 10: the section member is skipped: this agent has no use for it",
+		"agent.conf:6: the section trace is skipped: this agent has no use for it",
+		"agent.conf:10: the section member is skipped: this agent has no use for it",
 	}, c.Warnings)
 }
 
@@ -216,6 +220,6 @@ func TestGitAsRootIsWarnedOfUnlessTheConfigSaysSo(t *testing.T) {
 	}
 	require.NotContains(t, warnings("agent.gituser = \"root\"\n"), "git runs as root")
 	if os.Geteuid() == 0 {
-		require.Contains(t, warnings(""), "line 3: agent.git: git runs as root: create a user for it (useradd --system --create-home agent-git)")
+		require.Contains(t, warnings(""), "agent.conf:3: agent.git: git runs as root: create a user for it (useradd --system --create-home agent-git)")
 	}
 }

@@ -26,7 +26,7 @@ func TestPluginsThatNeedNoSignatureAreWarnedOf(t *testing.T) {
 	require.NotContains(t, strings.Join(c.Warnings, "\n"), warning)
 	c, err = readConfig(t, strings.Replace(withSigners(path), "policy.signers", "# ", 1))
 	require.NoError(t, err)
-	require.Contains(t, strings.Join(c.Warnings, "\n"), "line 3: "+warning)
+	require.Contains(t, strings.Join(c.Warnings, "\n"), "agent.conf:3: "+warning)
 }
 
 func TestAnAllowedSignersFileThatIsWrongIsAFaultOfTheConfigWithItsLine(t *testing.T) {

@@ -9,19 +9,31 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/stock"
 )
 
-func check(c *call) error {
-	c.configFlag()
-	if err := c.parse(false); err != nil {
-		return err
+func checkCommand(c *call) *cobra.Command {
+	command := &cobra.Command{
+		Use: "check [-f FILE] [--connect]", Short: "report everything that is wrong with the config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long: "Reads the config, and the registry file if it names one, and prints everything that is wrong, each with its line. " +
+			"Run it as the user that the agent runs as: it also checks who may read and write the agent's files. " +
+			"With --connect it asks the registry, each nsqd and the git host once, and prints what each answers.",
+		Annotations: exitCodes("0  the config is good; with --connect: and everybody answers", "1  something is wrong with it; with --connect: or somebody does not answer", "2  the command line is wrong"),
 	}
+	c.configFlag(command)
+	connects := command.Flags().Bool("connect", false, "ask the registry, each nsqd and the git host, too")
+	command.RunE = func(*cobra.Command, []string) error { return check(c, *connects) }
+	return command
+}
+
+func check(c *call, connects bool) error {
 	cfg, err := stock.ReadConfig(c.config)
 	for _, warning := range cfg.Warnings {
-		fmt.Fprintf(c.stderr, "%s: warning: %s\n", c.config, warning)
+		fmt.Fprintln(c.stderr, "warning:", warning)
 	}
 	if err != nil {
 		return wrongConfig(err)
@@ -29,8 +41,32 @@ func check(c *call) error {
 	if err := checkRegistryFile(c, cfg); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s is good\n", c.config)
-	return err
+	if _, err = fmt.Fprintf(c.stdout, "%s is good\n", c.config); err != nil || !connects {
+		return err
+	}
+	return connect(c, cfg)
+}
+
+// connect prints what each server that the config names answers.
+func connect(c *call, cfg stock.Config) error {
+	silent := 0
+	for _, contact := range cfg.Connect(context.Background()) {
+		answer := contact.Answer
+		if contact.Err != nil {
+			silent++
+			answer = "FAILS: " + strings.ReplaceAll(contact.Err.Error(), "\n", "; ")
+		}
+		if _, err := fmt.Fprintf(c.stdout, "%s %s\n", contact.Who, answer); err != nil {
+			return err
+		}
+	}
+	switch silent {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("one of them does not answer as it should")
+	}
+	return fmt.Errorf("%d of them do not answer as they should", silent)
 }
 
 // checkRegistryFile reports all faults of the registry file, if the config
@@ -46,7 +82,7 @@ func checkRegistryFile(c *call, cfg stock.Config) error {
 	assignments, err := registry.Assignments(context.Background(), agent.Host{Hostname: cfg.Agent.Hostname})
 	var missing *fs.PathError
 	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) {
-		_, err := fmt.Fprintf(c.stderr, "%s: warning: agent.registryaddr: the registry file %s is not there yet; it says what is collected\n", c.config, missing.Path)
+		_, err := fmt.Fprintf(c.stderr, "warning: %s: agent.registryaddr: the registry file %s is not there yet; it says what is collected\n", c.config, missing.Path)
 		return err
 	}
 	if err != nil {
@@ -77,7 +113,7 @@ func warnUnknownKinds(c *call, cfg stock.Config, assignments []agent.Assignment)
 	for _, assignment := range assignments {
 		for _, kind := range slices.Sorted(maps.Keys(assignment.Intervals)) {
 			if !slices.Contains(known, kind) {
-				fmt.Fprintf(c.stderr, "%s: warning: agent.registryaddr: namespace %s: intervals.%s: there is no such kind here; there are %s\n",
+				fmt.Fprintf(c.stderr, "warning: %s: agent.registryaddr: namespace %s: intervals.%s: there is no such kind here; there are %s\n",
 					c.config, assignment.Namespace, kind, strings.Join(known, " "))
 			}
 		}

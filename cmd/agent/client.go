@@ -12,14 +12,18 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/stock"
 )
 
-// clientPatience is the timeout of a request to the running agent.
+// clientPatience is the timeout of a question to the running agent.
 const clientPatience = 5 * time.Second
 
 // client sends requests to the running agent.
@@ -27,13 +31,30 @@ type client struct {
 	http  http.Client
 	base  string // URL
 	where string // for people
+	token string // of api.tokenfile; empty: there is none, or this user may not read it
+}
+
+// client returns a client for the agent of the config.
+func (c *call) client() (*client, error) {
+	cfg, err := c.readKeys("agent.listen", "api.socket", "api.tlscert", "api.tlskey", "api.tokenfile")
+	if err != nil {
+		return nil, err
+	}
+	client, err := newClient(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if token, err := configfile.Content(cfg.API.TokenFile); err == nil {
+		client.token = strings.TrimSpace(string(token))
+	}
+	return client, nil
 }
 
 // newClient returns a client for the agent of this config. It uses the agent's
 // socket if there is one, else its address.
 func newClient(cfg stock.Config) (*client, error) {
 	transport := &http.Transport{DisableKeepAlives: true}
-	c := &client{http: http.Client{Transport: transport, Timeout: clientPatience}}
+	c := &client{http: http.Client{Transport: transport}}
 	if path := cfg.API.Socket; path != "" {
 		c.base, c.where = "http://localhost", path
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -91,14 +112,55 @@ func onlyCertificate(cert, key string) (*tls.Config, error) {
 
 // get returns the agent's JSON answer.
 func (c *client) get(path string) (json.RawMessage, error) {
-	response, err := c.http.Get(c.base + path)
-	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
-		return nil, fmt.Errorf("no agent answers at %s: start one (agent start), or name its config with -f", c.where)
-	}
-	if errors.Is(err, os.ErrPermission) {
-		return nil, fmt.Errorf("this user may not ask the agent at %s: do this as root or as the agent's user", c.where)
-	}
+	return c.ask(http.MethodGet, path, clientPatience)
+}
+
+// post has the agent do something that may take until timeout.
+func (c *client) post(path string, query url.Values, timeout time.Duration) (json.RawMessage, error) {
+	return c.ask(http.MethodPost, path+"?"+query.Encode(), timeout)
+}
+
+// plugins returns the answer of /plugins/list, and what it says.
+func (c *client) plugins() (answer json.RawMessage, plugins []agent.PluginStatus, err error) {
+	answer, err = c.get("/plugins/list")
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := json.Unmarshal(answer, &plugins); err != nil {
+		return nil, nil, fmt.Errorf("the server at %s is not an agent: %w", c.where, err)
+	}
+	return answer, plugins, nil
+}
+
+// refusal is the agent's answer that it did not do what was asked for.
+type refusal struct {
+	where, detail string
+	body          json.RawMessage
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("the agent at %s answers: %s", r.where, r.detail)
+}
+
+func (c *client) ask(method, path string, timeout time.Duration) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	response, err := c.http.Do(request)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT):
+		return nil, fmt.Errorf("no agent answers at %s: start one (agent start), or name its config with -f", c.where)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("this user may not ask the agent at %s: do this as root or as the agent's user", c.where)
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("the agent at %s has not answered within %v", c.where, timeout)
+	case err != nil:
 		return nil, fmt.Errorf("ask the agent at %s: %w", c.where, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
@@ -115,5 +177,5 @@ func (c *client) get(path string) (json.RawMessage, error) {
 	if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
 		return nil, fmt.Errorf("the server at %s is not an agent: %s", c.where, response.Status)
 	}
-	return nil, fmt.Errorf("the agent at %s answers: %s", c.where, problem.Detail)
+	return nil, &refusal{c.where, problem.Detail, body}
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/stock"
 )
@@ -24,17 +26,37 @@ const (
 	registryPatience = 5 * time.Second
 )
 
-func collect(c *call) error {
-	c.configFlag()
-	if err := c.parse(true); err != nil {
-		return err
+func collectCommand(c *call) *cobra.Command {
+	command := &cobra.Command{
+		Use: "collect [-f FILE] [KIND…]", Short: "measure once and print line protocol", DisableFlagsInUseLine: true,
+		Long: "Measures this host once, all kinds or those named, and prints the points as line protocol. " +
+			"It needs neither a running agent nor a config, and delivers nothing.",
+		Example:           "agent collect CPU MEM",
+		ValidArgsFunction: completeKinds,
+		Annotations:       exitCodes("0  all kinds were measured", "1  something that was asked for could not be measured", "2  there is no such kind, or the command line is wrong"),
+		RunE:              func(_ *cobra.Command, kinds []string) error { return collect(c, kinds) },
 	}
+	c.configFlag(command)
+	return command
+}
+
+func completeKinds(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, kind := range stock.HostKinds(stock.HostConfig{}) {
+		if !slices.Contains(given, kind.Name) {
+			names = append(names, kind.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func collect(c *call, names []string) error {
 	cfg, err := stock.ReadConfigValues(c.config)
 	hasConfig := err == nil
 	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist)) {
 		return wrongConfig(err)
 	}
-	kinds, err := wantedKinds(c.config, cfg, c.flags.Args())
+	kinds, err := wantedKinds(c.config, cfg, names)
 	if err != nil {
 		return err
 	}
@@ -45,7 +67,7 @@ func collect(c *call) error {
 		}
 	}
 	complete, err := collectOnce(c, cfg, kinds, registry)
-	if err == nil && !complete && c.flags.NArg() > 0 {
+	if err == nil && !complete && len(names) > 0 {
 		err = errors.New("not everything could be measured")
 	}
 	return err
@@ -70,7 +92,7 @@ func wantedKinds(config string, cfg stock.Config, names []string) ([]stock.HostK
 			for _, kind := range all {
 				known = append(known, kind.Name)
 			}
-			return nil, usageError{fmt.Sprintf("there is no kind %q here; there are %s (and flags come before kinds)", name, strings.Join(known, " "))}
+			return nil, usageError{fmt.Sprintf("there is no kind %q here; there are %s", name, strings.Join(known, " "))}
 		}
 		if !slices.ContainsFunc(wanted, func(kind stock.HostKind) bool { return kind.Name == all[i].Name }) {
 			wanted = append(wanted, all[i])

@@ -167,12 +167,16 @@ func TestWrongUseIsAnsweredWithTheRightOne(t *testing.T) {
 		args   []string
 		stderr string
 	}{
-		{nil, "Commands:"},
+		{nil, "Run the agent"},
 		{[]string{"run"}, `there is no command "run"`},
-		{[]string{"start", "-x"}, "flag provided but not defined: -x"},
+		{[]string{"start", "-x"}, "there is no flag"},
 		{[]string{"start", "agent.conf"}, `unexpected argument "agent.conf"`},
 		{[]string{"stop", "-m", "dirty"}, "-m dirty: there are the modes normal and clean"},
-		{[]string{"collect", "CPU", "-f", "x"}, `there is no kind "-f" here`},
+		{[]string{"collect", "CPU", "XYZ"}, `there is no kind "XYZ" here`},
+		{[]string{"status", "-json"}, "there is no flag -json; flags with long names begin with --"},
+		{[]string{"statsu"}, `there is no command "statsu"; did you mean status?`},
+		{[]string{"plugin", "tset"}, `there is no command "tset"; did you mean test?`},
+		{[]string{"help", "strat"}, `there is no command "strat"; did you mean start`},
 	} {
 		r := execute(t, c.args...)
 		require.Equal(t, 2, r.code, c.args)
@@ -186,12 +190,12 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}} {
 		r := execute(t, args...)
 		require.Equal(t, 0, r.code)
-		require.Contains(t, r.stdout, "agent stop [-f FILE] [-m normal|clean]")
+		require.Contains(t, r.stdout, "stop the running agent")
 	}
 	r := execute(t, "stop", "-h")
 	require.Equal(t, 0, r.code)
 	require.Contains(t, r.stdout, "Usage: agent stop")
-	require.Contains(t, r.stdout, "config file (default \"/etc/agent.conf\")")
+	require.Contains(t, r.stdout, "(default /etc/agent.conf)")
 }
 
 func TestVersionNamesCommitAndGo(t *testing.T) {
@@ -205,7 +209,7 @@ func TestCheckSaysThatAConfigIsGood(t *testing.T) {
 	h.configure(t, "[member]\n")
 	r := execute(t, "check", "-f", h.config)
 	require.Equal(t, result{0, h.config + " is good\n",
-		h.config + ": warning: line 9: the section member is skipped: this agent has no use for it\n"}, r)
+		"warning: " + h.config + ":9: the section member is skipped: this agent has no use for it\n"}, r)
 }
 
 func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
@@ -214,7 +218,7 @@ func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
 	registry := filepath.Join(h.dir, "registry.toml")
 	require.NoError(t, os.Remove(registry))
 	r := execute(t, "check", "-f", h.config)
-	require.Equal(t, result{0, h.config + " is good\n", h.config + ": warning: agent.registryaddr: the registry file " + registry +
+	require.Equal(t, result{0, h.config + " is good\n", "warning: " + h.config + ": agent.registryaddr: the registry file " + registry +
 		" is not there yet; it says what is collected\n"}, r)
 }
 
@@ -254,7 +258,7 @@ func TestCheckWarnsOfARegistryWithoutEncryption(t *testing.T) {
 		config := h.write(t, "http.conf", strings.Replace(string(content), "file://"+h.dir+"/registry.toml", address, 1))
 		r := execute(t, "check", "-f", config)
 		require.Equal(t, 0, r.code, r.stderr)
-		require.Equal(t, warned, strings.Contains(r.stderr, "warning: line 3: agent.registryaddr: http is not encrypted"), "%s: %s", address, r.stderr)
+		require.Equal(t, warned, strings.Contains(r.stderr, "warning: "+config+":3: agent.registryaddr: http is not encrypted"), "%s: %s", address, r.stderr)
 	}
 }
 
@@ -324,7 +328,7 @@ func TestHelpDescribesACommand(t *testing.T) {
 func TestATimeWithoutAUnitIsExplained(t *testing.T) {
 	r := execute(t, "plugin", "test", "--interval", "5", t.TempDir())
 	require.Equal(t, 2, r.code)
-	require.Contains(t, r.stderr, "agent plugin: --interval 5: write a number with its unit, such as 5s or 1m\n")
+	require.Contains(t, r.stderr, `agent plugin test: --interval "5": write a number with its unit, such as 5s or 1m`)
 }
 
 func TestAPathInPlaceOfTheRegistrysAddressIsExplained(t *testing.T) {

@@ -8,20 +8,26 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/safefile"
 	"github.com/lodastack/agent/stock"
 )
 
-// errChanges says that an update would change something. It is no failure.
-var errChanges = errors.New("an update would change something")
-
-func plan(c *call) error {
-	c.configFlag()
-	asJSON := c.flags.Bool("json", false, "print the plan as JSON")
-	if err := c.parse(false); err != nil {
-		return err
+func planCommand(c *call) *cobra.Command {
+	command := &cobra.Command{
+		Use: "plan [-f FILE] [--json]", Short: "print what an update would change, and change nothing", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long:        "Asks the registry now, and prints what an update would change on this host and what its policy refuses. It changes nothing.",
+		Annotations: exitCodes("0  an update would change nothing", "1  it is not known what an update would change", "2  an update would change something, or the command line is wrong"),
 	}
+	c.configFlag(command)
+	asJSON := command.Flags().Bool("json", false, "print the plan as JSON")
+	command.RunE = func(*cobra.Command, []string) error { return plan(c, *asJSON) }
+	return command
+}
+
+func plan(c *call, asJSON bool) error {
 	cfg, err := stock.ReadConfigValues(c.config)
 	if err != nil {
 		return wrongConfig(err)
@@ -34,7 +40,7 @@ func plan(c *call) error {
 		return fmt.Errorf("it is not known what an update would change:\n%w", err)
 	}
 	text := planText(planned)
-	if *asJSON {
+	if asJSON {
 		if text, err = planJSON(planned); err != nil {
 			return err
 		}
@@ -46,7 +52,7 @@ func plan(c *call) error {
 	case planned.Missing != "":
 		return fmt.Errorf("the registry's answer is not complete: %s", planned.Missing)
 	case len(planned.Changes) > 0:
-		return errChanges
+		return exitError{code: exitChanges}
 	}
 	return nil
 }

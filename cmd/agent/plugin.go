@@ -10,54 +10,69 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/stock"
 )
 
-// plugin has one subcommand, test.
-func plugin(c *call) error {
-	if len(c.args) == 0 || c.args[0] != "test" {
-		c.configFlag() // for the usage
-		if err := c.parse(true); err != nil {
-			return err
-		}
-		return usageError{"write agent plugin test DIR"}
-	}
-	c.args = c.args[1:]
-	return pluginTest(c)
+func pluginCommand(c *call) *cobra.Command {
+	return parent("plugin COMMAND", "write, test and control plugins",
+		pluginNewCommand(c), pluginTestCommand(c), pluginListCommand(c), pluginRunCommand(c),
+		pluginControlCommand(c, "update", "install the newest release of a plugin, or its version again", "the plugin is up to date"),
+		pluginControlCommand(c, "rollback", "install the version of a plugin that was there before", "the version from before is installed, until the next update"),
+		pluginControlCommand(c, "enable", "resume the periodic runs of a plugin", "the plugin is enabled"),
+		pluginControlCommand(c, "disable", "stop the periodic runs of a plugin for 24 hours", "the plugin is disabled for 24 hours"),
+	)
 }
 
 // tagRuns is how often a plugin is run: twice, to find tags that change.
 const tagRuns = 2
 
-func pluginTest(c *call) error {
-	c.configFlag()
-	format := c.flags.String("format", "text", "`format`: text for people, or tap (Test Anything Protocol)")
-	interval := c.flags.Duration("interval", time.Minute, "`time` between two runs; a run times out half a second before the next")
-	repo := c.flags.String("repo", "", "`ORG/PROJECT` whose rule of the policy is applied; without it test/DIR")
-	dir, args, err := c.dirAndArgs()
-	if err != nil {
-		return err
+func pluginTestCommand(c *call) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "test [-f FILE] [--format text|tap] [--interval TIME] [--repo ORG/PROJECT] DIR [-- ARGS]",
+		Short: "run a plugin's directory as the agent would, and check its output", DisableFlagsInUseLine: true,
+		Long: "Runs the plugin in the directory twice, with the user, environment and limits that the agent uses, " +
+			"and reports what is wrong with it and what to do about it. What follows -- are the plugin's arguments. A run times out half a second before the next.",
+		Example:     "agent plugin test . -- /etc",
+		Annotations: exitCodes("0  the plugin is good", "1  the plugin needs work", "2  the command line is wrong"),
 	}
-	if *repo == "" {
-		*repo = "test/" + filepath.Base(dir)
-	} else if err := repopath.Check(*repo); err != nil {
-		return usageError{fmt.Sprintf("--repo %.100q: %v", *repo, err)}
+	c.configFlag(command)
+	format := command.Flags().String("format", "text", "`text|tap`: for people, or Test Anything Protocol")
+	_ = command.RegisterFlagCompletionFunc("format", oneOf("text", "tap"))
+	interval := command.Flags().Duration("interval", time.Minute, "the `TIME` between two runs")
+	repo := command.Flags().String("repo", "", "the `ORG/PROJECT` whose rule applies; else test/DIR")
+	command.RunE = func(command *cobra.Command, args []string) error {
+		dir, args, err := dirAndArgs(args, command.ArgsLenAtDash())
+		if err != nil {
+			return err
+		}
+		return pluginTest(c, dir, *repo, args, *format, *interval)
 	}
-	if *format != "text" && *format != "tap" {
-		return usageError{fmt.Sprintf("--format %s: there are the formats text and tap", *format)}
+	return command
+}
+
+func pluginTest(c *call, dir, repo string, args []string, format string, interval time.Duration) error {
+	if repo == "" {
+		repo = "test/" + filepath.Base(dir)
+	} else if err := repopath.Check(repo); err != nil {
+		return usageError{fmt.Sprintf("--repo %.100q: %v", repo, err)}
 	}
-	if *interval < time.Second {
-		return usageError{fmt.Sprintf("--interval %v: at least 1s", *interval)}
+	if format != "text" && format != "tap" {
+		return usageError{fmt.Sprintf("--format %s: there are the formats text and tap", format)}
 	}
-	trial, err := tryPlugin(c, dir, *repo, args, *interval)
+	if interval < time.Second {
+		return usageError{fmt.Sprintf("--interval %v: at least 1s", interval)}
+	}
+	trial, err := tryPlugin(c, dir, repo, args, interval)
 	if err != nil {
 		return err
 	}
 	verdicts := judge(trial)
 	write := writeText
-	if *format == "tap" {
+	if format == "tap" {
 		write = writeTAP
 	}
 	if err := write(c.stdout, trial, verdicts); err != nil {
@@ -69,33 +84,25 @@ func pluginTest(c *call) error {
 	return nil
 }
 
-// dirAndArgs parses flags before and after DIR. Arguments after -- are the
-// plugin's.
-func (c *call) dirAndArgs() (dir string, args []string, err error) {
-	if i := slices.Index(c.args, "--"); i >= 0 {
-		c.args, args = c.args[:i], c.args[i+1:]
+// dirAndArgs returns the directory and the plugin's arguments, which begin at
+// dash, where -- was; -1 without one.
+func dirAndArgs(given []string, dash int) (dir string, args []string, err error) {
+	if dash >= 0 {
+		given, args = given[:dash], given[dash:]
 	}
-	if err := c.parse(true); err != nil {
-		return "", nil, err
-	}
-	if c.flags.NArg() == 0 {
+	if len(given) == 0 {
 		return "", nil, usageError{"name the plugin's directory"}
 	}
-	dir = c.flags.Arg(0)
-	c.args = c.flags.Args()[1:]
-	if err := c.parse(true); err != nil {
-		return "", nil, err
+	if len(given) > 1 {
+		return "", nil, usageError{fmt.Sprintf("%q: write -- before the plugin's arguments", given[1])}
 	}
-	if c.flags.NArg() > 0 {
-		return "", nil, usageError{fmt.Sprintf("%q: write -- before the plugin's arguments", c.flags.Arg(0))}
-	}
-	switch info, err := os.Stat(dir); {
+	switch info, err := os.Stat(given[0]); {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", nil, usageError{fmt.Sprintf("there is no directory %s", dir)}
+		return "", nil, usageError{fmt.Sprintf("there is no directory %s", given[0])}
 	case err == nil && !info.IsDir():
-		return "", nil, usageError{fmt.Sprintf("%s is not a directory: name the one that contains the file plugin", dir)}
+		return "", nil, usageError{fmt.Sprintf("%s is not a directory: name the one that contains the file plugin", given[0])}
 	}
-	dir, err = filepath.Abs(dir)
+	dir, err = filepath.Abs(given[0])
 	return dir, args, err
 }
 

@@ -69,7 +69,7 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 			for _, want := range c.want {
 				require.Contains(t, r.stdout, want)
 			}
-			require.Equal(t, "agent plugin: the plugin needs work\n", r.stderr)
+			require.Equal(t, "agent plugin test: the plugin needs work\n", r.stderr)
 		})
 	}
 }
@@ -159,19 +159,19 @@ func TestPluginIsTriedAsTheRuleForItsRepositorySays(t *testing.T) {
 
 func TestThePluginCommandIsExplained(t *testing.T) {
 	for want, args := range map[string][]string{
-		"write agent plugin test DIR":             {"plugin"},
-		"there is no directory none":              {"plugin", "test", "none"},
-		"plugin_test.go is not a directory":       {"plugin", "test", "plugin_test.go"},
-		"name the plugin's directory":             {"plugin", "test"},
-		"write -- before the plugin's arguments":  {"plugin", "test", ".", "mails"},
-		"there are the formats text and tap":      {"plugin", "test", "--format", "xml", "."},
-		"--interval 5ms: at least 1s":             {"plugin", "test", ".", "--interval", "5ms"},
-		"flag provided but not defined: -verbose": {"plugin", "test", ".", "-verbose"},
+		"test        run a plugin":                                       {"plugin"},
+		"there is no directory none":                                     {"plugin", "test", "none"},
+		"plugin_test.go is not a directory":                              {"plugin", "test", "plugin_test.go"},
+		"name the plugin's directory":                                    {"plugin", "test"},
+		"write -- before the plugin's arguments":                         {"plugin", "test", ".", "mails"},
+		"there are the formats text and tap":                             {"plugin", "test", "--format", "xml", "."},
+		"--interval 5ms: at least 1s":                                    {"plugin", "test", ".", "--interval", "5ms"},
+		"there is no flag -verbose; flags with long names begin with --": {"plugin", "test", ".", "-verbose"},
 	} {
 		r := execute(t, args...)
 		require.Equal(t, 2, r.code, args)
 		require.Contains(t, r.stderr, want)
-		require.Contains(t, r.stderr, "Usage: agent plugin test")
+		require.Contains(t, r.stderr, "Usage: agent plugin ")
 	}
 }
 

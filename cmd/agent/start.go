@@ -11,16 +11,26 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/pidfile"
 	"github.com/lodastack/agent/stock"
 )
 
-func start(c *call) (err error) {
-	c.configFlag()
-	if err := c.parse(false); err != nil {
-		return err
+func startCommand(c *call) *cobra.Command {
+	command := &cobra.Command{
+		Use: "start [-f FILE]", Short: "run the agent in the foreground", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long: "Runs the agent in the foreground. SIGTERM and SIGINT stop it within 10 s; SIGHUP reloads the config, " +
+			"and a config that cannot be used leaves the running one in force.",
+		Annotations: exitCodes("0  the agent was stopped", "1  it could not start, or it ended with an error", "2  the command line is wrong"),
+		RunE:        func(*cobra.Command, []string) error { return start(c) },
 	}
+	c.configFlag(command)
+	return command
+}
+
+func start(c *call) (err error) {
 	cfg, err := stock.ReadConfig(c.config)
 	if err != nil {
 		return wrongConfig(err)

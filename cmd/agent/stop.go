@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/lodastack/agent/internal/pidfile"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/stock"
@@ -15,17 +17,26 @@ import (
 // stopPatience is longer than an agent takes to stop.
 const stopPatience = 15 * time.Second
 
-func stop(c *call) error {
-	c.configFlag()
-	mode := c.flags.String("m", "normal", "`mode`: normal, or clean to also remove all plugins and data")
-	if err := c.parse(false); err != nil {
-		return err
+func stopCommand(c *call) *cobra.Command {
+	command := &cobra.Command{
+		Use: "stop [-f FILE] [-m normal|clean]", Short: "stop the running agent", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long: "Stops the agent that holds the pid file of the config, and waits until it has ended. " +
+			"With -m clean it also removes all plugins and the agent's data, undelivered points included, whether an agent runs or not.",
+		Annotations: exitCodes("0  the agent has stopped", "1  no agent runs, or it did not stop cleanly", "2  the command line is wrong"),
 	}
-	if *mode != "normal" && *mode != "clean" {
-		return usageError{fmt.Sprintf("-m %s: there are the modes normal and clean", *mode)}
+	c.configFlag(command)
+	mode := command.Flags().StringP("mode", "m", "normal", "`normal|clean`: clean also removes plugins and data")
+	_ = command.RegisterFlagCompletionFunc("mode", oneOf("normal", "clean"))
+	command.RunE = func(*cobra.Command, []string) error { return stop(c, *mode) }
+	return command
+}
+
+func stop(c *call, mode string) error {
+	if mode != "normal" && mode != "clean" {
+		return usageError{fmt.Sprintf("-m %s: there are the modes normal and clean", mode)}
 	}
 	needed := []string{"agent.pidfile"}
-	if *mode == "clean" {
+	if mode == "clean" {
 		needed = append(needed, "agent.pluginsdir", "agent.datadir")
 	}
 	cfg, err := c.readKeys(needed...)
@@ -33,7 +44,7 @@ func stop(c *call) error {
 		return err
 	}
 	err = stopRunning(c, cfg.Agent.PIDFile)
-	if *mode != "clean" {
+	if mode != "clean" {
 		return err
 	}
 	// The plugins and data are removed however the agent ended.

@@ -10,25 +10,26 @@ import (
 
 // Fault is one thing that is wrong with a file.
 type Fault struct {
-	// Line from 1; that of the section, or 1, where a key is missing.
-	Line int
+	// Place of the key; that of the section, or the first line, where a key is
+	// missing.
+	Place
 	// Key with its section, such as agent.listen. Empty where the file is no
 	// TOML.
 	Key    string
 	Reason string
 }
 
-// Error is everything that is wrong with a file.
+// Error is everything that is wrong with a file and those that are read after
+// it.
 type Error struct {
-	File   string
-	Faults []Fault // sorted by line
+	Faults []Fault // sorted by file, in the order of reading, and line
 }
 
 // Error returns a line for each fault: FILE:LINE: KEY: REASON.
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Faults))
 	for i, fault := range e.Faults {
-		lines[i] = fmt.Sprintf("%s:%d: ", e.File, fault.Line)
+		lines[i] = fault.Place.String() + ": "
 		if fault.Key != "" {
 			lines[i] += fault.Key + ": "
 		}
@@ -48,22 +49,27 @@ func (e *Error) Concerns(keys ...string) bool {
 // Fail notes what is wrong with the value of key, or that it is missing. A
 // value that could not be read gets no second fault.
 func (f *File) Fail(key, reason string) {
-	if f.rejected[key] {
+	if f.rejected[f.table+key] {
 		return
 	}
-	f.faults = append(f.faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: reason})
+	f.faults = append(f.faults, Fault{Place: f.Where(key), Key: f.section + key, Reason: reason})
 }
 
-// Line returns the line of key, or else of the section that it belongs to.
-func (f *File) Line(key string) int {
+// FailFile notes what is wrong with one of the files as a whole.
+func (f *File) FailFile(path, reason string) {
+	f.faults = append(f.faults, Fault{Place: Place{path, 1}, Reason: reason})
+}
+
+// Where returns the place of key, or else of the section that it belongs to.
+func (f *File) Where(key string) Place {
 	for key = f.table + key; key != ""; {
 		key = strings.TrimSuffix(key, ".")
-		if line := f.lines[key]; line > 0 {
-			return line
+		if place, known := f.places[key]; known {
+			return place
 		}
 		key = key[:max(0, strings.LastIndexByte(key, '.'))]
 	}
-	return 1
+	return Place{f.files[0], 1}
 }
 
 // Err returns an [*Error] of all faults, or nil. A key that has not been read
@@ -74,9 +80,10 @@ func (f *File) Err() error {
 		return nil
 	}
 	slices.SortStableFunc(faults, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(slices.Index(f.files, a.File), slices.Index(f.files, b.File)),
+			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
 	})
-	return &Error{File: f.name, Faults: faults}
+	return &Error{Faults: faults}
 }
 
 // allFaults returns the faults found so far, and one for each key that has not
@@ -88,9 +95,9 @@ func (f *File) allFaults() []Fault {
 		switch section := f.isSection(key); {
 		case f.known[key] || section && empty:
 		case section:
-			faults = append(faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: "this is a section; write [" + f.section + key + "] once"})
+			faults = append(faults, Fault{Place: f.Where(key), Key: f.section + key, Reason: "this is a section; write [" + f.section + key + "] once"})
 		default:
-			faults = append(faults, Fault{Line: f.Line(key), Key: f.section + key, Reason: f.unknown(key)})
+			faults = append(faults, Fault{Place: f.Where(key), Key: f.section + key, Reason: f.unknown(key)})
 		}
 	}
 	return faults

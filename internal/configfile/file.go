@@ -20,28 +20,36 @@ import (
 // value that cannot be read is a fault, [File.Fail] adds faults, and
 // [File.Err] returns all of them. It is not safe for concurrent use.
 type File struct {
-	name string
+	files []string // that were read, in their order
 	// table and section are empty for the whole file. For a table of a list,
 	// table is its place ("namespace[0].plugin[1].") and section the prefix of
 	// its keys in messages ("namespace.plugin.").
 	table, section string
 
 	values map[string]any // by dotted key; of tables only empty ones
-	lines  map[string]int // of keys and tables, by their place in the whole file
 	known  map[string]bool
 	faults []Fault
-	// rejected keys have a value that could not be read.
-	rejected map[string]bool
+	// Of keys and tables by their name in the whole file, which has the place of
+	// a table in its list; shared with the tables.
+	*names
 }
 
-// Read reads and parses the file at path.
-func Read(path string) (*File, error) {
-	content, err := Content(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the config: %w", err)
-	}
-	return Parse(path, content)
+// names are what is known of a key in the whole file.
+type names struct {
+	places   map[string]Place
+	rejected map[string]bool     // have a value that could not be read
+	from     map[string][]string // the ${…} in a value
+	settings *[]setting          // nil: they are not wanted
 }
+
+// Place is where a key is.
+type Place struct {
+	File string
+	Line int // from 1
+}
+
+// String returns FILE:LINE.
+func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
 // mostContent bounds a file, in bytes: nobody writes more by hand.
 const mostContent = 16 << 20
@@ -71,20 +79,24 @@ func Content(path string) ([]byte, error) {
 // Parse parses content; name stands before the line in errors. A file that is
 // no TOML has one fault, the first.
 func Parse(name string, content []byte) (*File, error) {
-	f := &File{name: name, values: map[string]any{}, known: map[string]bool{}, rejected: map[string]bool{}}
+	f := &File{files: []string{name}, values: map[string]any{}, known: map[string]bool{}, names: &names{
+		places: map[string]Place{}, rejected: map[string]bool{}, from: map[string][]string{},
+	}}
 	content = bytes.TrimPrefix(content, []byte("\ufeff")) // as some editors write it
 	var tree map[string]any
 	if err := toml.Unmarshal(content, &tree); err != nil {
-		fault := Fault{Line: 1, Reason: "not TOML: " + reason(err)}
+		fault := Fault{Place: Place{name, 1}, Reason: "not TOML: " + reason(err)}
 		var located *toml.DecodeError
 		if errors.As(err, &located) {
 			fault.Line, _ = located.Position()
 			fault.Reason += lineText(content, fault.Line)
 		}
-		return nil, &Error{File: name, Faults: []Fault{fault}}
+		return nil, &Error{Faults: []Fault{fault}}
 	}
 	f.flatten("", tree)
-	f.lines = locate(content)
+	for key, line := range locate(content) {
+		f.places[key] = Place{name, line}
+	}
 	return f, nil
 }
 
@@ -121,14 +133,14 @@ func (f *File) Has(key string) bool {
 	return has
 }
 
-// Skip ignores a section that has no meaning any more. It reports whether the
-// file has it, and on which line.
-func (f *File) Skip(section string) (line int, present bool) {
+// Skip ignores a section that has no meaning any more. It reports whether there
+// is one.
+func (f *File) Skip(section string) (present bool) {
 	for key := range f.values {
 		if key == section || strings.HasPrefix(key, section+".") {
 			f.known[key] = true
 		}
 	}
-	line, present = f.lines[f.table+section]
-	return line, present
+	_, present = f.places[f.table+section]
+	return present
 }

@@ -28,8 +28,8 @@ func (f *File) Tables(key string, read func(table *File)) {
 			break
 		}
 		table := &File{
-			name: f.name, table: fmt.Sprintf("%s%s[%d].", f.table, key, i), section: f.section + key + ".", lines: f.lines,
-			values: map[string]any{}, known: map[string]bool{}, rejected: map[string]bool{},
+			files: f.files, table: fmt.Sprintf("%s%s[%d].", f.table, key, i), section: f.section + key + ".",
+			values: map[string]any{}, known: map[string]bool{}, names: f.names,
 		}
 		table.flatten("", tree)
 		read(table)
@@ -57,6 +57,3 @@ func (f *File) Names(section string) []string {
 	slices.Sort(names)
 	return names
 }
-
-// Where returns FILE:LINE of a key, or of the table for a key that is missing.
-func (f *File) Where(key string) string { return fmt.Sprintf("%s:%d", f.name, f.Line(key)) }

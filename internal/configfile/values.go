@@ -29,7 +29,7 @@ func (f *File) value(key string) (any, bool) {
 // that key.
 func (f *File) reject(key, reason string) {
 	f.Fail(key, reason)
-	f.rejected[key] = true
+	f.rejected[f.table+key] = true
 }
 
 // wrongType notes that value is not what key takes.
@@ -39,6 +39,7 @@ func (f *File) wrongType(key string, value any, want string) {
 
 // String reads a string. An empty one counts as left out.
 func (f *File) String(key string, into *string) {
+	f.note(key, func() string { return strconv.Quote(*into) })
 	value, ok := f.value(key)
 	if !ok {
 		return
@@ -54,6 +55,7 @@ func (f *File) String(key string, into *string) {
 
 // Strings reads a list of strings.
 func (f *File) Strings(key string, into *[]string) {
+	f.note(key, func() string { return showList(*into) })
 	value, ok := f.value(key)
 	if !ok {
 		return
@@ -78,6 +80,7 @@ func (f *File) Strings(key string, into *[]string) {
 
 // Bool reads true or false.
 func (f *File) Bool(key string, into *bool) {
+	f.note(key, func() string { return strconv.FormatBool(*into) })
 	value, ok := f.value(key)
 	if !ok {
 		return
@@ -92,6 +95,7 @@ func (f *File) Bool(key string, into *bool) {
 
 // Int reads a whole number from least to most.
 func (f *File) Int(key string, into *int, least, most int) {
+	f.note(key, func() string { return strconv.Itoa(*into) })
 	value, ok := f.value(key)
 	if !ok {
 		return
@@ -109,6 +113,7 @@ func (f *File) Int(key string, into *int, least, most int) {
 
 // Float reads a number from least to most, with or without a fraction.
 func (f *File) Float(key string, into *float64, least, most float64) {
+	f.note(key, func() string { return strconv.FormatFloat(*into, 'f', -1, 64) })
 	value, ok := f.value(key)
 	if !ok {
 		return
@@ -130,6 +135,7 @@ func (f *File) Float(key string, into *float64, least, most float64) {
 // Size reads a number of bytes from least to most, written as a whole number
 // or with a unit, "100MiB".
 func (f *File) Size(key string, into *int64, least, most int64) {
+	f.note(key, func() string { return showSize(*into) })
 	value, ok := f.value(key)
 	if !ok {
 		return
@@ -190,6 +196,7 @@ const wantTime = `a time with its unit, such as "90s" or "10m", or a number of s
 // Duration reads a time from least to most, written with its unit ("90s",
 // "10m") or as a number of seconds.
 func (f *File) Duration(key string, into *time.Duration, least, most time.Duration) {
+	f.note(key, func() string { return strconv.Quote(short(*into)) })
 	d, given, err := f.Time(key)
 	switch {
 	case !given:

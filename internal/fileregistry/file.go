@@ -34,7 +34,7 @@ func parse(name string, content []byte, topicPrefix string) ([]agent.Assignment,
 		case first[namespace] != "":
 			t.Fail("name", fmt.Sprintf("%q is also the name of the namespace at %s; write both as one", namespace, first[namespace]))
 		default:
-			first[namespace] = t.Where("name")
+			first[namespace] = t.Where("name").String()
 		}
 		assignments = append(assignments, readNamespace(t, namespace))
 	})
@@ -54,7 +54,7 @@ func readNamespace(t *configfile.File, name string) agent.Assignment {
 	b := lodastack.NewBuilder(name, "")
 	for _, kind := range t.Names("intervals") {
 		key := "intervals." + kind
-		b.Problem(t.Where(key)+": intervals."+kind, readInterval(b, t, kind))
+		b.Problem(t.Where(key).String()+": intervals."+kind, readInterval(b, t, kind))
 	}
 	t.Tables("plugin", func(t *configfile.File) { readItem(b, t, "plugin", readPlugin) })
 	t.Tables("port", func(t *configfile.File) { readItem(b, t, "port", readPort) })
@@ -83,6 +83,7 @@ func readPlugin(b *lodastack.Builder, t *configfile.File) (name string, err erro
 	t.String("version", &p.Version)
 	t.Strings("args", &p.Args)
 	t.String("format", &p.Format)
+	t.String("mode", &p.Mode)
 	p.Interval, err = readTime(t, "interval")
 	if p.Name == "" {
 		p.Name = strings.TrimSuffix(path.Base(p.Repo), ".git")

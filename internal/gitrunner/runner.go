@@ -21,7 +21,7 @@
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
 //	limits, takeover              bounds of what git fetches; giving it to the agent's user
 //	executable, startable         can the version start? elf, binfmt, noexec
-//	run, owner, credentials       running plugins, and the user they run as
+//	run, inspect, owner, credentials  running plugins, what is known of them, and their user
 //	state, statesize, envfile     a plugin's own directory, its limit, its secret variables
 //	exchange                      two directories change places
 //
@@ -116,6 +116,8 @@ var (
 	_ agent.PluginInspector  = (*Runner)(nil)
 	_ agent.PluginRemover    = (*Runner)(nil)
 	_ agent.PluginRollbacker = (*Runner)(nil)
+
+	_ agent.PluginDaemonRunner = (*Runner)(nil)
 )
 
 // New checks the config and prepares for running plugins. On Linux without

@@ -1,0 +1,95 @@
+package configfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Read reads and parses the file at path, and then all PATH.d/*.toml in the
+// order of their names, those that begin with a dot excepted. A key that stands
+// in several files has the value of the last; of lists, the last list counts.
+// Afterwards, ${NAME} and ${file:PATH} in strings are replaced, see
+// [File.expand].
+func Read(path string) (*File, error) {
+	f, err := readOne(path)
+	if err != nil {
+		return nil, err
+	}
+	more, err := filesOf(path + ".d")
+	if err != nil {
+		return nil, fmt.Errorf("read the config: %w", err)
+	}
+	wrong := &Error{}
+	for _, path := range more {
+		later, err := readOne(path)
+		var faults *Error
+		switch {
+		case err == nil:
+			f.overlay(later)
+		case errors.As(err, &faults):
+			wrong.Faults = append(wrong.Faults, faults.Faults...)
+		default:
+			return nil, err
+		}
+	}
+	if len(wrong.Faults) > 0 {
+		return nil, wrong
+	}
+	f.expand(os.LookupEnv)
+	return f, nil
+}
+
+func readOne(path string) (*File, error) {
+	content, err := Content(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the config: %w", err)
+	}
+	return Parse(path, content)
+}
+
+// filesOf returns the paths of the files in the directory that are read, none if
+// it does not exist.
+func filesOf(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir) // sorted by name
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasSuffix(name, ".toml") && !strings.HasPrefix(name, ".") {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+	}
+	return paths, nil
+}
+
+// Files returns the paths of the files that were read, in their order.
+func (f *File) Files() []string { return f.files }
+
+// overlay takes over the values of a file that is read later.
+func (f *File) overlay(later *File) {
+	f.files = append(f.files, later.files...)
+	for key, value := range later.values {
+		if _, empty := value.(map[string]any); empty && f.places[key].Line > 0 {
+			continue // its section is there already
+		}
+		f.values[key] = value
+		for place := range f.places {
+			if place == key || strings.HasPrefix(place, key+"[") {
+				delete(f.places, place)
+			}
+		}
+	}
+	for key, place := range later.places {
+		if _, has := f.places[key]; !has {
+			f.places[key] = place
+		}
+	}
+}
