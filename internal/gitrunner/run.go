@@ -22,10 +22,6 @@ const (
 	maxStderr  = 4 << 10
 )
 
-// shared are the directories that all plugins may write to, beside their own: many
-// programs need one of them for a moment. Their sticky bit keeps users apart.
-var shared = []string{"/tmp", "/dev/shm"}
-
 // RunResult is all that is known of a run.
 type RunResult struct {
 	// Stdout is what the plugin wrote: the first 64 KiB if it wrote too much.
@@ -108,6 +104,10 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err != nil {
 		return RunResult{}, startError(err)
 	}
+	view, err := r.view(p, dir, state)
+	if err != nil {
+		return RunResult{}, startError(fmt.Errorf("the plugin's directory in place of /tmp: %w", err))
+	}
 	env, err := r.env(p, state)
 	if err != nil {
 		return RunResult{}, err
@@ -119,7 +119,8 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		User:      r.owner(p).user,
 		Limits:    r.limitsOf(p),
 		NoNetwork: noNetwork,
-		Writable:  append([]string{state}, shared...),
+		Writable:  view.writable,
+		Mounts:    view.mounts,
 		Env:       env,
 		MaxStdout: maxStdout,
 		MaxStderr: maxStderr,
@@ -229,7 +230,8 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	defer s.mu.Unlock()
 	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
 	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
-		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason}
+		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork}
+	details.Confined, details.Unconfined = r.confinement(p)
 	if installed != nil {
 		details.Commit, details.Version = installed.Commit, installed.Version
 		details.Since, details.By = installed.Since, installed.By
