@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/influxdb"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/topic"
 )
@@ -112,6 +114,12 @@ func checkPlugin(namespace string, p Plugin) error {
 		if err := repopath.CheckVersion(p.Version); err != nil {
 			return fmt.Errorf("its version %.100q: %w", p.Version, err)
 		}
+	}
+	if err := pluginoutput.Format(p.Format).Check(); err != nil {
+		return err
+	}
+	if err := manifest.CheckMode(p.Mode, pluginoutput.Format(p.Format)); err != nil {
+		return err
 	}
 	if err := pluginargs.Check(p.Args); err != nil {
 		return err

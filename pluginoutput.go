@@ -1,6 +1,12 @@
 package agent
 
-import "github.com/lodastack/agent/internal/pluginoutput"
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"github.com/lodastack/agent/internal/pluginoutput"
+)
 
 // PluginOutput is what a plugin printed.
 type PluginOutput struct {
@@ -16,34 +22,74 @@ type PluginOutput struct {
 // no list at all is an error. Unknown keys are ignored, and so is a byte order
 // mark. NaN and Infinity, which Python prints, make a metric bad.
 func DecodePluginOutput(stdout []byte) (PluginOutput, error) {
+	return DecodePluginRun("", stdout, nil)
+}
+
+// DecodePluginRun reads what a plugin printed in a format (see [Plugin]) in a run
+// whose error is err. It returns err where it means that the run failed: the exit
+// statuses 1, 2 and 3 of a Nagios check are its result. A bad line of the formats
+// other than json is a bad metric; the rest is read.
+func DecodePluginRun(format string, stdout []byte, err error) (PluginOutput, error) {
+	run := printed{format: pluginoutput.Format(format), stdout: stdout}
+	if !run.takes(err) {
+		return PluginOutput{}, err
+	}
 	var metrics []Metric
-	output, err := decodeOutput(stdout, func(part []Metric) { metrics = append(metrics, part...) })
+	output, err := run.decode(func(part []Metric) { metrics = append(metrics, part...) })
 	output.Metrics = metrics
 	return output, err
 }
 
-// decodeOutput is [DecodePluginOutput], but calls send with the metrics in parts, so
-// that a large output does not take its size many times in memory. Nothing is sent of
-// what is no list.
-func decodeOutput(stdout []byte, send func(part []Metric)) (PluginOutput, error) {
-	elements, err := pluginoutput.Elements(stdout)
-	if err != nil {
-		return PluginOutput{}, err
+// printed is what a run printed.
+type printed struct {
+	format pluginoutput.Format
+	status int // with which it exited
+	stdout []byte
+	stream bool // stdout is lines of a daemon: in JSON, each is a metric or a list
+}
+
+// takes tells whether a run did its work that ended with err, and notes its exit
+// status: those of a Nagios check are its result.
+func (p *printed) takes(err error) bool {
+	var exit *RunError
+	if errors.As(err, &exit) && exit.Result == RunExit {
+		p.status = exit.ExitCode
+		return p.format.TakesStatus(exit.ExitCode)
 	}
+	return err == nil
+}
+
+// decode calls send with the metrics in parts, so that a large output does not take
+// its size many times in memory. Nothing is sent of what is no list where it should
+// be one.
+func (p printed) decode(send func(part []Metric)) (PluginOutput, error) {
 	var output PluginOutput
-	i := 0
-	for element := range elements {
-		output.add(i, element)
-		i++
+	if err := p.readInto(&output, func() {
 		if len(output.Metrics) == metricsAtOnce {
 			send(output.Metrics)
 			output.Metrics = nil
 		}
+	}); err != nil {
+		return PluginOutput{}, err
 	}
 	if len(output.Metrics) > 0 {
 		send(output.Metrics)
 	}
 	return output, nil
+}
+
+// readInto adds what was printed to output, and calls added after each metric.
+func (p printed) readInto(output *PluginOutput, added func()) error {
+	i := 0
+	if p.format == "" || p.format == pluginoutput.JSON {
+		return p.readJSON(output, added)
+	}
+	for point, err := range pluginoutput.Points(p.format, p.stdout, p.status) {
+		output.add(i, Metric(point), err)
+		added()
+		i++
+	}
+	return nil
 }
 
 const (
@@ -53,14 +99,58 @@ const (
 	maxReasons = 1000
 )
 
-// add takes the element of the index.
-func (o *PluginOutput) add(index int, element []byte) {
+// readJSON is readInto for JSON. It returns no error for lines of a daemon.
+func (p printed) readJSON(output *PluginOutput, added func()) error {
+	i := 0
+	add := func(element []byte) {
+		output.addElement(i, element)
+		added()
+		i++
+	}
+	if !p.stream {
+		elements, err := pluginoutput.Elements(p.stdout)
+		if err != nil {
+			return err
+		}
+		for element := range elements {
+			add(element)
+		}
+		return nil
+	}
+	for line := range bytes.Lines(p.stdout) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		list := line
+		if line[0] != '[' {
+			list = slices.Concat([]byte("["), line, []byte("]"))
+		}
+		elements, err := pluginoutput.Elements(list)
+		if err != nil {
+			add(line) // which says what is wrong with it
+			continue
+		}
+		for element := range elements {
+			add(element)
+		}
+	}
+	return nil
+}
+
+// addElement takes the element of a JSON list.
+func (o *PluginOutput) addElement(index int, element []byte) {
 	if element[0] != '{' && len(o.Reasons) == maxReasons {
 		o.Bad++ // for less than an error takes: there may be millions
 		return
 	}
 	var m Metric
 	err := pluginoutput.Decode(element, &m)
+	o.add(index, m, err)
+}
+
+// add takes the metric of the index, which could be read unless there is an err.
+func (o *PluginOutput) add(index int, m Metric, err error) {
 	if err == nil {
 		err = m.Validate()
 	}

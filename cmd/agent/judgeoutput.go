@@ -7,9 +7,14 @@ import (
 	"github.com/lodastack/agent"
 )
 
+// formatNames are what plugins print, by the format that they name in plugin.toml.
+var formatNames = map[string]string{
+	"": "a JSON list", "json": "a JSON list", "influx": "line protocol", "prometheus": "Prometheus' text", "nagios": "the result of a Nagios check",
+}
+
 // judgeOutput checks what the plugin printed.
 func judgeOutput(t trial) []verdict {
-	list := verdict{about: "it prints a JSON list"}
+	list := verdict{about: "it prints " + formatNames[t.runs[0].Format]}
 	good := verdict{about: "each metric of it can be sent"}
 	types := verdict{about: "the values of a name are of one type"}
 	once := verdict{about: "each metric has a name and tags of its own"}
@@ -24,14 +29,13 @@ func judgeOutput(t trial) []verdict {
 		if run.err != nil {
 			continue
 		}
-		output, err := agent.DecodePluginOutput(run.Stdout)
-		if err != nil {
-			list.faults = append(list.faults, err.Error())
+		if run.outputErr != nil {
+			list.faults = append(list.faults, run.outputErr.Error())
 			break
 		}
-		outputs = append(outputs, output.Metrics)
+		outputs = append(outputs, run.output.Metrics)
 		if len(good.faults) == 0 {
-			for _, fault := range output.Reasons {
+			for _, fault := range run.output.Reasons {
 				good.faults = append(good.faults, fault.Error())
 			}
 		}

@@ -44,7 +44,7 @@ func commands() []command {
 		{"check", "[-f FILE]", "report all faults of the config", check},
 		{"plan", "[-f FILE] [--json]", "ask the registry what an update would change here, and change nothing; exit with 2 if something would change", plan},
 		{"collect", "[-f FILE] [KIND…]", "measure once and print line protocol", collect},
-		{"plugin", "test [-f FILE] [--format text|tap] [--interval TIME] DIR [-- ARGS]", "run a plugin's directory as the agent would, and check its output", plugin},
+		{"plugin", "test [-f FILE] [--format text|tap] [--interval TIME] [--repo ORG/PROJECT] DIR [-- ARGS]", "run a plugin's directory as the agent would, and check its output", plugin},
 		{"version", "", "print version, commit and Go version", version},
 	}
 }

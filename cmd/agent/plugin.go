@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -34,9 +35,15 @@ func pluginTest(c *call) error {
 	c.configFlag()
 	format := c.flags.String("format", "text", "`format`: text for people, or tap (Test Anything Protocol)")
 	interval := c.flags.Duration("interval", time.Minute, "`time` between two runs; a run times out half a second before the next")
+	repo := c.flags.String("repo", "", "`ORG/PROJECT` whose rule of the policy is applied; without it test/DIR")
 	dir, args, err := c.dirAndArgs()
 	if err != nil {
 		return err
+	}
+	if *repo == "" {
+		*repo = "test/" + filepath.Base(dir)
+	} else if err := repopath.Check(*repo); err != nil {
+		return usageError{fmt.Sprintf("--repo %.100q: %v", *repo, err)}
 	}
 	if *format != "text" && *format != "tap" {
 		return usageError{fmt.Sprintf("--format %s: there are the formats text and tap", *format)}
@@ -44,7 +51,7 @@ func pluginTest(c *call) error {
 	if *interval < time.Second {
 		return usageError{fmt.Sprintf("--interval %v: at least 1s", *interval)}
 	}
-	trial, err := tryPlugin(c, dir, args, *interval)
+	trial, err := tryPlugin(c, dir, *repo, args, *interval)
 	if err != nil {
 		return err
 	}
@@ -94,23 +101,36 @@ func (c *call) dirAndArgs() (dir string, args []string, err error) {
 
 // trial is the runs of a plugin.
 type trial struct {
-	name  string // PLUGIN.…
-	dir   string
-	user  string // the user it runs as
-	limit time.Duration
-	began time.Time
-	cell  string
-	runs  []pluginRun
+	name   string // PLUGIN.…
+	dir    string
+	repo   string
+	kept   agent.PluginDetails // how it is kept
+	differ []string            // sentences: what an agent on this host may do in another way
+	user   string              // the user it runs as
+	limit  time.Duration
+	began  time.Time
+	runs   []pluginRun
 }
 
 // pluginRun is one run.
 type pluginRun struct {
 	stock.PluginRun
-	err error
+	err       error // of the run
+	output    agent.PluginOutput
+	outputErr error // why there is no output
+}
+
+// ended returns what is known of a run that ended with err.
+func ended(run stock.PluginRun, err error) pluginRun {
+	output, outputErr := agent.DecodePluginRun(run.Format, run.Stdout, err)
+	if outputErr == nil {
+		err = nil // its exit status is its result
+	}
+	return pluginRun{run, err, output, outputErr}
 }
 
 // tryPlugin runs the plugin as the agent of the config would.
-func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t trial, err error) {
+func tryPlugin(c *call, dir, repo string, args []string, interval time.Duration) (t trial, err error) {
 	cfg, err := stock.ReadConfigValues(c.config)
 	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)) {
 		return t, wrongConfig(err)
@@ -121,34 +141,37 @@ func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t tr
 			return t, err
 		}
 	}
-	runner, err := stock.GitRunner(stock.GitRunnerConfig{User: cfg.Agent.PluginsUser, Hostname: hostname})
+	runner, err := stock.GitRunner(stock.GitRunnerConfig{User: cfg.Agent.PluginsUser, Hostname: hostname, Policy: cfg.Policy})
 	if err != nil {
 		return t, err
 	}
 	defer func() { err = errors.Join(err, runner.Close(context.Background())) }()
 
-	project := filepath.Base(dir)
-	p := agent.Plugin{Namespace: "test", Name: "PLUGIN." + project, Repo: "test/" + project, Interval: interval, Args: args}
-	t = trial{name: p.Name, dir: dir, user: runsAs(cfg), limit: interval - time.Second/2, began: time.Now(), cell: runner.InspectPlugin(p).Cell}
+	p := agent.Plugin{Namespace: "test", Name: "PLUGIN." + filepath.Base(repo), Repo: repo, Interval: interval, Args: args}
+	t = trial{name: p.Name, dir: dir, repo: repo, kept: runner.InspectPlugin(p), differ: differences(cfg), limit: interval - time.Second/2, began: time.Now()}
+	t.user = t.kept.User
+	if os.Geteuid() != 0 {
+		t.user = "your own user (only root can change users)"
+	}
 	for range tagRuns {
 		ctx, cancel := context.WithTimeout(context.Background(), t.limit)
 		run, err := runner.RunDir(ctx, dir, p, args)
 		cancel()
-		t.runs = append(t.runs, pluginRun{run, err})
-		if err != nil {
+		t.runs = append(t.runs, ended(run, err))
+		if t.runs[len(t.runs)-1].err != nil {
 			break
 		}
 	}
 	return t, nil
 }
 
-// runsAs returns the user that plugins of this config run as.
-func runsAs(cfg stock.Config) string {
-	switch {
-	case os.Geteuid() != 0:
-		return "your own user (only root can change users)"
-	case cfg.Agent.PluginsUser == "":
-		return "nobody"
+// differences says what an agent with this config may do in another way.
+func differences(cfg stock.Config) (sentences []string) {
+	if os.Geteuid() != 0 {
+		sentences = append(sentences, "an agent that runs as root runs it as another user, and has limits and confinement that need root: repeat this as root to see them")
 	}
-	return cfg.Agent.PluginsUser
+	if p := cfg.Policy; len(p.Plugins) > 0 || p.Pinned || p.Signers != "" {
+		sentences = append(sentences, "policy.plugins, policy.pinned and policy.signers are for repositories: they are not asked about a directory")
+	}
+	return sentences
 }

@@ -49,6 +49,9 @@ func examples(t *testing.T) []example {
 	return []example{
 		{"sh", "sh", []string{files}, []string{"used.kib,dir=" + files}},
 		{"python", "python3", []string{target}, []string{"up,target=" + target, "connect.seconds,target=" + target}},
+		{"nagios", "sh", []string{certificate}, []string{"state", "age", "age.warn", "age.crit"}},
+		{"influx", "sh", []string{certificate}, []string{"text.lines,file=" + certificate, "text.bytes,file=" + certificate}},
+		{"prometheus", "sh", []string{certificate}, []string{"file_changed_timestamp_seconds,file=" + certificate}},
 		{"go", "go", []string{certificate}, []string{"days.left,file=" + certificate}},
 	}
 }

@@ -16,7 +16,11 @@ const maxShown = 20
 // writeText writes the verdicts for people.
 func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "%s, run as %s\n\n", terminal.Clean(t.dir), t.user)
+	fmt.Fprintf(&text, "%s, run as %s\n", terminal.Clean(t.dir), t.user)
+	for _, line := range conditions(t) {
+		fmt.Fprintf(&text, "%s\n", terminal.Clean(line))
+	}
+	text.WriteByte('\n')
 	for _, v := range verdicts {
 		word := "ok"
 		switch {
@@ -32,8 +36,8 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	}
 	run := t.runs[len(t.runs)-1]
 	fmt.Fprintf(&text, "\n%s\n", cost(t, run))
-	if output, err := agent.DecodePluginOutput(run.Stdout); err == nil && run.err == nil {
-		metrics := output.Metrics
+	if run.outputErr == nil {
+		metrics := run.output.Metrics
 		fmt.Fprintf(&text, "\nMetrics that are sent, with the tag host: %d\n", len(metrics))
 		for _, m := range metrics[:min(len(metrics), maxShown)] {
 			fmt.Fprintf(&text, "  %s value=%v\n", terminal.Clean(t.name+"."+m.Name+tagText(m.Tags)), m.Value)
@@ -70,9 +74,24 @@ func writeTAP(w io.Writer, t trial, verdicts []verdict) error {
 			fmt.Fprintf(&text, "# %s\n", terminal.Clean(fault))
 		}
 	}
+	for _, line := range conditions(t) {
+		fmt.Fprintf(&text, "# %s\n", terminal.Clean(line))
+	}
 	fmt.Fprintf(&text, "# %s\n", cost(t, t.runs[len(t.runs)-1]))
 	_, err := w.Write(text.Bytes())
 	return err
+}
+
+// conditions says under which limits the plugin ran, and what an agent does in
+// another way.
+func conditions(t trial) []string {
+	var lines []string
+	if t.kept.Limits != nil {
+		kept := agent.PluginStatus{PluginDetails: t.kept}
+		kept.User = "" // it is said already
+		lines = append(lines, fmt.Sprintf("as the repository %s (--repo): %s", t.repo, keptHow(kept)))
+	}
+	return append(lines, t.differ...)
 }
 
 // cost describes the resources of a run.
@@ -85,7 +104,7 @@ func cost(t trial, run pluginRun) string {
 		memory = fmt.Sprintf("%.1f MiB of memory", float64(run.PeakMemory)/(1<<20))
 	}
 	return fmt.Sprintf("a run took %v, %v of CPU, %s, and wrote %d bytes to stdout and %d to stderr (cell: %s)",
-		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.cell)
+		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.kept.Cell)
 }
 
 // shown returns the faults to list. If there are more, the last entry says how

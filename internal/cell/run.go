@@ -82,6 +82,7 @@ func (w *Warden) start(c Command) (*run, error) {
 		r.stdout.source.close()
 		return nil, errors.Join(err, cell.close())
 	}
+	r.stdout.stream = c.Stream
 	if r.limit, err = w.limit(limits); err != nil {
 		childOut.close()
 		childErr.close()
@@ -138,7 +139,7 @@ func (r *run) abandon(reason error) error {
 // exited by itself or was not started.
 func (r *run) watch(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.process.interrupt)()
-	if quick > 0 {
+	if quick > 0 && r.stdout.stream == nil {
 		r.await(r.began.Add(quick))
 	}
 	if !r.exited {

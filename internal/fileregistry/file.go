@@ -77,23 +77,24 @@ func readInterval(b *lodastack.Builder, t *configfile.File, kind string) error {
 }
 
 func readPlugin(b *lodastack.Builder, t *configfile.File) (name string, err error) {
-	var repo, version string
-	var args []string
-	t.String("name", &name)
-	t.String("repo", &repo)
-	t.String("version", &version)
-	t.Strings("args", &args)
-	every, err := readTime(t, "interval")
-	if name == "" {
-		name = strings.TrimSuffix(path.Base(repo), ".git")
+	var p agent.Plugin
+	t.String("name", &p.Name)
+	t.String("repo", &p.Repo)
+	t.String("version", &p.Version)
+	t.Strings("args", &p.Args)
+	t.String("format", &p.Format)
+	t.String("mode", &p.Mode)
+	p.Interval, err = readTime(t, "interval")
+	if p.Name == "" {
+		p.Name = strings.TrimSuffix(path.Base(p.Repo), ".git")
 	}
-	if repo == "" {
-		return name, errors.New("it has no repo")
+	if p.Repo == "" {
+		return p.Name, errors.New("it has no repo")
 	}
 	if err != nil {
-		return name, err
+		return p.Name, err
 	}
-	return name, b.Plugin(name, repo, version, every, args)
+	return p.Name, b.Plugin(p)
 }
 
 func readPort(b *lodastack.Builder, t *configfile.File) (name string, err error) {

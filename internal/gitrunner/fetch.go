@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/repopath"
 )
 
@@ -59,6 +60,9 @@ func (r *Runner) finish(dir string, o owner, rel release) error {
 		}
 	}
 	if err := r.checkStartable(dir); err != nil {
+		return fmt.Errorf("the repository cannot be used: %w", err)
+	}
+	if _, err := manifest.Read(dir); err != nil {
 		return fmt.Errorf("the repository cannot be used: %w", err)
 	}
 	return errors.Join(rel.write(dir), o.protect(dir), settle(dir))

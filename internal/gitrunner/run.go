@@ -1,16 +1,20 @@
 package gitrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/policy"
 )
 
@@ -24,6 +28,8 @@ const (
 
 // RunResult is all that is known of a run.
 type RunResult struct {
+	// Format of its output, as the plugin says itself. Empty: it does not.
+	Format string
 	// Stdout is what the plugin wrote: the first 64 KiB if it wrote too much.
 	Stdout []byte
 	// Stderr is the end of its standard error, 4 KiB at most.
@@ -47,8 +53,21 @@ type RunResult struct {
 
 // Run runs an installed plugin. See [agent.PluginRunner].
 func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte, error) {
+	res, err := r.runInstalled(ctx, p, args, nil)
+	return res.Stdout, err
+}
+
+// RunDaemon runs an installed plugin that prints while it runs. See
+// [agent.PluginDaemonRunner].
+func (r *Runner) RunDaemon(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) error {
+	_, err := r.runInstalled(ctx, p, args, output)
+	return err
+}
+
+// runInstalled runs an installed plugin, as a daemon where there is an output.
+func (r *Runner) runInstalled(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
 	if err := checkPlugin(p); err != nil {
-		return nil, startError(err)
+		return RunResult{}, startError(err)
 	}
 	s := r.slot(p)
 	installed := p
@@ -56,27 +75,27 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 		installed.Version = rel.Version
 	}
 	if err := r.allow(installed); err != nil {
-		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
+		return RunResult{}, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
 	if err := r.checkInstalled(s, r.owner(p)); err != nil {
-		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
+		return RunResult{}, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
 	s.begin()
-	res, err := r.runUnlessStuck(ctx, s, p, args)
+	res, err := r.runUnlessStuck(ctx, s, p, args, output)
 	if err := s.end(); err != nil {
 		r.config.Logger.Warn("cannot remove an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
 	}
-	return res.Stdout, err
+	return res, err
 }
 
 // runUnlessStuck starts nothing while processes of the last run are still there
 // after SIGKILL. Otherwise the processes of a plugin that waits for a dead file
 // server would pile up.
-func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string) (RunResult, error) {
+func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
 	if pids := s.survivors(); len(pids) > 0 {
 		return RunResult{}, startError(fmt.Errorf("the plugin was not started: processes %v of an earlier run are still there after SIGKILL", pids))
 	}
-	res, err := r.runIn(ctx, s.dir, p, args)
+	res, err := r.runIn(ctx, s.dir, p, args, output)
 	s.keep(res)
 	return res, err
 }
@@ -84,15 +103,24 @@ func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, ar
 // RunDir runs the plugin in a directory as Run would. The plugin need not be
 // installed.
 func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
-	return r.runIn(ctx, dir, p, args)
+	return r.runIn(ctx, dir, p, args, nil)
 }
 
-func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
+func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
 	if err := pluginargs.Check(args); err != nil {
 		return RunResult{}, startError(err)
 	}
 	if err := checkExecutable(dir); err != nil {
 		return RunResult{}, startError(fmt.Errorf("the plugin in %s cannot be started: %w", dir, err))
+	}
+	wishes, err := manifest.Read(dir)
+	if err != nil {
+		return RunResult{}, startError(err)
+	}
+	if wishes.Timeout > 0 && output == nil {
+		limited, cancel := context.WithTimeout(ctx, wishes.Timeout)
+		defer cancel()
+		ctx = limited
 	}
 	noNetwork := r.config.Policy.Rule(p.Repo).NoNetwork
 	if noNetwork {
@@ -108,35 +136,53 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err != nil {
 		return RunResult{}, startError(fmt.Errorf("the plugin's directory in place of /tmp: %w", err))
 	}
+	limit := r.stateLimit(p)
+	if err := checkState(view.kept, limit); err != nil {
+		return RunResult{}, refusedBy(policy.KeyState, err)
+	}
 	env, err := r.env(p, state)
 	if err != nil {
 		return RunResult{}, err
 	}
+	var stream func(stdout io.Reader) error
+	if output != nil {
+		stream = func(stdout io.Reader) error { return pluginoutput.Lines(stdout, output) }
+	}
+	ctx, stop := watchState(ctx, view.kept, limit)
+	defer stop()
 	res, err := r.cells.Run(ctx, cell.Command{
 		Path:      "./plugin",
 		Args:      args,
 		Dir:       dir,
 		User:      r.owner(p).user,
-		Limits:    r.limitsOf(p),
+		Limits:    r.limitsOf(p, wishes),
 		NoNetwork: noNetwork,
 		Writable:  view.writable,
 		Mounts:    view.mounts,
 		Env:       env,
 		MaxStdout: maxStdout,
+		Stream:    stream,
 		MaxStderr: maxStderr,
 	})
 	return RunResult{
-		Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
+		Format: string(wishes.Format), Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
-	}, r.judge(ctx, dir, p, res, err)
+	}, r.judge(ctx, dir, p, wishes, res, err)
 }
 
-// limitsOf returns the limits that a rule sets for a plugin; those that it leaves
-// out are as for all plugins.
-func (r *Runner) limitsOf(p agent.Plugin) cell.Limits {
+// limitsOf returns the limits that a rule sets for a plugin, or less where the
+// plugin wishes so. Those that nobody sets are as for all plugins.
+func (r *Runner) limitsOf(p agent.Plugin, wishes manifest.Manifest) cell.Limits {
 	rule := r.config.Policy.Rule(p.Repo)
-	return cell.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
+	limits := cell.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
+	if wishes.Pids > 0 {
+		limits.Processes = min(wishes.Pids, cmp.Or(rule.Pids, r.config.MaxProcesses))
+	}
+	if wishes.Memory > 0 {
+		limits.Memory = min(wishes.Memory, cmp.Or(rule.Memory, r.config.MaxMemory))
+	}
+	return limits
 }
 
 // env is all of a plugin's environment.
@@ -169,17 +215,21 @@ func refusedBy(key string, reason error) error {
 }
 
 // judge makes an error of a run that did not end well.
-func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, res cell.Result, err error) error {
+func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, wishes manifest.Manifest, res cell.Result, err error) error {
 	var start *cell.StartError
 	switch {
 	case res.Usage.OutOfMemory:
-		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p)).Memory>>20)}
+		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p, wishes)).Memory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
+	case errors.Is(err, cell.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %s: %w", policy.KeyState, context.Cause(ctx))}
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.Is(err, cell.ErrMemory):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: the standard outputs of all plugins that ran at the time took more than %d MiB together; print less, or run these plugins less often", maxOutputs>>20)}
+	case errors.Is(err, pluginoutput.ErrLongLine):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %w", err)}
 	case errors.As(err, &start):
 		return startError(r.explainStart(dir, p, start.Err))
 	case err != nil:
@@ -213,31 +263,4 @@ func (r *Runner) explainStart(dir string, p agent.Plugin, err error) error {
 		return fmt.Errorf("the plugin cannot be started: its user may not execute it or its interpreter: %w", err)
 	}
 	return fmt.Errorf("the plugin cannot be started: %w", err)
-}
-
-// InspectPlugin returns the installed commit of a plugin, and the figures of
-// its last run.
-func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
-	if checkPlugin(p) != nil {
-		return agent.PluginDetails{}
-	}
-	s := r.slot(p)
-	var installed *release
-	if address, err := r.template.address(p.Repo); err == nil {
-		installed = s.installedFrom(address)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p)))
-	details := agent.PluginDetails{Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
-		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork}
-	details.Confined, details.Unconfined = r.confinement(p)
-	if installed != nil {
-		details.Commit, details.Version = installed.Commit, installed.Version
-		details.Since, details.By = installed.Since, installed.By
-		if installed.Signed != nil {
-			details.Signer = installed.Signed.Signer
-		}
-	}
-	return details
 }

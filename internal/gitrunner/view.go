@@ -22,6 +22,7 @@ const (
 
 // view is how a plugin sees the host's files.
 type view struct {
+	kept     []string // its own directories, which outlast a run
 	writable []string
 	mounts   []cell.Mount
 }
@@ -32,10 +33,8 @@ type view struct {
 //
 // A plugin that lies below /tmp itself (agent plugin test /tmp/x) shares it.
 func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
-	v := view{writable: []string{state}}
 	if !r.cells.Confinement().Mounts {
-		v.writable = append(v.writable, shared...)
-		return v, nil
+		return view{kept: []string{state}, writable: append([]string{state}, shared...)}, nil
 	}
 	root, err := r.stateRoot()
 	if err != nil {
@@ -53,7 +52,7 @@ func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
 	if err := makePassages(hole); err != nil {
 		return view{}, err
 	}
-	v.writable = append(v.writable, own)
+	v := view{kept: []string{state, own}, writable: []string{state, own}}
 	for _, at := range shared {
 		if below(at, dir) || below(at, root) {
 			v.writable = append(v.writable, at)

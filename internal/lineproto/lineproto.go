@@ -1,4 +1,4 @@
-// Package lineproto writes points as InfluxDB line protocol: tags sorted by
+// Package lineproto writes and reads points as InfluxDB line protocol. It writes tags sorted by
 // key, a single field "value", timestamps in seconds.
 //
 // There are dialects. What this package writes is read alike by InfluxDB 1.x,

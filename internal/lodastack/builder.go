@@ -9,7 +9,9 @@ import (
 	"unicode"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/repopath"
 )
 
@@ -62,45 +64,50 @@ func (b *Builder) Interval(kind string, every time.Duration) error {
 	return nil
 }
 
-// Plugin adds the plugin whose repository is at address (see
-// [repopath.Parse]). An interval of zero means on demand only; others are
-// raised to 10 seconds where they are shorter, and are at most 31 days.
-func (b *Builder) Plugin(name, address, version string, every time.Duration, args []string) error {
+// Plugin adds a plugin, whose Repo may be an address (see [repopath.Parse]). An
+// Interval of zero means on demand only; others are raised to 10 seconds where they
+// are shorter, and are at most 31 days.
+func (b *Builder) Plugin(p agent.Plugin) error {
 	if !repopath.ValidName(b.assignment.Namespace) {
 		return fmt.Errorf("namespace %.80q can have no plugins, since they would be kept in a directory of that name", b.assignment.Namespace)
 	}
-	name, err := measurement("PLUGIN", name)
+	var err error
+	p.Namespace = b.assignment.Namespace
+	p.Name, err = measurement("PLUGIN", p.Name)
 	if err != nil {
 		return err
 	}
-	repo, err := repopath.Parse(address)
-	if err != nil {
+	if p.Repo, err = repopath.Parse(p.Repo); err != nil {
 		return err
 	}
-	if every < 0 || every > maxPluginInterval {
-		return fmt.Errorf("its interval of %s is not between 0 and 31 days", every)
+	if p.Interval < 0 || p.Interval > maxPluginInterval {
+		return fmt.Errorf("its interval of %s is not between 0 and 31 days", p.Interval)
 	}
-	if every > 0 {
-		every = max(every, minPluginInterval)
+	if p.Interval > 0 {
+		p.Interval = max(p.Interval, minPluginInterval)
 	}
-	if version != "" {
-		if err := repopath.CheckVersion(version); err != nil {
-			return fmt.Errorf("its version %.100q: %w", version, err)
+	if p.Version != "" {
+		if err := repopath.CheckVersion(p.Version); err != nil {
+			return fmt.Errorf("its version %.100q: %w", p.Version, err)
 		}
 	}
-	if err := pluginargs.Check(args); err != nil {
+	if err := pluginoutput.Format(p.Format).Check(); err != nil {
 		return err
 	}
-	project := path.Base(repo)
+	if err := manifest.CheckMode(p.Mode, pluginoutput.Format(p.Format)); err != nil {
+		return err
+	}
+	if err := pluginargs.Check(p.Args); err != nil {
+		return err
+	}
+	project := path.Base(p.Repo)
 	if i, ok := b.projects[project]; ok {
 		first := b.assignment.Plugins[i]
 		return fmt.Errorf("conflict: %s (%s) of this namespace has the project name %s already, so %s is not used",
-			first.Name, first.Repo, project, repo)
+			first.Name, first.Repo, project, p.Repo)
 	}
 	b.projects[project] = len(b.assignment.Plugins)
-	b.assignment.Plugins = append(b.assignment.Plugins, agent.Plugin{
-		Namespace: b.assignment.Namespace, Name: name, Repo: repo, Version: version, Interval: every, Args: args,
-	})
+	b.assignment.Plugins = append(b.assignment.Plugins, p)
 	return nil
 }
 

@@ -152,7 +152,9 @@ func (it item) addPlugin(b *Builder) error {
 	if err != nil {
 		return err
 	}
-	return b.Plugin(it.text("name"), it.text("git"), it.text("version"), every, args)
+	return b.Plugin(agent.Plugin{
+		Name: it.text("name"), Repo: it.text("git"), Version: it.text("version"), Interval: every, Args: args, Format: it.text("format"), Mode: it.text("mode"),
+	})
 }
 
 // seconds reads a whole number of seconds.

@@ -1,6 +1,3 @@
-// Package pluginoutput reads what a plugin printed, a JSON list of metrics, and
-// tells a plugin's author what is wrong with it. Whether a metric can be sent is
-// for the agent to decide.
 package pluginoutput
 
 import (
