@@ -20,7 +20,7 @@ import (
 // It runs as nobody where the test is root.
 func confined(t *testing.T, w *cell.Warden, script string) cell.Command {
 	if !w.Confinement().Files {
-		t.Skip(w.Confinement().Reason)
+		t.Skip(w.Confinement().Reasons)
 	}
 	c := command(t, script)
 	c.Writable = []string{c.Dir, "/no such directory"}
