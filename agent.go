@@ -95,7 +95,7 @@ func New(opts ...Option) (*Agent, error) {
 		Ask: a.updater.ask, Interval: config.updateInterval,
 		NotRunning: ErrNotRunning, Stopped: ErrStopped,
 	}
-	a.plugins = newPluginSet(a.runner, a.state(), config.logger, config.api.Audit, a.buffer)
+	a.plugins = newPluginSet(a.runner, a.state(), config.logger, config.api.Audit, a)
 	return a, nil
 }
 
@@ -134,8 +134,13 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // Update asks the registry now and returns when its answer is in force, or
-// the reason why it is not. When ctx ends, the registry is asked still.
-func (a *Agent) Update(ctx context.Context) error { return a.updates.Now(ctx) }
+// the reason why it is not. When ctx ends, the registry is asked still. Plugins
+// that could not be installed are tried again, too; it does not wait for them.
+func (a *Agent) Update(ctx context.Context) error {
+	err := a.updates.Now(ctx)
+	a.plugins.tryNow()
+	return err
+}
 
 // forgetAfter is how long the account of a namespace that is not the host's is
 // kept after its last point.

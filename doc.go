@@ -30,7 +30,8 @@
 //	   ├─────────────┐
 //	   ▼             ▼
 //	Collector     PluginRunner  run, decoded              collector.go; pluginset.go
-//	   │             │                                    assignedplugin.go pluginoutput.go
+//	   │             │                                    assignedplugin.go plugininstall.go
+//	   │             │                                    pluginoutput.go
 //	   │             │
 //	   │  Agent.Post, Agent.Send, POST /post              post.go httpapi.go, internal/httpapi
 //	   │             │     │
@@ -51,10 +52,11 @@
 // it tells of itself is in status.go, event.go and build.go; the types that a part
 // tells it with stand beside that part ([ServerDetails] in output.go,
 // [DiskDetails] in store.go, [PluginDetails] in plugin.go), [PluginStatus] and
-// [PluginResult] in assignedplugin.go. Calls that name a plugin are in
-// plugincalls.go, what the audit log says of plugins in pluginaudit.go. [New] wraps each part once, with a guard against its panics and
-// hangs: parts.go, collector.go for collectors, delivery.go for the output and the
-// store.
+// [PluginResult] in pluginstatus.go. Calls that name a plugin are in
+// plugincalls.go, which plugins are disabled in disabledplugins.go, what the audit
+// log says of plugins in pluginaudit.go. [New] wraps each part once, with a guard
+// against its panics and hangs: parts.go, collector.go for collectors, delivery.go
+// for the output and the store.
 //
 // # Promises
 //

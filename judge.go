@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/influxdb"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
 	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/repopath"
@@ -115,6 +116,9 @@ func checkPlugin(namespace string, p Plugin) error {
 		}
 	}
 	if err := pluginoutput.Format(p.Format).Check(); err != nil {
+		return err
+	}
+	if err := manifest.CheckMode(p.Mode, pluginoutput.Format(p.Format)); err != nil {
 		return err
 	}
 	if err := pluginargs.Check(p.Args); err != nil {

@@ -114,10 +114,11 @@ func (p registryPart) report(ctx context.Context, r Report) error {
 // runnerPart is the plugin runner as the agent calls it.
 type runnerPart struct {
 	runner     PluginRunner
-	remover    PluginRemover    // nil: nothing of a plugin stays
-	rollbacker PluginRollbacker // nil: it keeps no earlier versions
-	inspector  PluginInspector  // nil: it tells nothing
-	closer     Closer           // nil: nothing is to be closed
+	remover    PluginRemover      // nil: nothing of a plugin stays
+	rollbacker PluginRollbacker   // nil: it keeps no earlier versions
+	inspector  PluginInspector    // nil: it tells nothing
+	closer     Closer             // nil: nothing is to be closed
+	daemons    PluginDaemonRunner // nil: it runs none
 	hanging    hanging
 }
 
@@ -131,6 +132,7 @@ func newRunnerPart(r PluginRunner) *runnerPart {
 	p.rollbacker, _ = r.(PluginRollbacker)
 	p.inspector, _ = r.(PluginInspector)
 	p.closer, _ = r.(Closer)
+	p.daemons, _ = r.(PluginDaemonRunner)
 	return p
 }
 
@@ -155,6 +157,13 @@ func (p *runnerPart) run(ctx context.Context, plugin Plugin, args []string) (std
 		return err
 	})
 	return stdout, err
+}
+
+func (p *runnerPart) runDaemon(ctx context.Context, plugin Plugin, args []string, output func(lines []byte) error) error {
+	if p.daemons == nil {
+		return &RunError{Result: RunStart, Err: errors.New("the runner of this agent runs no daemons")}
+	}
+	return recovered(func() error { return p.daemons.RunDaemon(ctx, plugin, args, output) })
 }
 
 func (p *runnerPart) remove(ctx context.Context, plugin Plugin) error {

@@ -235,7 +235,7 @@ func (k planKey) compare(other planKey) int {
 var planKinds = [...]string{"namespace", "interval", "plugin", "port", "process"}
 
 // planValues are the names of the values of the kinds, in the same order.
-var planValues = [...][]string{{"id"}, {"interval"}, {"name", "version", "interval", "args", "format"}, {"port", "timeout"}, {"path"}}
+var planValues = [...][]string{{"id"}, {"interval"}, {"name", "version", "interval", "args", "format", "mode"}, {"port", "timeout"}, {"path"}}
 
 // planChanges compares two lists of assignments.
 func planChanges(known, next []Assignment) (changes []PlanChange, unchanged int) {
@@ -304,7 +304,7 @@ func planThings(assignments []Assignment) map[planKey][]string {
 		if len(p.Args) > 0 {
 			args = fmt.Sprintf("%q", p.Args)
 		}
-		add(2, p.Namespace, p.Repo, p.Name, p.Version, unlessZero(p.Interval), args, p.Format)
+		add(2, p.Namespace, p.Repo, p.Name, p.Version, unlessZero(p.Interval), args, p.Format, p.Mode)
 	}
 	return things
 }

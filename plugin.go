@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"time"
+
+	"github.com/lodastack/agent/internal/manifest"
 )
 
 // Plugin is a program that a namespace wants run on this host.
@@ -25,7 +27,17 @@ type Plugin struct {
 	// Format of its output: json, influx, prometheus or nagios. Empty: the one
 	// that the plugin says itself (see [PluginDetails]), else json.
 	Format string `json:"format,omitempty"`
+	// Mode is "run", for a program that ends, or "daemon", for one that is started
+	// once, is kept running, and prints as it goes. Empty: the one that the plugin
+	// says itself, else "run".
+	Mode string `json:"mode,omitempty"`
 }
+
+// The values of a plugin's Mode.
+const (
+	ModeRun    = manifest.Run
+	ModeDaemon = manifest.Daemon
+)
 
 // PluginRunner fetches plugins and runs them. See [WithPluginRunner].
 //
@@ -51,6 +63,20 @@ type PluginRunner interface {
 	//
 	// The error is a [*RunError] where the plugin itself is to blame.
 	Run(ctx context.Context, p Plugin, args []string) (stdout []byte, err error)
+}
+
+// PluginDaemonRunner is an optional interface of a [PluginRunner] that runs plugins
+// which do not end: those whose mode is "daemon".
+type PluginDaemonRunner interface {
+	// RunDaemon runs the plugin until it ends or ctx does, and calls output with
+	// whole lines of its standard output as they come, from one goroutine. While
+	// output has not returned, the plugin waits with what it prints; an error of
+	// output ends it. output must not keep the lines, and returns soon after ctx
+	// has ended. No process of the plugin is left when RunDaemon returns.
+	//
+	// The error is a [*RunError] where the plugin itself is to blame, and nil where
+	// it has exited with 0.
+	RunDaemon(ctx context.Context, p Plugin, args []string, output func(lines []byte) error) error
 }
 
 // Closer is an optional interface of a [PluginRunner] that holds something.
@@ -101,8 +127,9 @@ type PluginDetails struct {
 	By string `json:"by,omitempty"`
 	// Signer is the principal whose signature was verified. Empty: none was.
 	Signer string `json:"signer,omitempty"`
-	// Format of its output, as the plugin says itself. Empty: it does not.
+	// Format of its output and Mode, as the plugin says itself. Empty: it does not.
 	Format string `json:"format,omitempty"`
+	Mode   string `json:"mode,omitempty"`
 	// Cell names what keeps the plugin's processes together, "cgroup" for
 	// example.
 	Cell string `json:"cell,omitempty"`
@@ -116,6 +143,9 @@ type PluginDetails struct {
 	Unconfined string `json:"unconfined,omitempty"`
 	// Limits that hold for each of its runs. Nil: not known.
 	Limits *PluginLimits `json:"limits,omitempty"`
+	// StateLimit is how much it may keep in its own directory, in bytes. Zero: there
+	// is no limit.
+	StateLimit int64 `json:"state_limit,omitempty"`
 	// CPU time in seconds that the last finished run used, with all its
 	// children.
 	CPU float64 `json:"cpu,omitempty"`

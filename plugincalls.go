@@ -86,15 +86,17 @@ func (a *Agent) EnablePlugin(_ context.Context, namespace, repo string) error {
 	if err != nil {
 		return err
 	}
-	return a.plugins.enable(p.key)
+	defer p.daemonChanged()
+	return a.plugins.disabled.remove(p.key)
 }
 
-// DisablePlugin stops a plugin's periodic runs for 24 hours or until
-// [Agent.EnablePlugin]; a restart of the agent does not end that.
+// DisablePlugin stops a plugin's periodic runs, or ends a daemon, for 24 hours or
+// until [Agent.EnablePlugin]; a restart of the agent does not end that.
 func (a *Agent) DisablePlugin(_ context.Context, namespace, repo string) error {
 	p, err := a.plugins.find(namespace, repo)
 	if err != nil {
 		return err
 	}
-	return a.plugins.disable(p.key)
+	defer p.daemonChanged()
+	return a.plugins.disabled.add(p.key)
 }

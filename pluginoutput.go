@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/lodastack/agent/internal/pluginoutput"
 )
@@ -43,6 +45,7 @@ type printed struct {
 	format pluginoutput.Format
 	status int // with which it exited
 	stdout []byte
+	stream bool // stdout is lines of a daemon: in JSON, each is a metric or a list
 }
 
 // takes tells whether a run did its work that ended with err, and notes its exit
@@ -79,16 +82,7 @@ func (p printed) decode(send func(part []Metric)) (PluginOutput, error) {
 func (p printed) readInto(output *PluginOutput, added func()) error {
 	i := 0
 	if p.format == "" || p.format == pluginoutput.JSON {
-		elements, err := pluginoutput.Elements(p.stdout)
-		if err != nil {
-			return err
-		}
-		for element := range elements {
-			output.addElement(i, element)
-			added()
-			i++
-		}
-		return nil
+		return p.readJSON(output, added)
 	}
 	for point, err := range pluginoutput.Points(p.format, p.stdout, p.status) {
 		output.add(i, Metric(point), err)
@@ -104,6 +98,45 @@ const (
 	// maxReasons bounds what a list of millions of bad metrics takes.
 	maxReasons = 1000
 )
+
+// readJSON is readInto for JSON. It returns no error for lines of a daemon.
+func (p printed) readJSON(output *PluginOutput, added func()) error {
+	i := 0
+	add := func(element []byte) {
+		output.addElement(i, element)
+		added()
+		i++
+	}
+	if !p.stream {
+		elements, err := pluginoutput.Elements(p.stdout)
+		if err != nil {
+			return err
+		}
+		for element := range elements {
+			add(element)
+		}
+		return nil
+	}
+	for line := range bytes.Lines(p.stdout) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		list := line
+		if line[0] != '[' {
+			list = slices.Concat([]byte("["), line, []byte("]"))
+		}
+		elements, err := pluginoutput.Elements(list)
+		if err != nil {
+			add(line) // which says what is wrong with it
+			continue
+		}
+		for element := range elements {
+			add(element)
+		}
+	}
+	return nil
+}
 
 // addElement takes the element of a JSON list.
 func (o *PluginOutput) addElement(index int, element []byte) {

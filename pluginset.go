@@ -10,11 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/lodastack/agent/internal/audit"
 	"github.com/lodastack/agent/internal/budget"
-	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/statefile"
@@ -30,10 +28,6 @@ var (
 )
 
 const (
-	// disabledFor is how long a disabled plugin stays disabled.
-	disabledFor = 24 * time.Hour
-	// disabledFile in the state directory holds when plugins were disabled.
-	disabledFile = "disabled.json"
 	// installsAtOnce and runsAtOnce bound what plugins cost a host on which
 	// many are assigned, or start, together.
 	installsAtOnce = 4
@@ -53,11 +47,11 @@ func keyOf(p Plugin) pluginKey { return pluginKey{p.Namespace, path.Base(p.Repo)
 
 // pluginSet holds the assigned plugins.
 type pluginSet struct {
-	runner *runnerPart // nil: this agent runs no plugins
-	state  statefile.Dir
-	logger *slog.Logger
-	audit  audit.Log
-	buffer func(namespace, prefix string, metrics []Metric) (bad []*MetricError)
+	runner   *runnerPart // nil: this agent runs no plugins
+	disabled *disabledPlugins
+	logger   *slog.Logger
+	audit    audit.Log
+	out      sender
 
 	installs, runs schedule.Slots
 	outputs        *budget.Budget // large ones that wait to be decoded
@@ -70,7 +64,15 @@ type pluginSet struct {
 	plugins   map[pluginKey]*assignedPlugin // guarded by mu
 	turns     map[pluginKey]*turns          // guarded by mu
 	conflicts []string                      // guarded by mu
-	disabled  map[string]time.Time          // guarded by mu; when, by the key's String
+}
+
+// sender takes what plugins measure, with prefix before the names, and returns what
+// cannot be sent. The agent is one.
+type sender interface {
+	// buffer does not wait.
+	buffer(namespace, prefix string, metrics []Metric) (bad []*MetricError)
+	// bufferWaiting returns once the metrics are safe, or soon after ctx has ended.
+	bufferWaiting(ctx context.Context, namespace, prefix string, metrics []Metric) (bad []*MetricError)
 }
 
 // turns are shared by the plugins that have a key one after the other.
@@ -80,26 +82,22 @@ type turns struct {
 	users int            // plugins that are assigned or not removed yet; guarded by pluginSet.mu
 }
 
-func newPluginSet(runner *runnerPart, state statefile.Dir, logger *slog.Logger, audit audit.Log, buffer func(namespace, prefix string, metrics []Metric) []*MetricError) *pluginSet {
+func newPluginSet(runner *runnerPart, state statefile.Dir, logger *slog.Logger, audit audit.Log, out sender) *pluginSet {
 	return &pluginSet{
-		runner: runner, state: state, logger: logger, audit: audit, buffer: buffer,
+		runner: runner, disabled: newDisabledPlugins(state, logger), logger: logger, audit: audit, out: out,
 		installs: make(schedule.Slots, installsAtOnce), runs: make(schedule.Slots, runsAtOnce),
 		outputs: budget.New(maxOutputs), decoding: make(schedule.Slots, 1),
-		plugins: make(map[pluginKey]*assignedPlugin), turns: make(map[pluginKey]*turns), disabled: make(map[string]time.Time),
+		plugins: make(map[pluginKey]*assignedPlugin), turns: make(map[pluginKey]*turns),
 	}
 }
 
 // start lets plugins be installed until ctx ends, and remembers which are
 // disabled.
 func (s *pluginSet) start(ctx context.Context) {
-	disabled := make(map[string]time.Time)
-	if err := s.state.Load(disabledFile, &disabled); err != nil {
-		s.logger.Warn("all plugins start enabled", "error", err)
-		disabled = make(map[string]time.Time)
-	}
+	s.disabled.load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ctx, s.disabled = ctx, disabled
+	s.ctx = ctx
 }
 
 // assign makes the plugins of the assignments the whole set. Of two with one
@@ -124,7 +122,7 @@ func (s *pluginSet) assign(assignments []Assignment) {
 		default:
 			old.turns.users--
 		}
-		old.stop()
+		old.gone()
 	}
 	s.plugins = next
 }
@@ -156,14 +154,27 @@ func (s *pluginSet) adopt(key pluginKey, p Plugin) *assignedPlugin {
 	if old := s.plugins[key]; old != nil && old.reassign(p) {
 		return old
 	}
-	ctx, stop := context.WithCancel(s.ctx)
+	life, gone := context.WithCancel(s.ctx)
+	ctx, stop := context.WithCancel(life)
 	if s.turns[key] == nil {
 		s.turns[key] = &turns{fetch: make(schedule.Slots, 1), run: make(schedule.Slots, 1)}
 	}
 	s.turns[key].users++
-	added := &assignedPlugin{set: s, key: key, plugin: p, stop: stop, tried: make(chan struct{}), turns: s.turns[key]}
+	added := &assignedPlugin{
+		set: s, key: key, plugin: p, turns: s.turns[key], life: life, gone: gone, stop: stop,
+		tried: make(chan struct{}), again: make(chan struct{}, 1), daemon: daemon{changed: make(chan struct{}, 1)},
+	}
 	s.active.Go(func() { added.install(ctx) })
 	return added
+}
+
+// tryNow makes all plugins that could not be installed be tried again at once.
+func (s *pluginSet) tryNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.plugins {
+		p.tryNow()
+	}
 }
 
 // remove forgets a plugin that is not assigned any more, once nobody uses it.
@@ -237,61 +248,6 @@ func (s *pluginSet) find(namespace, repo string) (*assignedPlugin, error) {
 		return nil, fmt.Errorf("namespace %.100q, repo %.100q: %w", namespace, repo, ErrNoPlugin)
 	}
 	return p, nil
-}
-
-// disable stops the periodic runs for a day, enable lets them go on. Both are
-// remembered when they return.
-func (s *pluginSet) disable(key pluginKey) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.disabled[key.String()] = time.Now()
-	return s.state.Save(disabledFile, s.disabled)
-}
-
-func (s *pluginSet) enable(key pluginKey) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, disabled := s.disabled[key.String()]; !disabled {
-		return nil
-	}
-	delete(s.disabled, key.String())
-	return s.state.Save(disabledFile, s.disabled)
-}
-
-// isEnabled tells whether the plugin is not disabled, or has been for a day.
-func (s *pluginSet) isEnabled(key pluginKey) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	since, disabled := s.disabled[key.String()]
-	return !disabled || isOver(since)
-}
-
-// isOver tells whether a plugin that was disabled then is enabled again. A clock
-// that was set back must not disable for longer.
-func isOver(since time.Time) bool {
-	age := time.Since(since)
-	return age < 0 || age >= disabledFor
-}
-
-// mayRun tells whether the plugin is enabled, and enables one that has been
-// disabled for a day.
-func (s *pluginSet) mayRun(key pluginKey) bool {
-	s.mu.Lock()
-	since, disabled := s.disabled[key.String()]
-	over := disabled && isOver(since)
-	var unsaved error
-	if over {
-		delete(s.disabled, key.String())
-		unsaved = s.state.Save(disabledFile, s.disabled)
-	}
-	s.mu.Unlock()
-	if over {
-		s.logger.Info("a plugin that was disabled for a day is enabled again", event.Attr(event.PluginEnabled), "plugin", key.String())
-	}
-	if unsaved != nil {
-		s.logger.Warn("that a plugin is enabled again is not remembered", "plugin", key.String(), "error", unsaved)
-	}
-	return over || !disabled
 }
 
 // list returns the status of each plugin, in order of namespace and project.

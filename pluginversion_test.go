@@ -75,19 +75,46 @@ func TestVersionThatTheRegistryCorrectsIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-func TestVersionThatThePolicyRefusesIsNotTriedAgainAndTheOldOneGoesOn(t *testing.T) {
+func TestVersionThatThePolicyRefusesIsTriedAgainRarelyAndTheOldOneGoesOn(t *testing.T) {
 	withVersions(t, func(t *testing.T, w *world) {
-		w.runner.Installing.Fail(&agent.PolicyError{Rule: "policy.pinned", Err: errAway})
-		reassign(t, w, "")
-		w.runner.Installing.Heal()
+		w.runner.Installing.Fail(&agent.PolicyError{Rule: "policy.signers", Err: errAway})
+		reassign(t, w, "v2")
+		w.runner.Installing.Heal() // it is signed now
 		w.output.Forget()
-		w.pass(time.Hour)
-		require.Len(t, w.runner.Installs(), 1, "not tried again")
+		w.pass(5*time.Minute - time.Second)
+		require.Len(t, w.runner.Installs(), 1, "a server is not asked all the time for what is refused")
 		require.Equal(t, "away", w.Plugins()[0].InstallError)
 		results := w.output.Named("plugin.mysql")
-		require.Len(t, results, 60)
+		require.NotEmpty(t, results)
 		require.Equal(t, "ok", results[0].Tags["result"])
+		w.pass(5*time.Minute + time.Second)
+		require.Empty(t, w.Plugins()[0].InstallError)
+		require.Contains(t, prints(t, w), "v2")
 	})
+}
+
+func TestUpdateTriesAtOnceToInstallWhatCouldNotBeInstalled(t *testing.T) {
+	for name, err := range map[string]error{
+		"away":    errAway,
+		"refused": &agent.PolicyError{Rule: "policy.signers", Err: errAway},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withVersions(t, func(t *testing.T, w *world) {
+				w.runner.Installing.Fail(err)
+				reassign(t, w, "v2")
+				w.pass(time.Hour) // the pauses between attempts are long now
+				w.runner.Installing.Heal()
+				require.NoError(t, w.Update(t.Context()))
+				synctest.Wait()
+				require.Empty(t, w.Plugins()[0].InstallError)
+				require.Contains(t, prints(t, w), "v2")
+				installs := len(w.runner.Installs())
+				require.NoError(t, w.Update(t.Context()))
+				synctest.Wait()
+				require.Len(t, w.runner.Installs(), installs, "what is installed is not fetched again")
+			})
+		})
+	}
 }
 
 func TestPluginThatThePolicyRefusesFailsAtEachInterval(t *testing.T) {
@@ -95,7 +122,6 @@ func TestPluginThatThePolicyRefusesFailsAtEachInterval(t *testing.T) {
 		w.runner.Installing.Fail(&agent.PolicyError{Rule: "policy.plugins", Err: errAway})
 		assignPlugins(w, versioned("v1"))
 		w.run()
-		w.runner.Installing.Heal()
 		w.pass(10 * time.Minute)
 		require.Empty(t, w.runner.Installs())
 		results := w.output.Named("plugin.mysql")

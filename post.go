@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/topic"
@@ -73,6 +75,25 @@ func (a *Agent) buffer(namespace, prefix string, metrics []Metric) []*MetricErro
 	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
 	a.deliver(namespace, good)
+	return bad
+}
+
+// bufferWaiting is buffer for who can wait: it returns once the metrics are safe, or
+// soon after ctx has ended.
+func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, metrics []Metric) []*MetricError {
+	normalise := a.normaliser(prefix)
+	good, bad := normalise.list(metrics)
+	for len(good) > 0 {
+		err := asPostError(a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good}), len(good))
+		var partly *PartlyRefusedError
+		if err == nil || errors.As(err, &partly) {
+			break
+		}
+		if asPermanent(err) != nil || !backoff.Pause(ctx, time.Second) {
+			a.deliver(namespace, good) // the buffer counts what becomes of them
+			break
+		}
+	}
 	return bad
 }
 

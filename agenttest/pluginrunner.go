@@ -40,6 +40,8 @@ var (
 	_ agent.PluginRemover    = (*PluginRunner)(nil)
 	_ agent.PluginRollbacker = (*PluginRunner)(nil)
 	_ agent.PluginInspector  = (*PluginRunner)(nil)
+
+	_ agent.PluginDaemonRunner = (*PluginRunner)(nil)
 )
 
 // installed is what is installed of a plugin.
@@ -160,7 +162,7 @@ func (r *PluginRunner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	if i == nil || i.repo != p.Repo {
 		return agent.PluginDetails{}
 	}
-	return agent.PluginDetails{Commit: fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, i.program))), Version: i.version, By: i.by, Format: i.program.Format}
+	return agent.PluginDetails{Commit: fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, i.program))), Version: i.version, By: i.by, Format: i.program.Format, Mode: i.program.Mode}
 }
 
 // fetch installs what is wanted of a plugin, and remembers that in calls.
@@ -218,6 +220,18 @@ func (i *installed) replacedBy(next release, p agent.Plugin, by string) *install
 
 // Run implements [agent.PluginRunner].
 func (r *PluginRunner) Run(ctx context.Context, p agent.Plugin, args []string) (stdout []byte, err error) {
+	return r.runProgram(ctx, p, args, nil)
+}
+
+// RunDaemon implements [agent.PluginDaemonRunner]. What the program prints comes at
+// once.
+func (r *PluginRunner) RunDaemon(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) error {
+	_, err := r.runProgram(ctx, p, args, output)
+	return err
+}
+
+// runProgram runs a program, as a daemon where there is an output.
+func (r *PluginRunner) runProgram(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) (stdout []byte, err error) {
 	defer r.claim(r.running, p, "Run")()
 	run := PluginRun{Plugin: p, Args: slices.Clone(args), Began: time.Now()}
 	defer func() {
@@ -239,6 +253,9 @@ func (r *PluginRunner) Run(ctx context.Context, p agent.Plugin, args []string) (
 	}
 	if answer != nil {
 		return answer(ctx, p, args)
+	}
+	if output != nil {
+		return nil, present.program.runDaemon(ctx, args, output)
 	}
 	return present.program.run(ctx, args)
 }

@@ -24,8 +24,8 @@ type Program struct {
 	Hang bool
 	// ExitCode is its exit status.
 	ExitCode int
-	// Format of its output, as it says itself (see [agent.PluginDetails]).
-	Format string
+	// Format of its output and Mode, as it says itself (see [agent.PluginDetails]).
+	Format, Mode string
 }
 
 // Script returns the program as a script for /bin/sh, for runners that run real
@@ -49,14 +49,31 @@ func (p Program) Script() string {
 	return s.String()
 }
 
-// run does what the program does.
-func (p Program) run(ctx context.Context, args []string) ([]byte, error) {
+// printed is what the program prints.
+func (p Program) printed(args []string) []byte {
 	stdout := []byte(p.Print)
 	if p.PrintArgs {
 		for _, arg := range args {
 			stdout = append(stdout, arg+"\n"...)
 		}
 	}
+	return stdout
+}
+
+// runDaemon does what the program does where it is a daemon.
+func (p Program) runDaemon(ctx context.Context, args []string, output func(lines []byte) error) error {
+	if lines := p.printed(args); len(lines) > 0 {
+		if err := output(lines); err != nil {
+			return err
+		}
+	}
+	_, err := p.run(ctx, args)
+	return err
+}
+
+// run does what the program does.
+func (p Program) run(ctx context.Context, args []string) ([]byte, error) {
+	stdout := p.printed(args)
 	var ends <-chan time.Time // nil: the program hangs
 	if !p.Hang {
 		timer := time.NewTimer(p.Takes)

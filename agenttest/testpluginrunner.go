@@ -1,8 +1,11 @@
 package agenttest
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +53,8 @@ func TestPluginRunner(t *testing.T, open func(t *testing.T) PluginRunnerSubject)
 		"VersionIsInstalledExactly":            testVersion,
 		"TagThatMovesChangesNothingUntilAsked": testMovedTag,
 		"RollbackIsHeldUntilTheNextVersion":    testRollback,
+		"DaemonPrintsWhileItRuns":              testDaemon,
+		"DaemonTellsHowItEnded":                testDaemonEnds,
 	} {
 		subtest(t, name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -83,6 +88,50 @@ func testRun(t *testing.T, s PluginRunnerSubject) {
 	require.NoError(t, err)
 	require.Equal(t, "[{\"name\":\"a b\",\"value\":1}]\n-x\n$HOME\n*\n", string(stdout), "no shell reads the arguments")
 	s.requirePrints(t, p, `[{"name":"a b","value":1}]`+"\n")
+}
+
+// daemons returns the runner where it runs daemons.
+func (s PluginRunnerSubject) daemons(t *testing.T) agent.PluginDaemonRunner {
+	daemons, ok := s.Runner.(agent.PluginDaemonRunner)
+	if !ok {
+		t.Skip("the runner runs no daemons")
+	}
+	return daemons
+}
+
+func testDaemon(t *testing.T, s PluginRunnerSubject) {
+	daemons := s.daemons(t)
+	p := s.install(t, "daemon", Program{Print: "a value=1\nb value=2\n", Hang: true})
+	ctx, cancel := context.WithCancel(bounded(t))
+	var got strings.Builder
+	err := daemons.RunDaemon(ctx, p, nil, func(lines []byte) error {
+		require.True(t, bytes.HasSuffix(lines, []byte("\n")), "whole lines: %q", lines)
+		if got.Write(lines); got.Len() == 20 {
+			cancel()
+		}
+		return nil
+	})
+	require.Error(t, err)
+	require.Equal(t, "a value=1\nb value=2\n", got.String())
+	require.ErrorIs(t, ctx.Err(), context.Canceled, "it printed before it was ended")
+
+	enough := errors.New("enough")
+	require.ErrorIs(t, daemons.RunDaemon(bounded(t), p, nil, func([]byte) error { return enough }), enough)
+}
+
+func testDaemonEnds(t *testing.T, s PluginRunnerSubject) {
+	daemons := s.daemons(t)
+	ignore := func([]byte) error { return nil }
+	p := s.install(t, "ends", Program{Print: "last line without end"})
+	var got strings.Builder
+	require.NoError(t, daemons.RunDaemon(bounded(t), p, nil, func(lines []byte) error { got.Write(lines); return nil }))
+	require.Equal(t, "last line without end", got.String())
+
+	var failed *agent.RunError
+	p = s.install(t, "fails", Program{ExitCode: 3})
+	require.ErrorAs(t, daemons.RunDaemon(bounded(t), p, nil, ignore), &failed)
+	require.Equal(t, 3, failed.ExitCode)
+	require.Error(t, daemons.RunDaemon(bounded(t), samplePlugin("none"), nil, ignore))
 }
 
 func testRunFails(t *testing.T, s PluginRunnerSubject) {

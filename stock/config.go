@@ -223,6 +223,9 @@ type PluginPolicy struct {
 	Pids int
 	// CPU in cores, 0.01 to 1024.
 	CPU float64
+	// State is how much a plugin may keep in its own directory, in bytes, 1 MiB to 1
+	// TiB.
+	State int64
 	// Network is false where the plugins have none.
 	Network bool
 }

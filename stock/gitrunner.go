@@ -57,6 +57,10 @@ type GitRunnerConfig struct {
 	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
 	// Zero or less: 1.
 	MaxCPU float64
+	// MaxState is how much a plugin may keep in its own directory, in bytes. It is
+	// looked at before each run, and every second or so while it runs. Zero or less:
+	// 1 GiB.
+	MaxState int64
 	// NoCgroup makes runs do without cgroups, and so without MaxProcesses,
 	// MaxMemory and MaxCPU. False: cgroups are used where the host has them.
 	NoCgroup bool
@@ -111,7 +115,7 @@ func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
 	runner, err := gitrunner.New(gitrunner.Config{
 		PluginsDir: cfg.PluginsDir, Git: cfg.Git, GitUser: cfg.GitUser, User: cfg.User, Branch: cfg.Branch, Hostname: cfg.Hostname,
 		MaxConcurrentInstalls: cfg.MaxConcurrentInstalls, GitTimeout: cfg.GitTimeout, MaxSize: cfg.MaxSize, MaxFiles: cfg.MaxFiles,
-		MaxProcesses: cfg.MaxProcesses, MaxMemory: cfg.MaxMemory, MaxCPU: cfg.MaxCPU, NoCgroup: cfg.NoCgroup,
+		MaxProcesses: cfg.MaxProcesses, MaxMemory: cfg.MaxMemory, MaxCPU: cfg.MaxCPU, MaxState: cfg.MaxState, NoCgroup: cfg.NoCgroup,
 		Policy: cfg.Policy.policy(), Logger: cfg.Logger,
 	})
 	if err != nil {

@@ -133,6 +133,13 @@ func (r lentRunner) Remove(ctx context.Context, p agent.Plugin) error {
 	return nil
 }
 
+func (r lentRunner) RunDaemon(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) error {
+	if daemons, ok := r.PluginRunner.(agent.PluginDaemonRunner); ok {
+		return daemons.RunDaemon(ctx, p, args, output)
+	}
+	return &agent.RunError{Result: agent.RunStart, Err: errors.New("the runner of this agent runs no daemons")}
+}
+
 func (r lentRunner) Rollback(ctx context.Context, p agent.Plugin) error {
 	if rollbacker, ok := r.PluginRunner.(agent.PluginRollbacker); ok {
 		return rollbacker.Rollback(ctx, p)

@@ -36,7 +36,7 @@ func (p PolicyConfig) policy() policy.Policy {
 	for _, rule := range p.Plugin {
 		judged.Rules = append(judged.Rules, policy.Rule{
 			Match: rule.Match, User: rule.User, Env: rule.Env,
-			Memory: rule.Memory, Pids: rule.Pids, CPU: rule.CPU, NoNetwork: !rule.Network,
+			Memory: rule.Memory, Pids: rule.Pids, CPU: rule.CPU, State: rule.State, NoNetwork: !rule.Network,
 		})
 	}
 	return judged

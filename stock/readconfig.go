@@ -166,6 +166,7 @@ func (p *PolicyConfig) read(f *configfile.File) {
 		t.Size("memory", &rule.Memory, 1<<20, 1<<40)
 		t.Int("pids", &rule.Pids, 1, 100_000)
 		t.Float("cpu", &rule.CPU, 0.01, 1024)
+		t.Size("state", &rule.State, 1<<20, 1<<40)
 		t.Bool("network", &rule.Network)
 		rule.check(func(key string, err error) {
 			if err != nil {

@@ -28,6 +28,9 @@ func judge(t trial) []verdict {
 		case agent.RunStart:
 			start.faults = append([]string{run.err.Error()}, startAdvice(t, run.err)...)
 			end.skipped, left.skipped = true, true
+		case agent.RunPolicy:
+			start.faults = []string{run.err.Error()}
+			end.skipped, left.skipped = true, true
 		case agent.RunOutput:
 			end.skipped = true // reported as a fault of the output
 		case agent.RunTimeout:

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -31,7 +32,7 @@ const tagRuns = 2
 
 func pluginTestCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use:   "test [-f FILE] [--format text|tap] [--interval TIME] DIR [-- ARGS]",
+		Use:   "test [-f FILE] [--format text|tap] [--interval TIME] [--repo ORG/PROJECT] DIR [-- ARGS]",
 		Short: "run a plugin's directory as the agent would, and check its output", DisableFlagsInUseLine: true,
 		Long: "Runs the plugin in the directory twice, with the user, environment and limits that the agent uses, " +
 			"and reports what is wrong with it and what to do about it. What follows -- are the plugin's arguments. A run times out half a second before the next.",
@@ -42,24 +43,30 @@ func pluginTestCommand(c *call) *cobra.Command {
 	format := command.Flags().String("format", "text", "`text|tap`: for people, or Test Anything Protocol")
 	_ = command.RegisterFlagCompletionFunc("format", oneOf("text", "tap"))
 	interval := command.Flags().Duration("interval", time.Minute, "the `TIME` between two runs")
+	repo := command.Flags().String("repo", "", "`ORG/PROJECT` whose rule of the policy applies; else test/DIR")
 	command.RunE = func(command *cobra.Command, args []string) error {
 		dir, args, err := dirAndArgs(args, command.ArgsLenAtDash())
 		if err != nil {
 			return err
 		}
-		return pluginTest(c, dir, args, *format, *interval)
+		if *repo == "" {
+			*repo = "test/" + filepath.Base(dir)
+		} else if err := repopath.Check(*repo); err != nil {
+			return usageError{fmt.Sprintf("--repo %.100q: %v", *repo, err)}
+		}
+		return pluginTest(c, dir, *repo, args, *format, *interval)
 	}
 	return command
 }
 
-func pluginTest(c *call, dir string, args []string, format string, interval time.Duration) error {
+func pluginTest(c *call, dir, repo string, args []string, format string, interval time.Duration) error {
 	if format != "text" && format != "tap" {
 		return usageError{fmt.Sprintf("--format %s: there are the formats text and tap", format)}
 	}
 	if interval < time.Second {
 		return usageError{fmt.Sprintf("--interval %v: at least 1s", interval)}
 	}
-	trial, err := tryPlugin(c, dir, args, interval)
+	trial, err := tryPlugin(c, dir, repo, args, interval)
 	if err != nil {
 		return err
 	}
@@ -101,13 +108,15 @@ func dirAndArgs(given []string, dash int) (dir string, args []string, err error)
 
 // trial is the runs of a plugin.
 type trial struct {
-	name  string // PLUGIN.…
-	dir   string
-	user  string // the user it runs as
-	limit time.Duration
-	began time.Time
-	cell  string
-	runs  []pluginRun
+	name   string // PLUGIN.…
+	dir    string
+	repo   string
+	kept   agent.PluginDetails // how it is kept
+	differ []string            // sentences: what an agent on this host may do in another way
+	user   string              // the user it runs as
+	limit  time.Duration
+	began  time.Time
+	runs   []pluginRun
 }
 
 // pluginRun is one run.
@@ -128,7 +137,7 @@ func ended(run stock.PluginRun, err error) pluginRun {
 }
 
 // tryPlugin runs the plugin as the agent of the config would.
-func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t trial, err error) {
+func tryPlugin(c *call, dir, repo string, args []string, interval time.Duration) (t trial, err error) {
 	cfg, err := stock.ReadConfigValues(c.config)
 	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)) {
 		return t, wrongConfig(err)
@@ -139,15 +148,18 @@ func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t tr
 			return t, err
 		}
 	}
-	runner, err := stock.GitRunner(stock.GitRunnerConfig{User: cfg.Agent.PluginsUser, Hostname: hostname})
+	runner, err := stock.GitRunner(stock.GitRunnerConfig{User: cfg.Agent.PluginsUser, Hostname: hostname, Policy: cfg.Policy})
 	if err != nil {
 		return t, err
 	}
 	defer func() { err = errors.Join(err, runner.Close(context.Background())) }()
 
-	project := filepath.Base(dir)
-	p := agent.Plugin{Namespace: "test", Name: "PLUGIN." + project, Repo: "test/" + project, Interval: interval, Args: args}
-	t = trial{name: p.Name, dir: dir, user: runsAs(cfg), limit: interval - time.Second/2, began: time.Now(), cell: runner.InspectPlugin(p).Cell}
+	p := agent.Plugin{Namespace: "test", Name: "PLUGIN." + filepath.Base(repo), Repo: repo, Interval: interval, Args: args}
+	t = trial{name: p.Name, dir: dir, repo: repo, kept: runner.InspectPlugin(p), differ: differences(cfg), limit: interval - time.Second/2, began: time.Now()}
+	t.user = t.kept.User
+	if os.Geteuid() != 0 {
+		t.user = "your own user (only root can change users)"
+	}
 	for range tagRuns {
 		ctx, cancel := context.WithTimeout(context.Background(), t.limit)
 		run, err := runner.RunDir(ctx, dir, p, args)
@@ -160,13 +172,13 @@ func tryPlugin(c *call, dir string, args []string, interval time.Duration) (t tr
 	return t, nil
 }
 
-// runsAs returns the user that plugins of this config run as.
-func runsAs(cfg stock.Config) string {
-	switch {
-	case os.Geteuid() != 0:
-		return "your own user (only root can change users)"
-	case cfg.Agent.PluginsUser == "":
-		return "nobody"
+// differences says what an agent with this config may do in another way.
+func differences(cfg stock.Config) (sentences []string) {
+	if os.Geteuid() != 0 {
+		sentences = append(sentences, "an agent that runs as root runs it as another user, and has limits and confinement that need root: repeat this as root to see them")
 	}
-	return cfg.Agent.PluginsUser
+	if p := cfg.Policy; len(p.Plugins) > 0 || p.Pinned || p.Signers != "" {
+		sentences = append(sentences, "policy.plugins, policy.pinned and policy.signers are for repositories: they are not asked about a directory")
+	}
+	return sentences
 }

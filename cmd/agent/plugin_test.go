@@ -119,8 +119,42 @@ func TestTAPIsForMachines(t *testing.T) {
 		"ok 7 - each metric has a name and tags of its own",
 		"ok 8 - timestamps are Unix seconds of now, or 0",
 		"ok 9 - tags are the same from run to run",
-	}, lines[:len(lines)-1])
+	}, lines[:12])
+	require.Regexp(t, `^# as the repository test/demo \(--repo\): in a cell of kind .* 1024 MiB of state`, lines[12])
 	require.Regexp(t, `^# a run took .* bytes to stdout`, lines[len(lines)-1])
+}
+
+// ownFile writes a file that only its owner may read.
+func ownFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+func TestPluginIsTriedAsTheRuleForItsRepositorySays(t *testing.T) {
+	env := ownFile(t, "PASSWORD=s3cret\n")
+	config := ownFile(t, "[agent]\nregistryaddr = \"file:///etc/r.toml\"\n[output]\nname = \"stdout\"\n[policy]\nplugins = [\"dba/*\"]\n"+
+		"[[policy.plugin]]\nmatch = \"dba/mysql\"\nenv = \""+env+"\"\nstate = \"2MiB\"\n")
+	dir := pluginDir(t, `echo '[{"name":"password.length","value":'${#PASSWORD}'}]'`)
+	for repo, want := range map[string][]string{
+		"dba/mysql": {"as the repository dba/mysql (--repo): ", "at most 2 MiB of state", "PLUGIN.mysql.password.length value=6"},
+		"dba/redis": {"as the repository dba/redis (--repo): ", "at most 1024 MiB of state", "PLUGIN.redis.password.length value=0"},
+	} {
+		r := execute(t, "plugin", "test", "-f", config, "--repo", repo, dir)
+		require.Equal(t, 0, r.code, r.stdout+r.stderr)
+		for _, text := range append(want, "policy.signers are for repositories: they are not asked about a directory") {
+			require.Contains(t, r.stdout, text)
+		}
+		require.NotContains(t, r.stdout, "s3cret")
+	}
+	require.NoError(t, os.Chmod(env, 0o644))
+	r := execute(t, "plugin", "test", "-f", config, "--repo", "dba/mysql", dir)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stdout, "BAD plugin is there and can be started\n      the plugin is not started: policy.plugin.env: ")
+	r = execute(t, "plugin", "test", "-f", config, "--repo", "../mysql", dir)
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, `--repo "../mysql": it is not ORG/PROJECT`)
 }
 
 func TestThePluginCommandIsExplained(t *testing.T) {

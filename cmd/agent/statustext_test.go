@@ -44,7 +44,7 @@ func healthy() agent.Status {
 		Plugins: []agent.PluginStatus{{
 			Namespace: "web.shop", Repo: "ops/mysql", Name: "PLUGIN.mysql", Enabled: true, Interval: 60, Installed: true,
 			LastRun:       &agent.PluginResult{Time: now.Add(-30 * time.Second), Duration: 0.123, Result: agent.RunOK},
-			PluginDetails: agent.PluginDetails{Commit: "fedcba9876543210", CPU: 0.045, PeakMemory: 5 << 20},
+			PluginDetails: agent.PluginDetails{Commit: "fedcba9876543210", Since: now.Add(-26 * time.Hour), By: "registry", CPU: 0.045, PeakMemory: 5 << 20},
 		}},
 	}
 }
@@ -127,17 +127,4 @@ func TestNamesFromElsewhereDoNotSpeakToTheTerminal(t *testing.T) {
 		require.True(t, c == '\n' || c >= ' ', "%q", c)
 	}
 	require.Contains(t, string(statusText(s)), "b c")
-}
-
-func TestVersionOfAPluginIsTheTagAndTheCommit(t *testing.T) {
-	commit := strings.Repeat("0123456789abcdef", 3)[:40]
-	for want, p := range map[string]agent.PluginDetails{
-		"-":                       {},
-		"01234567":                {Commit: commit, By: "registry"},
-		"v1 01234567":             {Commit: commit, Version: "v1", By: "update"},
-		"v1 01234567 rolled back": {Commit: commit, Version: "v1", By: "rollback"},
-	} {
-		require.Equal(t, want, installedText(p))
-	}
-	require.Equal(t, "01234567", installedText(agent.PluginDetails{Commit: commit, Version: commit}))
 }

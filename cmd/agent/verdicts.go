@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/terminal"
 )
 
@@ -15,7 +16,11 @@ const maxShown = 20
 // writeText writes the verdicts for people.
 func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "%s, run as %s\n\n", terminal.Clean(t.dir), t.user)
+	fmt.Fprintf(&text, "%s, run as %s\n", terminal.Clean(t.dir), t.user)
+	for _, line := range conditions(t) {
+		fmt.Fprintf(&text, "%s\n", terminal.Clean(line))
+	}
+	text.WriteByte('\n')
 	for _, v := range verdicts {
 		word := "ok"
 		switch {
@@ -69,9 +74,24 @@ func writeTAP(w io.Writer, t trial, verdicts []verdict) error {
 			fmt.Fprintf(&text, "# %s\n", terminal.Clean(fault))
 		}
 	}
+	for _, line := range conditions(t) {
+		fmt.Fprintf(&text, "# %s\n", terminal.Clean(line))
+	}
 	fmt.Fprintf(&text, "# %s\n", cost(t, t.runs[len(t.runs)-1]))
 	_, err := w.Write(text.Bytes())
 	return err
+}
+
+// conditions says under which limits the plugin ran, and what an agent does in
+// another way.
+func conditions(t trial) []string {
+	var lines []string
+	if t.kept.Limits != nil {
+		kept := agent.PluginStatus{PluginDetails: t.kept}
+		kept.User = "" // it is said already
+		lines = append(lines, fmt.Sprintf("as the repository %s (--repo): %s", t.repo, keptHow(kept)))
+	}
+	return append(lines, t.differ...)
 }
 
 // cost describes the resources of a run.
@@ -84,7 +104,7 @@ func cost(t trial, run pluginRun) string {
 		memory = fmt.Sprintf("%.1f MiB of memory", float64(run.PeakMemory)/(1<<20))
 	}
 	return fmt.Sprintf("a run took %v, %v of CPU, %s, and wrote %d bytes to stdout and %d to stderr (cell: %s)",
-		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.cell)
+		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.kept.Cell)
 }
 
 // shown returns the faults to list. If there are more, the last entry says how

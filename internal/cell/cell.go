@@ -103,9 +103,10 @@ type Warden struct {
 	null    descriptor
 	outputs *budget.Budget // nil: no limit
 
-	mu     sync.Mutex
-	closed bool           // guarded by mu
-	runs   sync.WaitGroup // incremented under mu
+	mu           sync.Mutex
+	runs         sync.WaitGroup // incremented under mu
+	released     chan struct{}  // made under mu by the first Close; closed when all is released
+	releaseError error          // set before released is closed
 }
 
 // block is a kind of cells, and opens them.
@@ -200,28 +201,30 @@ func (w *Warden) Enforced(limits Limits) Limits {
 }
 
 // Close waits until ctx ends for the runs to end, and for processes that
-// SIGKILL has not ended. It does not end runs. It may be called more than once.
+// SIGKILL has not ended. It does not end runs. It may be called more than once:
+// each call waits, and what the warden holds is released when the runs have ended,
+// also where that is after the last call.
 func (w *Warden) Close(ctx context.Context) error {
 	w.mu.Lock()
-	again := w.closed
-	w.closed = true
-	w.mu.Unlock()
-	if again {
-		return nil
+	if w.released == nil {
+		w.released = make(chan struct{})
+		go w.releaseAfterRuns()
 	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		w.runs.Wait()
-		w.spawner.close()
-		w.reaper.close()
-	}()
+	w.mu.Unlock()
 	select {
-	case <-over:
-		return w.release()
+	case <-w.released:
+		return w.releaseError
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for commands to end: %w", ctx.Err())
 	}
+}
+
+func (w *Warden) releaseAfterRuns() {
+	defer close(w.released)
+	w.runs.Wait()
+	w.spawner.close()
+	w.reaper.close()
+	w.releaseError = w.release()
 }
 
 func (w *Warden) release() error {
@@ -237,7 +240,7 @@ func (w *Warden) release() error {
 func (w *Warden) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
+	if w.released != nil {
 		return false
 	}
 	w.runs.Add(1)

@@ -2,6 +2,7 @@ package cell
 
 import (
 	"errors"
+	"io"
 	"syscall"
 	"time"
 )
@@ -29,6 +30,11 @@ type Command struct {
 	// MaxStdout is the number of bytes above which the command is killed.
 	// Zero: no limit.
 	MaxStdout int
+	// Stream, unless nil, reads stdout while it comes, in a goroutine of its own,
+	// until Read fails. What it does not read, the command waits with. An error
+	// other than io.EOF ends the command and is the run's. Stream has to return soon
+	// after the run's context has ended. MaxStdout is not used then.
+	Stream func(stdout io.Reader) error
 	// MaxStderr is how much of the end of stderr is kept, in bytes.
 	MaxStderr int
 }

@@ -2,7 +2,9 @@ package cell
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -15,8 +17,9 @@ import (
 // else at the end.
 type pipe struct {
 	source source
-	file   *os.File      // of the source; nil before read
-	done   chan struct{} // closed at the end of the output; nil before read
+	stream func(io.Reader) error // reads in place of the sink; nil: there is none
+	file   *os.File              // of the source; nil before read
+	done   chan struct{}         // closed at the end of the output; nil before read
 
 	mu   sync.Mutex
 	sink sink  // guarded by mu
@@ -56,6 +59,10 @@ func (p *pipe) read(onFull func()) {
 	go func() {
 		defer close(p.done)
 		defer p.file.Close()
+		if p.stream != nil {
+			p.streamed(onFull)
+			return
+		}
 		for {
 			n, err := p.file.Read(p.space())
 			if p.took(n) != nil {
@@ -68,11 +75,27 @@ func (p *pipe) read(onFull func()) {
 	}()
 }
 
+// streamed lets the stream read, and calls onFull where it does not go on.
+func (p *pipe) streamed(onFull func()) {
+	err := p.stream(p.file)
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	p.mu.Lock()
+	p.full = err
+	p.mu.Unlock()
+	onFull()
+}
+
 // finish reads the rest of what a dead command wrote and closes the pipe. The
 // wait is limited, because a process outside of the cell may hold the other
 // end.
 func (p *pipe) finish() {
-	deadline := time.Now().Add(100 * time.Millisecond)
+	wait := 100 * time.Millisecond
+	if p.stream != nil {
+		wait = streamGrace
+	}
+	deadline := time.Now().Add(wait)
 	if p.done != nil {
 		p.file.SetReadDeadline(deadline)
 		<-p.done
@@ -117,6 +140,10 @@ func (p *pipe) sum() ([]byte, int64) {
 	defer p.sink.release()
 	return p.sink.bytes(), p.size
 }
+
+// streamGrace is how long a stream may take for what a command wrote last: its
+// reader may be waiting, and what it does not read is lost.
+const streamGrace = 5 * time.Second
 
 const (
 	// headKept is what remains of an output that was too much.

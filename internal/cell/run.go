@@ -83,6 +83,7 @@ func (w *Warden) start(c Command) (*run, error) {
 		r.stdout.source.close()
 		return nil, errors.Join(err, cell.close())
 	}
+	r.stdout.stream = c.Stream
 	sys := sysProcAttr(c.User)
 	if c.NoNetwork {
 		withoutNetwork(sys)
@@ -152,7 +153,7 @@ func (r *run) endThread() {
 // exited by itself or was not started.
 func (r *run) watch(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.process.interrupt)()
-	if quick > 0 {
+	if quick > 0 && r.stdout.stream == nil {
 		r.await(r.began.Add(quick))
 	}
 	if !r.exited {

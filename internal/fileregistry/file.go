@@ -83,6 +83,7 @@ func readPlugin(b *lodastack.Builder, t *configfile.File) (name string, err erro
 	t.String("version", &p.Version)
 	t.Strings("args", &p.Args)
 	t.String("format", &p.Format)
+	t.String("mode", &p.Mode)
 	p.Interval, err = readTime(t, "interval")
 	if p.Name == "" {
 		p.Name = strings.TrimSuffix(path.Base(p.Repo), ".git")

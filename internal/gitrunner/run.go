@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"syscall"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/policy"
 )
 
@@ -55,8 +57,21 @@ type RunResult struct {
 
 // Run runs an installed plugin. See [agent.PluginRunner].
 func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte, error) {
+	res, err := r.runInstalled(ctx, p, args, nil)
+	return res.Stdout, err
+}
+
+// RunDaemon runs an installed plugin that prints while it runs. See
+// [agent.PluginDaemonRunner].
+func (r *Runner) RunDaemon(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) error {
+	_, err := r.runInstalled(ctx, p, args, output)
+	return err
+}
+
+// runInstalled runs an installed plugin, as a daemon where there is an output.
+func (r *Runner) runInstalled(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
 	if err := checkPlugin(p); err != nil {
-		return nil, startError(err)
+		return RunResult{}, startError(err)
 	}
 	s := r.slot(p)
 	installed := p
@@ -64,27 +79,27 @@ func (r *Runner) Run(ctx context.Context, p agent.Plugin, args []string) ([]byte
 		installed.Version = rel.Version
 	}
 	if err := r.allow(installed); err != nil {
-		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
+		return RunResult{}, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
 	if err := r.checkInstalled(s, r.owner(p)); err != nil {
-		return nil, &agent.RunError{Result: agent.RunPolicy, Err: err}
+		return RunResult{}, &agent.RunError{Result: agent.RunPolicy, Err: err}
 	}
 	s.begin()
-	res, err := r.runUnlessStuck(ctx, s, p, args)
+	res, err := r.runUnlessStuck(ctx, s, p, args, output)
 	if err := s.end(); err != nil {
 		r.config.Logger.Warn("cannot remove an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
 	}
-	return res.Stdout, err
+	return res, err
 }
 
 // runUnlessStuck starts nothing while processes of the last run are still there
 // after SIGKILL. Otherwise the processes of a plugin that waits for a dead file
 // server would pile up.
-func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string) (RunResult, error) {
+func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
 	if pids := s.survivors(); len(pids) > 0 {
 		return RunResult{}, startError(fmt.Errorf("the plugin was not started: processes %v of an earlier run are still there after SIGKILL", pids))
 	}
-	res, err := r.runIn(ctx, s.dir, p, args)
+	res, err := r.runIn(ctx, s.dir, p, args, output)
 	s.keep(res)
 	return res, err
 }
@@ -92,10 +107,10 @@ func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, ar
 // RunDir runs the plugin in a directory as Run would. The plugin need not be
 // installed.
 func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
-	return r.runIn(ctx, dir, p, args)
+	return r.runIn(ctx, dir, p, args, nil)
 }
 
-func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
+func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
 	if err := pluginargs.Check(args); err != nil {
 		return RunResult{}, startError(err)
 	}
@@ -106,7 +121,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err != nil {
 		return RunResult{}, startError(err)
 	}
-	if wishes.Timeout > 0 {
+	if wishes.Timeout > 0 && output == nil {
 		limited, cancel := context.WithTimeout(ctx, wishes.Timeout)
 		defer cancel()
 		ctx = limited
@@ -121,10 +136,20 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err != nil {
 		return RunResult{}, startError(err)
 	}
+	limit := r.stateLimit(p)
+	if err := checkState(state, limit); err != nil {
+		return RunResult{}, refusedBy(policy.KeyState, err)
+	}
 	env, err := r.env(p, state)
 	if err != nil {
 		return RunResult{}, err
 	}
+	var stream func(stdout io.Reader) error
+	if output != nil {
+		stream = func(stdout io.Reader) error { return pluginoutput.Lines(stdout, output) }
+	}
+	ctx, stop := watchState(ctx, state, limit)
+	defer stop()
 	res, err := r.cells.Run(ctx, cell.Command{
 		Path:      "./plugin",
 		Args:      args,
@@ -135,6 +160,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Writable:  append([]string{state}, shared...),
 		Env:       env,
 		MaxStdout: maxStdout,
+		Stream:    stream,
 		MaxStderr: maxStderr,
 	})
 	return RunResult{
@@ -195,10 +221,14 @@ func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, wishes m
 		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p, wishes)).Memory>>20)}
 	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
+	case errors.Is(err, cell.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %s: %w", policy.KeyState, context.Cause(ctx))}
 	case errors.Is(err, cell.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.Is(err, cell.ErrMemory):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: the standard outputs of all plugins that ran at the time took more than %d MiB together; print less, or run these plugins less often", maxOutputs>>20)}
+	case errors.Is(err, pluginoutput.ErrLongLine):
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %w", err)}
 	case errors.As(err, &start):
 		return startError(r.explainStart(dir, p, start.Err))
 	case err != nil:
@@ -232,31 +262,4 @@ func (r *Runner) explainStart(dir string, p agent.Plugin, err error) error {
 		return fmt.Errorf("the plugin cannot be started: its user may not execute it or its interpreter: %w", err)
 	}
 	return fmt.Errorf("the plugin cannot be started: %w", err)
-}
-
-// InspectPlugin returns the installed commit of a plugin, and the figures of
-// its last run.
-func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
-	if checkPlugin(p) != nil {
-		return agent.PluginDetails{}
-	}
-	s := r.slot(p)
-	var installed *release
-	if address, err := r.template.address(p.Repo); err == nil {
-		installed = s.installedFrom(address)
-	}
-	wishes, _ := manifest.Read(s.dir) // a version whose file is bad is not installed
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p, wishes)))
-	details := agent.PluginDetails{Format: string(wishes.Format), Cell: r.cells.Kind(), Limits: &limits, CPU: s.last.CPU.Seconds(), PeakMemory: s.last.PeakMemory, Stderr: string(s.last.Stderr),
-		User: r.owner(p).name, NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason}
-	if installed != nil {
-		details.Commit, details.Version = installed.Commit, installed.Version
-		details.Since, details.By = installed.Since, installed.By
-		if installed.Signed != nil {
-			details.Signer = installed.Signed.Signer
-		}
-	}
-	return details
 }

@@ -21,8 +21,8 @@
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
 //	limits, takeover              bounds of what git fetches; giving it to the agent's user
 //	executable, startable         can the version start? elf, binfmt, noexec
-//	run, owner, credentials       running plugins, and the user they run as
-//	state, envfile                a plugin's own directory, its secret variables
+//	run, inspect, owner, credentials  running plugins, what is known of them, and their user
+//	state, statesize, envfile     a plugin's own directory, its limit, its secret variables
 //	exchange                      two directories change places
 //
 // Installing needs the git program (2.20 or newer). ssh keys, credential
@@ -80,6 +80,9 @@ type Config struct {
 	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
 	// Zero means 1.
 	MaxCPU float64
+	// MaxState is how much a plugin may keep in its own directory, in bytes. Zero: 1
+	// GiB.
+	MaxState int64
 	// NoCgroup makes runs do without cgroups.
 	NoCgroup bool
 	// Policy says what may be installed and run. Its zero value allows everything.
@@ -113,6 +116,8 @@ var (
 	_ agent.PluginInspector  = (*Runner)(nil)
 	_ agent.PluginRemover    = (*Runner)(nil)
 	_ agent.PluginRollbacker = (*Runner)(nil)
+
+	_ agent.PluginDaemonRunner = (*Runner)(nil)
 )
 
 // New checks the config and prepares for running plugins. On Linux without
@@ -184,6 +189,9 @@ func withDefaults(config Config) Config {
 	}
 	if config.MaxCPU <= 0 {
 		config.MaxCPU = 1
+	}
+	if config.MaxState <= 0 {
+		config.MaxState = 1 << 30
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)

@@ -11,6 +11,9 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 )
 
+// diskSpace is what a file takes on the disk, in bytes.
+func diskSpace(info fs.FileInfo) int64 { return info.Sys().(*syscall.Stat_t).Blocks * 512 }
+
 func uidOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
 // giveTree gives a directory, and what its owner has made in it, to another user.

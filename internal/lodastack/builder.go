@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
 	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/repopath"
@@ -91,6 +92,9 @@ func (b *Builder) Plugin(p agent.Plugin) error {
 		}
 	}
 	if err := pluginoutput.Format(p.Format).Check(); err != nil {
+		return err
+	}
+	if err := manifest.CheckMode(p.Mode, pluginoutput.Format(p.Format)); err != nil {
 		return err
 	}
 	if err := pluginargs.Check(p.Args); err != nil {

@@ -153,7 +153,7 @@ func (it item) addPlugin(b *Builder) error {
 		return err
 	}
 	return b.Plugin(agent.Plugin{
-		Name: it.text("name"), Repo: it.text("git"), Version: it.text("version"), Interval: every, Args: args, Format: it.text("format"),
+		Name: it.text("name"), Repo: it.text("git"), Version: it.text("version"), Interval: every, Args: args, Format: it.text("format"), Mode: it.text("mode"),
 	})
 }
 

@@ -2,6 +2,7 @@
 // author says what the plugin prints and what it needs:
 //
 //	format = "nagios"   # or json (the default), influx, prometheus
+//	mode = "run"        # or daemon
 //	timeout = "5s"      # for one run
 //	memory = "64 MiB"   # for one run
 //	pids = 16
@@ -12,6 +13,7 @@ package manifest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -28,10 +30,28 @@ const Name = "plugin.toml"
 // maxSize of the file, in bytes.
 const maxSize = 64 << 10
 
+// The modes of a plugin. An empty one is Run.
+const (
+	Run    = "run"    // it is run at its interval
+	Daemon = "daemon" // it is started once and kept running
+)
+
+// CheckMode returns an error unless there is such a mode for a plugin of the format.
+func CheckMode(mode string, format pluginoutput.Format) error {
+	switch {
+	case mode != "" && mode != Run && mode != Daemon:
+		return fmt.Errorf("there is no mode %.100q: there are %s and %s", mode, Run, Daemon)
+	case mode == Daemon && format == pluginoutput.Nagios:
+		return errors.New("a Nagios check ends with its result: it is no daemon")
+	}
+	return nil
+}
+
 // Manifest is what the file says. What it leaves out is zero.
 type Manifest struct {
 	Format pluginoutput.Format
-	// Timeout of one run.
+	Mode   string
+	// Timeout of one run. A daemon has none.
 	Timeout time.Duration
 	// Memory in bytes that all processes of a run may use together.
 	Memory int64
@@ -77,12 +97,19 @@ func parse(content []byte) (m Manifest, err error) {
 	}
 	var format string
 	file.String("format", &format)
+	file.String("mode", &m.Mode)
 	file.Duration("timeout", &m.Timeout, time.Second, 31*24*time.Hour)
 	file.Size("memory", &m.Memory, 1<<20, 1<<40)
 	file.Int("pids", &m.Pids, 1, 1<<20)
 	m.Format = pluginoutput.Format(format)
 	if err := m.Format.Check(); err != nil {
 		file.Fail("format", err.Error())
+	}
+	if err := CheckMode(m.Mode, m.Format); err != nil {
+		file.Fail("mode", err.Error())
+	}
+	if m.Mode == Daemon && m.Timeout > 0 {
+		file.Fail("timeout", "a daemon has none")
 	}
 	if err := file.Err(); err != nil {
 		return Manifest{}, err

@@ -36,14 +36,17 @@ func TestAPluginNeedNotSayAnything(t *testing.T) {
 
 func TestEachFaultIsNamedWithItsLine(t *testing.T) {
 	for content, want := range map[string]string{
-		"format = \"xml\"":           `plugin.toml:1: format: there is no format "xml": there are json, influx, prometheus, nagios`,
-		"\nfromat = \"json\"":        `plugin.toml:2: fromat`,
-		"memory = \"1 KiB\"":         `plugin.toml:1: memory`,
-		"pids = 0":                   `plugin.toml:1: pids`,
-		"timeout = \"1ms\"":          `plugin.toml:1: timeout`,
-		"pids = 1\ntimeout = \"x\"":  `plugin.toml:2: timeout`,
-		"format":                     `plugin.toml:1: not TOML`,
-		strings.Repeat("#\n", 40000): `larger than 64 KiB`,
+		"format = \"xml\"":                       `plugin.toml:1: format: there is no format "xml": there are json, influx, prometheus, nagios`,
+		"\nfromat = \"json\"":                    `plugin.toml:2: fromat`,
+		"memory = \"1 KiB\"":                     `plugin.toml:1: memory`,
+		"mode = \"x\"":                           `plugin.toml:1: mode: there is no mode "x": there are run and daemon`,
+		"format = \"nagios\"\nmode = \"daemon\"": `plugin.toml:2: mode: a Nagios check ends with its result`,
+		"mode = \"daemon\"\ntimeout = \"5s\"":    `plugin.toml:2: timeout: a daemon has none`,
+		"pids = 0":                               `plugin.toml:1: pids`,
+		"timeout = \"1ms\"":                      `plugin.toml:1: timeout`,
+		"pids = 1\ntimeout = \"x\"":              `plugin.toml:2: timeout`,
+		"format":                                 `plugin.toml:1: not TOML`,
+		strings.Repeat("#\n", 40000):             `larger than 64 KiB`,
 	} {
 		_, err := manifest.Read(dir(t, content))
 		require.ErrorContains(t, err, want)

@@ -18,6 +18,7 @@ const (
 	KeyCalls   = "policy.calls"
 	KeyEnv     = "policy.plugin.env"
 	KeyNetwork = "policy.plugin.network"
+	KeyState   = "policy.plugin.state"
 )
 
 // Policy is what the host's config allows. Its zero value allows everything.
@@ -50,6 +51,8 @@ type Rule struct {
 	Pids int
 	// CPU in cores.
 	CPU float64
+	// State is how much a plugin may keep in its own directory, in bytes.
+	State int64
 	// NoNetwork takes the network away.
 	NoNetwork bool
 }

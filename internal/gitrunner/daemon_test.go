@@ -1,0 +1,91 @@
+//go:build linux
+
+package gitrunner_test
+
+import (
+	"context"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+)
+
+// runDaemon runs an installed plugin as a daemon, and returns what it printed before
+// it ended, or before the time was over.
+func runDaemon(t *testing.T, script string, limit time.Duration) (string, error) {
+	plugins := tempDir(t)
+	r, _ := installed(t, script, in(plugins))
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	var printed strings.Builder
+	err := r.RunDaemon(ctx, mysql(), nil, func(lines []byte) error { printed.Write(lines); return nil })
+	require.Zero(t, processesIn(t, filepath.Join(plugins, "db.example/mysql")), "nothing of it is left")
+	return printed.String(), err
+}
+
+func TestDaemonsThatMisbehaveEndWithAReason(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		result agent.RunResult
+		want   string
+	}{
+		"a line that never ends":     {"exec tr '\\0' x < /dev/zero", agent.RunOutput, "a line of more than 64 KiB"},
+		"exit":                       {"echo a; exit 3", agent.RunExit, "exited with status 3"},
+		"killed by itself":           {"kill -9 $$", agent.RunExit, `the signal "killed"`},
+		"ends while its child lives": {`(trap "" TERM; sleep 1000) & exit 4`, agent.RunExit, "exited with status 4"},
+		"cannot start":               {"", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.script == "" {
+				r := newRunner(t, "")
+				err := r.RunDaemon(t.Context(), mysql(), nil, func([]byte) error { return nil })
+				requireResult(t, agent.RunStart, err)
+				return
+			}
+			_, err := runDaemon(t, c.script, time.Minute)
+			requireResult(t, c.result, err)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestDaemonThatClosesItsOutputGoesOn(t *testing.T) {
+	began := time.Now()
+	printed, err := runDaemon(t, "echo a; exec >&- 2>&-; exec sleep 1000", 500*time.Millisecond)
+	require.Error(t, err)
+	require.Equal(t, "a\n", printed)
+	require.GreaterOrEqual(t, time.Since(began), 500*time.Millisecond)
+}
+
+func TestWhatADaemonPrintsLastIsReadThoughItsReaderIsSlow(t *testing.T) {
+	r, _ := installed(t, "seq 1 5000")
+	n := 0
+	require.NoError(t, r.RunDaemon(t.Context(), mysql(), nil, func(lines []byte) error {
+		n += strings.Count(string(lines), "\n")
+		<-time.After(50 * time.Millisecond) // the reader, not the test, is slow
+		return nil
+	}))
+	require.Equal(t, 5000, n)
+}
+
+func TestDaemonThatFloodsWaitsForItsReader(t *testing.T) {
+	r, _ := installed(t, "exec yes")
+	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	defer cancel()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	read := 0
+	require.Error(t, r.RunDaemon(ctx, mysql(), nil, func(lines []byte) error {
+		read += len(lines)
+		<-ctx.Done()
+		return nil
+	}))
+	runtime.ReadMemStats(&after)
+	require.Less(t, read, 256<<10, "the pipe and one piece")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
+}

@@ -1,0 +1,37 @@
+package gitrunner
+
+import (
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/manifest"
+)
+
+// InspectPlugin returns what is installed of a plugin, what it says of itself, what
+// holds for its runs, and the figures of the last one.
+func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
+	if checkPlugin(p) != nil {
+		return agent.PluginDetails{}
+	}
+	s := r.slot(p)
+	var installed *release
+	if address, err := r.template.address(p.Repo); err == nil {
+		installed = s.installedFrom(address)
+	}
+	wishes, _ := manifest.Read(s.dir) // a version whose file is bad is not installed
+	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p, wishes)))
+	details := agent.PluginDetails{
+		Format: string(wishes.Format), Mode: wishes.Mode,
+		Cell: r.cells.Kind(), User: r.owner(p).name, Limits: &limits, StateLimit: r.stateLimit(p),
+		NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason,
+	}
+	if installed != nil {
+		details.Commit, details.Version = installed.Commit, installed.Version
+		details.Since, details.By = installed.Since, installed.By
+		if installed.Signed != nil {
+			details.Signer = installed.Signed.Signer
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	details.CPU, details.PeakMemory, details.Stderr = s.last.CPU.Seconds(), s.last.PeakMemory, string(s.last.Stderr)
+	return details
+}

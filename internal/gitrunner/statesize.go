@@ -1,0 +1,102 @@
+package gitrunner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/backoff"
+)
+
+const (
+	// leastStateFile is what a file or directory counts at least, in bytes: it
+	// bounds how many there can be, and so how long it takes to look at all.
+	leastStateFile = 16 << 10
+	// maxStateDepth bounds how deeply directories may be nested: opening one takes
+	// a system call for each of those above it.
+	maxStateDepth = 64
+	// statePause is the shortest pause between two looks at a state directory while
+	// its plugin runs. It is statePauses times as long as the look took, if that is
+	// longer.
+	statePause  = time.Second
+	statePauses = 20
+)
+
+// stateError says that a plugin keeps more than it may, or that nobody can tell.
+type stateError struct{ err error }
+
+func (e *stateError) Error() string { return e.err.Error() }
+
+// Unwrap returns the reason.
+func (e *stateError) Unwrap() error { return e.err }
+
+// stateLimit returns how much a plugin may keep, in bytes.
+func (r *Runner) stateLimit(p agent.Plugin) int64 {
+	return cmp.Or(r.config.Policy.Rule(p.Repo).State, r.config.MaxState)
+}
+
+// checkState returns an error where dir holds more than limit bytes. It follows no
+// links, and dir may change meanwhile.
+func checkState(dir string, limit int64) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	defer root.Close()
+	var used int64
+	err = fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == "." {
+			return ignoreMissing(err)
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return ignoreMissing(err)
+		}
+		if used += max(diskSpace(info), leastStateFile); used > limit {
+			return fmt.Errorf("it holds more than %s; remove what the plugin does not need, or raise the limit", size(limit))
+		}
+		if entry.IsDir() && strings.Count(path, "/") >= maxStateDepth {
+			return fmt.Errorf("its directories are nested deeper than %d levels; remove them", maxStateDepth)
+		}
+		return nil
+	})
+	if err != nil {
+		return &stateError{fmt.Errorf("the plugin's own directory %s: %w", dir, err)}
+	}
+	return nil
+}
+
+// ignoreMissing returns nil for what has gone since it was listed.
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// watchState ends the context that it returns, with a [*stateError] as its cause,
+// when dir holds more than limit bytes. stop returns when nobody looks at dir any
+// more.
+func watchState(ctx context.Context, dir string, limit int64) (watched context.Context, stop func()) {
+	watched, end := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pause := statePause
+		for backoff.Pause(watched, pause) {
+			began := time.Now()
+			if err := checkState(dir, limit); err != nil {
+				end(err)
+				return
+			}
+			pause = max(statePause, statePauses*time.Since(began))
+		}
+	}()
+	return watched, func() { end(nil); <-done }
+}

@@ -1,0 +1,44 @@
+package pluginoutput
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// maxLine is the length of the longest line that a daemon may print, in bytes.
+const maxLine = 64 << 10
+
+// ErrLongLine says that a daemon printed a line of more than 64 KiB.
+var ErrLongLine = errors.New("it printed a line of more than 64 KiB")
+
+// Lines hands over what a daemon prints, as many whole lines at a time as there
+// are, until Read fails or take does. The end of the last line may be missing. take
+// must not keep the lines.
+func Lines(stdout io.Reader, take func(lines []byte) error) error {
+	buf := make([]byte, 4<<10)
+	n := 0 // bytes in buf
+	for {
+		if n == len(buf) {
+			if n > maxLine {
+				return ErrLongLine
+			}
+			buf = append(buf, make([]byte, len(buf))...)
+		}
+		read, err := stdout.Read(buf[n:])
+		n += read
+		whole := bytes.LastIndexByte(buf[:n], '\n') + 1
+		if err != nil {
+			whole = n
+		}
+		if whole > 0 {
+			if err := take(buf[:whole]); err != nil {
+				return err
+			}
+			n = copy(buf, buf[whole:n])
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

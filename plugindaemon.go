@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/pluginoutput"
+)
+
+// daemon keeps a plugin running whose mode is ModeDaemon. One goroutine does so,
+// from when the mode is known until the plugin is not assigned any more, or has
+// another mode.
+//
+//	          enabled, installed            it ends
+//	resting ────────────────────► running ───────────► backing off
+//	   ▲                             │ changed              │ 1 s to 1 min,
+//	   └── disabled, not installed ──┴──────────────────────┘ or changed
+//
+// Changed means: another version, other arguments, enabled or disabled.
+type daemon struct {
+	changed chan struct{} // holds one: look again
+
+	mu   sync.Mutex
+	kept bool                    // guarded by mu: the goroutine is there
+	end  context.CancelCauseFunc // guarded by mu: ends the running program; nil: there is none
+}
+
+const (
+	// daemonInterval is how often a daemon whose interval is 0 is reported.
+	daemonInterval = time.Minute
+	// daemonStarts is how long a daemon lives before it counts as started.
+	daemonStarts = time.Second
+	// daemonLasts is how long it lives before an end is like a first one.
+	daemonLasts = time.Minute
+)
+
+// errReplaced is why a daemon is ended that is started again at once, or rests.
+var errReplaced = errors.New("the plugin has changed")
+
+// isDaemon tells whether the plugin does not end by itself: the registry's word goes
+// before its own.
+func (p *assignedPlugin) isDaemon() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return cmp.Or(p.plugin.Mode, p.ownMode) == ModeDaemon
+}
+
+// daemonChanged lets the goroutine look again, and starts it where it is missing.
+func (p *assignedPlugin) daemonChanged() {
+	d := &p.daemon
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.kept {
+		if !p.isDaemon() || p.set.runner == nil || p.life.Err() != nil {
+			return
+		}
+		d.kept = true
+		p.set.active.Go(p.keepRunning)
+		return
+	}
+	if d.end != nil {
+		d.end(errReplaced)
+	}
+	select {
+	case d.changed <- struct{}{}:
+	default: // it is told already
+	}
+}
+
+// keepRunning is the goroutine.
+func (p *assignedPlugin) keepRunning() {
+	failures := backoff.Backoff{First: 2 * time.Second, Most: time.Minute} // 1 s at first, at least
+	for p.staysDaemon() {
+		if p.awaitsInstall() || !p.set.disabled.mayRun(p.key) {
+			p.rest(time.Minute) // by then one that was disabled for a day may run
+			continue
+		}
+		if !p.turns.run.Take(p.life) { // a called run goes on
+			continue
+		}
+		ctx, end := p.daemon.begin(p.life)
+		plugin := p.assigned()
+		began := time.Now()
+		err := p.runDaemon(ctx, plugin)
+		end(nil)
+		if p.life.Err() != nil || errors.Is(err, errReplaced) {
+			p.turns.run.Give() // no fault of the plugin
+			continue
+		}
+		p.logRun("regular", p.end(began, "regular", plugin, err), 0)
+		if time.Since(began) >= daemonLasts {
+			failures.Reset()
+		}
+		p.rest(failures.Next())
+	}
+}
+
+// staysDaemon tells whether the goroutine is still needed. If not, it has ended.
+func (p *assignedPlugin) staysDaemon() bool {
+	p.daemon.mu.Lock()
+	defer p.daemon.mu.Unlock()
+	p.daemon.kept = p.life.Err() == nil && p.isDaemon()
+	return p.daemon.kept
+}
+
+// rest waits for d, or until something has changed.
+func (p *assignedPlugin) rest(d time.Duration) {
+	ended, cancel := context.WithTimeout(p.life, d)
+	defer cancel()
+	select {
+	case <-p.daemon.changed:
+	case <-ended.Done():
+	}
+}
+
+// begin returns the context of a run, which ends when something changes. What has
+// changed before is seen by the run.
+func (d *daemon) begin(life context.Context) (ctx context.Context, end context.CancelCauseFunc) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-d.changed:
+	default:
+	}
+	ctx, d.end = context.WithCancelCause(life)
+	return ctx, d.end
+}
+
+// runDaemon runs the program until it ends, which is always an error.
+func (p *assignedPlugin) runDaemon(ctx context.Context, plugin Plugin) error {
+	if err := p.notInstalled(); err != nil {
+		return err
+	}
+	var reports sync.WaitGroup
+	alive, dead := context.WithCancel(ctx)
+	reports.Go(func() { p.reportAlive(alive, plugin) })
+	format := p.format(plugin)
+	err := p.set.runner.runDaemon(ctx, plugin, plugin.Args, func(lines []byte) error {
+		p.sendLines(ctx, plugin, printed{format: format, stdout: lines})
+		return nil
+	})
+	dead()
+	reports.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return cmp.Or(err, errDaemonExited)
+}
+
+// errDaemonExited is the error of a daemon that did not fail otherwise.
+var errDaemonExited error = &RunError{Result: RunExit, Err: errors.New("the daemon exited with status 0; a plugin that is to end has the mode run")}
+
+// reportAlive sends that the daemon runs, once it has started and at each interval.
+func (p *assignedPlugin) reportAlive(ctx context.Context, plugin Plugin) {
+	interval := max(cmp.Or(plugin.Interval, daemonInterval), shortestPluginInterval)
+	for pause := daemonStarts; backoff.Pause(ctx, pause); pause = interval {
+		p.report(plugin, "regular", RunOK)
+	}
+}
+
+// sendLines sends what the daemon has printed, and returns when it is safe: until
+// then the daemon waits with what it prints next.
+func (p *assignedPlugin) sendLines(ctx context.Context, plugin Plugin, lines printed) {
+	lines.stream = true
+	var refused []*MetricError
+	decoded, _ := lines.decode(func(part []Metric) { // each line has an error of its own
+		refused = append(refused, p.set.out.bufferWaiting(ctx, plugin.Namespace, plugin.Name+".", part)...)
+	})
+	if bad := decoded.Bad + len(refused); bad > 0 {
+		p.tellBad(bad, append(decoded.Reasons, refused...))
+	}
+}
+
+// format is that of the plugin's output: the registry's word goes before its own.
+func (p *assignedPlugin) format(plugin Plugin) pluginoutput.Format {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return pluginoutput.Format(cmp.Or(plugin.Format, p.ownFormat))
+}

@@ -1,0 +1,146 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/event"
+)
+
+// install tries until the plugin is installed or ctx ends.
+func (p *assignedPlugin) install(ctx context.Context) {
+	if p.set.runner == nil {
+		close(p.tried)
+		return
+	}
+	err := p.fetch(ctx, byRegistry, p.set.runner.install)
+	close(p.tried)
+	p.retry(ctx, err)
+}
+
+// longestRetryPause is the longest pause between two attempts to install a plugin.
+const longestRetryPause = 10 * time.Minute
+
+// retry tries to install again and again after an error. What the host's config
+// refuses is tried again only rarely: it may be signed by now.
+func (p *assignedPlugin) retry(ctx context.Context, err error) {
+	failed := backoff.Backoff{First: 2 * time.Second, Most: longestRetryPause}
+	refused := backoff.Backoff{First: longestRetryPause, Most: longestRetryPause}
+	for err != nil {
+		pause := &failed
+		if startResult(err) == RunPolicy {
+			pause = &refused
+		}
+		if !p.pause(ctx, pause.Next()) {
+			return
+		}
+		err = p.fetch(ctx, byRegistry, p.set.runner.install)
+	}
+}
+
+// pause waits for d, or until tryNow is called. It returns false as soon as ctx
+// ends.
+func (p *assignedPlugin) pause(ctx context.Context, d time.Duration) bool {
+	ended, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	select {
+	case <-p.again:
+	case <-ended.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// tryNow ends the pause before the next attempt to install a plugin.
+func (p *assignedPlugin) tryNow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.installError == nil {
+		return
+	}
+	select {
+	case p.again <- struct{}{}:
+	default: // it is told already
+	}
+}
+
+// fetch calls Install, Update or Rollback, by whose word, and notes how it went.
+func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.Context, Plugin) error) error {
+	// The plugin's own turn first: who waits for it takes nothing from others.
+	if !p.turns.fetch.Take(ctx) {
+		return ctx.Err()
+	}
+	defer p.turns.fetch.Give()
+	if !p.set.installs.Take(ctx) {
+		return ctx.Err()
+	}
+	defer p.set.installs.Give()
+	plugin := p.assigned()
+	was := p.set.runner.inspect(plugin)
+	err := get(ctx, plugin)
+	is := p.set.runner.inspect(plugin)
+	if is.Commit != "" { // else it is not known
+		p.set.noteVersion(p.key, plugin, by, was, is)
+	}
+	if errors.Is(err, ErrNoEarlierVersion) {
+		return err // the caller's matter: what is installed is as it should be
+	}
+	present := err == nil || p.set.runner.has(plugin)
+	p.mu.Lock()
+	before, wasInstalled := p.installError, p.installed
+	p.installError = err
+	p.installed = p.installed || present
+	p.ownFormat, p.ownMode = is.Format, is.Mode
+	p.mu.Unlock()
+	if is.Commit != was.Commit || is.Mode != was.Mode || !wasInstalled {
+		p.daemonChanged()
+	}
+	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
+		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", plugin.Repo, "error", err)
+		p.set.noteRefusal(p.key, plugin, by, err)
+	}
+	return err
+}
+
+// move installs the version that is assigned now; the one before runs until
+// then. The caller holds mu, and that of the set.
+func (p *assignedPlugin) move() {
+	p.stop()
+	ctx, stop := context.WithCancel(p.life)
+	p.stop = stop
+	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, byRegistry, p.set.runner.install)) })
+}
+
+// awaitsInstall tells whether the first attempt to install is still under way,
+// so that there is nothing to run and no failure to report.
+func (p *assignedPlugin) awaitsInstall() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.installed && p.installError == nil && p.set.runner != nil
+}
+
+// notInstalled returns why there is nothing that could be run.
+func (p *assignedPlugin) notInstalled() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.set.runner == nil:
+		return &RunError{Result: RunStart, Err: errors.New("this agent has no plugin runner")}
+	case !p.installed && p.installError != nil:
+		return &RunError{Result: startResult(p.installError), Err: fmt.Errorf("not installed: %w", p.installError)}
+	case !p.installed:
+		return &RunError{Result: RunStart, Err: errors.New("it is still being installed: try again later")}
+	}
+	return nil
+}
+
+// startResult returns why a plugin was not started.
+func startResult(err error) RunResult {
+	var refused *PolicyError
+	if errors.As(err, &refused) {
+		return RunPolicy
+	}
+	return RunStart
+}
