@@ -8,7 +8,7 @@ export GOTOOLCHAIN := auto
 STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 # A platform is GOOS/GOARCH. The agent measures Linux hosts; the library must
 # build everywhere.
-PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
+PLATFORMS := linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
 # Two builds of one commit are the same, whatever the directory. Go's own stamp
 # is off, because tools/stamp.sh says more.
@@ -19,7 +19,7 @@ LDFLAGS = -s -w -buildid= -X 'github.com/lodastack/agent.stamp=$(shell tools/sta
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
-run: ## show points of this host that went through a real nsqd, until Ctrl-C
+run: ## measure this host and show what goes through a real nsqd, until Ctrl-C
 	@CGO_ENABLED=0 $(GO) run ./examples/pipeline
 
 build: ## build ./agent

@@ -278,7 +278,8 @@ func TestStatusSaysFirstWhatIsWrong(t *testing.T) {
 
 	r = execute(t, "status", "-f", h.config, "--check")
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^agent status: something is wrong \([1-9]\)\n$`, r.stderr)
+	require.Regexp(t, `^registry: [^\n]*registry\.toml:1:[^\n]*\n`, r.stdout)
+	require.Empty(t, r.stderr)
 	r = execute(t, "status", "-f", h.config, "--json", "--check")
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.stdout, `"namespaces":["web.shop"]`)
