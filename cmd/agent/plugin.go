@@ -49,17 +49,17 @@ func pluginTestCommand(c *call) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if *repo == "" {
+			*repo = "test/" + filepath.Base(dir)
+		} else if err := repopath.Check(*repo); err != nil {
+			return usageError{fmt.Sprintf("--repo %.100q: %v", *repo, err)}
+		}
 		return pluginTest(c, dir, *repo, args, *format, *interval)
 	}
 	return command
 }
 
 func pluginTest(c *call, dir, repo string, args []string, format string, interval time.Duration) error {
-	if repo == "" {
-		repo = "test/" + filepath.Base(dir)
-	} else if err := repopath.Check(repo); err != nil {
-		return usageError{fmt.Sprintf("--repo %.100q: %v", repo, err)}
-	}
 	if format != "text" && format != "tap" {
 		return usageError{fmt.Sprintf("--format %s: there are the formats text and tap", format)}
 	}

@@ -83,6 +83,9 @@ func (e example) repository(t *testing.T, dir string) {
 }
 
 func TestTheExamplePluginsAreGood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, e := range examples(t) {
 		t.Run(e.language, func(t *testing.T) {
 			dir := filepath.Join(openTempDir(t), "demo")
@@ -103,6 +106,9 @@ func TestTheExamplePluginsAreGood(t *testing.T) {
 }
 
 func TestAnAgentMeasuresTheExamplePlugins(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel() // a first run comes within ten seconds
 	dir := openTempDir(t)
 	registry := "[[namespace]]\nname = \"tour\"\n"

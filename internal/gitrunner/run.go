@@ -26,10 +26,6 @@ const (
 	maxStderr  = 4 << 10
 )
 
-// shared are the directories that all plugins may write to, beside their own: many
-// programs need one of them for a moment. Their sticky bit keeps users apart.
-var shared = []string{"/tmp", "/dev/shm"}
-
 // RunResult is all that is known of a run.
 type RunResult struct {
 	// Format of its output, as the plugin says itself. Empty: it does not.
@@ -136,8 +132,12 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err != nil {
 		return RunResult{}, startError(err)
 	}
+	view, err := r.view(p, dir, state)
+	if err != nil {
+		return RunResult{}, startError(fmt.Errorf("the plugin's directory in place of /tmp: %w", err))
+	}
 	limit := r.stateLimit(p)
-	if err := checkState(state, limit); err != nil {
+	if err := checkState(view.kept, limit); err != nil {
 		return RunResult{}, refusedBy(policy.KeyState, err)
 	}
 	env, err := r.env(p, state)
@@ -148,7 +148,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if output != nil {
 		stream = func(stdout io.Reader) error { return pluginoutput.Lines(stdout, output) }
 	}
-	ctx, stop := watchState(ctx, state, limit)
+	ctx, stop := watchState(ctx, view.kept, limit)
 	defer stop()
 	res, err := r.cells.Run(ctx, cell.Command{
 		Path:      "./plugin",
@@ -157,7 +157,8 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		User:      r.owner(p).user,
 		Limits:    r.limitsOf(p, wishes),
 		NoNetwork: noNetwork,
-		Writable:  append([]string{state}, shared...),
+		Writable:  view.writable,
+		Mounts:    view.mounts,
 		Env:       env,
 		MaxStdout: maxStdout,
 		Stream:    stream,
