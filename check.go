@@ -30,7 +30,8 @@ func (a *Agent) Check(ctx context.Context) error {
 	checked := make(chan error, 1)
 	go func() {
 		defer func() { <-a.checking }()
-		a.Status() // asks everything that has a lock
+		a.Status() // with Oldest it takes every lock there is; it does not wait for parts that hang
+		a.delivery.Oldest()
 		checked <- a.checkSchedule()
 	}()
 	select {

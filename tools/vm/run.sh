@@ -28,10 +28,12 @@ timeout "${VM_TIMEOUT:-1500}" nice -n 19 qemu-system-x86_64 -accel tcg -m 1024 -
 	-append "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=false" \
 	-drive "file=$cache/$release.ext4,format=raw,if=virtio,snapshot=on" \
 	-drive "file=$work/disk.ext4,format=raw,if=virtio,readonly=on" \
-	-serial stdio </dev/null | tr -d '\r' > "$cache/$release.log" || true
+	-serial "file:$work/console" </dev/null || true
 
-grep -E '^(PASS|FAIL|INFO) ' "$cache/$release.log" || true
-if grep -q '^FAIL ' "$cache/$release.log" || ! grep -q '^DONE$' "$cache/$release.log"; then
-	echo "$release: see $cache/$release.log" >&2
+log=$cache/$release.log
+tr -d '\r' < "$work/console" > "$log"
+grep -E '^(PASS|FAIL|INFO) ' "$log" || true
+if grep -q '^FAIL ' "$log" || ! grep -q '^DONE$' "$log"; then
+	echo "$release: see $log" >&2
 	exit 1
 fi
