@@ -88,7 +88,7 @@ func TestASecondSignalEndsTheAgentAtOnce(t *testing.T) {
 		}
 	}, 5*time.Second, 300*time.Millisecond)
 	require.Less(t, time.Since(began), 8*time.Second, "that is before the first interval ends; the benchmark says how much")
-	require.Equal(t, 1, d.exitCode(t))
+	require.Equal(t, exitUnclean, d.exitCode(t))
 	require.Contains(t, d.stderr.String(), "a second signal (terminated) killed the agent before it had stopped")
 }
 
@@ -339,7 +339,7 @@ func TestStopSaysHowTheAgentEnded(t *testing.T) {
 	r := execute(t, "stop", "-f", h.config)
 	require.Equal(t, 1, r.code, r)
 	require.Regexp(t, fmt.Sprintf(`^agent stop: the agent \(process %d\) has stopped, but with an error: .*points.*; its log says more\n$`, d.cmd.Process.Pid), r.stderr)
-	require.Equal(t, 1, d.exitCode(t))
+	require.Equal(t, exitUnclean, d.exitCode(t))
 }
 
 func TestAPIDFileThatIsRemovedIsNoFaultAndSIGHUPWritesItAgain(t *testing.T) {
