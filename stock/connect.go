@@ -24,7 +24,8 @@ type Contact struct {
 	Who string
 	// Answer in words, where Err is nil.
 	Answer string
-	Err    error
+	// Err says why there is no answer, or not the right one.
+	Err error
 }
 
 // Connect asks the registry, each nsqd and the git host once, each for a few

@@ -52,7 +52,7 @@ func TestATerminalControlsTheAgent(t *testing.T) {
 		return execute(t, append(append([]string{"plugin"}, args...), "-f", h.config)...)
 	}
 	list := plugin("list").stdout
-	require.Regexp(t, `(?m)^acme/hello +web\.shop +[0-9a-f]{8} +on demand +-`, list)
+	require.Regexp(t, `(?m)^acme/hello +web\.shop +[0-9a-f]{8} .* on demand +-`, list)
 
 	require.Equal(t, result{0, "hello 0 -v\n", ""}, execute(t, "plugin", "run", "-f", h.config, "web.shop", "acme/hello", "--", "0", "-v"))
 	r := execute(t, "plugin", "run", "-f", h.config, "web.shop", "acme/hello", "--", "3")

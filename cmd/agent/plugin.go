@@ -43,7 +43,7 @@ func pluginTestCommand(c *call) *cobra.Command {
 	format := command.Flags().String("format", "text", "`text|tap`: for people, or Test Anything Protocol")
 	_ = command.RegisterFlagCompletionFunc("format", oneOf("text", "tap"))
 	interval := command.Flags().Duration("interval", time.Minute, "the `TIME` between two runs")
-	repo := command.Flags().String("repo", "", "`ORG/PROJECT` whose rule of the policy applies; else test/DIR")
+	repo := command.Flags().String("repo", "", "`ORG/PROJECT` whose rule applies; else test/DIR")
 	command.RunE = func(command *cobra.Command, args []string) error {
 		dir, args, err := dirAndArgs(args, command.ArgsLenAtDash())
 		if err != nil {
