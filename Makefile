@@ -10,16 +10,20 @@ STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 # build everywhere.
 PLATFORMS := linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench
+# Two builds of one commit are the same, whatever the directory. Go's own stamp
+# is off, because tools/stamp.sh says more.
+LDFLAGS = -s -w -buildid= -X 'github.com/lodastack/agent.stamp=$(shell tools/stamp.sh)'
+
+.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench packages deb packages-test
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 run: ## measure this host and show what goes through a real nsqd, until Ctrl-C
 	@CGO_ENABLED=0 $(GO) run ./examples/pipeline
 
 build: ## build ./agent
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o agent ./cmd/agent
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o agent ./cmd/agent
 
 check: format vet quick ## run the quick checks, under a minute
 	@echo "== the quick checks have passed; make test runs them all"
@@ -68,3 +72,12 @@ chaos: ## kill, freeze and damage everything for some minutes, and count the poi
 
 bench: ## measure the agent against the raw limits in the same run
 	@GO=$(GO) tools/bench.sh
+
+packages: ## build all packages, archives and the container image, in dist/
+	LDFLAGS="$(LDFLAGS)" $(GO) -C tools/packages run .
+
+deb: ## build the deb for amd64, in dist/
+	LDFLAGS="$(LDFLAGS)" $(GO) -C tools/packages run . -deb
+
+packages-test: ## install, upgrade and remove the packages in dist/ (root, Debian)
+	tools/packages/test.sh

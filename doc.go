@@ -31,7 +31,7 @@
 //	   ▼             ▼
 //	Collector     PluginRunner  run, decoded              collector.go; pluginset.go
 //	   │             │                                    assignedplugin.go plugininstall.go
-//	   │             │                                    pluginoutput.go
+//	   │             │                                    plugindaemon.go pluginoutput.go
 //	   │             │
 //	   │  Agent.Post, Agent.Send, POST /post              post.go httpapi.go, internal/httpapi
 //	   │             │     │

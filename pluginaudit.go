@@ -52,7 +52,10 @@ func (s *pluginSet) noteRefusal(key pluginKey, plugin Plugin, by string, err err
 		return
 	}
 	wanted := plugin.Version
-	if wanted == "" {
+	switch {
+	case by == byRollback:
+		wanted = "the version before"
+	case wanted == "":
 		wanted = "its newest release"
 	}
 	s.audit.Write(audit.Line{Who: by, From: "agent", What: fmt.Sprintf("plugin %s %s %s", key, plugin.Repo, wanted), Result: err.Error()})

@@ -58,6 +58,19 @@ func (r *releases) fetch(ctx context.Context, p agent.Plugin, get func(context.C
 	return get(ctx, p)
 }
 
+func (r *releases) Rollback(_ context.Context, p agent.Plugin) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch r.installed[p.Repo] {
+	case "c1":
+		return agent.ErrNoEarlierVersion
+	case "c2":
+		r.installed[p.Repo] = "c1"
+		return nil
+	}
+	return errRefused
+}
+
 func (r *releases) Remove(ctx context.Context, p agent.Plugin) error {
 	r.mu.Lock()
 	delete(r.installed, p.Repo)
@@ -149,6 +162,29 @@ func TestRefusedPluginIsOneLineOfTheAuditLog(t *testing.T) {
 		require.Greater(t, len(w.output.Named("plugin.refused")), 100)
 		require.Error(t, w.UpdatePlugin(t.Context(), "web", refusedRepo))
 		require.Empty(t, log.take(t), "it is refused still")
+	}, agent.WithAuditLog(log), agent.WithPluginRunner(runner))
+}
+
+func TestEachRollbackIsALineOfTheAuditLog(t *testing.T) {
+	log, runner := &auditLines{}, newReleases()
+	inBubble(t, func(t *testing.T, w *world) {
+		assignPlugins(w, plugin("mysql", time.Minute))
+		w.run()
+		log.take(t)
+		require.ErrorIs(t, w.RollbackPlugin(t.Context(), "web", "org/mysql"), agent.ErrNoEarlierVersion)
+		require.Empty(t, log.take(t), "nothing has changed")
+
+		runner.release("c2")
+		require.NoError(t, w.UpdatePlugin(t.Context(), "web", "org/mysql"))
+		log.take(t)
+		require.NoError(t, w.RollbackPlugin(t.Context(), "web", "org/mysql"))
+		require.Equal(t, []string{"rollback: plugin web/mysql org/mysql changed from c2 to c1 version v1 signed by ops@example.com: ok"}, log.take(t))
+
+		runner.release("c3")
+		require.NoError(t, w.UpdatePlugin(t.Context(), "web", "org/mysql"))
+		log.take(t)
+		require.Error(t, w.RollbackPlugin(t.Context(), "web", "org/mysql"))
+		require.Equal(t, []string{"rollback: plugin web/mysql org/mysql the version before: " + errRefused.Error()}, log.take(t))
 	}, agent.WithAuditLog(log), agent.WithPluginRunner(runner))
 }
 

@@ -101,6 +101,9 @@ func write(t *testing.T, name, content string) string {
 }
 
 func TestCollectorMeasuresItsQueueBesideTheHost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	registry := write(t, "registry.toml", "[[namespace]]\nname = \"demo\"\n")
 	state := t.TempDir()
 	config := write(t, "agent.conf", fmt.Sprintf(`
@@ -118,6 +121,9 @@ func TestCollectorMeasuresItsQueueBesideTheHost(t *testing.T) {
 }
 
 func TestOutputWritesToInfluxDB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	written := make(chan string)
 	influx := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -147,6 +153,9 @@ func TestOutputWritesToInfluxDB(t *testing.T) {
 }
 
 func TestRegistryGoesByTheHostsName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	inventory := write(t, "fleet.json", `[
 		{"hosts": "web-*", "namespace": "shop.web", "seconds": {"CPU": 5}},
 		{"hosts": "db-*", "namespace": "shop.db"}
@@ -157,12 +166,18 @@ func TestRegistryGoesByTheHostsName(t *testing.T) {
 }
 
 func TestPipelinePrintsEachPoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	p := start(t, "pipeline", "-listen", "127.0.0.1:0", "-points")
 	waitFor(t, p.stdout, `^agent\.alive,host=\S+ value=1 \d+$`)
 	p.interrupt()
 }
 
 func TestPipelineSaysWhatToDoAndWhatArrives(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	p := start(t, "pipeline")
 	// The usual port is another program's, perhaps.
 	address := waitFor(t, p.stdout, `^post   curl -d .* 'http://(\S+)/post\?ns=demo'$`)
@@ -187,11 +202,17 @@ func TestPipelineTakesAnotherPortWhereTheUsualOneIsTaken(t *testing.T) {
 }
 
 func TestPipelineEndsByItself(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	p := start(t, "pipeline", "-listen", "127.0.0.1:0", "-for", "1s")
 	p.requireCleanEnd()
 }
 
 func TestWrongUseIsExplained(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, args := range map[string][]string{
 		"collector": {"-f", "/nonexistent/agent.conf"},
 		"output":    {"-ns", ""},

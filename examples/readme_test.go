@@ -51,6 +51,9 @@ func TestTheReadmeShowsTheExampleOfThePackage(t *testing.T) {
 }
 
 func TestTheExampleOfThePackageMeasuresItsQueue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	program := "package main\n\nimport (\n\t\"context\"\n\t\"log\"\n\t\"os\"\n\t\"os/signal\"\n\t\"time\"\n\n" +
 		"\t\"github.com/lodastack/agent\"\n)\n\nfunc main() " + body(t, "../example_test.go", nil, "Example")
 	binary := filepath.Join(t.TempDir(), "program")

@@ -24,7 +24,7 @@ type Contact struct {
 	Who string
 	// Answer in words, where Err is nil.
 	Answer string
-	// Err says why there is no answer, or not the right one.
+	// Err says why there is no answer that is good. Nil: there is one.
 	Err error
 }
 

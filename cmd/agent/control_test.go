@@ -47,12 +47,15 @@ func (h *host) startReady(t *testing.T) {
 }
 
 func TestATerminalControlsTheAgent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h, repo := pluginHost(t, "")
 	plugin := func(args ...string) result {
 		return execute(t, append(append([]string{"plugin"}, args...), "-f", h.config)...)
 	}
 	list := plugin("list").stdout
-	require.Regexp(t, `(?m)^acme/hello +web\.shop +[0-9a-f]{8} .* on demand +-`, list)
+	require.Regexp(t, `(?m)^acme/hello +web\.shop +[0-9a-f]{8} +.* ago by registry +on demand +-`, list)
 
 	require.Equal(t, result{0, "hello 0 -v\n", ""}, execute(t, "plugin", "run", "-f", h.config, "web.shop", "acme/hello", "--", "0", "-v"))
 	r := execute(t, "plugin", "run", "-f", h.config, "web.shop", "acme/hello", "--", "3")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/addresstest"
 	"github.com/lodastack/agent/internal/nsqdtest"
 )
@@ -202,6 +204,11 @@ func TestVersionNamesCommitAndGo(t *testing.T) {
 	r := execute(t, "version")
 	require.Equal(t, 0, r.code)
 	require.Regexp(t, `^agent \S+\ncommit \S+\nbuilt with go1\.`, r.stdout)
+	asJSON := execute(t, "version", "--json")
+	require.Equal(t, 0, asJSON.code)
+	var build agent.Build
+	require.NoError(t, json.Unmarshal([]byte(asJSON.stdout), &build))
+	require.Equal(t, agent.ReadBuild(), build)
 }
 
 func TestCheckSaysThatAConfigIsGood(t *testing.T) {

@@ -23,12 +23,13 @@ import (
 
 // api serves an agent's HTTP API.
 type api struct {
-	agent   Agent
-	config  Config
-	memory  *byteBudget // of all posts together
-	chunks  sync.Pool   // of *[chunkBytes]byte
-	answers answerCounts
-	foreign foreignNamespaces
+	agent    Agent
+	config   Config
+	memory   *byteBudget // of all posts together
+	chunks   sync.Pool   // of *[chunkBytes]byte
+	answers  answerCounts
+	foreign  foreignNamespaces
+	refusals refusals
 }
 
 // New returns a handler of the agent's API.
@@ -105,7 +106,7 @@ func (a *api) guarded(path string, e endpoint) http.Handler {
 			c = a.callerOf(r, true)
 		}
 		code := http.StatusOK
-		err := a.serve(w, r, e, c)
+		authorized, err := a.serve(w, r, e, c)
 		if err != nil {
 			code = a.answerError(w, r, err)
 		}
@@ -114,14 +115,14 @@ func (a *api) guarded(path string, e endpoint) http.Handler {
 			c = a.callerOf(r, false)
 		}
 		if e.control || code == http.StatusForbidden {
-			a.audit(r, c, code, err)
+			a.audit(r, c, code, !authorized || code == http.StatusForbidden, err)
 		}
 	})
 }
 
 // serve authorizes and serves a request. A panic is an error like any other. The
 // caller is known where the endpoint is one of control.
-func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint, c caller) (err error) {
+func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint, c caller) (authorized bool, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			a.config.Logger.Error("an HTTP request panicked", "path", r.URL.Path, "panic", value, "stack", string(debug.Stack()))
@@ -129,9 +130,10 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint, c caller
 		}
 	}()
 	if err := a.authorize(w, r, e, c); err != nil {
-		return err
+		return false, err
 	}
-	return e.serve(w, r)
+	authorized = true // also if what follows panics
+	return authorized, e.serve(w, r)
 }
 
 // authorize returns why the request is refused, or nil.

@@ -2,21 +2,40 @@ package httpapi
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lodastack/agent/internal/audit"
 )
 
-// audit writes a line about a request and its answer.
-func (a *api) audit(r *http.Request, c caller, code int, err error) {
+// audit writes a line about a request and its answer. Of many refusals of one
+// caller it writes how many there were.
+func (a *api) audit(r *http.Request, c caller, code int, refused bool, err error) {
+	now := time.Now()
+	for _, line := range a.refusals.sums(now) {
+		a.config.Audit.Write(line)
+	}
+	if refused && !a.refusals.add(refusedCaller{c.String(), hostOf(r)}, now) {
+		return
+	}
 	result := fmt.Sprintf("%d %s", code, http.StatusText(code))
 	if err != nil {
 		result = fmt.Sprintf("%d %v", code, err)
 	}
 	a.config.Audit.Write(audit.Line{Who: c.String(), From: fromOf(r), What: r.Method + " " + withoutSecrets(r.URL), Result: result})
+}
+
+// hostOf returns where a request came from, without the port.
+func hostOf(r *http.Request) string {
+	from := fromOf(r)
+	if host, _, err := net.SplitHostPort(from); err == nil {
+		return host
+	}
+	return from
 }
 
 // fromOf returns where a request came from.

@@ -39,6 +39,9 @@ func (d Dir) Save(name string, value any) error {
 
 // Remove removes a value, if it is there.
 func (d Dir) Remove(name string) error {
+	if d == "" {
+		return nil
+	}
 	if err := os.Remove(filepath.Join(string(d), name)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
