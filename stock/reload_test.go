@@ -269,6 +269,9 @@ type stuckStore struct {
 func (s stuckStore) Waiting() map[string]int64 { <-s.forever; return nil }
 
 func TestReloadWhileAStoreOfOnesOwnHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	store := stuckStore{agenttest.NewStore(), make(chan struct{})}
 	defer close(store.forever)

@@ -89,6 +89,9 @@ func keysOfTheDocumentation(t *testing.T) []string {
 }
 
 func TestCheckAndStartRefuseTheSameValuesOfEachKey(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, key := range keysOfTheDocumentation(t) {
 		values := badValues()[key]
 		require.NotEmpty(t, values, "name a bad value of %s", key)

@@ -29,6 +29,7 @@ type Poll struct {
 	ctx     context.Context // guarded by mu; nil before Start
 	stopped bool            // guarded by mu
 	current *question       // guarded by mu; nil: none is under way
+	next    *question       // guarded by mu; begins when current has its answer; nil: nobody waits for it
 }
 
 // question is one that several callers may wait for.
@@ -52,7 +53,7 @@ func (p *Poll) loop(ctx context.Context) {
 	spread := rand.N(p.Interval)
 	for {
 		wait := p.Interval
-		again, err := p.ask(ctx)
+		again, err := p.ask(ctx, p.anyQuestion)
 		switch {
 		case err != nil && again > 0:
 			wait = min(again, p.Interval)
@@ -70,15 +71,16 @@ func (p *Poll) loop(ctx context.Context) {
 	}
 }
 
-// Now asks, and returns when the answer is there or ctx ends. A caller that comes
-// while a question is under way shares the answer.
+// Now asks, and returns when the answer is there or ctx ends. The answer is to a
+// question that began after the call: callers who come while one is under way share
+// the next.
 func (p *Poll) Now(ctx context.Context) error {
-	_, err := p.ask(ctx)
+	_, err := p.ask(ctx, p.newQuestion)
 	return err
 }
 
-func (p *Poll) ask(ctx context.Context) (again time.Duration, err error) {
-	q, err := p.question()
+func (p *Poll) ask(ctx context.Context, which func() *question) (again time.Duration, err error) {
+	q, err := p.question(which)
 	if err != nil {
 		return 0, err
 	}
@@ -90,8 +92,7 @@ func (p *Poll) ask(ctx context.Context) (again time.Duration, err error) {
 	}
 }
 
-// question returns the one that is under way, which it begins where there is none.
-func (p *Poll) question() (*question, error) {
+func (p *Poll) question(which func() *question) (*question, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -99,20 +100,46 @@ func (p *Poll) question() (*question, error) {
 		return nil, p.NotRunning
 	case p.stopped:
 		return nil, p.Stopped
-	case p.current != nil:
-		return p.current, nil
 	}
-	q := &question{done: make(chan struct{})}
+	return which(), nil
+}
+
+// anyQuestion returns the one that is under way, which it begins where there is
+// none. The caller holds mu.
+func (p *Poll) anyQuestion() *question {
+	if p.current == nil {
+		p.begin(&question{done: make(chan struct{})})
+	}
+	return p.current
+}
+
+// newQuestion returns one that has not begun, or begins just now. The caller holds
+// mu.
+func (p *Poll) newQuestion() *question {
+	switch {
+	case p.current == nil:
+		return p.anyQuestion()
+	case p.next == nil:
+		p.next = &question{done: make(chan struct{})}
+	}
+	return p.next
+}
+
+// begin asks, and then begins the next question. The caller holds mu.
+func (p *Poll) begin(q *question) {
 	p.current = q
 	ctx := p.ctx // others may share the answer: that a caller goes away ends nothing
 	p.running.Go(func() {
 		q.again, q.err = p.Ask(ctx)
 		p.mu.Lock()
-		p.current = nil
+		next := p.next
+		p.current, p.next = nil, nil
+		if next != nil {
+			p.begin(next)
+		}
 		p.mu.Unlock()
 		close(q.done)
 	})
-	return q, nil
 }
 
 // Wait refuses further questions and returns when the one under way has ended,

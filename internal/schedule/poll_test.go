@@ -55,11 +55,11 @@ func TestPollAsksSoonerAfterAnError(t *testing.T) {
 	require.Equal(t, []time.Duration{0, 90 * time.Second, 180 * time.Second, 270 * time.Second}, asked)
 }
 
-func TestCallersOfNowShareAnAnswerAndMayGoAway(t *testing.T) {
+func TestCallersOfNowShareAnAnswerThatIsNotOlderThanTheirCallAndMayGoAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		var asked []time.Time
 		p := schedule.Poll{Interval: time.Hour, NotRunning: errNotRunning, Stopped: errStopped, Ask: func(ctx context.Context) (time.Duration, error) {
-			asked++
+			asked = append(asked, time.Now())
 			select {
 			case <-time.After(time.Second):
 				return 0, errAway
@@ -74,14 +74,23 @@ func TestCallersOfNowShareAnAnswerAndMayGoAway(t *testing.T) {
 		impatient, leave := context.WithTimeout(t.Context(), time.Millisecond)
 		defer leave()
 		require.Equal(t, context.DeadlineExceeded, p.Now(impatient))
+		called := time.Now()
 		var callers sync.WaitGroup
 		for range 10 {
 			callers.Go(func() { require.Equal(t, errAway, p.Now(t.Context())) })
 		}
 		callers.Wait()
-		require.Equal(t, 1, asked)
+		require.Len(t, asked, 2, "the one of the start, and one for all who came while that was under way")
+		require.True(t, asked[1].After(called))
+		ended := make(chan error, 1)
+		go func() { ended <- p.Now(t.Context()) }()
+		go func() { ended <- p.Now(t.Context()) }()
+		synctest.Wait()
 		cancel()
 		require.NoError(t, p.Wait(t.Context()))
+		for range 2 {
+			require.Error(t, <-ended)
+		}
 		require.Equal(t, errStopped, p.Now(t.Context()))
 	})
 }
