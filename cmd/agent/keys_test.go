@@ -68,6 +68,7 @@ func badValues() map[string][]string {
 		"log.logrotatesize":     {`1`, `"1 mile"`},
 		"collect.disable":       {`[ "" ]`, `[ "CPUS" ]`},
 		"time.servers":          {`[ "" ]`, `[ "a b" ]`},
+		"collect.root":          {`"host"`},
 		"coredump.dir":          {`"cores"`},
 		"policy.signers":        {`"signers"`, `"/etc/passwd"`, `"/tmp"`, `"/etc/no-such-file"`},
 	}
