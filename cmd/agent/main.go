@@ -15,7 +15,17 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, pipewriter.New(os.Stderr))) }
+func main() {
+	os.Exit(run(os.Args[1:], paint(os.Stdout, os.Stdout), paint(os.Stderr, pipewriter.New(os.Stderr))))
+}
+
+// paint returns w, which writes to file, with colours if file is a terminal.
+func paint(file *os.File, w io.Writer) io.Writer {
+	if !terminal.Colours(file, os.Getenv) {
+		return w
+	}
+	return terminal.NewPainter(w, []string{"WRONG", "BAD "}, []string{"Nothing is wrong.", "ok  "}, []string{"WARNINGS", "warning:"})
+}
 
 // Exit codes. docs/cli.md has the table of all commands.
 const (

@@ -52,6 +52,7 @@ func examples(t *testing.T) []example {
 		{"nagios", "sh", []string{certificate}, []string{"state", "age", "age.warn", "age.crit"}},
 		{"influx", "sh", []string{certificate}, []string{"text.lines,file=" + certificate, "text.bytes,file=" + certificate}},
 		{"prometheus", "sh", []string{certificate}, []string{"file_changed_timestamp_seconds,file=" + certificate}},
+		{"daemon", "python3", []string{"60"}, []string{"load.1", "load.5", "load.15"}},
 		{"go", "go", []string{certificate}, []string{"days.left,file=" + certificate}},
 	}
 }

@@ -25,7 +25,12 @@ func vfork(trap, a1, a2, a3 uintptr, calls *call, failed *failure) (pid, errno u
 
 // cloneArgs are the arguments of clone3(2).
 type cloneArgs struct {
-	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+	flags, pidfd uint64
+	_, _         uint64 // child_tid, parent_tid
+	exitSignal   uint64
+	_, _, _      uint64 // stack, stack_size, tls
+	_, _         uint64 // set_tid, set_tid_size
+	cgroup       uint64
 }
 
 // start starts a process in a cgroup of v2 (-1: this program's own) and returns

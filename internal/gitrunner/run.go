@@ -1,6 +1,7 @@
 package gitrunner
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -28,8 +29,8 @@ const (
 
 // RunResult is all that is known of a run.
 type RunResult struct {
-	// Format of its output, as the plugin says itself. Empty: it does not.
-	Format string
+	// Format of its output and Mode, as the plugin says itself. Empty: it does not.
+	Format, Mode string
 	// Stdout is what the plugin wrote: the first 64 KiB if it wrote too much.
 	Stdout []byte
 	// Stderr is the end of its standard error, 4 KiB at most.
@@ -100,10 +101,31 @@ func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, ar
 	return res, err
 }
 
-// RunDir runs the plugin in a directory as Run would. The plugin need not be
+// RunDir runs the plugin in a directory as Run would or, if it says that it is a
+// daemon, as RunDaemon: then it is no error that ctx ends it. The plugin need not be
 // installed.
 func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
-	return r.runIn(ctx, dir, p, args, nil)
+	says, err := manifest.Read(dir)
+	if err != nil || says.Mode != manifest.Daemon {
+		return r.runIn(ctx, dir, p, args, nil)
+	}
+	var printed bytes.Buffer
+	res, err := r.runIn(ctx, dir, p, args, func(lines []byte) error {
+		if printed.Len()+len(lines) > maxStdout {
+			return fmt.Errorf("it printed more than %d MiB in a trial", maxStdout>>20)
+		}
+		_, err := printed.Write(lines)
+		return err
+	})
+	res.Stdout, res.StdoutSize = printed.Bytes(), int64(printed.Len())
+	var failed *agent.RunError
+	switch {
+	case errors.As(err, &failed) && failed.Result == agent.RunTimeout:
+		err = nil
+	case err == nil:
+		err = &agent.RunError{Result: agent.RunExit, Err: errors.New("the daemon exited with status 0")}
+	}
+	return res, err
 }
 
 func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
@@ -165,7 +187,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		MaxStderr: maxStderr,
 	})
 	return RunResult{
-		Format: string(wishes.Format), Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
+		Format: string(wishes.Format), Mode: wishes.Mode, Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
 	}, r.judge(ctx, dir, p, wishes, res, err)
