@@ -174,9 +174,11 @@ func (s *Service) reload() (fatal bool, err error) {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
 		return false, err
 	}
-	if onlyLogDiffers(old.config, cfg) {
-		old.config = cfg
-		logger.Info("the config is reloaded: only the log has changed", "file", s.path)
+	if done, err := s.adjust(old, cfg); err != nil {
+		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+		return false, errors.Join(err, s.log.reopen(old.config.Log))
+	} else if done {
+		logger.Info("the config is reloaded: nothing had to be restarted", "file", s.path)
 		s.warn(cfg)
 		return false, nil
 	}
@@ -188,12 +190,39 @@ func (s *Service) reload() (fatal bool, err error) {
 	return s.replace(old, next)
 }
 
-// onlyLogDiffers tells whether the log, and nothing else, changed. Where
-// nothing changed, files that the config names may have.
-func onlyLogDiffers(old, next Config) bool {
-	logDiffers := old.Log != next.Log
+// adjust puts the config in force in the generation that runs, if only the log
+// and where the points go have changed. Where nothing has changed, files that the
+// config names may have: that is not its business.
+func (s *Service) adjust(g *generation, cfg Config) (done bool, err error) {
+	logDiffers := g.config.Log != cfg.Log
+	outputDiffers := !reflect.DeepEqual(g.config.Output, cfg.Output)
+	if !logDiffers && !outputDiffers || !alike(g.config, cfg) || outputDiffers && g.agent.output == nil {
+		return false, nil
+	}
+	if outputDiffers {
+		output, err := outputOf(cfg, s.log.logger)
+		if err != nil {
+			return false, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		if err := g.agent.output.replace(ctx, output); err != nil {
+			s.log.logger.Warn("the output before did not close well", "error", err)
+		}
+	}
+	g.config, g.agent.Config = cfg, cfg
+	return true, nil
+}
+
+// alike tells whether the configs differ in the log, in which servers get the
+// points and in how, and in nothing else.
+func alike(old, next Config) bool {
 	old.Log, old.Warnings = next.Log, next.Warnings
-	return logDiffers && reflect.DeepEqual(old, next)
+	fixed := old.Output
+	old.Output = next.Output
+	old.Output.Name, old.Output.BufferSize = fixed.Name, fixed.BufferSize
+	old.Output.SpoolSize, old.Output.SpoolAge = fixed.SpoolSize, fixed.SpoolAge
+	return reflect.DeepEqual(old, next)
 }
 
 // replace stops the old generation, which delivers or keeps what it has, and

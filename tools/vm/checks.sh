@@ -28,7 +28,11 @@ within() {
 }
 not() { ! "$@"; }
 property() { systemctl show -P "$1" agent; }
-is() { [ "$(property "$1")" = "$2" ]; }
+is() {
+	value=$(property "$1")
+	echo "$1=$value"
+	[ "$value" = "$2" ]
+}
 answers() { curl -fsS -m 5 "$api/healthz"; }
 configure() {
 	cat >$conf <<CONF
@@ -51,7 +55,7 @@ plugin() {
 	git -C "$dir" -c user.name=x -c user.email=x@example.org commit -q -m x
 	git clone -q --bare "$dir" "/srv/git/t/$1.git"
 }
-run_plugin() { curl -sS -m 60 -X POST "$api/plugins/run?ns=web&repo=t/$1"; }
+run_plugin() { curl -sS -m 200 -X POST "$api/plugins/run?ns=web&repo=t/$1&timeout=180"; }
 
 systemctl --version | sed -n '1s/^/INFO /p'
 mkdir -p /srv/git/t
