@@ -13,7 +13,7 @@ func versionCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use: "version [--json]", Short: "print version, commit and Go version", DisableFlagsInUseLine: true, Args: arguments(0, 0),
 	}
-	asJSON := command.Flags().Bool("json", false, "print an object with version, commit, branch, buildtime and goversion as JSON")
+	asJSON := command.Flags().Bool("json", false, "print an object, also with branch and build time")
 	command.RunE = func(*cobra.Command, []string) error {
 		if *asJSON {
 			return json.NewEncoder(c.stdout).Encode(agent.ReadBuild())
