@@ -17,7 +17,9 @@ func TestCheckSaysWhetherTheServerAnswers(t *testing.T) {
 	hang := make(chan struct{})
 	handler := http.NewServeMux()
 	handler.HandleFunc("/good", func(http.ResponseWriter, *http.Request) {})
-	handler.HandleFunc("/bad", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no schedule", http.StatusServiceUnavailable) })
+	handler.HandleFunc("/bad", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no schedule", http.StatusServiceUnavailable)
+	})
 	handler.HandleFunc("/hung", func(http.ResponseWriter, *http.Request) { <-hang })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
