@@ -8,18 +8,22 @@ export GOTOOLCHAIN := auto
 STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 # A platform is GOOS/GOARCH. The agent measures Linux hosts; the library must
 # build everywhere.
-PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
+PLATFORMS := linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench
+# Two builds of one commit are the same, whatever the directory. Go's own stamp
+# is off, because tools/stamp.sh says more.
+LDFLAGS = -s -w -buildid= -X 'github.com/lodastack/agent.stamp=$(shell tools/stamp.sh)'
+
+.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench packages deb packages-test vm
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
-run: ## show points of this host that went through a real nsqd, until Ctrl-C
+run: ## measure this host and show what goes through a real nsqd, until Ctrl-C
 	@CGO_ENABLED=0 $(GO) run ./examples/pipeline
 
 build: ## build ./agent
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o agent ./cmd/agent
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o agent ./cmd/agent
 
 check: format vet quick ## run the quick checks, under a minute
 	@echo "== the quick checks have passed; make test runs them all"
@@ -68,3 +72,16 @@ chaos: ## kill, freeze and damage everything for some minutes, and count the poi
 
 bench: ## measure the agent against the raw limits in the same run
 	@GO=$(GO) tools/bench.sh
+
+packages: ## build all packages, archives and the container image, in dist/
+	LDFLAGS="$(LDFLAGS)" $(GO) -C tools/packages run .
+
+deb: ## build the deb for amd64, in dist/
+	LDFLAGS="$(LDFLAGS)" $(GO) -C tools/packages run . -deb
+
+packages-test: ## install, upgrade and remove the packages in dist/ (root, Debian)
+	tools/packages/test.sh
+
+vm: deb ## boot Debian 12 and 13 in qemu and try the installed deb there (slow; root)
+	tools/vm/run.sh bookworm
+	tools/vm/run.sh trixie

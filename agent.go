@@ -40,7 +40,9 @@ type Agent struct {
 	claim func() error // claims the state directory, once, before it is read
 	ran   atomic.Bool
 
-	ready chan struct{}
+	started  chan struct{} // closed once Run has begun
+	ready    chan struct{}
+	checking chan struct{} // has room for the one check that is under way
 
 	mu          sync.Mutex
 	running     bool               // guarded by mu; every method can be called
@@ -80,6 +82,9 @@ func New(opts ...Option) (*Agent, error) {
 		store:  newStorePart(config.store),
 		runner: newRunnerPart(config.runner),
 		ready:  make(chan struct{}),
+
+		started:  make(chan struct{}),
+		checking: make(chan struct{}, 1),
 	}
 	a.claim = sync.OnceValue(a.claimState)
 	a.delivery = newDelivery(config, a.output, a.store, func() { _ = a.claim() }) // Run logs the error
@@ -119,6 +124,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.updates.Start(ctx)
 	a.mu.Lock()
 	a.running = true
+	close(a.started)
 	a.becomeReady()
 	a.mu.Unlock()
 	a.config.logger.Info("the agent runs", event.Attr(event.Started), "host", a.hostname(), "version", a.config.build.Version)

@@ -3,25 +3,40 @@ package agent
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
-// Build tells which build of the agent this is.
+// Build tells which build of the agent this is. What is not known is "unknown",
+// and that is always so of the branch: a commit makes one build on all of them.
 type Build struct {
-	Version   string `json:"version"`
-	Commit    string `json:"commit"`
-	Branch    string `json:"branch"`
+	// Version as git describe prints it: v1.2.0, or v1.2.0-5-g0123456789ab five
+	// commits later. In a program that embeds the agent, the module's version.
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Branch  string `json:"branch"`
+	// Time of the commit, in RFC 3339, so that a build can be repeated.
 	Time      string `json:"buildtime"`
 	GoVersion string `json:"goversion"`
 }
+
+// stamp is version, commit and time of the commit, with blanks between them. It
+// is empty unless the Makefile had the linker set it. Nothing else writes it.
+var stamp string
 
 // modulePath is how this module appears in the build information of a program
 // that embeds it.
 const modulePath = "github.com/lodastack/agent"
 
-// ReadBuild returns what the Go toolchain recorded about this module in the
-// running program. Fields that it did not record are "unknown".
-func ReadBuild() Build {
+// ReadBuild returns what `make build` or else the Go toolchain recorded about
+// this module in the running program.
+func ReadBuild() Build { return readBuild(stamp) }
+
+func readBuild(stamp string) Build {
 	b := Build{Version: "unknown", Commit: "unknown", Branch: "unknown", Time: "unknown", GoVersion: runtime.Version()}
+	if f := strings.Fields(stamp); len(f) == 3 {
+		b.Version, b.Commit, b.Time = f[0], f[1], f[2]
+		return b
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

@@ -49,7 +49,7 @@
 // The interfaces and their words are in registry.go, collector.go, plugin.go,
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
 // shutdown.go and options.go (options of [Agent.Handler] are in httpapi.go). What
-// it tells of itself is in status.go, event.go and build.go; the types that a part
+// it tells of itself is in check.go, status.go, event.go and build.go; the types that a part
 // tells it with stand beside that part ([ServerDetails] in output.go,
 // [DiskDetails] in store.go, [PluginDetails] in plugin.go), [PluginStatus] and
 // [PluginResult] in pluginstatus.go. Calls that name a plugin are in

@@ -16,7 +16,7 @@ import (
 )
 
 // An agent that measures a queue of its program and prints the points, until
-// Ctrl-C. This is the program of README.md.
+// Ctrl-C. README.md shows its middle.
 func Example() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -35,7 +35,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err) // names everything that is missing or wrong
 	}
-	if err := a.Run(ctx); err != nil {
+	err = a.Run(ctx)
+	if err != nil {
 		log.Fatal(err)
 	}
 }

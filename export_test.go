@@ -24,3 +24,9 @@ func (a *Agent) PluginKeys() int {
 	defer a.plugins.mu.Unlock()
 	return len(a.plugins.turns)
 }
+
+// Hold locks the agent, as a fault would, until release is called.
+func (a *Agent) Hold() (release func()) {
+	a.mu.Lock()
+	return a.mu.Unlock
+}

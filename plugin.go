@@ -137,9 +137,12 @@ type PluginDetails struct {
 	User string `json:"user,omitempty"`
 	// NoNetwork says that its runs have no network.
 	NoNetwork bool `json:"no_network,omitempty"`
-	// Unconfined says why its runs are not all kept from writing elsewhere than to
-	// their own directory, /tmp and /dev/shm, and from signalling, tracing and
-	// reading the processes of others. Empty: they are.
+	// Confined names what its runs are kept from: "writes" (elsewhere than to its own
+	// directories), "traces" (and reading memory and environment of what is not of the
+	// run), "signals" (to what is not of the run), "syscalls" (that no plugin needs),
+	// "tmp" (of the host: it has its own), "states" (of other plugins).
+	Confined []string `json:"confined,omitempty"`
+	// Unconfined says why not all of these hold. Empty: they do.
 	Unconfined string `json:"unconfined,omitempty"`
 	// Limits that hold for each of its runs. Nil: not known.
 	Limits *PluginLimits `json:"limits,omitempty"`

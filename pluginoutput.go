@@ -22,15 +22,15 @@ type PluginOutput struct {
 // no list at all is an error. Unknown keys are ignored, and so is a byte order
 // mark. NaN and Infinity, which Python prints, make a metric bad.
 func DecodePluginOutput(stdout []byte) (PluginOutput, error) {
-	return DecodePluginRun("", stdout, nil)
+	return DecodePluginRun(Plugin{}, stdout, nil)
 }
 
-// DecodePluginRun reads what a plugin printed in a format (see [Plugin]) in a run
-// whose error is err. It returns err where it means that the run failed: the exit
+// DecodePluginRun reads what a plugin printed, in its Format and Mode, in a run whose
+// error is err. It returns err where it means that the run failed: the exit
 // statuses 1, 2 and 3 of a Nagios check are its result. A bad line of the formats
-// other than json is a bad metric; the rest is read.
-func DecodePluginRun(format string, stdout []byte, err error) (PluginOutput, error) {
-	run := printed{format: pluginoutput.Format(format), stdout: stdout}
+// other than json, or of a daemon, is a bad metric; the rest is read.
+func DecodePluginRun(p Plugin, stdout []byte, err error) (PluginOutput, error) {
+	run := printed{format: pluginoutput.Format(p.Format), stdout: stdout, stream: p.Mode == ModeDaemon}
 	if !run.takes(err) {
 		return PluginOutput{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -100,6 +101,9 @@ func write(t *testing.T, name, content string) string {
 }
 
 func TestCollectorMeasuresItsQueueBesideTheHost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	registry := write(t, "registry.toml", "[[namespace]]\nname = \"demo\"\n")
 	state := t.TempDir()
 	config := write(t, "agent.conf", fmt.Sprintf(`
@@ -117,6 +121,9 @@ func TestCollectorMeasuresItsQueueBesideTheHost(t *testing.T) {
 }
 
 func TestOutputWritesToInfluxDB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	written := make(chan string)
 	influx := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -146,6 +153,9 @@ func TestOutputWritesToInfluxDB(t *testing.T) {
 }
 
 func TestRegistryGoesByTheHostsName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	inventory := write(t, "fleet.json", `[
 		{"hosts": "web-*", "namespace": "shop.web", "seconds": {"CPU": 5}},
 		{"hosts": "db-*", "namespace": "shop.db"}
@@ -155,25 +165,54 @@ func TestRegistryGoesByTheHostsName(t *testing.T) {
 	p.interrupt()
 }
 
-func TestPipelinePrintsWhatWentThroughNSQ(t *testing.T) {
-	p := start(t, "pipeline", "-listen", "127.0.0.1:0")
-	address := waitFor(t, p.stderr, `the HTTP API is served" address=(\S+)`)
+func TestPipelinePrintsEachPoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	p := start(t, "pipeline", "-listen", "127.0.0.1:0", "-points")
 	waitFor(t, p.stdout, `^agent\.alive,host=\S+ value=1 \d+$`)
+	p.interrupt()
+}
+
+func TestPipelineSaysWhatToDoAndWhatArrives(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	p := start(t, "pipeline")
+	// The usual port is another program's, perhaps.
+	address := waitFor(t, p.stdout, `^post   curl -d .* 'http://(\S+)/post\?ns=demo'$`)
+	waitFor(t, p.stdout, ` points/s .* backlog 0  cpu\.idle `)
 
 	response, err := http.Post("http://"+address+"/post?ns=demo", "application/json", strings.NewReader(`[{"name": "jobs", "value": 3}]`))
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	waitFor(t, p.stdout, `^RUN\.jobs,host=\S+ value=3 \d+$`)
+	waitFor(t, p.stdout, `  last post: RUN\.jobs 3$`)
+	p.interrupt()
+}
+
+func TestPipelineTakesAnotherPortWhereTheUsualOneIsTaken(t *testing.T) {
+	if taken, err := net.Listen("tcp", "127.0.0.1:1232"); err == nil { // else another program has taken it
+		defer taken.Close()
+	}
+	p := start(t, "pipeline")
+	require.NotEqual(t, "127.0.0.1:1232", waitFor(t, p.stdout, `^open   http://(\S+)/me/status$`))
+	waitFor(t, p.stdout, ` points/s .* cpu\.idle `)
 	p.interrupt()
 }
 
 func TestPipelineEndsByItself(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	p := start(t, "pipeline", "-listen", "127.0.0.1:0", "-for", "1s")
 	p.requireCleanEnd()
 }
 
 func TestWrongUseIsExplained(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, args := range map[string][]string{
 		"collector": {"-f", "/nonexistent/agent.conf"},
 		"output":    {"-ns", ""},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent/internal/nsqdtest"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -43,16 +44,39 @@ func body(t *testing.T, file string, source any, function string) string {
 	return ""
 }
 
-func TestProgramOfTheReadmeIsTheExampleOfThePackage(t *testing.T) {
-	require.Equal(t, body(t, "../example_test.go", nil, "Example"), body(t, "main.go", readmeBlock(t, "go"), "main"))
+func TestTheReadmeShowsTheExampleOfThePackage(t *testing.T) {
+	block := "\t" + strings.ReplaceAll(strings.TrimSpace(readmeBlock(t, "go")), "\n", "\n\t") + "\n"
+	source := strings.ReplaceAll(body(t, "../example_test.go", nil, "Example"), "\t//", " //") // as gofmt has it
+	require.Contains(t, source, block)
 }
 
-func TestProgramOfTheReadmeMeasuresItsQueue(t *testing.T) {
+func TestTheExampleOfThePackageMeasuresItsQueue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	program := "package main\n\nimport (\n\t\"context\"\n\t\"log\"\n\t\"os\"\n\t\"os/signal\"\n\t\"time\"\n\n" +
+		"\t\"github.com/lodastack/agent\"\n)\n\nfunc main() " + body(t, "../example_test.go", nil, "Example")
 	binary := filepath.Join(t.TempDir(), "program")
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, write(t, "main.go", readmeBlock(t, "go"))).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, write(t, "main.go", program)).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	p := run(t, binary)
 	waitFor(t, p.stdout, `^jobs\.waiting,host=\S+ value=1 \d+$`)
+	p.interrupt()
+}
+
+// TestTheReadmeLeadsToPointsInNSQ runs its commands in an empty directory.
+func TestTheReadmeLeadsToPointsInNSQ(t *testing.T) {
+	dir := t.TempDir()
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "agent"), "../cmd/agent").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	nsqd := nsqdtest.Start(t, nsqdtest.Options{})
+	commands := strings.NewReplacer("make build\n", "", "127.0.0.1:4150", nsqd.Addr(),
+		"agent.pidfile", "agent.listen = \"127.0.0.1:0\"\nagent.pidfile", "./agent start", "exec ./agent start").Replace(readmeBlock(t, "sh"))
+	p := run(t, "/bin/sh", "-ec", "cd "+dir+"\n"+commands)
+	require.Equal(t, "agent.conf is good", waitFor(t, p.stdout, `^(agent\.conf is good)$`))
+	waitFor(t, p.stdout, `^registry .* is in the namespace demo$`)
+	waitFor(t, p.stdout, `^nsqd `+nsqd.Addr()+` answers$`)
+	nsqd.Lines(t, "collect.demo", 1)
 	p.interrupt()
 }
 
@@ -72,6 +96,10 @@ func TestLinksOfTheReadmeLeadSomewhere(t *testing.T) {
 	require.NoError(t, err)
 	for _, part := range strings.Split(string(readme), "](")[1:] {
 		target, _, _ := strings.Cut(part, ")")
+		if strings.HasPrefix(target, "#") { // a heading of its own
+			require.Contains(t, strings.ToLower(string(readme)), "## "+strings.ReplaceAll(target[1:], "-", " ")+"\n")
+			continue
+		}
 		_, err := os.Stat(filepath.Join("..", target))
 		require.NoError(t, err)
 	}

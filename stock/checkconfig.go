@@ -42,6 +42,7 @@ func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	c.Policy.check(failed)
 	failed("log.logdir", c.checkLogDir())
 	failed("coredump.dir", checkPath(c.Coredump.Dir))
+	failed("collect.root", checkPath(c.Collect.Root))
 	for _, kind := range c.Collect.Disable {
 		failed("collect.disable", checkKind(kind))
 	}

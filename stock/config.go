@@ -33,6 +33,9 @@ type Config struct {
 		// Disable names kinds of measurements that are never collected, in
 		// capitals: CPU, TIME, … Empty, the default: all are collected.
 		Disable []string
+		// Root is where the host's file system is mounted, for an agent in a
+		// container. The default is /.
+		Root string
 	}
 
 	// Warnings are sentences, each with its line, about what in the file has no
@@ -287,6 +290,7 @@ func defaultConfig() Config {
 	}
 	c.Time.Servers = []string{"pool.ntp.org"}
 	c.Coredump.Dir = "/home/coresave"
+	c.Collect.Root = "/"
 	return c
 }
 

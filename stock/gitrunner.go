@@ -85,8 +85,8 @@ type PluginRunner interface {
 
 // PluginRun is all that is known of one run of a plugin.
 type PluginRun struct {
-	// Format of its output, as the plugin says itself. Empty: it does not.
-	Format string
+	// Format of its output and Mode, as the plugin says itself. Empty: it does not.
+	Format, Mode string
 	// Stdout that the plugin wrote; where it wrote too much, the first 64 KiB.
 	Stdout []byte
 	// Stderr is the end of what it wrote to its standard error, 4 KiB at most.

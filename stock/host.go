@@ -78,6 +78,7 @@ func HostCollectors(cfg HostConfig) []agent.Option {
 // the StateDir, so that a collector made of it changes nothing, and the Logger.
 func (c Config) HostConfig() HostConfig {
 	host := HostConfig{
+		Root:              c.Collect.Root,
 		InterfacePrefixes: c.Agent.IfacePrefix,
 		CoredumpDir:       c.Coredump.Dir,
 		Disable:           slices.Clone(c.Collect.Disable),

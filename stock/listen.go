@@ -24,14 +24,51 @@ func endpoints(cfg Config) []endpoint {
 // listeners are open sockets by where they listen.
 type listeners map[endpoint]net.Listener
 
-// listen opens what the config wants. What is in inherited already is
+// adopt returns the listeners that the program had already, by what the config
+// says of them.
+func adopt(cfg Config, passed []net.Listener) (listeners, error) {
+	adopted := listeners{}
+	for _, listener := range passed {
+		e, err := passedEndpoint(cfg, listener.Addr())
+		if err == nil && adopted[e] != nil {
+			err = fmt.Errorf("the program got two sockets to listen on at %s: one is enough", e.address)
+		}
+		if err != nil {
+			return nil, err
+		}
+		adopted[e] = listener
+	}
+	return adopted, nil
+}
+
+// passedEndpoint returns the endpoint of the config that a socket is for. Where
+// the two differed, `agent status` would ask at another address.
+func passedEndpoint(cfg Config, address net.Addr) (endpoint, error) {
+	switch a := address.(type) {
+	case *net.TCPAddr:
+		wanted, err := net.ResolveTCPAddr("tcp", cfg.Agent.Listen)
+		same := err == nil && wanted.Port == a.Port && (wanted.IP.Equal(a.IP) || len(wanted.IP) == 0 && a.IP.IsUnspecified() || wanted.IP.IsUnspecified() && a.IP.IsUnspecified())
+		if !same {
+			return endpoint{}, fmt.Errorf("agent.listen: the program got a socket that listens on %s, and the config says %s; write the same address in both (ListenStream= of the socket unit)", a, cfg.Agent.Listen)
+		}
+		return endpoint{"tcp", cfg.Agent.Listen}, nil
+	case *net.UnixAddr:
+		if a.Name != cfg.API.Socket {
+			return endpoint{}, fmt.Errorf("api.socket: the program got a socket that listens on %s, and the config says %q; write the same path in both (ListenStream= of the socket unit)", a, cfg.API.Socket)
+		}
+		return endpoint{"unix", cfg.API.Socket}, nil
+	}
+	return endpoint{}, fmt.Errorf("the program got a socket of the network %s to listen on: it can be one of tcp or unix", address.Network())
+}
+
+// listen opens what the config wants. What one of the inherited has already is
 // duplicated: connections that come in while one server follows another wait
 // in the socket, and none is refused.
-func listen(cfg Config, inherited listeners) (listeners, error) {
+func listen(cfg Config, inherited ...listeners) (listeners, error) {
 	opened := listeners{}
 	for _, e := range endpoints(cfg) {
 		var err error
-		if old := inherited[e]; old != nil {
+		if old := find(e, inherited); old != nil {
 			opened[e], err = duplicate(old)
 		} else {
 			opened[e], err = e.listen()
@@ -44,20 +81,36 @@ func listen(cfg Config, inherited listeners) (listeners, error) {
 	return opened, nil
 }
 
+// find returns the listener of the endpoint that one of the lists has, or nil.
+func find(e endpoint, lists []listeners) net.Listener {
+	for _, list := range lists {
+		if listener := list[e]; listener != nil {
+			return listener
+		}
+	}
+	return nil
+}
+
 func (l listeners) close() error {
 	var wrong []error
 	for _, listener := range l {
-		if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			wrong = append(wrong, err)
-		}
+		wrong = append(wrong, ignoreClosed(listener.Close()))
 	}
 	return errors.Join(wrong...)
 }
 
-// removeFiles removes the files of unix sockets that successor has not.
-func (l listeners) removeFiles(successor listeners) {
+// ignoreClosed is err, unless it says that something is closed already.
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// removeFiles removes the files of unix sockets that none of the others has.
+func (l listeners) removeFiles(others ...listeners) {
 	for e := range l {
-		if e.network == "unix" && successor[e] == nil {
+		if e.network == "unix" && find(e, others) == nil {
 			os.Remove(e.address) // a file that stays does no harm: listenUnix replaces it
 		}
 	}

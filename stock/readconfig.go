@@ -125,6 +125,7 @@ func (c *Config) read(f *configfile.File) {
 	f.Size("log.logrotatesize", &l.LogRotateSize, 4<<10, 1<<50)
 
 	f.Strings("collect.disable", &c.Collect.Disable)
+	f.String("collect.root", &c.Collect.Root)
 	f.Strings("time.servers", &c.Time.Servers)
 	f.String("coredump.dir", &c.Coredump.Dir)
 

@@ -223,3 +223,9 @@ func TestGitAsRootIsWarnedOfUnlessTheConfigSaysSo(t *testing.T) {
 		require.Contains(t, warnings(""), "agent.conf:3: agent.git: git runs as root: create a user for it (useradd --system --create-home agent-git)")
 	}
 }
+
+func TestTheHostIsMeasuredBelowCollectRoot(t *testing.T) {
+	c, err := readConfig(t, "agent.registryaddr = \"https://r\"\noutput.name = \"stdout\"\ncollect.root = \"/host\"\n")
+	require.NoError(t, err)
+	require.Equal(t, "/host", c.HostConfig().Root)
+}

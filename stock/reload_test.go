@@ -20,6 +20,7 @@ import (
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/agenttest"
 	"github.com/lodastack/agent/internal/addresstest"
+	"github.com/lodastack/agent/internal/nsqdtest"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -269,6 +270,9 @@ type stuckStore struct {
 func (s stuckStore) Waiting() map[string]int64 { <-s.forever; return nil }
 
 func TestReloadWhileAStoreOfOnesOwnHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	store := stuckStore{agenttest.NewStore(), make(chan struct{})}
 	defer close(store.forever)
@@ -277,4 +281,25 @@ func TestReloadWhileAStoreOfOnesOwnHangs(t *testing.T) {
 	require.NoError(t, service.Reload(t.Context()))
 	h.waitUntilReady(t)
 	require.Contains(t, h.get(t, "/me/status"), "the store is not used until the next start")
+}
+
+// Plugins and collectors run on, and no point is lost, when only the way out of
+// the points changes.
+func TestOtherServersAreTakenWithoutDisturbingTheAgent(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	h.post(t)
+	h.nsqd.Lines(t, "collect.posted", 1)
+	h.nsqd = nsqdtest.Start(t, nsqdtest.Options{})
+	h.configure(t, "output.topicprefix = \"other.\"\n")
+	require.NoError(t, service.Reload(t.Context()))
+	h.post(t)
+	h.nsqd.Lines(t, "other.posted", 1)
+	require.Equal(t, 1, strings.Count(h.log(t), "the HTTP API is served"))
+	require.Equal(t, h.nsqd.Addr(), h.status(t).Output.Servers[0].Address)
+	require.Equal(t, agent.Account{Accepted: 2, Delivered: 2}, h.status(t).Accounts["posted"])
+
+	h.configure(t, "output.buffersize = 5\n")
+	require.NoError(t, service.Reload(t.Context()))
+	require.Equal(t, 2, strings.Count(h.log(t), "the HTTP API is served"))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"reflect"
 	"time"
 
@@ -28,9 +29,12 @@ type Service struct {
 	lent    agent.Parts  // the same, as each agent gets them
 	rest    agent.Option // and their other options
 	log     *serviceLog
+	passed  listeners   // that the program had already
 	current *generation // of the goroutine of Run
 	reloads chan chan error
-	done    chan struct{} // closed when Run returns
+	looks   chan chan *generation // answered with the current one
+	ready   chan struct{}         // closed once the API is served and the agent runs
+	done    chan struct{}         // closed when Run returns
 }
 
 // generation is what runs between two reloads.
@@ -47,6 +51,21 @@ type generation struct {
 // NewService reads the config file, opens the log, makes the agent with more
 // appended to its options, and starts to listen. It must be run, and only once.
 func NewService(path string, more ...agent.Option) (*Service, error) {
+	return NewServiceOn(path, nil, more...)
+}
+
+// NewServiceOn is [NewService] for a program that has listeners already, such as
+// those of systemd's socket activation: one of TCP at agent.listen, and one of a
+// unix socket at api.socket. The service closes them when it ends, does not remove
+// the socket's file, and listens itself on what is not among them.
+func NewServiceOn(path string, passed []net.Listener, more ...agent.Option) (_ *Service, err error) {
+	defer func() {
+		for _, listener := range passed {
+			if err != nil {
+				err = errors.Join(err, ignoreClosed(listener.Close()))
+			}
+		}
+	}()
 	// A reload makes a new agent, and is no restart.
 	given, rest := agent.SplitOptions(append([]agent.Option{agent.WithStarted(time.Now())}, more...)...)
 	cfg, err := readConfig(path, true, given)
@@ -57,8 +76,11 @@ func NewService(path string, more ...agent.Option) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{path: path, given: given, lent: lent(given), rest: rest, log: log, reloads: make(chan chan error), done: make(chan struct{})}
-	if s.current, err = s.prepare(cfg, nil); err == nil {
+	s := &Service{path: path, given: given, lent: lent(given), rest: rest, log: log, reloads: make(chan chan error), looks: make(chan chan *generation), ready: make(chan struct{}), done: make(chan struct{})}
+	if s.passed, err = adopt(cfg, passed); err == nil {
+		s.current, err = s.prepare(cfg, nil)
+	}
+	if err == nil {
 		err = s.current.build(s)
 	}
 	if err != nil {
@@ -74,11 +96,17 @@ func (s *Service) Run(ctx context.Context) error {
 	defer close(s.done)
 	s.warn(s.current.config)
 	s.current.start(s)
+	starting := s.current.agent.Started()
 	var renewal renewal
 	renew := time.NewTicker(renewEvery)
 	defer renew.Stop()
 	for {
 		select {
+		case <-starting:
+			starting = nil
+			close(s.ready)
+		case look := <-s.looks:
+			look <- s.current
 		case <-renew.C:
 			renewal.look(s)
 		case <-ctx.Done():
@@ -88,9 +116,12 @@ func (s *Service) Run(ctx context.Context) error {
 			return s.finish()
 		case answer := <-s.reloads:
 			fatal, err := s.reload()
+			if starting != nil {
+				starting = s.current.agent.Started()
+			}
 			answer <- err
 			if fatal {
-				return errors.Join(err, closeLent(s.given), s.log.Close())
+				return errors.Join(err, s.passed.close(), closeLent(s.given), s.log.Close())
 			}
 		}
 	}
@@ -106,8 +137,8 @@ func (s *Service) warn(cfg Config) {
 // finish stops everything.
 func (s *Service) finish() error {
 	err := s.current.stop()
-	s.current.listeners.removeFiles(nil)
-	return errors.Join(err, closeLent(s.given), s.log.Close())
+	s.current.listeners.removeFiles(s.passed)
+	return errors.Join(err, s.passed.close(), closeLent(s.given), s.log.Close())
 }
 
 // Reload reads the config file again and puts it in force. Where that fails,
@@ -143,9 +174,11 @@ func (s *Service) reload() (fatal bool, err error) {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
 		return false, err
 	}
-	if onlyLogDiffers(old.config, cfg) {
-		old.config = cfg
-		logger.Info("the config is reloaded: only the log has changed", "file", s.path)
+	if done, err := s.adjust(old, cfg); err != nil {
+		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+		return false, errors.Join(err, s.log.reopen(old.config.Log))
+	} else if done {
+		logger.Info("the config is reloaded: nothing had to be restarted", "file", s.path)
 		s.warn(cfg)
 		return false, nil
 	}
@@ -157,12 +190,39 @@ func (s *Service) reload() (fatal bool, err error) {
 	return s.replace(old, next)
 }
 
-// onlyLogDiffers tells whether the log, and nothing else, changed. Where
-// nothing changed, files that the config names may have.
-func onlyLogDiffers(old, next Config) bool {
-	logDiffers := old.Log != next.Log
+// adjust puts the config in force in the generation that runs, if only the log
+// and where the points go have changed. Where nothing has changed, files that the
+// config names may have: that is not its business.
+func (s *Service) adjust(g *generation, cfg Config) (done bool, err error) {
+	logDiffers := g.config.Log != cfg.Log
+	outputDiffers := !reflect.DeepEqual(g.config.Output, cfg.Output)
+	if !logDiffers && !outputDiffers || !alike(g.config, cfg) || outputDiffers && g.agent.output == nil {
+		return false, nil
+	}
+	if outputDiffers {
+		output, err := outputOf(cfg, s.log.logger)
+		if err != nil {
+			return false, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		if err := g.agent.output.replace(ctx, output); err != nil {
+			s.log.logger.Warn("the output before did not close well", "error", err)
+		}
+	}
+	g.config, g.agent.Config = cfg, cfg
+	return true, nil
+}
+
+// alike tells whether the configs differ in the log, in which servers get the
+// points and in how, and in nothing else.
+func alike(old, next Config) bool {
 	old.Log, old.Warnings = next.Log, next.Warnings
-	return logDiffers && reflect.DeepEqual(old, next)
+	fixed := old.Output
+	old.Output = next.Output
+	old.Output.Name, old.Output.BufferSize = fixed.Name, fixed.BufferSize
+	old.Output.SpoolSize, old.Output.SpoolAge = fixed.SpoolSize, fixed.SpoolAge
+	return reflect.DeepEqual(old, next)
 }
 
 // replace stops the old generation, which delivers or keeps what it has, and
@@ -181,14 +241,14 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 	if err == nil {
 		next.start(s)
 		s.current = next
-		old.listeners.removeFiles(next.listeners)
+		old.listeners.removeFiles(next.listeners, s.passed)
 		back.listeners.close()
 		logger.Info("the config is reloaded", "file", s.path)
 		s.warn(next.config)
 		return false, nil
 	}
 	logger.Error("the config is not reloaded: the one before is in force again", "error", err)
-	next.listeners.removeFiles(back.listeners)
+	next.listeners.removeFiles(back.listeners, s.passed)
 	s.log.reopen(old.config.Log)
 	if again := back.build(s); again != nil {
 		return true, fmt.Errorf("reload the config: %w; and the one before does not start any more: %w", err, again)
@@ -204,7 +264,7 @@ func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) 
 	if err != nil {
 		return nil, err
 	}
-	opened, err := listen(cfg, inherited)
+	opened, err := listen(cfg, inherited, s.passed)
 	if err != nil {
 		return nil, err
 	}

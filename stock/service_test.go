@@ -128,6 +128,9 @@ func TestTwoAgentsShareNoDirectory(t *testing.T) {
 }
 
 func TestDirectoriesThatSomebodyRemovesStayTheAgents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/data"))
 	h.run(t)

@@ -72,6 +72,7 @@ type Agent struct {
 	// Config is what the file says.
 	Config Config
 
+	output  *outputSwitch                 // nil: the caller's
 	owned   *safedir.Owned                // the directories of plugins and data
 	closers []func(context.Context) error // in the order in which things were opened
 }
@@ -167,9 +168,12 @@ func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.O
 	}
 	options = append(options, agent.WithPluginRunner(given.PluginRunner))
 	if given.Output == nil {
-		if given.Output, err = outputOf(a.Config, logger); err != nil {
+		output, err := outputOf(a.Config, logger)
+		if err != nil {
 			return nil, err
 		}
+		a.output = newOutputSwitch(output)
+		given.Output = a.output
 		a.closers = append(a.closers, given.Output.Close)
 	}
 	options = append(options, agent.WithOutput(given.Output))

@@ -47,6 +47,9 @@ func (h *host) startReady(t *testing.T) {
 }
 
 func TestATerminalControlsTheAgent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h, repo := pluginHost(t, "")
 	plugin := func(args ...string) result {
 		return execute(t, append(append([]string{"plugin"}, args...), "-f", h.config)...)

@@ -35,7 +35,7 @@ func TestANamespaceThatMakesNoTopicIsWrongInTheStatus(t *testing.T) {
 		return strings.Contains(r.stdout, "drops points")
 	}, 10*time.Second, 50*time.Millisecond)
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, "WRONG\n(  .*\n)*  namespace "+long+` drops points \(bad_topic\): \d+ in the last \w+, the last one \w+ ago: `+
+	require.Regexp(t, "(?m)^namespace "+long+` drops points \(bad_topic\): \d+ in the last \w+, the last one \w+ ago: `+
 		`namespace "`+long+`" has 60 characters; NSQ takes at most 56 here; no NSQ topic can have its name: give the namespace another name`, r.stdout)
 
 	var status agent.Status

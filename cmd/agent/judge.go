@@ -22,6 +22,9 @@ type verdict struct {
 func judge(t trial) []verdict {
 	start := verdict{about: "plugin is there and can be started"}
 	end := verdict{about: fmt.Sprintf("it exits with 0 within %v", t.limit)}
+	if t.daemon {
+		end.about = fmt.Sprintf("it is a daemon and runs for %v", t.limit)
+	}
 	left := verdict{about: "it leaves no processes behind"}
 	for _, run := range t.runs {
 		switch runResult(run.err) {
@@ -38,6 +41,9 @@ func judge(t trial) []verdict {
 		case agent.RunOK:
 		default:
 			end.faults = []string{run.err.Error(), "so nothing of what it printed is sent"}
+			if t.daemon {
+				end.faults[1] = "the agent starts it again, after longer and longer pauses"
+			}
 		}
 		if run.Leftover > 0 {
 			left.faults = []string{fmt.Sprintf("still there when it had exited: %d; the agent ends them, so wait for them or do not start them", run.Leftover)}

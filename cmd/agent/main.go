@@ -15,7 +15,17 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, pipewriter.New(os.Stderr))) }
+func main() {
+	os.Exit(run(os.Args[1:], paint(os.Stdout, os.Stdout), paint(os.Stderr, pipewriter.New(os.Stderr))))
+}
+
+// paint returns w, which writes to file, with colours if file is a terminal.
+func paint(file *os.File, w io.Writer) io.Writer {
+	if !terminal.Colours(file, os.Getenv) {
+		return w
+	}
+	return terminal.NewPainter(w, []string{"WRONG", "BAD "}, []string{"Nothing is wrong.", "ok  "}, []string{"WARNINGS", "warning:"})
+}
 
 // Exit codes. docs/cli.md has the table of all commands.
 const (
@@ -23,6 +33,12 @@ const (
 	exitFailed  = 1
 	exitUsage   = 2
 	exitChanges = 2 // of plan
+	// exitUnclean is that of start where the agent was told to stop, and could
+	// not do so cleanly. The unit does not start it again.
+	exitUnclean = 3
+	// exitConfig is that of start where the config is wrong: EX_CONFIG of
+	// sysexits(3). The unit does not start the agent again.
+	exitConfig = 78
 )
 
 // usageError is a mistake in the command line.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/addresstest"
 	"github.com/lodastack/agent/internal/nsqdtest"
 )
@@ -202,6 +204,11 @@ func TestVersionNamesCommitAndGo(t *testing.T) {
 	r := execute(t, "version")
 	require.Equal(t, 0, r.code)
 	require.Regexp(t, `^agent \S+\ncommit \S+\nbuilt with go1\.`, r.stdout)
+	asJSON := execute(t, "version", "--json")
+	require.Equal(t, 0, asJSON.code)
+	var build agent.Build
+	require.NoError(t, json.Unmarshal([]byte(asJSON.stdout), &build))
+	require.Equal(t, agent.ReadBuild(), build)
 }
 
 func TestCheckSaysThatAConfigIsGood(t *testing.T) {
@@ -270,6 +277,14 @@ func TestCheckRefusesADataDirectoryInAPluginsPlace(t *testing.T) {
 	require.Contains(t, r.stderr, "agent.datadir: "+h.dir+"/plugins/web.shop/mysql is where the plugins of a namespace web.shop would be")
 }
 
+// failedWith is the exit code of the command where the config is wrong.
+func failedWith(command string) int {
+	if command == "start" {
+		return exitConfig
+	}
+	return exitFailed
+}
+
 func TestAWrongConfigIsRefusedAtOnceByEveryCommandThatNeedsIt(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, "output.format = \"xml\"\noutput.colour = 1\n")
@@ -278,7 +293,7 @@ func TestAWrongConfigIsRefusedAtOnceByEveryCommandThatNeedsIt(t *testing.T) {
 	for _, name := range []string{"check", "start", "collect"} {
 		began := time.Now()
 		r := execute(t, name, "-f", h.config)
-		require.Equal(t, result{1, "", "agent " + name + ": the config cannot be used:\n" + want}, r)
+		require.Equal(t, result{failedWith(name), "", "agent " + name + ": the config cannot be used:\n" + want}, r)
 		require.Less(t, time.Since(began), 5*time.Second, "nothing is waited for")
 	}
 	require.NoFileExists(t, filepath.Join(h.dir, "agent.pid"))
@@ -287,7 +302,7 @@ func TestAWrongConfigIsRefusedAtOnceByEveryCommandThatNeedsIt(t *testing.T) {
 func TestAConfigThatIsNotThereIsNamed(t *testing.T) {
 	for _, name := range []string{"check", "start", "stop", "status", "collect"} {
 		r := execute(t, name, "-f", "/nonexistent/agent.conf")
-		require.Equal(t, 1, r.code, name)
+		require.Equal(t, failedWith(name), r.code, name)
 		require.Contains(t, r.stderr, "there is no config: write it, or name another one with -f")
 		require.Contains(t, r.stderr, "open /nonexistent/agent.conf: no such file or directory")
 	}

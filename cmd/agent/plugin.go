@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/stock"
 )
@@ -29,6 +30,9 @@ func pluginCommand(c *call) *cobra.Command {
 
 // tagRuns is how often a plugin is run: twice, to find tags that change.
 const tagRuns = 2
+
+// daemonTrial is how long a daemon is run.
+const daemonTrial = 3 * time.Second
 
 func pluginTestCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
@@ -49,17 +53,17 @@ func pluginTestCommand(c *call) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if *repo == "" {
+			*repo = "test/" + filepath.Base(dir)
+		} else if err := repopath.Check(*repo); err != nil {
+			return usageError{fmt.Sprintf("--repo %.100q: %v", *repo, err)}
+		}
 		return pluginTest(c, dir, *repo, args, *format, *interval)
 	}
 	return command
 }
 
 func pluginTest(c *call, dir, repo string, args []string, format string, interval time.Duration) error {
-	if repo == "" {
-		repo = "test/" + filepath.Base(dir)
-	} else if err := repopath.Check(repo); err != nil {
-		return usageError{fmt.Sprintf("--repo %.100q: %v", repo, err)}
-	}
 	if format != "text" && format != "tap" {
 		return usageError{fmt.Sprintf("--format %s: there are the formats text and tap", format)}
 	}
@@ -114,6 +118,7 @@ type trial struct {
 	kept   agent.PluginDetails // how it is kept
 	differ []string            // sentences: what an agent on this host may do in another way
 	user   string              // the user it runs as
+	daemon bool
 	limit  time.Duration
 	began  time.Time
 	runs   []pluginRun
@@ -129,7 +134,7 @@ type pluginRun struct {
 
 // ended returns what is known of a run that ended with err.
 func ended(run stock.PluginRun, err error) pluginRun {
-	output, outputErr := agent.DecodePluginRun(run.Format, run.Stdout, err)
+	output, outputErr := agent.DecodePluginRun(agent.Plugin{Format: run.Format, Mode: run.Mode}, run.Stdout, err)
 	if outputErr == nil {
 		err = nil // its exit status is its result
 	}
@@ -159,6 +164,9 @@ func tryPlugin(c *call, dir, repo string, args []string, interval time.Duration)
 	t.user = t.kept.User
 	if os.Geteuid() != 0 {
 		t.user = "your own user (only root can change users)"
+	}
+	if says, err := manifest.Read(dir); err == nil && says.Mode == agent.ModeDaemon { // an error is that of the run, too
+		t.daemon, t.limit = true, daemonTrial
 	}
 	for range tagRuns {
 		ctx, cancel := context.WithTimeout(context.Background(), t.limit)

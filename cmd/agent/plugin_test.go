@@ -34,6 +34,9 @@ func TestAGoodPluginPasses(t *testing.T) {
 }
 
 func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, c := range map[string]struct {
 		script string
 		args   []string

@@ -52,6 +52,7 @@ func examples(t *testing.T) []example {
 		{"nagios", "sh", []string{certificate}, []string{"state", "age", "age.warn", "age.crit"}},
 		{"influx", "sh", []string{certificate}, []string{"text.lines,file=" + certificate, "text.bytes,file=" + certificate}},
 		{"prometheus", "sh", []string{certificate}, []string{"file_changed_timestamp_seconds,file=" + certificate}},
+		{"daemon", "python3", []string{"60"}, []string{"load.1", "load.5", "load.15"}},
 		{"go", "go", []string{certificate}, []string{"days.left,file=" + certificate}},
 	}
 }
@@ -83,6 +84,9 @@ func (e example) repository(t *testing.T, dir string) {
 }
 
 func TestTheExamplePluginsAreGood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, e := range examples(t) {
 		t.Run(e.language, func(t *testing.T) {
 			dir := filepath.Join(openTempDir(t), "demo")
@@ -103,6 +107,9 @@ func TestTheExamplePluginsAreGood(t *testing.T) {
 }
 
 func TestAnAgentMeasuresTheExamplePlugins(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel() // a first run comes within ten seconds
 	dir := openTempDir(t)
 	registry := "[[namespace]]\nname = \"tour\"\n"

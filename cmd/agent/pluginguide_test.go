@@ -29,12 +29,18 @@ func figures(line string) string {
 }
 
 func TestTheGuidesFiveMinutesGoAsWritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel()
 	output := followGuide(t, "plugins.md", "Five minutes", "tour")
 	require.Contains(t, output, `\"hidden\"`, "the update is what the run by hand ran")
 }
 
 func TestASignedFleetIsSetUpAsWritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel()
 	if _, err := exec.LookPath("ssh-keygen"); err != nil {
 		t.Skip("there is no ssh-keygen")

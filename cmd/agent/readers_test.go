@@ -15,6 +15,9 @@ import (
 )
 
 func TestALogWhoseReaderHasLeftCostsOnlyItsLines(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, pipe := range map[string]func(c *exec.Cmd) (io.ReadCloser, error){
 		"standard error":  (*exec.Cmd).StderrPipe,
 		"standard output": (*exec.Cmd).StdoutPipe,
@@ -56,6 +59,9 @@ func unread(t *testing.T) *os.File {
 }
 
 func TestAReaderThatHangsCostsOnlyWhatItWasToRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	post := func(h *host) int {
 		client := http.Client{Timeout: 5 * time.Second}
 		answer, err := client.Post("http://"+h.listen+"/post?ns=web.shop", "application/json", strings.NewReader(`[{"name":"a","value":1}]`))

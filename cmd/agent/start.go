@@ -1,20 +1,20 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/pidfile"
+	"github.com/lodastack/agent/internal/sdnotify"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -23,17 +23,27 @@ func startCommand(c *call) *cobra.Command {
 		Use: "start [-f FILE]", Short: "run the agent in the foreground", DisableFlagsInUseLine: true, Args: arguments(0, 0),
 		Long: "Runs the agent in the foreground. SIGTERM and SIGINT stop it within 10 s; SIGHUP reloads the config, " +
 			"and a config that cannot be used leaves the running one in force.",
-		Annotations: exitCodes("0  the agent was stopped", "1  it could not start, or it ended with an error", "2  the command line is wrong"),
-		RunE:        func(*cobra.Command, []string) error { return start(c) },
+		Annotations: exitCodes("0  the agent was stopped", "1  it could not start, or it ended with an error",
+			"2  the command line is wrong", "3  it was told to stop, and did so, but not cleanly", "78  the config is wrong"),
+		RunE: func(*cobra.Command, []string) error { return start(c) },
 	}
 	c.configFlag(command)
 	return command
 }
 
 func start(c *call) (err error) {
+	systemd, err := sdnotify.FromEnvironment()
+	if err != nil {
+		fmt.Fprintln(c.stderr, "agent start:", err) // it may be asked all the same
+	}
+	defer systemd.Close()
+	passed, err := passedListeners()
+	if err != nil {
+		return err
+	}
 	cfg, err := stock.ReadConfig(c.config)
 	if err != nil {
-		return wrongConfig(err)
+		return exitError{exitConfig, wrongConfig(err)}
 	}
 	// First of all, so that a signal always stops the agent cleanly once the
 	// pid file names this process.
@@ -64,11 +74,39 @@ func start(c *call) (err error) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softMemory(cfg))
 	}
-	service, err := stock.NewService(c.config)
+	ready := make(chan struct{})
+	go notifyStart(systemd, ready)
+	service, err := stock.NewServiceOn(c.config, passed)
 	if err != nil {
-		return err
+		close(ready)
+		return configError(err)
 	}
-	return serve(service, signals, pid, c.stderr)
+	d := &served{service: service, pid: pid, systemd: systemd, stderr: c.stderr, ready: ready}
+	return d.run(signals)
+}
+
+// configError gives an error that is a fault of the config its exit code.
+func configError(err error) error {
+	if errors.As(err, new(*configfile.Error)) {
+		return exitError{exitConfig, wrongConfig(err)}
+	}
+	return err
+}
+
+// passedListeners returns the sockets of systemd's socket activation.
+func passedListeners() ([]net.Listener, error) {
+	all, err := sdnotify.Listeners()
+	if err != nil {
+		return nil, err
+	}
+	listeners := make([]net.Listener, len(all))
+	for i, listener := range all {
+		if listener.Name != "api" {
+			return nil, fmt.Errorf("systemd passes a socket named %q: the agent takes those named api (FileDescriptorName=api in the socket unit)", listener.Name)
+		}
+		listeners[i] = listener.Listener
+	}
+	return listeners, nil
 }
 
 // ownMemory is the memory limit of the agent itself, in bytes, if systemd has
@@ -82,37 +120,4 @@ const ownMemory = 256 << 20
 func softMemory(cfg stock.Config) int64 {
 	const base, point = 16 << 20, 512
 	return base + 5*cfg.API.MaxBody + point*int64(cfg.Output.BufferSize)
-}
-
-// sameRequest is how long a second signal counts as part of the first:
-// timeout(1), for example, signals both the process and its group.
-const sameRequest = 200 * time.Millisecond
-
-// serve runs the service until a signal stops it.
-func serve(service *stock.Service, signals <-chan os.Signal, pid *pidfile.File, stderr io.Writer) error {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	done := make(chan error, 1)
-	go func() { done <- service.Run(ctx) }()
-	var asked time.Time
-	for {
-		select {
-		case err := <-done:
-			return err
-		case s := <-signals:
-			switch {
-			case s == syscall.SIGHUP:
-				if err := pid.Renew(); err != nil {
-					fmt.Fprintf(stderr, "agent start: %v\n", err)
-				}
-				// A failure is in the log.
-				go service.Reload(ctx)
-			case ctx.Err() == nil:
-				asked = time.Now()
-				stop()
-			case time.Since(asked) > sameRequest:
-				return fmt.Errorf("a second signal (%v) killed the agent before it had stopped", s)
-			}
-		}
-	}
 }

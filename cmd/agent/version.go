@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,10 +10,17 @@ import (
 )
 
 func versionCommand(c *call) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "print version, commit and Go version", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		RunE: func(*cobra.Command, []string) error { return version(c) },
+	command := &cobra.Command{
+		Use: "version [--json]", Short: "print version, commit and Go version", DisableFlagsInUseLine: true, Args: arguments(0, 0),
 	}
+	asJSON := command.Flags().Bool("json", false, "print an object, also with branch and build time")
+	command.RunE = func(*cobra.Command, []string) error {
+		if *asJSON {
+			return json.NewEncoder(c.stdout).Encode(agent.ReadBuild())
+		}
+		return version(c)
+	}
+	return command
 }
 
 func version(c *call) error {

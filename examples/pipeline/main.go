@@ -1,8 +1,8 @@
 // Command pipeline is the whole way of a point in one process: the stock agent
-// measures this host, publishes to a real nsqd, and a consumer prints what
-// arrives there, one line of line protocol a point.
+// measures this host and publishes to a real nsqd, and a consumer tells once a
+// second what arrives there.
 //
-//	pipeline -listen 127.0.0.1:1232 -for 5s
+//	pipeline -listen 127.0.0.1:1232 -for 5s -points
 //
 // Ctrl-C ends it. It leaves nothing behind.
 package main
@@ -25,8 +25,9 @@ import (
 const namespace = "demo"
 
 func main() {
-	listen := flag.String("listen", "127.0.0.1:1232", "`address` of the agent's HTTP API")
+	listen := flag.String("listen", "", "`address` of the agent's HTTP API (default 127.0.0.1:1232, or a free port if that is taken)")
 	duration := flag.Duration("for", 0, "end after this `time`; 0: at Ctrl-C")
+	points := flag.Bool("points", false, "print each point, in place of a line a second")
 	flag.Parse()
 
 	// SIGPIPE: whoever read the points has gone.
@@ -37,7 +38,7 @@ func main() {
 		ctx, cancel = context.WithTimeout(ctx, *duration)
 		defer cancel()
 	}
-	if err := run(ctx, *listen, os.Stdout); err != nil {
+	if err := run(ctx, *listen, *points, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "pipeline:", err)
 		os.Exit(1)
 	}
@@ -45,7 +46,11 @@ func main() {
 
 // run starts from the end of the pipe, and stops from its beginning, so that
 // every point arrives.
-func run(ctx context.Context, listen string, w io.Writer) (err error) {
+func run(ctx context.Context, listen string, points bool, w io.Writer) (err error) {
+	address, err := chooseAddress(listen)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "pipeline")
 	if err != nil {
 		return err
@@ -58,18 +63,28 @@ func run(ctx context.Context, listen string, w io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, queue.stop()) }()
 
-	printer, err := startPrinter(queue.address(), "collect."+namespace, w)
+	arrived := &summary{}
+	take := arrived.add
+	if points {
+		take = func(lines []byte) error { _, err := w.Write(lines); return err }
+	}
+	consumer, err := consume(queue.address(), "collect."+namespace, take)
 	if err != nil {
 		return err
 	}
-	defer printer.stop()
+	defer consumer.stop()
 
-	config, err := writeConfig(dir, listen, queue.address())
+	config, err := writeConfig(dir, address, queue.address())
 	if err != nil {
 		return err
+	}
+	if !points {
+		writeGuide(w, address, queue.address(), dir)
+		stop := arrived.print(w, queue.waiting)
+		defer stop()
 	}
 	if err := stock.Run(ctx, config); err != nil {
 		return err
 	}
-	return printer.drain(queue, 2*time.Second)
+	return consumer.drain(queue, 2*time.Second)
 }

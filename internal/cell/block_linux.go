@@ -1,17 +1,18 @@
 package cell
 
-// openBlock chooses the best kind of cells that this host offers.
+// openBlock chooses the best kind of cells that this host offers, and what limits
+// their runs in place of the controllers that it lacks.
 func openBlock(config Config) (block, limiter, error) {
 	b := openLinuxBlock(config)
-	if b.enforced(Limits{Processes: 1}).Processes > 0 || config.Limits.Processes <= 0 {
+	if all := (Limits{Processes: 1, Memory: 1, CPU: 1}); b.enforced(all) == all || config.Limits == (Limits{}) {
 		return b, nil, nil
 	}
-	pids, err := openPidsV1()
+	v1, err := openV1(config)
 	if err != nil {
-		config.Logger.Info("the number of processes of a command is not limited", "reason", err)
+		config.Logger.Info("not all limits of commands hold", "reason", err)
 		return b, nil, nil
 	}
-	return b, pids, nil
+	return b, v1, nil
 }
 
 func openLinuxBlock(config Config) block {
@@ -20,7 +21,7 @@ func openLinuxBlock(config Config) block {
 		if err == nil {
 			return cgroups
 		}
-		config.Logger.Info("commands run without a cgroup of their own, and without limits of memory", "reason", err)
+		config.Logger.Info("commands run without a cgroup of their own", "reason", err)
 	}
 	return openFamilies(config, becomeSubreaper)
 }

@@ -12,11 +12,16 @@ func newSpawner(Config) (*spawner, error) { return &spawner{}, nil }
 func (s *spawner) do(start func())        { start() }
 func (s *spawner) close()                 {}
 
-func (s *spawner) doConfined([]string, func(confine func() error), <-chan struct{}) {} // never called
+func (s *spawner) prepare(Command, limit) (*prepared, error) { return nil, nil }
 
 func (s *spawner) confinement() Confinement {
-	return Confinement{Reason: "only Linux can confine a program"}
+	return Confinement{Reasons: []string{"only Linux can confine a program"}}
 }
+
+// prepared is not used here.
+type prepared struct{}
+
+func (*prepared) close() {}
 
 func (groupBlock) enforced(Limits) Limits    { return Limits{} }
 func (groupBlock) open(Limits) (cell, error) { return &group{}, nil }

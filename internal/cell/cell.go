@@ -13,9 +13,10 @@
 //
 //	cell, run, ending, command, pipe       a run, its end, what it is given, what it writes
 //	block, cgroup, leaf, family, group     the kinds of cells; cgroupbase, cgroupfs, blockdir: files of cgroups
-//	pids                                   the limit of processes through cgroup v1
+//	v1                                     limits through cgroup v1
 //	spawner, process, watch, leaders, attr starting a process, waiting for it
-//	network, landlock, confinement         starting one without network, or with few rights
+//	launch, program, vfork                 what it does between fork and exec
+//	confinement, landlock, seccomp, network what is taken from it there
 //	reaper, orphans                        orphans that come to this program
 //
 // On Linux the cell is a leaf in a cgroup v2 if the program may make one.
@@ -137,18 +138,23 @@ type cell interface {
 	close() error
 }
 
-// limiter limits the number of processes of a run when its cell cannot.
+// limiter limits a run where its cell cannot.
 type limiter interface {
-	// limit puts the calling thread, and so what it starts, under a limit of
-	// its own: max processes. stays says that the thread starts others later.
-	limit(max int, stays bool) (limit, error)
+	// enforced returns those of the limits that it can set.
+	enforced(Limits) Limits
+	take(Limits) (limit, error)
 	close()
 }
 
-// limit is the limit of one run.
+// limit is what limits one run.
 type limit interface {
+	// files returns descriptors. A process that writes 0 to each is under the
+	// limit.
+	files() []int
 	// freeze keeps its processes from starting others.
 	freeze()
+	// usage adds the resource usage that it knows.
+	usage(u *Usage)
 	// release gives the limit back.
 	release()
 }
@@ -195,7 +201,7 @@ func (w *Warden) Enforced(limits Limits) Limits {
 	limits = limits.or(w.config.Limits)
 	held := w.block.enforced(limits)
 	if w.limiter != nil {
-		held.Processes = limits.Processes
+		held = held.or(w.limiter.enforced(limits))
 	}
 	return held
 }

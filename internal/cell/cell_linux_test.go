@@ -92,6 +92,9 @@ func TestCommandsOutputAndExitAreReturned(t *testing.T) {
 }
 
 func TestNothingOutlivesARun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	scripts := map[string]string{
 		"ignores SIGTERM":                     `trap "" TERM; echo $$ >>$PIDS; while :; do sleep 1; done`,
 		"child ignores SIGTERM, holds stdout": `(trap "" TERM; sh -c 'echo $$ >>$PIDS; while :; do sleep 1; done') & sleep 0.2; wait`,
@@ -116,6 +119,9 @@ func TestNothingOutlivesARun(t *testing.T) {
 }
 
 func TestWhatALeaderLeavesIsEndedAndCounted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	scripts := map[string]string{
 		"holds stdout":    `sleep 1000 & echo $! >>$PIDS; echo out`,
 		"setsid":          `setsid sh -c 'echo $$ >>$PIDS; exec sleep 1000' & until test -s $PIDS; do sleep 0.05; done; echo out`,
@@ -230,6 +236,9 @@ func TestClosedWardenRunsNothing(t *testing.T) {
 
 // A process in a frozen cgroup v1 is as deaf as one in a dead file system.
 func TestProcessThatCannotBeEndedDelaysNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	frozen := filepath.Join("/sys/fs/cgroup/freezer", fmt.Sprint("celltest-", os.Getpid()))
 	if err := os.Mkdir(frozen, 0o755); err != nil {
 		t.Skip("there is no freezer to be had: ", err)
@@ -282,6 +291,9 @@ func TestOtherChildrenAreLeftAlone(t *testing.T) {
 }
 
 func TestManyRunsAtATimeAllEndWell(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	eachKind(t, cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 50}}, func(t *testing.T, w *cell.Warden) {
 		var runs sync.WaitGroup
 		c := command(t, "sleep 0.05; echo out; exec env -i /bin/true")

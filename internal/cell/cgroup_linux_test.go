@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -198,8 +199,10 @@ func TestCellsThatSomebodyRemovedAreMadeAgain(t *testing.T) {
 		_, err = w.Run(t.Context(), Command{Path: "/bin/true", Dir: "/"})
 		require.NoError(t, err)
 		require.NoError(t, removeCgroup(b.dir.path))
-		if pids, ok := w.limiter.(*pidsV1); ok {
-			removeCgroupWithin(0, pids.dir.path, func() {}) // but for the one where the thread is
+		if v1, ok := w.limiter.(*v1Limiter); ok {
+			for _, dir := range v1.dirs {
+				require.NoError(t, removeCgroup(dir.path))
+			}
 		}
 	}
 	_, err = w.Run(t.Context(), Command{Path: "/no such program", Dir: "/"})
@@ -209,42 +212,43 @@ func TestCellsThatSomebodyRemovedAreMadeAgain(t *testing.T) {
 	require.NoError(t, w.Close(t.Context()))
 }
 
-func TestPidsCgroupThatIsNotEmptyIsNotHandedOut(t *testing.T) {
-	p, err := openPidsV1()
+func TestV1CgroupThatIsNotEmptyIsNotHandedOut(t *testing.T) {
+	l, err := openV1(Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Skip("there is no pids controller of v1: ", err)
 	}
-	done := make(chan struct{})
-	onOwnThread(func() {
-		defer close(done)
-		first, err := p.limit(10, true)
-		require.NoError(t, err)
-		sleeper, err := startProcess(launch{path: "/bin/sleep", argv: []string{"sleep", "1000"}, sys: &syscall.SysProcAttr{}})
-		require.NoError(t, err)
-		first.freeze()
-		_, err = startProcess(launch{path: "/bin/true", argv: []string{"true"}, sys: &syscall.SysProcAttr{}})
-		require.ErrorIs(t, err, syscall.EAGAIN, "nothing is born in a frozen one")
+	start := func(g limit, path string) (*process, error) {
+		return startProcess(launch{path: path, argv: []string{path, "1000"}, sys: &syscall.SysProcAttr{}, prepared: &prepared{tasks: g.files()}})
+	}
+	first, err := l.take(Limits{Processes: 10})
+	require.NoError(t, err)
+	sleeper, err := start(first, "/bin/sleep")
+	require.NoError(t, err)
+	first.release()
+	second, err := l.take(Limits{Processes: 10})
+	require.NoError(t, err)
+	require.NotSame(t, first, second, "the sleeper is in the first")
+	second.release()
+	other, err := l.take(Limits{Processes: 11})
+	require.NoError(t, err)
+	require.NotSame(t, second, other, "it has another limit")
+	other.release()
+	again, err := l.take(Limits{Processes: 10})
+	require.NoError(t, err)
+	require.Same(t, second, again)
 
-		first.release()
-		second, err := p.limit(10, true)
-		require.NoError(t, err)
-		require.NotSame(t, first, second, "the sleeper is in the first")
-		second.release()
-		again, err := p.limit(10, true)
-		require.NoError(t, err)
-		require.Same(t, second, again, "the thread stays where it is")
-
-		sleeper.kill()
-		third, err := p.limit(10, true)
-		require.NoError(t, err)
-		require.Same(t, first, third, "it is empty now")
-		other, err := startProcess(launch{path: "/bin/true", argv: []string{"true"}, sys: &syscall.SysProcAttr{}})
-		require.NoError(t, err, "and not frozen any more")
-		other.await(time.Time{})
-		third.release()
-		again.release()
-	})
-	<-done
-	p.close()
-	require.NoDirExists(t, p.dir.path)
+	first.freeze()
+	sleeper.kill()
+	third, err := l.take(Limits{Processes: 10})
+	require.NoError(t, err)
+	require.Same(t, first, third, "it is empty now")
+	ended, err := start(third, "/bin/true")
+	require.NoError(t, err, "and not frozen any more")
+	ended.await(time.Time{})
+	third.release()
+	again.release()
+	l.close()
+	for _, d := range l.dirs {
+		require.NoDirExists(t, d.path)
+	}
 }

@@ -25,6 +25,9 @@ type Command struct {
 	// else; see [Confinement] for what else that takes from it. Those that do not
 	// exist are left out. Empty: it is not confined.
 	Writable []string
+	// Mounts are made one after the other, for a confined command alone. Where
+	// [Confinement] has no Mounts, the command does not start.
+	Mounts []Mount
 	// NoNetwork takes the network away; see [CheckNoNetwork].
 	NoNetwork bool
 	// MaxStdout is the number of bytes above which the command is killed.

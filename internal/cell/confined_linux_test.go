@@ -20,7 +20,7 @@ import (
 // It runs as nobody where the test is root.
 func confined(t *testing.T, w *cell.Warden, script string) cell.Command {
 	if !w.Confinement().Files {
-		t.Skip(w.Confinement().Reason)
+		t.Skip(w.Confinement().Reasons)
 	}
 	c := command(t, script)
 	c.Writable = []string{c.Dir, "/no such directory"}
@@ -110,6 +110,9 @@ func TestConfinedCommandsAreKeptFromOneAnother(t *testing.T) {
 
 // What a confined command leaves is ended as that of others is.
 func TestNothingOfAConfinedCommandIsLeft(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	eachKind(t, cell.Config{NoNewPrivs: true, Grace: 100 * time.Millisecond, Limits: cell.Limits{Processes: 20}}, func(t *testing.T, w *cell.Warden) {
 		for range 3 {
 			c := confined(t, w, `(setsid sh -c 'trap "" TERM; echo $$ >> pids; sleep 1000' &); trap "" TERM; echo $$ >> pids; while [ $(wc -l < pids) -lt 2 ]; do sleep 0.01; done; sleep 1000 & wait`)

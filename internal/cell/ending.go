@@ -47,6 +47,9 @@ func (r *run) sum() {
 	if r.exited {
 		r.usage = r.exit.usage
 		r.cell.usage(&r.usage)
+		if r.limit != nil {
+			r.limit.usage(&r.usage)
+		}
 	}
 }
 
@@ -120,7 +123,6 @@ func (r *run) release() {
 
 func (r *run) close() {
 	defer close(r.gone)
-	r.endThread()
 	if !r.vacated {
 		if err := r.cell.close(); err != nil {
 			r.warden.config.Logger.Warn("cannot close the cell of a command", "pid", r.process.pid, "error", err)

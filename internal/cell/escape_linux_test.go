@@ -28,6 +28,9 @@ func role(t *testing.T, name, script string) cell.Command {
 }
 
 func TestNothingHostileOutlivesARun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, c := range map[string]cell.Command{
 		"leader has lost its first thread":        role(t, "headless", `exec $ROLE`),
 		"orphan has lost its first thread":        role(t, "headless", `(setsid $ROLE >/dev/null 2>&1 &); sleep 1000`),
@@ -62,6 +65,9 @@ func TestNothingHostileOutlivesARun(t *testing.T) {
 // The two ignore SIGTERM; the one in another session knows at once when the
 // leader is killed, by the end of what it reads.
 func TestNothingIsStartedInPlaceOfAProcessThatIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	eachKind(t, cell.Config{NoNewPrivs: true, Grace: 100 * time.Millisecond}, func(t *testing.T, w *cell.Warden) {
 		for range 5 {
 			c := command(t, `trap "" TERM; mkfifo line

@@ -38,16 +38,6 @@ func newLandlock() (l landlock) {
 	return l
 }
 
-func (l landlock) confinement() Confinement {
-	switch {
-	case l.version == 0:
-		return Confinement{Reason: "this kernel has no Landlock (Linux 5.13), or it is switched off (boot parameter lsm=)"}
-	case !l.signals:
-		return Confinement{Files: true, Reason: "this kernel's Landlock cannot keep signals within a run (Linux 6.12, with the fix of its erratum 2)"}
-	}
-	return Confinement{Files: true, Signals: true}
-}
-
 // Rights to change what is in a directory.
 const changes = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
 	unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
@@ -56,10 +46,9 @@ const changes = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REM
 // devices are those that programs write to without changing anything.
 var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}
 
-// confine takes from the calling thread, and from what it starts, the right to
-// write elsewhere than below the directories and to the devices. It needs
-// no_new_privs or root.
-func (l landlock) confine(writable []string) error {
+// ruleset returns the descriptor of a ruleset that takes the right to write
+// elsewhere than below the directories and to the devices.
+func (l landlock) ruleset(writable []string) (fd int, err error) {
 	rights, toFiles := uint64(changes), uint64(unix.LANDLOCK_ACCESS_FS_WRITE_FILE)
 	if l.version >= landlockRefer {
 		rights |= unix.LANDLOCK_ACCESS_FS_REFER
@@ -76,27 +65,28 @@ func (l landlock) confine(writable []string) error {
 	}
 	ruleset, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), size, 0)
 	if errno != 0 {
-		return fmt.Errorf("confining a command: making a ruleset of Landlock: %w", errno)
+		return -1, fmt.Errorf("making a ruleset of Landlock: %w", errno)
 	}
-	defer closeNow(int(ruleset))
+	defer func() {
+		if err != nil {
+			closeNow(int(ruleset))
+		}
+	}()
 	for _, dir := range writable {
-		if err := allow(int(ruleset), dir, rights); err != nil {
-			return fmt.Errorf("confining a command: allowing it %s: %w", dir, err)
+		if err := allowPath(int(ruleset), dir, rights); err != nil {
+			return -1, fmt.Errorf("allowing it %s: %w", dir, err)
 		}
 	}
 	for _, device := range devices {
-		if err := allow(int(ruleset), device, toFiles); err != nil {
-			return fmt.Errorf("confining a command: allowing it %s: %w", device, err)
+		if err := allowPath(int(ruleset), device, toFiles); err != nil {
+			return -1, fmt.Errorf("allowing it %s: %w", device, err)
 		}
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
-		return fmt.Errorf("confining a command: %w", errno)
-	}
-	return nil
+	return int(ruleset), nil
 }
 
-// allow adds a rule for what is at path and below, if there is something.
-func allow(ruleset int, path string, rights uint64) error {
+// allowPath adds a rule for what is at path and below, if there is something.
+func allowPath(ruleset int, path string, rights uint64) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -64,9 +64,12 @@ func openLeaf(b *cgroupBlock, dir string, limits Limits) (l *leaf, err error) {
 // cpuMax writes a number of cores as the microseconds of CPU time that may be
 // used in each 100 ms. The kernel takes no less than a millisecond.
 func cpuMax(cores float64) string {
-	const period = 100_000
-	return fmt.Sprintf("%d %d", max(int64(cores*period), 1000), period)
+	return fmt.Sprintf("%d %d", cpuQuota(cores), cpuPeriod)
 }
+
+const cpuPeriod = 100_000
+
+func cpuQuota(cores float64) int64 { return max(int64(cores*cpuPeriod), 1000) }
 
 func (l *leaf) limitMemory(bytes int64) (err error) {
 	if err := writeCgroup(l.dir, "memory.max", strconv.FormatInt(bytes, 10)); err != nil {

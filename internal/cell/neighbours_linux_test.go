@@ -73,6 +73,9 @@ func TestCommandMayTidyUpBeforeItIsKilled(t *testing.T) {
 }
 
 func TestUsageOfARunThatWasEndedIsKnown(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	eachKind(t, cell.Config{}, func(t *testing.T, w *cell.Warden) {
 		script := "while :; do :; done"
 		if w.Kind() == "cgroup" { // counts those that nobody has waited for, too

@@ -13,6 +13,9 @@ type launch struct {
 	env   []string
 	files []descriptor // its descriptors 0, 1, …
 	sys   *syscall.SysProcAttr
+	// prepared is more than sys can tell. Nil: the thread that starts it has all
+	// else that the process inherits.
+	prepared *prepared
 }
 
 // exit is how a process ended, and what it used.

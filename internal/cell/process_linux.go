@@ -37,18 +37,13 @@ func newProcess(from *watches) *process {
 
 // start starts the process. The caller then calls launched.
 func (p *process) start(l launch) (err error) {
-	files := make([]uintptr, len(l.files))
-	for i, f := range l.files {
-		files[i] = uintptr(f)
-	}
 	if p.watch != nil { // without a watch nobody would close it
 		l.sys.PidFD = &p.pidfd
 	}
 	leaders.Lock()
 	defer leaders.Unlock()
-	p.pid, _, err = syscall.StartProcess(l.path, l.argv, &syscall.ProcAttr{Dir: l.dir, Env: l.env, Files: files, Sys: l.sys})
-	if err != nil {
-		return fmt.Errorf("executing %s: %w", l.path, err)
+	if p.pid, err = l.start(); err != nil {
+		return err
 	}
 	leaders.add(p.pid)
 	p.started.Store(true)

@@ -30,7 +30,7 @@ func (p *process) start(l launch) error {
 	}
 	started, err := os.StartProcess(l.path, l.argv, &os.ProcAttr{Dir: l.dir, Env: l.env, Files: files, Sys: l.sys})
 	if err != nil {
-		return err
+		return &StartError{err}
 	}
 	p.pid = started.Pid
 	p.background = waitInBackground(func() exit { return waitFor(started) })

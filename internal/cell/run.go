@@ -44,7 +44,7 @@ func (w *Warden) run(ctx context.Context, c Command) (Result, error) {
 }
 
 // run is a command that runs. Only one goroutine uses it at a time. Until the
-// process is ready, the spawner's goroutine uses cell and limit.
+// process is ready, the spawner's goroutine uses cell.
 type run struct {
 	warden  *Warden
 	limits  Limits
@@ -52,7 +52,6 @@ type run struct {
 	process *process
 	limit   limit // nil if there is no limiter
 	began   time.Time
-	thread  chan struct{} // ends the thread that has started a confined command; nil: the spawner's has
 
 	stdout, stderr *pipe
 	exited         bool // the leader was reaped
@@ -84,45 +83,41 @@ func (w *Warden) start(c Command) (*run, error) {
 		return nil, errors.Join(err, cell.close())
 	}
 	r.stdout.stream = c.Stream
+	if r.limit, err = w.limit(limits); err != nil {
+		childOut.close()
+		childErr.close()
+		return nil, r.abandon(err)
+	}
+	ready, err := w.spawner.prepare(c, r.limit)
+	if err != nil {
+		childOut.close()
+		childErr.close()
+		return nil, r.abandon(err)
+	}
 	sys := sysProcAttr(c.User)
 	if c.NoNetwork {
 		withoutNetwork(sys)
 	}
 	l := launch{path: c.Path, argv: append([]string{c.Path}, c.Args...), dir: c.Dir, env: c.Env,
-		files: []descriptor{w.null, childOut, childErr}, sys: sys}
+		files: []descriptor{w.null, childOut, childErr}, sys: sys, prepared: ready}
 	r.process = newProcess(&w.watches)
 	r.began = time.Now()
-	launch := func(confine func() error) {
-		err := r.spawn(l, confine)
+	w.spawner.do(func() {
+		err := r.cell.start(l, r.process)
 		childOut.close()
 		childErr.close()
+		ready.close()
 		r.process.launched(err)
-	}
-	if len(c.Writable) > 0 && w.Confinement().Files {
-		r.thread = make(chan struct{})
-		w.spawner.doConfined(c.Writable, launch, r.thread)
-	} else {
-		w.spawner.do(func() { launch(func() error { return nil }) })
-	}
+	})
 	return r, nil
 }
 
-// spawn starts the command; it is called by the spawner's thread, or by the run's.
-// confine comes after what a confined thread cannot do.
-func (r *run) spawn(l launch, confine func() error) (err error) {
-	if limiter := r.warden.limiter; limiter != nil && r.limits.Processes > 0 {
-		if r.limit, err = limiter.limit(r.limits.Processes, r.thread == nil); err != nil {
-			return err
-		}
+// limit returns nil if there is no limiter.
+func (w *Warden) limit(limits Limits) (limit, error) {
+	if w.limiter == nil {
+		return nil, nil
 	}
-	if err := confine(); err != nil {
-		return err
-	}
-	err = r.cell.start(l, r.process)
-	if err == nil || errors.Is(err, errGone) {
-		return err
-	}
-	return &StartError{err}
+	return w.limiter.take(limits)
 }
 
 // abandon frees the resources of a command that was not started, and returns
@@ -130,7 +125,6 @@ func (r *run) spawn(l launch, confine func() error) (err error) {
 func (r *run) abandon(reason error) error {
 	r.stdout.source.close()
 	r.stderr.source.close()
-	r.endThread()
 	if r.limit != nil {
 		r.limit.release()
 	}
@@ -139,14 +133,6 @@ func (r *run) abandon(reason error) error {
 		return fmt.Errorf("cannot be isolated: %w", reason)
 	}
 	return errors.Join(reason, err)
-}
-
-// endThread ends the thread that has started a confined command: the kernel ends
-// the command with it (PR_SET_PDEATHSIG).
-func (r *run) endThread() {
-	if r.thread != nil {
-		close(r.thread)
-	}
 }
 
 // watch returns when the run has ended, with the reason unless the command

@@ -9,23 +9,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawner starts processes from a thread of its own. On Linux a process
-// inherits some properties from the thread that starts it, which Go cannot set
-// in the child: no_new_privs, the umask, the cgroup of a v1 hierarchy. The
-// thread does nothing else and ends with the spawner, so the program keeps its
-// own properties.
+// spawner starts processes from a thread of its own, which lives as long as the
+// spawner: the kernel ends a process with the thread that has started it
+// (PR_SET_PDEATHSIG).
+//
+// Where a process cannot prepare itself (see canFork), it inherits no_new_privs and
+// the umask from the thread, which Go cannot set in the child. The thread does
+// nothing else, so the program keeps its own properties.
 type spawner struct {
-	config   Config
-	landlock landlock
-	calls    chan func()
-	done     chan struct{}
+	config  Config
+	confine *confiner // nil: a process cannot prepare itself
+	calls   chan func()
+	done    chan struct{}
 }
 
 // maxQueued is how many starts may be queued before callers block.
 const maxQueued = 64
 
 func newSpawner(config Config) (*spawner, error) {
-	s := &spawner{config: config, landlock: newLandlock(), calls: make(chan func(), maxQueued), done: make(chan struct{})}
+	s := &spawner{config: config, calls: make(chan func(), maxQueued), done: make(chan struct{})}
+	if canFork() {
+		s.confine = newConfiner()
+	}
 	ready := make(chan error, 1)
 	onOwnThread(func() { s.serve(ready) })
 	if err := <-ready; err != nil {
@@ -57,11 +62,13 @@ func onOwnThread(f func()) {
 
 func (s *spawner) serve(ready chan<- error) {
 	defer close(s.done)
-	err := changeThread(s.config)
-	ready <- err
-	if err != nil {
-		return
+	if s.confine == nil {
+		if err := changeThread(s.config); err != nil {
+			ready <- err
+			return
+		}
 	}
+	ready <- nil
 	for call := range s.calls {
 		closeOnExec()
 		call()
@@ -103,25 +110,6 @@ func closeOnExec() {
 
 // do queues a call of start on the thread.
 func (s *spawner) do(start func()) { s.calls <- start }
-
-// doConfined has start called on a thread that lasts until over is closed. start
-// gets a function that lets the thread write below the directories alone from then
-// on. What a thread has given up it does not get back, so each start needs a new
-// one.
-func (s *spawner) doConfined(writable []string, start func(confine func() error), over <-chan struct{}) {
-	onOwnThread(func() {
-		closeOnExec()
-		start(func() error {
-			if err := changeThread(s.config); err != nil {
-				return err
-			}
-			return s.landlock.confine(writable)
-		})
-		<-over
-	})
-}
-
-func (s *spawner) confinement() Confinement { return s.landlock.confinement() }
 
 // close ends the thread. No start may be under way.
 func (s *spawner) close() {

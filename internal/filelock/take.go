@@ -88,11 +88,10 @@ func (l *Lock) Write(text string) error {
 	if text != "" {
 		content += strings.ReplaceAll(text, "\n", "; ") + "\n"
 	}
-	if err := l.file.Truncate(0); err != nil {
+	if _, err := l.file.WriteAt([]byte(content), 0); err != nil {
 		return err
 	}
-	_, err := l.file.WriteAt([]byte(content), 0)
-	return err
+	return l.file.Truncate(int64(len(content))) // afterwards: at no time is the process id not there
 }
 
 // Named tells whether the file is still where it was made.

@@ -16,6 +16,9 @@ import (
 )
 
 func TestSmallRepositoryThatNamesMillionsOfFilesIsRefusedBeforeTheCheckout(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root, dir := gittest.NewRoot(t), tempDir(t)
 	repo := root.Plugin("dba/mysql", "true")
 	manyFiles(repo, 7) // 10 million
@@ -42,6 +45,9 @@ func manyFiles(repo *gittest.Repo, depth int) {
 }
 
 func TestEachBoundIsSaidWithItsKey(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	random := make([]byte, 4<<20)
 	rand.Read(random)
 	for name, c := range map[string]struct {
@@ -68,6 +74,9 @@ func TestEachBoundIsSaidWithItsKey(t *testing.T) {
 }
 
 func TestLargeFileWithinTheBoundsIsInstalled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	root := gittest.NewRoot(t)
 	repo := root.Plugin("dba/mysql", "wc -c <big")
 	content := make([]byte, 8<<20)

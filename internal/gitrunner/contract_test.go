@@ -13,6 +13,9 @@ import (
 )
 
 func TestRunnerKeepsTheContractOfPluginRunners(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	agenttest.TestPluginRunner(t, func(t *testing.T) agenttest.PluginRunnerSubject {
 		root := gittest.NewRoot(t)
 		repos := make(map[string]*gittest.Repo)

@@ -29,6 +29,9 @@ func runDaemon(t *testing.T, script string, limit time.Duration) (string, error)
 }
 
 func TestDaemonsThatMisbehaveEndWithAReason(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	for name, c := range map[string]struct {
 		script string
 		result agent.RunResult
@@ -55,6 +58,9 @@ func TestDaemonsThatMisbehaveEndWithAReason(t *testing.T) {
 }
 
 func TestDaemonThatClosesItsOutputGoesOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	began := time.Now()
 	printed, err := runDaemon(t, "echo a; exec >&- 2>&-; exec sleep 1000", 500*time.Millisecond)
 	require.Error(t, err)
@@ -63,6 +69,9 @@ func TestDaemonThatClosesItsOutputGoesOn(t *testing.T) {
 }
 
 func TestWhatADaemonPrintsLastIsReadThoughItsReaderIsSlow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	r, _ := installed(t, "seq 1 5000")
 	n := 0
 	require.NoError(t, r.RunDaemon(t.Context(), mysql(), nil, func(lines []byte) error {
@@ -74,6 +83,9 @@ func TestWhatADaemonPrintsLastIsReadThoughItsReaderIsSlow(t *testing.T) {
 }
 
 func TestDaemonThatFloodsWaitsForItsReader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	r, _ := installed(t, "exec yes")
 	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 	defer cancel()

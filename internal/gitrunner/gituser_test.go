@@ -38,6 +38,9 @@ func daemon(t *testing.T) *user.User {
 }
 
 func TestGitOfRootRunsAsAUserOfItsOwnAndLeavesItNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	u := daemon(t)
 	t.Setenv("A_SECRET_OF_THE_AGENT", "x")
 	record := filepath.Join(tempDir(t), "record")

@@ -53,6 +53,9 @@ func TestSignatureOfSomethingElseIsRefusedAndWhatRanGoesOn(t *testing.T) {
 }
 
 func TestSignedCommitNeedsNoSignatureOfItsTag(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	commit := w.release(w.anna, "echo signed")
 	w.repo.Git("tag", "-a", "-m", "nobody has signed this", "v1", commit)
@@ -62,6 +65,9 @@ func TestSignedCommitNeedsNoSignatureOfItsTag(t *testing.T) {
 }
 
 func TestRegistryThatPinsWhatThePolicyRefusesChangesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newSignedWorld(t)
 	w.release(w.anna, "echo signed")
 	r := w.runner()
@@ -76,6 +82,9 @@ func TestRegistryThatPinsWhatThePolicyRefusesChangesNothing(t *testing.T) {
 }
 
 func TestVersionThatIsSignedLaterIsInstalledByTheNextAttempt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	commit := w.repo.Release("echo later")
 	w.repo.Git("tag", "v1")
@@ -88,6 +97,9 @@ func TestVersionThatIsSignedLaterIsInstalledByTheNextAttempt(t *testing.T) {
 
 // Whoever holds the git server gives a repository the name that the policy allows.
 func TestRepositoryThatIsRenamedToMatchAGlobNeedsASignatureStill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	w.root.Plugin("evil/miner", "echo mining")
 	require.NoError(t, os.Rename(filepath.Join(w.root.Dir, "evil", "miner.git"), filepath.Join(w.root.Dir, "dba", "miner.git")))
@@ -129,6 +141,9 @@ func TestNamesThatOnlyLookLikeAllowedOnesAreNeverFetched(t *testing.T) {
 }
 
 func TestAllowedSignersThatArePipesOrOthersAreRefusedWithoutWaiting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newSignedWorld(t)
 	w.release(w.anna, "echo signed")
 	r := w.runner()

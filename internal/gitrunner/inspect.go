@@ -21,8 +21,9 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	details := agent.PluginDetails{
 		Format: string(wishes.Format), Mode: wishes.Mode,
 		Cell: r.cells.Kind(), User: r.owner(p).name, Limits: &limits, StateLimit: r.stateLimit(p),
-		NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork, Unconfined: r.cells.Confinement().Reason,
+		NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork,
 	}
+	details.Confined, details.Unconfined = r.confinement(p)
 	if installed != nil {
 		details.Commit, details.Version = installed.Commit, installed.Version
 		details.Since, details.By = installed.Since, installed.By

@@ -61,6 +61,9 @@ func TestRepositoryWithDetachedHeadGivesThat(t *testing.T) {
 }
 
 func TestInstallDoesNothingWhereThePluginIs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	r, repo := installed(t, "echo old")
 	repo.Release("echo new")
 	require.NoError(t, r.Install(t.Context(), mysql()))
@@ -68,6 +71,9 @@ func TestInstallDoesNothingWhereThePluginIs(t *testing.T) {
 }
 
 func TestInstalledPluginIsKnownAfterARestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	dir := tempDir(t)
 	r, repo := installed(t, "echo old", in(dir))
 	commit := r.InspectPlugin(mysql()).Commit
@@ -81,6 +87,9 @@ func TestInstalledPluginIsKnownAfterARestart(t *testing.T) {
 }
 
 func TestRepositoriesThatCannotBeUsedAreRefusedWithTheReason(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, c := range map[string]struct {
 		make func(*gittest.Repo)
 		want string
@@ -202,6 +211,9 @@ func TestHooksOfTheUserDoNotRun(t *testing.T) {
 }
 
 func TestCredentialHelpersOfTheUserWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	home := tempDir(t)
 	require.NoError(t, os.WriteFile(filepath.Join(home, ".gitconfig"), []byte("[credential]\nhelper=\"!f() { echo username=u; echo password=secret; }; f\"\n"), 0o644))
 	t.Setenv("HOME", home)
@@ -212,6 +224,9 @@ func TestCredentialHelpersOfTheUserWork(t *testing.T) {
 }
 
 func TestSubmodulesAreNotFetched(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root := gittest.NewRoot(t)
 	other := root.Plugin("dba/other", "true")
 	repo := root.Plugin("dba/mysql", "ls -A sub | wc -l")
@@ -223,6 +238,9 @@ func TestSubmodulesAreNotFetched(t *testing.T) {
 }
 
 func TestLeftoversOfAKilledRunnerAreRemoved(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	dir := tempDir(t)
 	half := filepath.Join(dir, ".agent-clones", "123", "456")
 	require.NoError(t, os.MkdirAll(half, 0o755))
@@ -262,6 +280,9 @@ func TestInstallThatIsCanceledWhileItWaitsForOthersHasFailed(t *testing.T) {
 }
 
 func TestFullDiskLeavesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	needRoot(t)
 	dir := tempDir(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=755"); err != nil {

@@ -25,6 +25,9 @@ const (
 // TestKillLeavesAVersionThatRuns kills a program that installs one version after
 // the other and rolls back in between.
 func TestKillLeavesAVersionThatRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	if os.Getenv(victimDir) != "" {
 		switchVersions(t)
 	}

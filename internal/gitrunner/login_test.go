@@ -32,6 +32,9 @@ func TestThePasswordInTheTemplateIsNotShown(t *testing.T) {
 }
 
 func TestThePasswordInTheTemplateIsGivenToTheServerAndToNobodyElse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	const secret = "s3cret/@:%" // which an address has to escape
 	root, dir := gittest.NewRoot(t), tempDir(t)
 	root.Plugin("dba/mysql", "echo hello")

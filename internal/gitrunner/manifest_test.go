@@ -1,3 +1,5 @@
+//go:build linux
+
 package gitrunner_test
 
 import (
@@ -18,6 +20,9 @@ func says(t *testing.T, dir, content string) string {
 }
 
 func TestVersionWhosePluginTomlIsWrongIsRefusedAndTheOldOneKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	r, repo := installed(t, "echo old", in(dir))
 	repo.Write("plugin.toml", "format = \"nagios\"\nfromat = \"json\"\n", 0o644)
@@ -34,6 +39,9 @@ func TestVersionWhosePluginTomlIsWrongIsRefusedAndTheOldOneKept(t *testing.T) {
 }
 
 func TestPluginTimesOutWhenItSays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	r := newRunner(t, "")
 	began := time.Now()
 	_, err := runDir(t, r, says(t, script(t, "exec sleep 100"), `timeout = "1s"`), time.Minute)

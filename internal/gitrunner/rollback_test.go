@@ -34,6 +34,9 @@ func storeOf(t *testing.T, dir string, args ...string) string {
 }
 
 func TestRollbackNeedsNoServerAndGoesBackTwice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	r, repo := installed(t, "echo 1", in(dir))
 	commits := []string{head(repo)}
@@ -66,6 +69,9 @@ func TestRollbackNeedsNoServerAndGoesBackTwice(t *testing.T) {
 // What is kept is three versions, whatever there was, and the objects that they
 // share are there once.
 func TestVersionsThatAreKeptShareTheirObjectsAndTakeNoMoreSpace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	random := make([]byte, 1<<20)
 	source, err := os.Open("/dev/urandom")
@@ -91,6 +97,9 @@ func TestVersionsThatAreKeptShareTheirObjectsAndTakeNoMoreSpace(t *testing.T) {
 }
 
 func TestTagThatMovesChangesNothingUntilItIsAskedFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	root := gittest.NewRoot(t)
 	repo, v1, v2, _ := versions(root)
 	r := newRunner(t, root.Daemon())
@@ -111,6 +120,9 @@ func TestTagThatMovesChangesNothingUntilItIsAskedFor(t *testing.T) {
 }
 
 func TestTagIsMeantWhereABranchHasItsName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	root := gittest.NewRoot(t)
 	repo, v1, v2, newest := versions(root)
 	repo.Git("branch", "v1", newest)
@@ -125,6 +137,9 @@ func TestTagIsMeantWhereABranchHasItsName(t *testing.T) {
 }
 
 func TestPinnedCommitInAHugeHistoryIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	root, dir := gittest.NewRoot(t), tempDir(t)
 	repo := root.Plugin("dba/mysql", "echo old")
 	old := head(repo)
@@ -153,6 +168,9 @@ func TestPinnedCommitInAHugeHistoryIsBounded(t *testing.T) {
 }
 
 func TestRollbackToWhatThePolicyRefusesLeavesWhatRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root, dir := gittest.NewRoot(t), tempDir(t)
 	_, v1, _, newest := versions(root)
 	free := newRunner(t, root.Template(), in(dir))
@@ -183,6 +201,9 @@ func TestRollbackToWhatThePolicyRefusesLeavesWhatRuns(t *testing.T) {
 }
 
 func TestDamagedOldVersionsAreGivenUpAndNotRunAndTheNewOneIsInstalled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	dir := tempDir(t)
 	var log strings.Builder
 	r, repo := installed(t, "echo 1", in(dir), func(c *gitrunner.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -206,6 +227,9 @@ func TestDamagedOldVersionsAreGivenUpAndNotRunAndTheNewOneIsInstalled(t *testing
 }
 
 func TestRollbackOnAFullDiskLeavesWhatRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	needRoot(t)
 	dir := tempDir(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m,mode=755"); err != nil {
@@ -229,6 +253,9 @@ func TestRollbackOnAFullDiskLeavesWhatRuns(t *testing.T) {
 }
 
 func TestRunsUpdatesAndRollbacksAtATimeAlwaysRunAVersionAsAWhole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	script := "echo %d; cat part"
 	root := gittest.NewRoot(t)

@@ -42,6 +42,9 @@ func TestPluginRunsAsTheUserOfItsRule(t *testing.T) {
 }
 
 func TestInstalledPluginMayBeEnteredByTheUserThatARuleGivesItLater(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	needRoot(t)
 	root := gittest.NewRoot(t)
 	root.Plugin("dba/mysql", "id -un")

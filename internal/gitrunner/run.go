@@ -1,6 +1,7 @@
 package gitrunner
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -26,14 +27,10 @@ const (
 	maxStderr  = 4 << 10
 )
 
-// shared are the directories that all plugins may write to, beside their own: many
-// programs need one of them for a moment. Their sticky bit keeps users apart.
-var shared = []string{"/tmp", "/dev/shm"}
-
 // RunResult is all that is known of a run.
 type RunResult struct {
-	// Format of its output, as the plugin says itself. Empty: it does not.
-	Format string
+	// Format of its output and Mode, as the plugin says itself. Empty: it does not.
+	Format, Mode string
 	// Stdout is what the plugin wrote: the first 64 KiB if it wrote too much.
 	Stdout []byte
 	// Stderr is the end of its standard error, 4 KiB at most.
@@ -104,10 +101,31 @@ func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, ar
 	return res, err
 }
 
-// RunDir runs the plugin in a directory as Run would. The plugin need not be
+// RunDir runs the plugin in a directory as Run would or, if it says that it is a
+// daemon, as RunDaemon: then it is no error that ctx ends it. The plugin need not be
 // installed.
 func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
-	return r.runIn(ctx, dir, p, args, nil)
+	says, err := manifest.Read(dir)
+	if err != nil || says.Mode != manifest.Daemon {
+		return r.runIn(ctx, dir, p, args, nil)
+	}
+	var printed bytes.Buffer
+	res, err := r.runIn(ctx, dir, p, args, func(lines []byte) error {
+		if printed.Len()+len(lines) > maxStdout {
+			return fmt.Errorf("it printed more than %d MiB in a trial", maxStdout>>20)
+		}
+		_, err := printed.Write(lines)
+		return err
+	})
+	res.Stdout, res.StdoutSize = printed.Bytes(), int64(printed.Len())
+	var failed *agent.RunError
+	switch {
+	case errors.As(err, &failed) && failed.Result == agent.RunTimeout:
+		err = nil
+	case err == nil:
+		err = &agent.RunError{Result: agent.RunExit, Err: errors.New("the daemon exited with status 0")}
+	}
+	return res, err
 }
 
 func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
@@ -136,8 +154,12 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if err != nil {
 		return RunResult{}, startError(err)
 	}
+	view, err := r.view(p, dir, state)
+	if err != nil {
+		return RunResult{}, startError(fmt.Errorf("the plugin's directory in place of /tmp: %w", err))
+	}
 	limit := r.stateLimit(p)
-	if err := checkState(state, limit); err != nil {
+	if err := checkState(view.kept, limit); err != nil {
 		return RunResult{}, refusedBy(policy.KeyState, err)
 	}
 	env, err := r.env(p, state)
@@ -148,7 +170,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if output != nil {
 		stream = func(stdout io.Reader) error { return pluginoutput.Lines(stdout, output) }
 	}
-	ctx, stop := watchState(ctx, state, limit)
+	ctx, stop := watchState(ctx, view.kept, limit)
 	defer stop()
 	res, err := r.cells.Run(ctx, cell.Command{
 		Path:      "./plugin",
@@ -157,14 +179,15 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		User:      r.owner(p).user,
 		Limits:    r.limitsOf(p, wishes),
 		NoNetwork: noNetwork,
-		Writable:  append([]string{state}, shared...),
+		Writable:  view.writable,
+		Mounts:    view.mounts,
 		Env:       env,
 		MaxStdout: maxStdout,
 		Stream:    stream,
 		MaxStderr: maxStderr,
 	})
 	return RunResult{
-		Format: string(wishes.Format), Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
+		Format: string(wishes.Format), Mode: wishes.Mode, Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
 	}, r.judge(ctx, dir, p, wishes, res, err)

@@ -81,6 +81,9 @@ NoNewPrivs:	1
 }
 
 func TestPluginsThatMisbehaveEndWithAReason(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, c := range map[string]struct {
 		dir    func(t testing.TB) string
 		result agent.RunResult
@@ -162,6 +165,9 @@ func TestPluginCannotBecomeRoot(t *testing.T) {
 }
 
 func TestForkBombIsBoundedAndEnded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	needRoot(t)
 	if _, err := exec.LookPath("perl"); err != nil {
 		t.Skip("there is no perl")
@@ -197,6 +203,9 @@ func processesIn(t *testing.T, dir string) (n int) {
 }
 
 func TestNothingOfAPluginIsLeft(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, text := range map[string]string{
 		"ignores SIGTERM":           `trap "" TERM; while :; do sleep 1; done`,
 		"grandchild holds stdout":   `(trap "" TERM; exec sleep 1000) & exit 0`,
@@ -204,6 +213,7 @@ func TestNothingOfAPluginIsLeft(t *testing.T) {
 		"setsid, empty environment": `(env -i setsid sh -c 'trap "" TERM; sleep 1000' >/dev/null 2>&1 </dev/null &); exit 0`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
 				dir := script(t, text)
 				began := time.Now()
@@ -216,6 +226,9 @@ func TestNothingOfAPluginIsLeft(t *testing.T) {
 }
 
 func TestOutputInMasseCostsLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	r := newRunner(t, "")
 	for _, text := range []string{"yes | head -c 104857600 >&2", "exec yes"} {
 		var before, after runtime.MemStats

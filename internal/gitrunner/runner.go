@@ -8,7 +8,8 @@
 //	│                      versions that were installed before, too
 //	├── .agent-clones      where clones are made and old versions wait for
 //	│                      the end of their last run
-//	└── .agent-state       NS/PROJECT: the directory that a plugin may write to
+//	└── .agent-state       NS/PROJECT: the directory that a plugin may write to;
+//	                       .tmp: what it sees as /tmp
 //
 //	Install, Update ──► remote ──► fetch ──► checkout ──► startable? ──► publish (slot)
 //	                       └── git in a cell, as git's user, bounded ──┘        │ rename
@@ -22,7 +23,7 @@
 //	limits, takeover              bounds of what git fetches; giving it to the agent's user
 //	executable, startable         can the version start? elf, binfmt, noexec
 //	run, inspect, owner, credentials  running plugins, what is known of them, and their user
-//	state, statesize, envfile     a plugin's own directory, its limit, its secret variables
+//	state, statesize, view, envfile   a plugin's own directory, its limit, what it sees of others, its secret variables
 //	exchange                      two directories change places
 //
 // Installing needs the git program (2.20 or newer). ssh keys, credential
@@ -36,6 +37,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -211,6 +213,9 @@ func (r *Runner) open() (err error) {
 		}
 		if err := r.gitUser.checkAccess(r.session.dir); err != nil {
 			return err
+		}
+		if err := os.RemoveAll(filepath.Join(r.config.PluginsDir, stateName, coverName)); err != nil {
+			return fmt.Errorf("removing what an earlier run has left: %w", err)
 		}
 	}
 	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}

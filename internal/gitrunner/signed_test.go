@@ -139,6 +139,9 @@ func versioned(version string) agent.Plugin {
 }
 
 func TestASignedTagIsEnoughWhereTheRegistryNamesIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	commit := w.repo.Release("echo tagged")
 	w.repo.SignedTag(w.anna, "v1", commit)
@@ -152,6 +155,9 @@ func TestASignedTagIsEnoughWhereTheRegistryNamesIt(t *testing.T) {
 }
 
 func TestATagThatVouchesForNothingIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, c := range map[string]struct {
 		tag  func(w *signedWorld, commit string)
 		want string
@@ -179,6 +185,9 @@ func TestATagThatVouchesForNothingIsRefused(t *testing.T) {
 }
 
 func TestATagThatWasMovedAfterTheInstallIsJudgedAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	old := w.release(w.anna, "echo old")
 	w.release(w.anna, "echo new")
@@ -197,6 +206,9 @@ func TestATagThatWasMovedAfterTheInstallIsJudgedAgain(t *testing.T) {
 }
 
 func TestTheRegistryMayNameAnOlderSignedVersion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	old := w.release(w.anna, "echo old")
 	w.repo.Git("tag", "v1")
@@ -212,6 +224,9 @@ func TestTheRegistryMayNameAnOlderSignedVersion(t *testing.T) {
 }
 
 func TestARollbackLeadsToASignedVersionOnly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newSignedWorld(t)
 	trusting := w.runner(func(c *gitrunner.Config) { c.Policy = policy.Policy{} })
 	require.NoError(t, trusting.Install(t.Context(), mysql()))
@@ -236,6 +251,9 @@ func TestARollbackLeadsToASignedVersionOnly(t *testing.T) {
 }
 
 func TestAReplayedOlderReleaseIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	old := w.release(w.anna, "echo old")
 	w.release(w.anna, "echo new")
@@ -247,6 +265,9 @@ func TestAReplayedOlderReleaseIsRefused(t *testing.T) {
 }
 
 func TestWhatARemovedKeyHasSignedIsNotRunAfterARestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	w.release(w.anna, "echo signed")
 	r := w.runner()
@@ -260,6 +281,9 @@ func TestWhatARemovedKeyHasSignedIsNotRunAfterARestart(t *testing.T) {
 }
 
 func TestAnExpiredKeyStopsNothingThatIsInstalled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	w.release(w.anna, "echo signed")
 	r := w.runner()
@@ -283,6 +307,9 @@ func TestAnExpiredKeyStopsNothingThatIsInstalled(t *testing.T) {
 }
 
 func TestWhatWasInstalledWithoutSignersIsJudgedAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	w := newSignedWorld(t)
 	unsignedRunner := w.runner(func(c *gitrunner.Config) { c.Policy = policy.Policy{} })
 	require.NoError(t, unsignedRunner.Install(t.Context(), mysql()))
@@ -299,6 +326,9 @@ func TestWhatWasInstalledWithoutSignersIsJudgedAgain(t *testing.T) {
 }
 
 func TestFilesThatWereChangedOnDiskAreNotRunWhereThePluginsUserIsTheAgents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	asItself := func(c *gitrunner.Config) {
 		if os.Geteuid() == 0 {
 			c.User = "root"

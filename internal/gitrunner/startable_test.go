@@ -48,6 +48,9 @@ func cannotStart(t *testing.T) map[string]struct{ content, want string } {
 }
 
 func TestUpdateToAVersionThatCannotStartIsRefusedAndTheOldOneKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := tempDir(t)
 	r, repo := installed(t, "echo old", in(dir))
 	commit := r.InspectPlugin(mysql()).Commit
@@ -81,6 +84,9 @@ func TestPluginThatCannotStartIsRefusedWithTheSameWordsByTheKernelAndByTheJudge(
 }
 
 func TestPluginsThatCanStartAreInstalled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	program, err := os.ReadFile("/bin/true")
 	require.NoError(t, err)
 	for name, content := range map[string]string{

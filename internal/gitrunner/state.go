@@ -37,7 +37,11 @@ func (r *Runner) scratch() (string, error) {
 	if r.session != nil {
 		return filepath.Join(r.config.PluginsDir, stateName), nil
 	}
-	dir, err := os.MkdirTemp("", "agent-state-")
+	parent := ""
+	if os.Geteuid() == 0 { // not below /tmp, in place of which the plugin gets its own
+		parent = "/var/tmp"
+	}
+	dir, err := os.MkdirTemp(parent, "agent-state-")
 	if err != nil {
 		return "", fmt.Errorf("making a directory for the plugin's state: %w", err)
 	}
@@ -79,9 +83,10 @@ func (o owner) wanted() cell.User {
 	return cell.User{}
 }
 
-// makePassages makes a directory and the one above it.
+// makePassages makes a directory and the two above it.
 func makePassages(dir string) error {
-	for _, path := range []string{filepath.Dir(dir), dir} {
+	above := filepath.Dir(dir)
+	for _, path := range []string{filepath.Dir(above), above, dir} {
 		if err := makeDir(path, 0o711); err != nil {
 			return err
 		}
@@ -89,12 +94,26 @@ func makePassages(dir string) error {
 	return nil
 }
 
-// removeState removes a plugin's state. It is moved away first: a run that is
-// under way may still write to it, and the next plugin of this name begins with
-// an empty one.
+// removeState removes a plugin's state, and its /tmp. They are moved away first: a
+// run that is under way may still write to them, and the next plugin of this name
+// begins with empty ones.
 func (r *Runner) removeState(p agent.Plugin) error {
 	_, project, _ := splitRepo(p.Repo)
-	dir := filepath.Join(r.config.PluginsDir, stateName, p.Namespace, project)
+	root := filepath.Join(r.config.PluginsDir, stateName)
+	for name, dir := range map[string]string{
+		"state": filepath.Join(root, p.Namespace, project),
+		"tmp":   filepath.Join(root, tmpName, p.Namespace, project),
+	} {
+		if err := r.removeAside(p, name, dir); err != nil {
+			return fmt.Errorf("removing the %s of plugin %s of namespace %s: %w", name, p.Repo, p.Namespace, err)
+		}
+	}
+	return nil
+}
+
+// removeAside renames a directory at once, and removes it at the end of the run that
+// is under way.
+func (r *Runner) removeAside(p agent.Plugin, name, dir string) error {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -102,8 +121,8 @@ func (r *Runner) removeState(p agent.Plugin) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(dir, filepath.Join(aside, "state")); err != nil {
-		return errors.Join(fmt.Errorf("removing the state of plugin %s of namespace %s: %w", p.Repo, p.Namespace, err), os.Remove(aside))
+	if err := os.Rename(dir, filepath.Join(aside, name)); err != nil {
+		return errors.Join(err, os.Remove(aside))
 	}
 	os.Remove(filepath.Dir(dir)) // fails where that of other plugins is in it
 	return r.slot(p).discard(aside)

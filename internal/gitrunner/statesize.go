@@ -41,16 +41,26 @@ func (r *Runner) stateLimit(p agent.Plugin) int64 {
 	return cmp.Or(r.config.Policy.Rule(p.Repo).State, r.config.MaxState)
 }
 
-// checkState returns an error where dir holds more than limit bytes. It follows no
-// links, and dir may change meanwhile.
-func checkState(dir string, limit int64) error {
+// checkState returns an error where the directories hold more than limit bytes
+// together. It follows no links, and they may change meanwhile.
+func checkState(dirs []string, limit int64) error {
+	var used int64
+	for _, dir := range dirs {
+		if err := addState(dir, &used, limit); err != nil {
+			return &stateError{fmt.Errorf("the plugin's own directory %s: %w", dir, err)}
+		}
+	}
+	return nil
+}
+
+// addState adds what dir holds to used.
+func addState(dir string, used *int64, limit int64) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return ignoreMissing(err)
 	}
 	defer root.Close()
-	var used int64
-	err = fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
+	return fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || path == "." {
 			return ignoreMissing(err)
 		}
@@ -58,7 +68,7 @@ func checkState(dir string, limit int64) error {
 		if err != nil {
 			return ignoreMissing(err)
 		}
-		if used += max(diskSpace(info), leastStateFile); used > limit {
+		if *used += max(diskSpace(info), leastStateFile); *used > limit {
 			return fmt.Errorf("it holds more than %s; remove what the plugin does not need, or raise the limit", size(limit))
 		}
 		if entry.IsDir() && strings.Count(path, "/") >= maxStateDepth {
@@ -66,10 +76,6 @@ func checkState(dir string, limit int64) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return &stateError{fmt.Errorf("the plugin's own directory %s: %w", dir, err)}
-	}
-	return nil
 }
 
 // ignoreMissing returns nil for what has gone since it was listed.
@@ -81,9 +87,9 @@ func ignoreMissing(err error) error {
 }
 
 // watchState ends the context that it returns, with a [*stateError] as its cause,
-// when dir holds more than limit bytes. stop returns when nobody looks at dir any
-// more.
-func watchState(ctx context.Context, dir string, limit int64) (watched context.Context, stop func()) {
+// when the directories hold more than limit bytes together. stop returns when nobody
+// looks at them any more.
+func watchState(ctx context.Context, dirs []string, limit int64) (watched context.Context, stop func()) {
 	watched, end := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -91,7 +97,7 @@ func watchState(ctx context.Context, dir string, limit int64) (watched context.C
 		pause := statePause
 		for backoff.Pause(watched, pause) {
 			began := time.Now()
-			if err := checkState(dir, limit); err != nil {
+			if err := checkState(dirs, limit); err != nil {
 				end(err)
 				return
 			}

@@ -62,6 +62,9 @@ func TestStateIsOnlyWhatThePluginKeepsThere(t *testing.T) {
 }
 
 func TestPluginMayRemoveItsOwnDirectory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel()
 	r := newRunner(t, "")
 	plugin := script(t, `rm -rf $HOME; sleep 1.2`)

@@ -27,6 +27,9 @@ func TestUpdateTakesTheNewestRelease(t *testing.T) {
 }
 
 func TestUpdateThatFailsKeepsTheOldVersion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	for name, spoil := range map[string]func(*gittest.Repo){
 		"vanished":       func(r *gittest.Repo) { os.RemoveAll(r.Dir) },
 		"no plugin file": func(r *gittest.Repo) { r.Git("rm", "--quiet", "plugin"); r.Commit() },
@@ -45,6 +48,9 @@ func TestUpdateThatFailsKeepsTheOldVersion(t *testing.T) {
 }
 
 func TestUpdateDoesNotDisturbARunUnderWay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	dir := tempDir(t)
 	fifo := filepath.Join(tempDir(t), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o666))
@@ -72,6 +78,9 @@ func TestUpdateDoesNotDisturbARunUnderWay(t *testing.T) {
 }
 
 func TestChangedAddressIsANewPlugin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root := gittest.NewRoot(t)
 	root.Plugin("dba/mysql", "echo dba")
 	root.Plugin("ops/mysql", "echo ops")
@@ -84,6 +93,9 @@ func TestChangedAddressIsANewPlugin(t *testing.T) {
 }
 
 func TestRemovedPluginLeavesNothingOnDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	dir := tempDir(t)
 	r, _ := installed(t, "echo hello", in(dir))
 	require.NoError(t, r.Remove(t.Context(), mysql()))
@@ -99,6 +111,9 @@ func TestRemovedPluginLeavesNothingOnDisk(t *testing.T) {
 }
 
 func TestRemovalDoesNotDisturbARunUnderWay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
 	dir := tempDir(t)
 	fifo := filepath.Join(tempDir(t), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o666))

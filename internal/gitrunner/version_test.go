@@ -50,6 +50,9 @@ func versions(root *gittest.Root) (repo *gittest.Repo, v1, v2, newest string) {
 // Neither of the servers sends a commit that is asked for by its id alone, as
 // uploadpack.allowReachableSHA1InWant is off; one sends files only.
 func TestVersionIsInstalledExactly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, template := range map[string]func(*gittest.Root) string{
 		"file": func(r *gittest.Root) string { return r.Template() },
 		"git":  func(r *gittest.Root) string { return r.Daemon() },
@@ -78,6 +81,9 @@ func TestVersionIsInstalledExactly(t *testing.T) {
 }
 
 func TestVersionThatCannotBeHadIsRefusedWithTheReasonAndTheOldOneStays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, c := range map[string]struct {
 		version func(*testing.T, *gittest.Root, *gittest.Repo) string
 		want    string
@@ -117,6 +123,7 @@ func TestVersionThatCannotBeHadIsRefusedWithTheReasonAndTheOldOneStays(t *testin
 		}, "none of the repository's branches and tags contains the commit"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			root, dir := gittest.NewRoot(t), tempDir(t)
 			repo, v1, _, _ := versions(root)
 			wrong := c.version(t, root, repo)
@@ -134,6 +141,9 @@ func TestVersionThatCannotBeHadIsRefusedWithTheReasonAndTheOldOneStays(t *testin
 }
 
 func TestCommitThatIsNotThereIsNotLookedForAgainUntilSomethingIsPushed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
 	root := gittest.NewRoot(t)
 	repo, v1, _, _ := versions(root)
 	dangling := strings.TrimSpace(repo.Git("commit-tree", "-m", "x", v1+"^{tree}"))

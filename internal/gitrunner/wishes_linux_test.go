@@ -20,6 +20,9 @@ func processes(t *testing.T, r *gitrunner.Runner, toml string) string {
 }
 
 func TestPluginIsGivenWhatItAsksForWithinThePolicy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	needRoot(t)
 	eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
 		require.Equal(t, "60\n", processes(t, r, ""))

@@ -82,10 +82,11 @@ func (r *Repo) Commit() string {
 	return strings.TrimSpace(r.Git("rev-parse", "HEAD"))
 }
 
-// Git runs git in the repository, without the user's configuration.
+// Git runs git in the repository, without the user's configuration and without
+// the maintenance that git starts after each commit.
 func (r *Repo) Git(args ...string) string {
 	r.t.Helper()
-	cmd := exec.Command("git", args...)
+	cmd := exec.Command("git", append([]string{"-c", "maintenance.auto=false"}, args...)...)
 	cmd.Dir = r.Dir
 	cmd.Env = append(os.Environ(),
 		"GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",

@@ -14,6 +14,9 @@ import (
 )
 
 func TestCollectorsKeepTheContract(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()

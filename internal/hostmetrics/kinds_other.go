@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !darwin && !windows
 
 package hostmetrics
 
@@ -12,12 +12,7 @@ import (
 // systemKinds returns the kinds that work on every system. Of CPU, that is only
 // agent.alive.
 func systemKinds(c Config) []Kind {
-	return []Kind{
-		{Name: "CPU", Every: 10 * time.Second, Collector: agent.CollectorFunc(alive)},
-		{Name: "TIME", Every: 300 * time.Second, Collector: newClock(c)},
-		{Name: "COREDUMP", Every: 60 * time.Second, Collector: newCoredumps(c)},
-		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{}},
-	}
+	return append([]Kind{{Name: "CPU", Every: 10 * time.Second, Collector: agent.CollectorFunc(alive)}}, commonKinds(c)...)
 }
 
 func alive(context.Context) ([]agent.Metric, error) {

@@ -33,8 +33,25 @@ is missing or unreadable, and in the cases of the column "absent when". A missin
 source affects only the measurements that need it.
 
 PROC and PORT go to the namespace that has them assigned, all others to every
-namespace of the host. ` + "`collect.disable`" + ` switches kinds off. Systems other than
-Linux have the kinds TIME, COREDUMP and PORT, and ` + "`agent.alive`" + `.
+namespace of the host. ` + "`collect.disable`" + ` switches kinds off.
+
+` + otherSystems
+
+// otherSystems says what is measured elsewhere than on Linux, by kinds_gopsutil.go,
+// kinds_common.go and kinds_other.go.
+const otherSystems = `## Other systems
+
+The tables below are for Linux. What builds for other systems measure, with the
+same names and units, has not been tried on such hosts, only built and vetted:
+
+| kind | macOS, Windows | FreeBSD and others |
+|---|---|---|
+| CPU | ` + "`agent.alive`, `cpu.idle`, `cpu.user`, `cpu.system`, `cpu.nice`, `cpu.irq`, `cpu.idle.core`, `ps.total.num`; on macOS `cpu.loadavg.…`" + ` | ` + "`agent.alive`" + ` |
+| MEM | ` + "`mem.total`, `mem.used`, `mem.free`, `mem.used.percent`, `mem.swap.used.percent`" + ` | - |
+| DISK | ` + "`disk.io.read_requests`, `disk.io.write_requests`, `disk.io.read_bytes`, `disk.io.write_bytes`" + ` | - |
+| NET | ` + "`net.in`, `net.out`, `net.in.dropped`, `net.out.dropped`, `net.in.errors`, `net.out.errors`" + `, of all interfaces but loopback | - |
+| FS | ` + "`fs.space.…`, `fs.inodes.used.percent`" + ` where there are inodes, of file systems with a device | - |
+| TIME, COREDUMP, PORT | as on Linux | as on Linux |
 `
 
 func document() string {

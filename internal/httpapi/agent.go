@@ -15,6 +15,9 @@ type Agent interface {
 	Namespaces() []string
 	// InForce is true once it is known what the host collects.
 	InForce() bool
+	// Check returns why the agent does not work, nil where it does, within the
+	// time of ctx.
+	Check(ctx context.Context) error
 	// CheckNamespace returns what is wrong with the name of a namespace.
 	CheckNamespace(name string) error
 	// Status and Plugins return what /me/status and /plugins/list answer.

@@ -11,6 +11,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // api serves an agent's HTTP API.
@@ -87,7 +89,7 @@ func (a *api) endpoints() map[string]endpoint {
 		"/plugins/rollback": control(a.servePluginRollback, 400, 404, 409, 502, 503),
 		"/plugins/enable":   control(a.servePluginEnable, 400, 404),
 		"/plugins/disable":  control(a.servePluginDisable, 400, 404),
-		"/healthz":          reading(a.serveHealth),
+		"/healthz":          reading(a.serveHealth, 503),
 		"/readyz":           reading(a.serveReady, 503),
 		"/metrics":          reading(a.serveMetrics),
 		"/openapi.json":     reading(a.serveOpenAPI),
@@ -194,8 +196,16 @@ func (a *api) serveStatus(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, a.agent.Status())
 }
 
-// serveHealth answers as long as the process can answer at all.
-func (a *api) serveHealth(w http.ResponseWriter, _ *http.Request) error {
+// healthTimeout is how long the check of /healthz may take.
+const healthTimeout = 5 * time.Second
+
+// serveHealth answers whether the agent works.
+func (a *api) serveHealth(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	if err := a.agent.Check(ctx); err != nil {
+		return problem(http.StatusServiceUnavailable, "%v", err)
+	}
 	return answer(w, done{"ok"})
 }
 

@@ -119,6 +119,9 @@ func TestPluginEndpointsSayWhatIsWrongWithTheirParameters(t *testing.T) {
 }
 
 func TestThousandRunsOfOnePluginStartOne(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
 	test := newAPITest(t)
 	started, end := make(chan struct{}, 1000), make(chan struct{})
 	test.runner.run = func(context.Context, agent.Plugin, []string) ([]byte, error) {

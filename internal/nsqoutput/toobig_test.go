@@ -18,6 +18,9 @@ import (
 
 // Other agents lost such batches: telegraf#9744, telegraf#10130.
 func TestWriteSendsWhatNsqdCallsTooBigInSmallerPieces(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	const n = 10_000 // 850 kB
 	for name, opts := range map[string]nsqdtest.Options{
 		"-max-msg-size":  {MaxMessageSize: 64 << 10},

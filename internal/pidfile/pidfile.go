@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/lodastack/agent/internal/filelock"
 	"github.com/lodastack/agent/internal/safefile"
@@ -91,6 +92,19 @@ func (f *File) Renew() error {
 // Fail leaves a reason for whoever waits for the end of this process, see
 // [Process.Failure].
 func (f *File) Fail(reason error) error { return f.lock.Write(reason.Error()) }
+
+// Reloaded leaves the outcome of the nth reload for whoever waits for it, see
+// [Process.Reload].
+func (f *File) Reloaded(n int, failure error) error {
+	text := reloaded + strconv.Itoa(n)
+	if failure != nil {
+		text += " " + failure.Error()
+	}
+	return f.lock.Write(text)
+}
+
+// reloaded begins the text of a reload's outcome.
+const reloaded = "reload "
 
 // Release removes the pid file, unless it has been removed or replaced, and
 // gives up the lock.

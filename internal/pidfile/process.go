@@ -90,12 +90,25 @@ func (p *Process) Failure() string {
 	switch {
 	case owner != strconv.Itoa(p.PID):
 		return "" // another agent has taken the file over
-	case reason != "":
+	case reason != "" && !strings.HasPrefix(reason, reloaded):
 		return reason
 	case safefile.Named(p.file, p.path):
 		return "it was killed or crashed, and did not stop cleanly"
 	}
 	return ""
+}
+
+// Reload returns the number of the process's last reload, 0 before the first,
+// and why it failed; empty: it did not.
+func (p *Process) Reload() (n int, failure string) {
+	_, text := filelock.Content(p.file)
+	outcome, ok := strings.CutPrefix(text, reloaded)
+	if !ok {
+		return 0, ""
+	}
+	number, failure, _ := strings.Cut(outcome, " ")
+	n, _ = strconv.Atoi(number)
+	return n, failure
 }
 
 // Close closes the pid file.

@@ -14,8 +14,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent/internal/waitgroup"
@@ -53,7 +55,8 @@ type Schedule struct {
 type entry struct {
 	job  Job
 	stop context.CancelFunc
-	done chan struct{} // closed when the job's goroutine has ended
+	done chan struct{}              // closed when the job's goroutine has ended
+	due  *atomic.Pointer[time.Time] // the next start; nil while the job runs
 }
 
 // New returns an empty schedule whose jobs run until ctx ends.
@@ -90,16 +93,31 @@ func (s *Schedule) Set(jobs map[string]Job) {
 // start runs the job once its predecessor, if there is one, has ended.
 func (s *Schedule) start(j Job, predecessor <-chan struct{}) entry {
 	ctx, stop := context.WithCancel(s.ctx)
-	e := entry{job: j, stop: stop, done: make(chan struct{})}
+	e := entry{job: j, stop: stop, done: make(chan struct{}), due: new(atomic.Pointer[time.Time])}
 	s.running.Go(func() {
 		defer close(e.done)
 		defer stop()
 		if predecessor != nil {
 			<-predecessor
 		}
-		j.loop(ctx)
+		j.loop(ctx, e.due)
 	})
 	return e
+}
+
+// Overdue returns the names of the jobs whose start is late by more than the
+// given time: their timers do not fire any more. A job that runs is not overdue,
+// however long it takes.
+func (s *Schedule) Overdue(late time.Duration) (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, e := range s.entries {
+		if due := e.due.Load(); due != nil && time.Since(*due) > late && s.ctx.Err() == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Wait returns when all jobs have ended, which they do when the schedule's
@@ -108,9 +126,14 @@ func (s *Schedule) Wait(ctx context.Context) error { return waitgroup.Wait(ctx, 
 
 // loop runs the job at its times until ctx ends. A run that takes longer than
 // the interval makes the starts that it covers fall out.
-func (j Job) loop(ctx context.Context) {
+func (j Job) loop(ctx context.Context, due *atomic.Pointer[time.Time]) {
 	began := time.Now()
 	start := j.next(began, -1, 0)
+	waitUntil := func(start time.Duration) {
+		at := began.Add(start)
+		due.Store(&at)
+	}
+	waitUntil(start)
 	timer := time.NewTimer(start)
 	defer timer.Stop()
 	for {
@@ -122,9 +145,11 @@ func (j Job) loop(ctx context.Context) {
 				return
 			}
 		}
+		due.Store(nil)
 		j.Run(ctx)
 		since := time.Since(began)
 		start = j.next(began, start, since)
+		waitUntil(start)
 		timer.Reset(start - since)
 	}
 }

@@ -142,3 +142,23 @@ func TestSlotsBoundHowManyHoldOne(t *testing.T) {
 	slots.Give()
 	require.True(t, slots.Take(t.Context()))
 }
+
+func TestJobsWhoseTimersDoNotFireAreOverdue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := schedule.New(ctx)
+		proceed := make(chan struct{})
+		s.Set(map[string]schedule.Job{
+			"quick": {Interval: time.Minute, Run: func(context.Context) {}},
+			"long":  {Interval: time.Minute, AtOnce: true, Run: func(context.Context) { <-proceed }},
+		})
+		time.Sleep(time.Hour)
+		require.Empty(t, s.Overdue(0), "a job that runs is not overdue")
+		require.Equal(t, []string{"quick"}, s.Overdue(-2*time.Minute), "and quick waits for its next start")
+		close(proceed)
+		cancel()
+		require.NoError(t, s.Wait(t.Context()))
+		require.Empty(t, s.Overdue(-2*time.Minute), "none is when the schedule has ended")
+	})
+}

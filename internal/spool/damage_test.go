@@ -68,6 +68,9 @@ func drainDamaged(t *testing.T, dir string) (damages []spool.Damage, delivered, 
 // TestDamageIsNeverDeliveredAndNeverInTheWay breaks one file of the backlog
 // in many ways.
 func TestDamageIsNeverDeliveredAndNeverInTheWay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	whole := t.TempDir()
 	backlog(t, whole)
 	flip := func(n int) func(*rand.Rand, []byte) []byte {

@@ -15,6 +15,9 @@ import (
 // TestWhatIsNoRegularFileIsNeitherReadNorWaitedFor puts other things in the
 // place of the spool's files.
 func TestWhatIsNoRegularFileIsNeitherReadNorWaitedFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	full := t.TempDir()
 	backlog(t, full)
 	pipe := func(t *testing.T, path string) { require.NoError(t, syscall.Mkfifo(path, 0o600)) }

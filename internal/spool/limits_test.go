@@ -33,6 +33,9 @@ func dirSize(t *testing.T, dir string) (size int64) {
 }
 
 func TestOldestPointsMakeRoomForNewOnes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	inner := &fakeOutput{}
 	inner.set(away)
@@ -82,6 +85,9 @@ func TestBatchLargerThanTheSpoolIsRefused(t *testing.T) {
 }
 
 func TestOldPointsAreDropped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		inner := &fakeOutput{}
 		inner.set(away)
@@ -310,6 +316,9 @@ func TestCallerInAHurryHasHalfOfItsTimeLeftForTheDisk(t *testing.T) {
 }
 
 func TestAccountsBalanceAtEveryMoment(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	inner := &fakeOutput{}
 	var calls int
 	var mu sync.Mutex

@@ -14,6 +14,9 @@ import (
 
 // A backup, for example, may hold the lock of a file.
 func TestFileThatCannotBeOpenedNowIsNoDamage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	s := openStore(t, spool.Config{Dir: dir})
 	put(t, s, batch("a", 0, 3))

@@ -125,6 +125,9 @@ func TestHungOutputDelaysOneWriteByItsTimeout(t *testing.T) {
 }
 
 func TestDeliveryResumesWithinTwoSeconds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	cases := map[string]struct {
 		outage func(context.Context, agent.Batch) error
 		live   int // writes after the outage

@@ -1,0 +1,56 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// overdueAfter is how late a collector or plugin may start. A busy host delays
+// timers by seconds.
+const overdueAfter = 30 * time.Second
+
+// Started returns a channel that is closed once [Agent.Run] has begun: collectors
+// and plugins are scheduled as soon as assignments are in force, and points are
+// delivered.
+func (a *Agent) Started() <-chan struct{} { return a.started }
+
+// Check returns nil while the agent works: the schedule starts collectors and
+// plugins in time, and delivery, registry and plugins can be asked. Its error
+// says what does not. It is what a watchdog should rely on: a registry, an output
+// or a plugin that fails is no fault of the agent, and no error here. An answer
+// that takes longer than ctx is an error. Before Run there is nothing to check.
+func (a *Agent) Check(ctx context.Context) error {
+	select {
+	case a.checking <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("check the agent: an earlier check has not returned: %w", ctx.Err())
+	}
+	checked := make(chan error, 1)
+	go func() {
+		defer func() { <-a.checking }()
+		a.Status() // with Oldest it takes every lock there is; it does not wait for parts that hang
+		a.delivery.Oldest()
+		checked <- a.checkSchedule()
+	}()
+	select {
+	case err := <-checked:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("check the agent: its status cannot be had: %w", ctx.Err())
+	}
+}
+
+func (a *Agent) checkSchedule() error {
+	a.mu.Lock()
+	schedule := a.schedule
+	a.mu.Unlock()
+	if schedule == nil {
+		return nil
+	}
+	if late := schedule.Overdue(overdueAfter); len(late) > 0 {
+		return fmt.Errorf("check the agent: not started in time: %s", strings.Join(late, ", "))
+	}
+	return nil
+}

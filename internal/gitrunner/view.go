@@ -1,0 +1,99 @@
+package gitrunner
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/cell"
+)
+
+// shared are the directories that many programs need for a moment. Where a plugin
+// gets none of its own in their place, it may write to those of the host.
+var shared = []string{"/tmp", "/dev/shm"}
+
+// Directories below that of the plugins' state. A namespace cannot have such a name.
+const (
+	tmpName   = ".tmp"   // NS/PROJECT: what a plugin sees as /tmp and /dev/shm
+	coverName = ".cover" // NS/PROJECT, empty: what it sees in place of all states
+)
+
+// view is how a plugin sees the host's files.
+type view struct {
+	kept     []string // its own directories, which outlast a run
+	writable []string
+	mounts   []cell.Mount
+}
+
+// view returns what a plugin in dir sees: /tmp and /dev/shm are its own, and of the
+// plugins' states there is its own alone. Its /tmp lies beside its state, as plugins
+// were seen to keep things there from one run to the next.
+//
+// A plugin that lies below /tmp itself (agent plugin test /tmp/x) shares it.
+func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
+	if !r.cells.Confinement().Mounts {
+		return view{kept: []string{state}, writable: append([]string{state}, shared...)}, nil
+	}
+	root, err := r.stateRoot()
+	if err != nil {
+		return view{}, err
+	}
+	name, err := filepath.Rel(root, state)
+	if err != nil {
+		return view{}, err
+	}
+	tmp, cover := filepath.Join(root, tmpName), filepath.Join(root, coverName)
+	own, hole := filepath.Join(tmp, name), filepath.Join(cover, name)
+	if err := r.owner(p).own(own); err != nil {
+		return view{}, err
+	}
+	if err := makePassages(hole); err != nil {
+		return view{}, err
+	}
+	v := view{kept: []string{state, own}, writable: []string{state, own}}
+	for _, at := range shared {
+		if below(at, dir) || below(at, root) {
+			v.writable = append(v.writable, at)
+		} else if _, err := os.Stat(at); err == nil {
+			v.mounts = append(v.mounts, cell.Mount{From: own, At: at})
+		}
+	}
+	v.mounts = append(v.mounts, cell.Mount{From: state, At: hole}, cell.Mount{From: cover, At: root})
+	return v, nil
+}
+
+// below reports whether the path lies below dir, through links, too.
+func below(dir, path string) bool {
+	for _, p := range []*string{&dir, &path} {
+		if real, err := filepath.EvalSymlinks(*p); err == nil {
+			*p = real
+		}
+	}
+	return strings.HasPrefix(path, dir+string(filepath.Separator))
+}
+
+// confinement tells of an installed plugin what it is kept from, and why not from
+// more.
+func (r *Runner) confinement(p agent.Plugin) (kept []string, why string) {
+	c := r.cells.Confinement()
+	reasons := slices.Clone(c.Reasons)
+	asRoot := r.owner(p).user == nil && os.Geteuid() == 0
+	if asRoot && c.Syscalls {
+		reasons = append(reasons, "it runs as root, and may make all system calls")
+	}
+	tmp := c.Mounts && !below("/tmp", r.config.PluginsDir)
+	if c.Mounts && !tmp {
+		reasons = append(reasons, "it shares /tmp, because agent.pluginsdir lies below that")
+	}
+	for _, k := range []struct {
+		name  string
+		holds bool
+	}{{"writes", c.Files}, {"traces", c.Files}, {"signals", c.Signals}, {"syscalls", c.Syscalls && !asRoot}, {"tmp", tmp}, {"states", c.Mounts}} {
+		if k.holds {
+			kept = append(kept, k.name)
+		}
+	}
+	return kept, strings.Join(reasons, "; ")
+}

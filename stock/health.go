@@ -1,0 +1,54 @@
+package stock
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lodastack/agent"
+)
+
+// Ready returns a channel that is closed once the HTTP API is served and the
+// agent runs; see [agent.Agent.Started].
+func (s *Service) Ready() <-chan struct{} { return s.ready }
+
+// Status returns how the agent fares, unless that takes longer than ctx. It fails
+// while no [Service.Run] is under way.
+func (s *Service) Status(ctx context.Context) (status agent.Status, err error) {
+	g, err := s.look(ctx)
+	if err != nil {
+		return status, err
+	}
+	answer := make(chan agent.Status, 1)
+	go func() { answer <- g.agent.Status() }()
+	select {
+	case status = <-answer:
+		return status, nil
+	case <-ctx.Done():
+		return status, fmt.Errorf("ask the agent for its status: %w", ctx.Err())
+	}
+}
+
+// Check returns nil while the service works: its loop turns, the HTTP API is
+// served and answers, and the agent works as [agent.Agent.Check] says. Otherwise
+// it says what does not, once ctx has ended at the latest. A reload under way
+// delays it.
+func (s *Service) Check(ctx context.Context) error {
+	g, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	return g.server.Check(ctx, "/healthz")
+}
+
+// look returns the current generation, as the goroutine of Run gives it out.
+func (s *Service) look(ctx context.Context) (*generation, error) {
+	answer := make(chan *generation, 1)
+	select {
+	case s.looks <- answer:
+		return <-answer, nil
+	case <-s.done:
+		return nil, agent.ErrStopped
+	case <-ctx.Done():
+		return nil, fmt.Errorf("ask the service: its loop does not answer: %w", ctx.Err())
+	}
+}
