@@ -7,8 +7,8 @@ GO := go
 export GOTOOLCHAIN := auto
 STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
 # A platform is GOOS/GOARCH. The agent measures Linux hosts; the library must
-# build everywhere.
-PLATFORMS := linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
+# build everywhere. Another one: make cross PLATFORMS=freebsd/amd64
+PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 
 # Two builds of one commit are the same, whatever the directory. Go's own stamp
 # is off, because tools/stamp.sh says more.

@@ -3,7 +3,7 @@
 # Go minimizes an input for a minute by default: a target that uses files would
 # do nothing else in its time.
 set -eu
-: "${GO:=go}" "${FUZZTIME:=3s}"
+: "${GO:=go}" "${FUZZTIME:=2s}"
 
 # ended_late tells whether the one complaint is that the time is over: before Go
 # 1.27, a worker that is stopped at the end of FUZZTIME can count as failed
