@@ -37,18 +37,19 @@ func (c Config) Connect(ctx context.Context) []Contact {
 	if c.Output.Name == outputNSQ {
 		servers = c.Output.Servers
 	}
-	contacts := make([]Contact, 1+len(servers), 2+len(servers))
+	contacts := make([]Contact, 1+len(servers)) // each goroutine has its own
 	var all sync.WaitGroup
 	for i, server := range servers {
 		all.Go(func() { contacts[1+i] = c.askServer(ctx, server) })
 	}
 	assignments, contact := c.askRegistry(ctx)
 	contacts[0] = contact
+	var git []Contact
 	if c.Agent.Git != "" {
-		contacts = append(contacts[:len(contacts):len(contacts)], c.askGit(ctx, assignments))
+		git = append(git, c.askGit(ctx, assignments))
 	}
 	all.Wait()
-	return contacts
+	return append(contacts, git...)
 }
 
 func (c Config) askRegistry(ctx context.Context) ([]agent.Assignment, Contact) {

@@ -109,7 +109,7 @@ func TestCheckAndStartRefuseTheSameValuesOfEachKey(t *testing.T) {
 				require.Equal(t, exitFailed, run([]string{"check", "-f", h.config}, &check, &check))
 				require.Contains(t, check.String(), ": "+strings.SplitN(key, ".", 2)[0]+".")
 				require.Contains(t, check.String(), key)
-				require.Equal(t, exitFailed, run([]string{"start", "-f", h.config}, &start, &start))
+				require.Equal(t, exitConfig, run([]string{"start", "-f", h.config}, &start, &start))
 				refusal := func(command, text string) string {
 					return text[strings.Index(text, command+"the config"):][len(command):]
 				}

@@ -144,7 +144,9 @@ func TestThousandRunsOfOnePluginStartOne(t *testing.T) {
 	require.Len(t, started, 1)
 }
 
-func TestStormOfUpdatesAsksTheRegistryOnce(t *testing.T) {
+// One question was under way when the storm began; its answer may be older than the
+// calls, so that they share the next.
+func TestStormOfUpdatesSharesOneAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := &apiRegistry{hold: make(chan struct{})}
 		a, err := agent.New(agent.WithRegistry(registry), agent.WithOutput(&apiOutput{}))
@@ -169,7 +171,7 @@ func TestStormOfUpdatesAsksTheRegistryOnce(t *testing.T) {
 		for range 1000 {
 			require.Equal(t, 200, <-answers)
 		}
-		require.Equal(t, 1, registry.asked)
+		require.Equal(t, 2, registry.asked)
 		stop()
 		require.NoError(t, <-ended)
 	})
