@@ -201,7 +201,9 @@ const healthTimeout = 5 * time.Second
 
 // serveHealth answers whether the agent works.
 func (a *api) serveHealth(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	// A caller that has sent all and closes its half ends the request's context, but
+	// waits for the answer.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), healthTimeout)
 	defer cancel()
 	if err := a.agent.Check(ctx); err != nil {
 		return problem(http.StatusServiceUnavailable, "%v", err)
