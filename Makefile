@@ -25,7 +25,7 @@ run: ## measure this host and show what goes through a real nsqd, until Ctrl-C
 build: ## build ./agent
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o agent ./cmd/agent
 
-check: format vet quick ## run the quick checks, under a minute
+check: format vet quick ## run the quick checks
 	@echo "== the quick checks have passed; make test runs them all"
 
 test: format vet staticcheck vulncheck cross fuzz race ## run every check
