@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
 // verdict is the result of one check of a plugin.
@@ -22,6 +23,9 @@ type verdict struct {
 func judge(t trial) []verdict {
 	start := verdict{about: "plugin is there and can be started"}
 	end := verdict{about: fmt.Sprintf("it exits with 0 within %v", t.limit)}
+	if t.runs[0].Format == string(pluginoutput.Nagios) {
+		end.about = fmt.Sprintf("it exits with 0 to 3 within %v", t.limit)
+	}
 	if t.daemon {
 		end.about = fmt.Sprintf("it is a daemon and runs for %v", t.limit)
 	}

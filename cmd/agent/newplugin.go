@@ -41,10 +41,8 @@ func pluginNew(c *call, dir, language string) error {
 	if err := makeEmpty(dir); err != nil {
 		return err
 	}
-	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(dir, f.name), f.content, f.mode); err != nil {
-			return err
-		}
+	if err := writeFiles(dir, files); err != nil {
+		return err
 	}
 	build := ""
 	if language == "go" {
@@ -52,6 +50,19 @@ func pluginNew(c *call, dir, language string) error {
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s is ready. Next:\n%s  agent plugin test %s -- /etc\n  git init %s   # the agent installs plugins from git\n", dir, build, dir, dir)
 	return err
+}
+
+func writeFiles(dir string, files []pluginFile) error {
+	for _, f := range files {
+		path := filepath.Join(dir, f.name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, f.content, f.mode); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeEmpty makes a directory, or wants it to be empty.
