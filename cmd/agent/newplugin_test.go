@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
 )
 
 func TestEachNewPluginPassesItsTest(t *testing.T) {
@@ -59,13 +61,28 @@ func tryNewPlugin(t *testing.T, language string, args []string) {
 	require.Equal(t, language == "go", bytes.Contains(workflow, []byte("go build -trimpath -o plugin .")))
 	_, command, found := strings.Cut(string(workflow), "run: agent plugin test --format tap . -- ")
 	require.True(t, found)
-	r = execute(t, "plugin", "test", dir, "--", strings.TrimSpace(command))
+	argument := strings.TrimSpace(command)
+	if daemon := len(args) == 5; daemon && (language != "sh" || args[3] != "json") {
+		requireMeasures(t, dir, args[3], argument) // as the trial of a daemon takes seconds
+		return
+	}
+	r = execute(t, "plugin", "test", dir, "--", argument)
 	require.Equal(t, 0, r.code, r.stdout)
 	require.Regexp(t, `PLUGIN\.entries\.(entries,dir=/|_)etc value=[1-9]`, r.stdout)
 	require.NotContains(t, r.stdout, "standard error")
-	if len(args) == 4 {
-		require.Equal(t, 0, execute(t, "plugin", "test", dir).code, "without arguments, too")
-	}
+}
+
+// requireMeasures gives a daemon a newline, at which it measures.
+func requireMeasures(t *testing.T, dir, format, argument string) {
+	command := exec.CommandContext(t.Context(), filepath.Join(dir, "plugin"), argument)
+	command.Stdin = strings.NewReader("\n")
+	stdout, err := command.Output()
+	require.NoError(t, err)
+	output, err := agent.DecodePluginRun(agent.Plugin{Format: format, Mode: agent.ModeDaemon}, stdout, nil)
+	require.NoError(t, err)
+	require.Empty(t, output.Reasons)
+	require.Len(t, output.Metrics, 1)
+	require.Equal(t, map[string]string{"dir": argument}, output.Metrics[0].Tags)
 }
 
 func TestANewPluginOverwritesNothing(t *testing.T) {
