@@ -4,6 +4,7 @@ package agent_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,21 +22,18 @@ import (
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/agenttest"
 	"github.com/lodastack/agent/internal/gitrunner"
-	"github.com/lodastack/agent/internal/gittest"
+	"github.com/lodastack/agent/internal/manifest"
 )
 
 // withDaemons runs an agent with as many plugins of a script, in a namespace each,
 // and calls measure once all of them run.
 func withDaemons(b *testing.B, count int, script, toml string, output agent.Output, measure func(a *agent.Agent)) {
-	root := gittest.NewRoot(b)
-	repo := root.Plugin("org/daemon", script)
-	repo.Write("plugin.toml", "mode = \"daemon\"\n"+toml, 0o644)
-	repo.Commit()
 	dir := b.TempDir()
 	require.NoError(b, os.Chmod(dir, 0o755))
 	require.NoError(b, os.Chmod(filepath.Dir(dir), 0o755))
-	runner, err := gitrunner.New(gitrunner.Config{PluginsDir: filepath.Join(dir, "plugins"), Git: root.Template(), GitUser: "root"})
+	inner, err := gitrunner.New(gitrunner.Config{PluginsDir: filepath.Join(dir, "plugins")})
 	require.NoError(b, err)
+	runner := handInstalled{inner, filepath.Join(dir, "plugins"), script, "mode = \"daemon\"\n" + toml}
 	var assignments []agent.Assignment
 	for i := range count {
 		assignments = append(assignments, agent.Assignment{Namespace: fmt.Sprintf("ns%03d", i),
@@ -61,6 +59,27 @@ func withDaemons(b *testing.B, count int, script, toml string, output agent.Outp
 	measure(a)
 	stop()
 	require.NoError(b, <-ended)
+}
+
+// handInstalled installs one script as every plugin, in less time than git takes.
+type handInstalled struct {
+	*gitrunner.Runner
+	plugins, script, toml string
+}
+
+func (r handInstalled) Install(_ context.Context, p agent.Plugin) error {
+	dir := filepath.Join(r.plugins, p.Namespace, filepath.Base(p.Repo))
+	return errors.Join(os.MkdirAll(dir, 0o755),
+		os.WriteFile(filepath.Join(dir, "plugin"), []byte("#!/bin/sh\n"+r.script+"\n"), 0o755),
+		os.WriteFile(filepath.Join(dir, "plugin.toml"), []byte(r.toml), 0o644))
+}
+
+func (r handInstalled) InspectPlugin(p agent.Plugin) agent.PluginDetails {
+	details := r.Runner.InspectPlugin(p)
+	if says, err := manifest.Read(filepath.Join(r.plugins, p.Namespace, filepath.Base(p.Repo))); err == nil {
+		details.Mode, details.Format = says.Mode, string(says.Format)
+	}
+	return details
 }
 
 // counting is an output that encodes nothing.
