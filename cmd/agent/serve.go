@@ -24,7 +24,7 @@ type served struct {
 	pid     *pidfile.File
 	systemd *sdnotify.Manager
 	stderr  io.Writer
-	ready   chan struct{} // closed once the service is ready or has ended
+	started func() // to be called once the service is ready
 
 	mu       sync.Mutex
 	reloaded error // guarded by mu; why the last reload failed
@@ -45,15 +45,12 @@ func (d *served) run(signals <-chan os.Signal) error {
 		select {
 		case <-starting:
 			starting = nil
-			close(d.ready)
+			d.started()
 			d.tell(sdnotify.Ready, sdnotify.Status("Running."))
 			if d.systemd != nil {
 				helpers.Go(func() { d.watch(ctx) })
 			}
 		case err := <-done:
-			if starting != nil {
-				close(d.ready)
-			}
 			if err != nil && ctx.Err() != nil {
 				err = exitError{exitUnclean, err}
 			}

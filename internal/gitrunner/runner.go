@@ -111,6 +111,7 @@ type Runner struct {
 	stateRoot func() (string, error)
 	noNetwork func() error           // says why the network cannot be taken away
 	temporary atomic.Pointer[string] // that directory where nothing is installed; nil: it was not needed
+	above     sync.Map               // plugin's directory: []string, see sharedAbove
 
 	mu    sync.Mutex
 	slots map[string]*slot // guarded by mu: by directory

@@ -49,19 +49,40 @@ func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
 	if err := r.owner(p).own(own); err != nil {
 		return view{}, err
 	}
-	if err := makePassages(hole); err != nil {
-		return view{}, err
+	if _, err := os.Lstat(hole); err != nil {
+		if err := makePassages(hole); err != nil {
+			return view{}, err
+		}
 	}
 	v := view{kept: []string{state, own}, writable: []string{state, own}}
+	above := r.sharedAbove(dir, root)
+	v.writable = append(v.writable, above...)
 	for _, at := range shared {
-		if below(at, dir) || below(at, root) {
-			v.writable = append(v.writable, at)
-		} else if _, err := os.Stat(at); err == nil {
+		if slices.Contains(above, at) {
+			continue
+		}
+		if _, err := os.Stat(at); err == nil {
 			v.mounts = append(v.mounts, cell.Mount{From: own, At: at})
 		}
 	}
 	v.mounts = append(v.mounts, cell.Mount{From: state, At: hole}, cell.Mount{From: cover, At: root})
 	return v, nil
+}
+
+// sharedAbove returns the shared directories that the plugin's directory or that of
+// the states lies below. It asks the file system once for each dir.
+func (r *Runner) sharedAbove(dir, root string) []string {
+	if known, ok := r.above.Load(dir); ok {
+		return known.([]string)
+	}
+	var above []string
+	for _, at := range shared {
+		if below(at, dir) || below(at, root) {
+			above = append(above, at)
+		}
+	}
+	r.above.Store(dir, above)
+	return above
 }
 
 // below reports whether the path lies below dir, through links, too.
