@@ -22,7 +22,8 @@
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
 //	limits, takeover              bounds of what git fetches; giving it to the agent's user
 //	executable, startable         can the version start? elf, binfmt, noexec
-//	run, inspect, owner, credentials  running plugins, what is known of them, and their user
+//	run, inspect, owner, credentials  running plugins, what is known of them, and their user;
+//	                                  dynamic: users made up for namespaces
 //	state, statesize, view, envfile   a plugin's own directory, its limit, what it sees of others, its secret variables
 //	exchange                      two directories change places
 //
@@ -58,7 +59,8 @@ type Config struct {
 	// GitUser is the user that git runs as if the agent is root. Empty:
 	// [DefaultGitUser] if possible, else root.
 	GitUser string
-	// User that plugins run as if the agent is root. Empty: nobody.
+	// User that plugins run as if the agent is root: a name, or [DynamicUser].
+	// Empty: nobody.
 	User string
 	// Branch to install. Empty: release.
 	Branch string
@@ -97,6 +99,7 @@ type Runner struct {
 	config    Config
 	template  template         // its zero value: nothing can be installed
 	owners    map[string]owner // by name
+	dynamic   *dynamicUsers    // of those that are not among the owners
 	gitUser   gitUser
 	cells     *cell.Warden // for plugins
 	tools     *cell.Warden // for git
@@ -146,6 +149,7 @@ func New(config Config) (*Runner, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	r.dynamic = newDynamicUsers()
 	for _, o := range r.owners {
 		if o.warning != "" {
 			config.Logger.Warn(o.warning)
@@ -214,6 +218,9 @@ func (r *Runner) open() (err error) {
 		}
 		if err := os.RemoveAll(filepath.Join(r.config.PluginsDir, stateName, coverName)); err != nil {
 			return fmt.Errorf("removing what an earlier run has left: %w", err)
+		}
+		if err := r.dynamic.recall(r.config.PluginsDir); err != nil {
+			return err
 		}
 	}
 	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}

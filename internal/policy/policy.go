@@ -42,7 +42,8 @@ type Policy struct {
 type Rule struct {
 	// Match is a glob of repositories ORG/PROJECT.
 	Match string
-	// User that the plugins run as.
+	// User that the plugins run as: a name, or "dynamic" for one that each namespace
+	// has for itself.
 	User string
 	// Env is the path of a file with lines NAME=VALUE for their environment.
 	Env string
