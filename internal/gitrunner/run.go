@@ -182,6 +182,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Writable:  view.writable,
 		Mounts:    view.mounts,
 		Env:       env,
+		Prompt:    prompt(p, wishes, output != nil),
 		MaxStdout: maxStdout,
 		Stream:    stream,
 		MaxStderr: maxStderr,
