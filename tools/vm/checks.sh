@@ -110,6 +110,7 @@ printf '#!/bin/sh\nsetsid sleep 4242 & setsid sleep 4242 & sleep 4242\n' | plugi
 printf '#!/bin/sh\ncat /proc/self/cgroup\nid -un\n' | plugin where
 
 check "the deb is installed" dpkg -i /checks/agent.deb
+chown -R agent-git /srv/git # git reads only repositories of its own user
 check "an agent that nobody has configured is not enabled" all "not systemctl is-enabled agent" "is ActiveState inactive"
 check "it cannot be started" not systemctl start agent
 check "the reason is in the journal" said "agent.registryaddr"
