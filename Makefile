@@ -14,7 +14,7 @@ PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 # is off, because tools/stamp.sh says more.
 LDFLAGS = -s -w -buildid= -X 'github.com/lodastack/agent.stamp=$(shell tools/stamp.sh)'
 
-.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench packages deb packages-test vm
+.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench packages deb packages-test reproducible vm
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -67,8 +67,9 @@ quick:
 race: ## run the tests with the race detector
 	@tools/needgcc.sh
 	@echo "== go test -race: all packages, the examples and the import rules among them"
-	@# Three at a time on two cores: many tests wait for processes.
-	@$(GO) test -race -p $$(($$(nproc) + 1)) -timeout 8m ./...
+	@# Three at a time on two cores: many tests wait for processes. A program that the
+	@# detector watches sleeps for a second when it exits, and many tests run themselves.
+	@GORACE=atexit_sleep_ms=0 $(GO) test -race -p $$(($$(nproc) + 1)) -timeout 8m ./...
 
 chaos: ## kill, freeze and damage everything for some minutes, and count the points
 	$(GO) run ./internal/chaos -kills 100 -for 10m
@@ -84,6 +85,9 @@ deb: ## build the deb for amd64, in dist/
 
 packages-test: ## install, upgrade and remove the packages in dist/ (root, Debian)
 	tools/packages/test.sh
+
+reproducible: ## build the deb twice, in two directories, and compare (some minutes)
+	tools/packages/reproducible.sh
 
 vm: deb ## boot Debian 12 and 13 in qemu and try the installed deb there (slow; root)
 	tools/vm/run.sh bookworm
