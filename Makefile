@@ -67,8 +67,9 @@ quick:
 race: ## run the tests with the race detector
 	@tools/needgcc.sh
 	@echo "== go test -race: all packages, the examples and the import rules among them"
-	@# Three at a time on two cores: many tests wait for processes.
-	@$(GO) test -race -p $$(($$(nproc) + 1)) -timeout 8m ./...
+	@# Three at a time on two cores: many tests wait for processes. A program that the
+	@# detector watches sleeps for a second when it exits, and many tests run themselves.
+	@GORACE=atexit_sleep_ms=0 $(GO) test -race -p $$(($$(nproc) + 1)) -timeout 8m ./...
 
 chaos: ## kill, freeze and damage everything for some minutes, and count the points
 	$(GO) run ./internal/chaos -kills 100 -for 10m

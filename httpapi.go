@@ -78,6 +78,18 @@ func WithPluginUsers(uids ...int) Option {
 	}
 }
 
+// WithPluginUserRange names users as [WithPluginUsers] does: all from the first to
+// the last number.
+func WithPluginUserRange(first, last int) Option {
+	return func(c *config) error {
+		if first < 0 || last < first {
+			return fmt.Errorf("WithPluginUserRange: %d to %d are no numbers of users", first, last)
+		}
+		c.api.PluginUserRanges = append(slices.Clip(c.api.PluginUserRanges), httpapi.UIDRange{First: first, Last: last})
+		return nil
+	}
+}
+
 // ConnContext lets [Agent.Handler] find the user of a caller on this host. It is
 // for [http.Server.ConnContext].
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {

@@ -39,9 +39,14 @@ type ControlStatus struct {
 	// plugins run as the agent's own user, or are not told apart from other
 	// callers.
 	PluginUsers []int `json:"plugin_users,omitempty"`
+	// PluginUserRanges are more such users, by their numbers.
+	PluginUserRanges []UIDRange `json:"plugin_user_ranges,omitempty"`
 	// Calls is true where plugins may be run on demand.
 	Calls bool `json:"calls"`
 }
+
+// UIDRange are the numbers of users from First to Last.
+type UIDRange = httpapi.UIDRange
 
 // RegistryStatus tells about the registry.
 type RegistryStatus struct {
@@ -106,9 +111,10 @@ func (a *Agent) Status() Status {
 		Plugins:    a.Plugins(),
 		Warnings:   slices.Clone(a.config.warnings),
 		Control: ControlStatus{
-			Local:       cmp.Or(a.config.api.LocalControl, httpapi.ControlLoopback),
-			PluginUsers: slices.Clone(a.config.api.PluginUsers),
-			Calls:       !a.config.api.NoCalls,
+			Local:            cmp.Or(a.config.api.LocalControl, httpapi.ControlLoopback),
+			PluginUsers:      slices.Clone(a.config.api.PluginUsers),
+			PluginUserRanges: slices.Clone(a.config.api.PluginUserRanges),
+			Calls:            !a.config.api.NoCalls,
 		},
 	}
 	s.Registry.InForce = a.isReady()

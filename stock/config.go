@@ -58,7 +58,8 @@ type AgentConfig struct {
 	// /usr/local/agent-plugins.
 	PluginsDir string
 	// PluginsUser is the user that plugins run as where the agent is root. It
-	// must exist. The default is nobody.
+	// must exist; "dynamic" gives each namespace one of its own. The default is
+	// nobody.
 	PluginsUser string
 	// Git is where plugins are cloned from, with one %s in it, or with one %o
 	// and one %p; see [GitRunnerConfig]. Empty, the default: no plugin can be
@@ -214,7 +215,8 @@ type PolicyConfig struct {
 type PluginPolicy struct {
 	// Match is a glob of repositories ORG/PROJECT.
 	Match string
-	// User that the plugins run as where the agent is root.
+	// User that the plugins run as where the agent is root; "dynamic" gives each
+	// namespace one of its own.
 	User string
 	// Env is the path of a file with lines NAME=VALUE for their environment,
 	// which only its owner may read.

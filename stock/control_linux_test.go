@@ -11,11 +11,18 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
 )
 
 // callAsNobody calls the API as the default user of plugins, and returns the
 // answer.
 func callAsNobody(t *testing.T, address, path string) string {
+	t.Helper()
+	return callAs(t, 65534, address, path)
+}
+
+func callAs(t *testing.T, uid uint32, address, path string) string {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil || os.Getuid() != 0 {
@@ -25,7 +32,7 @@ func callAsNobody(t *testing.T, address, path string) string {
 	require.NoError(t, err)
 	command := exec.CommandContext(t.Context(), bash, "-c", `exec 3<>"/dev/tcp/$1/$2" && printf '%s\r\n' "GET $3 HTTP/1.0" "" >&3 && cat <&3`, "caller", host, port, path)
 	command.Dir = "/"
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	answer, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", answer)
 	return string(answer)
@@ -55,6 +62,26 @@ func TestThePluginsUserDoesNotControlTheAgent(t *testing.T) {
 	require.NoError(t, service.Reload(t.Context()))
 	require.Contains(t, callAsNobody(t, h.listen, "/update"), " 200 OK")
 	require.Empty(t, h.status(t).Control.PluginUsers)
+}
+
+func TestPluginsWithAUserOfTheirNamespaceDoNotControlTheAgent(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "agent.pluginsuser = \"dynamic\"\n")
+	service := h.run(t)
+	for _, uid := range []uint32{0x70000000, 0x7ffdffff} {
+		require.Contains(t, callAs(t, uid, h.listen, "/me/ns"), " 200 OK")
+		require.Contains(t, callAs(t, uid, h.listen, "/update"), " 403 Forbidden")
+		require.Contains(t, h.read(t, "log/audit.log"), fmt.Sprintf(`"who":"uid %d"`, uid))
+	}
+	require.Contains(t, callAsNobody(t, h.listen, "/update"), " 200 OK")
+	control := h.status(t).Control
+	require.Empty(t, control.PluginUsers)
+	require.Equal(t, []agent.UIDRange{{First: 0x70000000, Last: 0x7ffdffff}}, control.PluginUserRanges)
+
+	h.configure(t, "[[policy.plugin]]\nmatch = \"infra/*\"\nuser = \"dynamic\"\n")
+	require.NoError(t, service.Reload(t.Context()))
+	require.Contains(t, callAs(t, 0x70000000, h.listen, "/update"), " 403 Forbidden")
+	require.Contains(t, callAsNobody(t, h.listen, "/update"), " 403 Forbidden")
 }
 
 func TestLocalControlLeavesSomebody(t *testing.T) {

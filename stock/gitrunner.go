@@ -28,7 +28,8 @@ type GitRunnerConfig struct {
 	// directories or git configuration of root's; else root.
 	GitUser string
 	// User that plugins run as where the agent is root; elsewhere they run as
-	// the agent's own user. Empty: nobody.
+	// the agent's own user. "dynamic" gives each namespace one of its own. Empty:
+	// nobody.
 	User string
 	// Branch that is installed, where a repository has it; else the
 	// repository's default branch is. Empty: release.

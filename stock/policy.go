@@ -3,6 +3,7 @@ package stock
 import (
 	"errors"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/policy"
 )
@@ -42,13 +43,18 @@ func (p PolicyConfig) policy() policy.Policy {
 	return judged
 }
 
-// pluginUsers are the names of all users that plugins may run as.
-func (c Config) pluginUsers() []string {
+// withPluginUsers names all users that plugins may run as.
+func (c Config) withPluginUsers() ([]agent.Option, error) {
 	names := []string{c.Agent.PluginsUser}
 	for _, rule := range c.Policy.Plugin {
 		if rule.User != "" {
 			names = append(names, rule.User)
 		}
 	}
-	return names
+	uids, dynamic, err := gitrunner.UIDs(names...)
+	options := []agent.Option{agent.WithPluginUsers(uids...)}
+	if dynamic {
+		options = append(options, agent.WithPluginUserRange(gitrunner.FirstDynamicUID, gitrunner.LastDynamicUID))
+	}
+	return options, err
 }

@@ -42,7 +42,6 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
 )
@@ -136,14 +135,13 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 	if err != nil {
 		return err
 	}
-	pluginUsers, err := gitrunner.UIDs(a.Config.pluginUsers()...)
+	pluginUsers, err := a.Config.withPluginUsers()
 	if err != nil {
 		return err
 	}
-	a.Agent, err = agent.New(slices.Concat(a.Config.options(), parts, HostCollectors(hostConfig(a.Config, log.logger)), []agent.Option{
+	a.Agent, err = agent.New(slices.Concat(a.Config.options(), parts, HostCollectors(hostConfig(a.Config, log.logger)), pluginUsers, []agent.Option{
 		agent.WithLogger(log.logger),
 		agent.WithAuditLog(log.audit),
-		agent.WithPluginUsers(pluginUsers...),
 		rest,
 	})...)
 	return err

@@ -74,14 +74,13 @@ func start(c *call) (err error) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softMemory(cfg))
 	}
-	ready := make(chan struct{})
-	go notifyStart(systemd, ready)
+	started := askForTime(systemd)
+	defer started()
 	service, err := stock.NewServiceOn(c.config, passed)
 	if err != nil {
-		close(ready)
 		return configError(err)
 	}
-	d := &served{service: service, pid: pid, systemd: systemd, stderr: c.stderr, ready: ready}
+	d := &served{service: service, pid: pid, systemd: systemd, stderr: c.stderr, started: started}
 	return d.run(signals)
 }
 

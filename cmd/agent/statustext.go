@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -160,8 +161,8 @@ func controlText(c agent.ControlStatus) string {
 		text = "is for callers on this host"
 	}
 	switch {
-	case len(c.PluginUsers) > 0:
-		text += fmt.Sprintf(", never for plugins (uid %s)", strings.Trim(strings.ReplaceAll(fmt.Sprint(c.PluginUsers), " ", ", "), "[]"))
+	case len(c.PluginUsers)+len(c.PluginUserRanges) > 0:
+		text += fmt.Sprintf(", never for plugins (uid %s)", uidsText(c))
 	case c.Local != "token":
 		text += ", plugins among them, which run as the agent's own user; api.localcontrol = \"token\" shuts them out"
 	}
@@ -169,6 +170,18 @@ func controlText(c agent.ControlStatus) string {
 		text += "; plugins do not run on demand"
 	}
 	return text
+}
+
+// uidsText names the users that plugins run as.
+func uidsText(c agent.ControlStatus) string {
+	var texts []string
+	for _, uid := range c.PluginUsers {
+		texts = append(texts, strconv.Itoa(uid))
+	}
+	for _, r := range c.PluginUserRanges {
+		texts = append(texts, fmt.Sprintf("%d to %d", r.First, r.Last))
+	}
+	return strings.Join(texts, ", ")
 }
 
 func accountText(a agent.Account) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/sdnotify"
 )
 
@@ -21,23 +22,21 @@ const (
 	extension = 30 * time.Second
 )
 
-// notifyStart asks systemd for more time again and again until the agent is
-// ready: to check a large spool takes time.
-func notifyStart(systemd *sdnotify.Manager, ready <-chan struct{}) {
-	again := time.NewTicker(extension / 3)
-	defer again.Stop()
-	end := time.NewTimer(longestStart)
-	defer end.Stop()
-	for {
-		_ = systemd.Notify(sdnotify.ExtendTimeout(extension), sdnotify.Status("Starting."))
-		select {
-		case <-ready:
-			return
-		case <-end.C:
-			return
-		case <-again.C:
-		}
+// askForTime asks systemd for more time again and again until started is called:
+// to check a large spool takes time. Without systemd it does nothing.
+func askForTime(systemd *sdnotify.Manager) (started func()) {
+	if systemd == nil {
+		return func() {}
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), longestStart)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ok := true; ok; ok = backoff.Pause(ctx, extension/3) {
+			_ = systemd.Notify(sdnotify.ExtendTimeout(extension), sdnotify.Status("Starting."))
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 // watch feeds the watchdog of systemd while the service works, and tells its

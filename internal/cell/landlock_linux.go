@@ -12,8 +12,9 @@ import (
 // landlock is what the kernel offers of Landlock, see
 // https://docs.kernel.org/userspace-api/landlock.html
 type landlock struct {
-	version int  // 0: none
-	signals bool // can be kept within a run
+	version int   // 0: none
+	signals bool  // can be kept within a run
+	devices []int // descriptors (O_PATH) of those that a program may write to
 }
 
 // Versions of Landlock that brought what is used here.
@@ -35,7 +36,21 @@ func newLandlock() (l landlock) {
 	// Before erratum 2 a confined thread could not signal the other threads of its
 	// process, as the runtime of Go does.
 	l.signals = l.version >= landlockScope && ask(unix.LANDLOCK_CREATE_RULESET_ERRATA)&(1<<1) != 0
+	if l.version > 0 {
+		for _, path := range devices {
+			if fd, err := openPath(path); err == nil { // a container need not have all
+				l.devices = append(l.devices, fd)
+			}
+		}
+	}
 	return l
+}
+
+// close closes the descriptors.
+func (l landlock) close() {
+	for _, fd := range l.devices {
+		unix.Close(fd)
+	}
 }
 
 // Rights to change what is in a directory.
@@ -77,9 +92,9 @@ func (l landlock) ruleset(writable []string) (fd int, err error) {
 			return -1, fmt.Errorf("allowing it %s: %w", dir, err)
 		}
 	}
-	for _, device := range devices {
-		if err := allowPath(int(ruleset), device, toFiles); err != nil {
-			return -1, fmt.Errorf("allowing it %s: %w", device, err)
+	for _, device := range l.devices {
+		if err := addRule(int(ruleset), device, toFiles); err != nil {
+			return -1, fmt.Errorf("allowing it to write to devices: %w", err)
 		}
 	}
 	return int(ruleset), nil
@@ -87,7 +102,7 @@ func (l landlock) ruleset(writable []string) (fd int, err error) {
 
 // allowPath adds a rule for what is at path and below, if there is something.
 func allowPath(ruleset int, path string, rights uint64) error {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := openPath(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -95,6 +110,13 @@ func allowPath(ruleset int, path string, rights uint64) error {
 		return err
 	}
 	defer closeNow(fd)
+	return addRule(ruleset, fd, rights)
+}
+
+func openPath(path string) (int, error) { return unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0) }
+
+// addRule adds a rule for what a descriptor is of, and what lies below.
+func addRule(ruleset, fd int, rights uint64) error {
 	rule := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
 	_, _, errno := unix.RawSyscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
 	return errorOf(errno)

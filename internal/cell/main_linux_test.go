@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 		chain()
 	case "tracer":
 		trace()
+	case "caller":
+		makeCalls()
 	case "undumpable":
 		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 		outlive()

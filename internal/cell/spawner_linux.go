@@ -115,4 +115,7 @@ func (s *spawner) do(start func()) { s.calls <- start }
 func (s *spawner) close() {
 	close(s.calls)
 	<-s.done
+	if s.confine != nil {
+		s.confine.landlock.close()
+	}
 }

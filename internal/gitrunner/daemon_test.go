@@ -4,12 +4,15 @@ package gitrunner_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent"
@@ -86,18 +89,40 @@ func TestDaemonThatFloodsWaitsForItsReader(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs git many times")
 	}
-	r, _ := installed(t, "exec yes")
-	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	plugins := tempDir(t)
+	r, _ := installed(t, "echo $$ > $HOME/pid; exec yes", in(plugins))
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	read := 0
-	require.Error(t, r.RunDaemon(ctx, mysql(), nil, func(lines []byte) error {
-		read += len(lines)
-		<-ctx.Done()
+	written := -1
+	require.Error(t, r.RunDaemon(ctx, mysql(), nil, func([]byte) error {
+		if written < 0 { // once the reader goes on, so does the daemon until it is ended
+			written = writtenUntilItWaits(t, filepath.Join(plugins, ".agent-state/db.example/mysql/pid"))
+			runtime.ReadMemStats(&after)
+			cancel()
+		}
 		return nil
 	}))
-	runtime.ReadMemStats(&after)
-	require.Less(t, read, 256<<10, "the pipe and one piece")
+	require.Positive(t, written)
+	require.Less(t, written, 256<<10, "the pipe and one piece")
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
+}
+
+// writtenUntilItWaits returns how much the process whose number is in a file has
+// written, in bytes, once it waits for its reader.
+func writtenUntilItWaits(t *testing.T, pidFile string) (written int) {
+	pid, err := os.ReadFile(pidFile)
+	assert.NoError(t, err)
+	process := filepath.Join("/proc", strings.TrimSpace(string(pid)))
+	assert.Eventually(t, func() bool {
+		status, _ := os.ReadFile(process + "/status")
+		return strings.HasPrefix(string(status), "Name:\tyes\n") && strings.Contains(string(status), "\nState:\tS")
+	}, 20*time.Second, 5*time.Millisecond)
+	io, err := os.ReadFile(process + "/io")
+	assert.NoError(t, err)
+	_, count, _ := strings.Cut(string(io), "\nwchar: ")
+	_, err = fmt.Sscan(count, &written)
+	assert.NoError(t, err)
+	return written
 }

@@ -38,6 +38,9 @@ func lookupGitUser(name, pluginsUser string, t template, euid int) (gitUser, err
 // namedGitUser returns a user that must exist. An agent that is not root cannot
 // change to it, and gets its own user.
 func namedGitUser(name, pluginsUser string, euid int) (gitUser, error) {
+	if name == DynamicUser {
+		return gitUser{}, fmt.Errorf("%s is for plugins alone; name a user of this system", name)
+	}
 	found, err := user.Lookup(name)
 	if err != nil {
 		return gitUser{}, fmt.Errorf("there is no user %q on this system; create it (useradd --system --create-home %[1]s) or name another", name)

@@ -27,27 +27,39 @@ func CheckUser(name string) error {
 }
 
 // UIDs returns the numbers of the users with these names that plugins run as,
-// without the agent's own: where the agent is not root there are none.
-func UIDs(names ...string) (uids []int, err error) {
+// without the agent's own: where the agent is not root there are none. dynamic is
+// true where [DynamicUser] is among the names: then there are those of its range,
+// too.
+func UIDs(names ...string) (uids []int, dynamic bool, err error) {
 	if os.Geteuid() != 0 {
-		return nil, nil
+		return nil, false, nil
 	}
 	for _, name := range names {
+		if name == DynamicUser {
+			dynamic = true
+			continue
+		}
 		o, err := lookupOwner("agent.pluginsuser", cmp.Or(name, defaultUser), 0)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if o.user != nil && !slices.Contains(uids, int(o.user.UID)) {
 			uids = append(uids, int(o.user.UID))
 		}
 	}
-	return uids, nil
+	return uids, dynamic, nil
 }
 
 // lookupUser returns a user that must exist. Nobody has asked for the default
 // one, which need not exist where only the agent's own user can run plugins: it
-// is nil then.
+// is nil then. Dynamic users are nil, too.
 func lookupUser(name string, euid int) (*user.User, error) {
+	switch {
+	case name == DynamicUser && euid == 0:
+		return nil, checkDynamicUsers()
+	case name == DynamicUser:
+		return nil, nil
+	}
 	u, err := user.Lookup(name)
 	switch {
 	case err == nil:
@@ -61,12 +73,18 @@ func lookupUser(name string, euid int) (*user.User, error) {
 }
 
 // lookupOwners finds the user that plugins run as, and those of the rules, by
-// their names.
+// their names. Where the agent can change users, dynamic ones are not among them.
 func lookupOwners(config Config, euid int) (map[string]owner, error) {
 	owners := map[string]owner{}
 	var problems []error
 	add := func(key, name string) {
 		if _, known := owners[name]; known || name == "" {
+			return
+		}
+		if name == DynamicUser && euid == 0 {
+			if err := checkDynamicUsers(); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", key, err))
+			}
 			return
 		}
 		var err error
@@ -83,7 +101,10 @@ func lookupOwners(config Config, euid int) (map[string]owner, error) {
 
 // owner returns the user that a plugin runs as.
 func (r *Runner) owner(p agent.Plugin) owner {
-	return r.owners[cmp.Or(r.config.Policy.Rule(p.Repo).User, r.config.User)]
+	if o, named := r.owners[cmp.Or(r.config.Policy.Rule(p.Repo).User, r.config.User)]; named {
+		return o
+	}
+	return r.dynamic.owner(p.Namespace)
 }
 
 // lookupOwner finds a user for an agent that runs as euid. key is where it is

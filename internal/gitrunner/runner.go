@@ -22,7 +22,8 @@
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
 //	limits, takeover              bounds of what git fetches; giving it to the agent's user
 //	executable, startable         can the version start? elf, binfmt, noexec
-//	run, inspect, owner, credentials  running plugins, what is known of them, and their user
+//	run, inspect, owner, credentials  running plugins, what is known of them, and their user;
+//	                                  dynamic: users made up for namespaces
 //	state, statesize, view, envfile   a plugin's own directory, its limit, what it sees of others, its secret variables
 //	exchange                      two directories change places
 //
@@ -39,7 +40,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -59,7 +59,8 @@ type Config struct {
 	// GitUser is the user that git runs as if the agent is root. Empty:
 	// [DefaultGitUser] if possible, else root.
 	GitUser string
-	// User that plugins run as if the agent is root. Empty: nobody.
+	// User that plugins run as if the agent is root: a name, or [DynamicUser].
+	// Empty: nobody.
 	User string
 	// Branch to install. Empty: release.
 	Branch string
@@ -95,22 +96,23 @@ type Config struct {
 
 // Runner installs and runs plugins. Its methods may be called concurrently.
 type Runner struct {
-	config   Config
-	template template         // its zero value: nothing can be installed
-	owners   map[string]owner // by name
-	gitUser  gitUser
-	cells    *cell.Warden // for plugins
-	tools    *cell.Warden // for git
-	session  *session     // nil without PluginsDir
-	installs chan struct{}
-	ssh      func() []string
-	// stateRoot returns the directory above the plugins' state.
-	stateRoot func() (string, error)
-	noNetwork func() error           // says why the network cannot be taken away
-	temporary atomic.Pointer[string] // that directory where nothing is installed; nil: it was not needed
+	config    Config
+	template  template         // its zero value: nothing can be installed
+	owners    map[string]owner // by name
+	dynamic   *dynamicUsers    // of those that are not among the owners
+	gitUser   gitUser
+	cells     *cell.Warden // for plugins
+	tools     *cell.Warden // for git
+	session   *session     // nil without PluginsDir
+	installs  chan struct{}
+	ssh       func() []string
+	noNetwork func() error // says why the network cannot be taken away
+	above     sync.Map     // plugin's directory: []string, see sharedAbove
+	looks     sync.Map     // plugin's state: time.Time of the next look, see stateFits
 
 	mu    sync.Mutex
 	slots map[string]*slot // guarded by mu: by directory
+	trial string           // guarded by mu: what is above the state of what is not installed; empty: it was not needed
 }
 
 var (
@@ -147,6 +149,7 @@ func New(config Config) (*Runner, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	r.dynamic = newDynamicUsers()
 	for _, o := range r.owners {
 		if o.warning != "" {
 			config.Logger.Warn(o.warning)
@@ -154,7 +157,6 @@ func New(config Config) (*Runner, error) {
 	}
 	r.ssh = sync.OnceValue(r.sshEnv)
 	r.noNetwork = sync.OnceValue(cell.CheckNoNetwork)
-	r.stateRoot = sync.OnceValues(r.scratch)
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.Close(context.Background()))
 	}
@@ -217,6 +219,9 @@ func (r *Runner) open() (err error) {
 		if err := os.RemoveAll(filepath.Join(r.config.PluginsDir, stateName, coverName)); err != nil {
 			return fmt.Errorf("removing what an earlier run has left: %w", err)
 		}
+		if err := r.dynamic.recall(r.config.PluginsDir); err != nil {
+			return err
+		}
 	}
 	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}
 	config.Limits = cell.Limits{Processes: maxGitProcesses, Memory: gitMemory}
@@ -243,8 +248,10 @@ func (r *Runner) Close(ctx context.Context) error {
 	if r.session != nil {
 		errs = append(errs, r.session.close())
 	}
-	if dir := r.temporary.Load(); dir != nil {
-		errs = append(errs, os.RemoveAll(*dir))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.trial != "" {
+		errs = append(errs, os.RemoveAll(r.trial))
 	}
 	return errors.Join(errs...)
 }

@@ -16,6 +16,8 @@ func diskSpace(info fs.FileInfo) int64 { return info.Sys().(*syscall.Stat_t).Blo
 
 func uidOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
+func gidOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Gid }
+
 // giveTree gives a directory, and what its owner has made in it, to another user.
 // The former owner may have put links there: they are not followed, and a file
 // with a second name stays as it is.

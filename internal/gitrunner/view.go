@@ -10,8 +10,8 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 )
 
-// shared are the directories that many programs need for a moment. Where a plugin
-// gets none of its own in their place, it may write to those of the host.
+// shared are the directories that many programs need for a moment. A plugin may write
+// to those of the host unless it gets directories of its own in their place.
 var shared = []string{"/tmp", "/dev/shm"}
 
 // Directories below that of the plugins' state. A namespace cannot have such a name.
@@ -28,8 +28,8 @@ type view struct {
 }
 
 // view returns what a plugin in dir sees: /tmp and /dev/shm are its own, and of the
-// plugins' states there is its own alone. Its /tmp lies beside its state, as plugins
-// were seen to keep things there from one run to the next.
+// plugins' states there is its own alone. Its /tmp lies beside its state, because some
+// plugins keep things there from one run to the next.
 //
 // A plugin that lies below /tmp itself (agent plugin test /tmp/x) shares it.
 func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
@@ -49,19 +49,40 @@ func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
 	if err := r.owner(p).own(own); err != nil {
 		return view{}, err
 	}
-	if err := makePassages(hole); err != nil {
-		return view{}, err
+	if _, err := os.Lstat(hole); err != nil {
+		if err := makePassages(hole); err != nil {
+			return view{}, err
+		}
 	}
 	v := view{kept: []string{state, own}, writable: []string{state, own}}
+	above := r.sharedAbove(dir, root)
+	v.writable = append(v.writable, above...)
 	for _, at := range shared {
-		if below(at, dir) || below(at, root) {
-			v.writable = append(v.writable, at)
-		} else if _, err := os.Stat(at); err == nil {
+		if slices.Contains(above, at) {
+			continue
+		}
+		if _, err := os.Stat(at); err == nil {
 			v.mounts = append(v.mounts, cell.Mount{From: own, At: at})
 		}
 	}
 	v.mounts = append(v.mounts, cell.Mount{From: state, At: hole}, cell.Mount{From: cover, At: root})
 	return v, nil
+}
+
+// sharedAbove returns the shared directories that the plugin's directory or that of
+// the states lies below. It asks the file system once for each dir.
+func (r *Runner) sharedAbove(dir, root string) []string {
+	if known, ok := r.above.Load(dir); ok {
+		return known.([]string)
+	}
+	var above []string
+	for _, at := range shared {
+		if below(at, dir) || below(at, root) {
+			above = append(above, at)
+		}
+	}
+	r.above.Store(dir, above)
+	return above
 }
 
 // below reports whether the path lies below dir, through links, too.
@@ -83,6 +104,9 @@ func (r *Runner) confinement(p agent.Plugin) (kept []string, why string) {
 	if asRoot && c.Syscalls {
 		reasons = append(reasons, "it runs as root, and may make all system calls")
 	}
+	if c.Mounts && !c.Files {
+		reasons = append(reasons, "plugins of one user can read each other's state through /proc")
+	}
 	tmp := c.Mounts && !below("/tmp", r.config.PluginsDir)
 	if c.Mounts && !tmp {
 		reasons = append(reasons, "it shares /tmp, because agent.pluginsdir lies below that")
@@ -90,7 +114,7 @@ func (r *Runner) confinement(p agent.Plugin) (kept []string, why string) {
 	for _, k := range []struct {
 		name  string
 		holds bool
-	}{{"writes", c.Files}, {"traces", c.Files}, {"signals", c.Signals}, {"syscalls", c.Syscalls && !asRoot}, {"tmp", tmp}, {"states", c.Mounts}} {
+	}{{"writes", c.Files}, {"traces", c.Files}, {"signals", c.Signals}, {"syscalls", c.Syscalls && !asRoot}, {"tmp", tmp}, {"states", c.Mounts && c.Files}} {
 		if k.holds {
 			kept = append(kept, k.name)
 		}

@@ -26,6 +26,10 @@ const callerMode = "HTTPAPI_TEST_CALLER"
 // nobody is a user that the tests take for that of plugins.
 const nobody = 65534
 
+// exitAtOnce is for a process that the race detector watches: it sleeps for a second
+// when it exits.
+const exitAtOnce = "GORACE=atexit_sleep_ms=0"
+
 // requireRoot skips a test that needs processes of several users.
 func requireRoot(t *testing.T) {
 	t.Helper()
@@ -38,7 +42,7 @@ func requireRoot(t *testing.T) {
 // standard output is the answer, as it came.
 func caller(ctx context.Context, uid uint32, mode, network, address, request string) (*exec.Cmd, *bytes.Buffer) {
 	command := exec.CommandContext(ctx, "/proc/self/exe", network, address)
-	command.Env = []string{callerMode + "=" + mode}
+	command.Env = []string{callerMode + "=" + mode, exitAtOnce}
 	command.Stdin = strings.NewReader(request)
 	answer := new(bytes.Buffer)
 	command.Stdout, command.Stderr = answer, answer
@@ -235,7 +239,7 @@ func lend(network, address string, request []byte) error {
 	}
 	defer file.Close()
 	child := exec.Command("/proc/self/exe", network, address)
-	child.Env = []string{callerMode + "=borrow"}
+	child.Env = []string{callerMode + "=borrow", exitAtOnce}
 	child.Stdin, child.Stdout, child.Stderr = bytes.NewReader(request), os.Stdout, os.Stderr
 	child.ExtraFiles = []*os.File{file}
 	return child.Run()

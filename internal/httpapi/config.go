@@ -37,11 +37,19 @@ type Config struct {
 	// agent's own. They control nothing, whatever they show. Where there are
 	// none, the users of callers over TCP are not looked up.
 	PluginUsers []int
+	// PluginUserRanges are numbers of more such users.
+	PluginUserRanges []UIDRange
 	// NoCalls refuses runs of plugins.
 	NoCalls bool
 	// Audit gets a line for each control call and each refused request.
 	Audit  audit.Log
 	Logger *slog.Logger
+}
+
+// UIDRange are the numbers of users from First to Last.
+type UIDRange struct {
+	First int `json:"first"`
+	Last  int `json:"last"`
 }
 
 // Values of [Config].LocalControl.

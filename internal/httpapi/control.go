@@ -31,7 +31,7 @@ func (a *api) callerOf(r *http.Request, control bool) caller {
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 { // the server has verified it
 		c.certificate = "certificate " + r.TLS.VerifiedChains[0][0].Subject.String()
 	}
-	search := control && len(a.config.PluginUsers) > 0
+	search := control && len(a.config.PluginUsers)+len(a.config.PluginUserRanges) > 0
 	if !search && !c.overSocket {
 		return c
 	}
@@ -41,12 +41,18 @@ func (a *api) callerOf(r *http.Request, control bool) caller {
 		c.hidden = err
 	case err != nil:
 	default:
-		c.plugin = slices.Contains(a.config.PluginUsers, uid)
+		c.plugin = a.isPluginUser(uid)
 		if c.local || c.plugin { // else it is the proxy's
 			c.uid = uid
 		}
 	}
 	return c
+}
+
+// isPluginUser tells whether plugins run as the user.
+func (a *api) isPluginUser(uid int) bool {
+	return slices.Contains(a.config.PluginUsers, uid) ||
+		slices.ContainsFunc(a.config.PluginUserRanges, func(r UIDRange) bool { return r.First <= uid && uid <= r.Last })
 }
 
 // String returns the strongest proof of who the caller is.

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -107,6 +108,25 @@ func TestPluginsNeverControlTheAgent(t *testing.T) {
 				require.NotContains(t, line["result"]+line["what"], "s3cret")
 			}
 		})
+	}
+}
+
+func TestNoUserOfARangeOfPluginsControlsTheAgent(t *testing.T) {
+	const first, last = 0x70000000, 0x7ffdffff
+	s := serveApart(t, agent.WithPluginUserRange(first, last))
+	request := "GET " + disable + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+	for _, c := range []struct {
+		uid              uint32
+		network, address string
+	}{{first, "tcp", s.v4}, {last, "tcp", s.v6}, {first + 1234567, "unix", s.socket}} {
+		require.Contains(t, callAs(t, c.uid, "call", c.network, c.address, request), " 403 Forbidden\r\n", c.network)
+		require.True(t, s.isEnabled())
+		lines := s.audit.take(t)
+		require.Len(t, lines, 1)
+		require.Equal(t, fmt.Sprint("uid ", c.uid), lines[0]["who"])
+	}
+	for _, uid := range []uint32{first - 1, last + 1} {
+		require.Contains(t, callAs(t, uid, "call", "tcp", s.v4, request), " 200 OK\r\n")
 	}
 }
 
