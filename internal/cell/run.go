@@ -79,7 +79,7 @@ func (w *Warden) start(c Command) (*run, error) {
 	}
 	if r.stderr, childErr, err = newPipe(&tail{limit: c.MaxStderr}); err != nil {
 		childOut.close()
-		r.stdout.source.close()
+		r.stdout.close()
 		return nil, errors.Join(err, cell.close())
 	}
 	r.stdout.stream = c.Stream
@@ -123,8 +123,8 @@ func (w *Warden) limit(limits Limits) (limit, error) {
 // abandon frees the resources of a command that was not started, and returns
 // the reason.
 func (r *run) abandon(reason error) error {
-	r.stdout.source.close()
-	r.stderr.source.close()
+	r.stdout.close()
+	r.stderr.close()
 	if r.limit != nil {
 		r.limit.release()
 	}
