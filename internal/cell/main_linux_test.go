@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 		trace()
 	case "caller":
 		makeCalls()
+	case "stopper":
+		stop()
 	case "undumpable":
 		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 		outlive()
@@ -37,6 +39,15 @@ func trace() {
 	pid, _ := strconv.Atoi(os.Getenv("VICTIM"))
 	fmt.Println(syscall.PtraceAttach(pid))
 	os.Exit(0)
+}
+
+// stop stops the other processes of its user as soon as they come.
+func stop() {
+	fmt.Println("ready")
+	for parent := os.Getppid(); os.Getppid() == parent; {
+		syscall.Kill(-1, syscall.SIGSTOP)
+		unix.Nanosleep(&unix.Timespec{Nsec: 10_000}, nil) // others need the list of processes, too
+	}
 }
 
 // headless goes on after its first thread has ended.

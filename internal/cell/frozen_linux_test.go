@@ -1,0 +1,73 @@
+package cell_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent/internal/cell"
+)
+
+// Before it executes its file, a new process shares this program's memory. A
+// process of its user may stop it then.
+func TestCommandThatIsStoppedBeforeItBeginsHoldsUpNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root runs commands as other users")
+	}
+	const user = 61234
+	stopper := exec.Command(reachable(t))
+	stopper.Env = append(os.Environ(), "CELL_TEST_ROLE=stopper")
+	stopper.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+	stdout, err := stopper.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, stopper.Start())
+	defer stopper.Wait()
+	defer stopper.Process.Kill()
+	_, err = stdout.Read(make([]byte, 1))
+	require.NoError(t, err, "it has begun")
+
+	eachKind(t, cell.Config{NoNewPrivs: true, Grace: 10 * time.Millisecond}, func(t *testing.T, w *cell.Warden) {
+		as := func(uid uint32) cell.Command {
+			return cell.Command{Path: "/bin/true", Dir: "/", User: &cell.User{UID: uid, GID: uid}}
+		}
+		var stopped atomic.Int32
+		run := func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			if res, err := w.Run(ctx, as(user)); err != nil {
+				stopped.Add(1)
+				<-res.Gone
+			}
+		}
+		for deadline := time.Now().Add(20 * time.Second); stopped.Load() == 0 && time.Now().Before(deadline); {
+			var runs sync.WaitGroup
+			for range 10 {
+				runs.Go(run)
+			}
+			_, err := w.Run(within(t, slack), as(user+1))
+			require.NoError(t, err, "another user's command runs")
+			runtime.GC()
+			runs.Wait()
+		}
+		require.Positive(t, stopped.Load())
+	})
+}
+
+// reachable returns the path of a copy of this test binary that all users can
+// execute.
+func reachable(t *testing.T) string {
+	c := command(t, "")
+	binary, err := os.ReadFile(os.Args[0])
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(c.Dir+"/..", 0o755))
+	require.NoError(t, os.WriteFile(c.Dir+"/binary", binary, 0o755))
+	return c.Dir + "/binary"
+}
