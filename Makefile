@@ -14,7 +14,7 @@ PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 # is off, because tools/stamp.sh says more.
 LDFLAGS = -s -w -buildid= -X 'github.com/lodastack/agent.stamp=$(shell tools/stamp.sh)'
 
-.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench packages deb packages-test vm
+.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench packages deb packages-test reproducible vm
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -85,6 +85,9 @@ deb: ## build the deb for amd64, in dist/
 
 packages-test: ## install, upgrade and remove the packages in dist/ (root, Debian)
 	tools/packages/test.sh
+
+reproducible: ## build the deb twice, in two directories, and compare (some minutes)
+	tools/packages/reproducible.sh
 
 vm: deb ## boot Debian 12 and 13 in qemu and try the installed deb there (slow; root)
 	tools/vm/run.sh bookworm

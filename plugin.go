@@ -68,11 +68,12 @@ type PluginRunner interface {
 // PluginDaemonRunner is an optional interface of a [PluginRunner] that runs plugins
 // which do not end: those whose mode is "daemon".
 type PluginDaemonRunner interface {
-	// RunDaemon runs the plugin until it ends or ctx does, and calls output with
-	// whole lines of its standard output as they come, from one goroutine. While
-	// output has not returned, the plugin waits with what it prints; an error of
-	// output ends it. output must not keep the lines, and returns soon after ctx
-	// has ended. No process of the plugin is left when RunDaemon returns.
+	// RunDaemon runs the plugin until it ends or ctx does. p.Interval is how often a
+	// plugin that measures on a signal gets one; it is not zero. RunDaemon calls
+	// output with whole lines of the plugin's standard output as they come, from one
+	// goroutine. While output has not returned, the plugin waits with what it prints;
+	// an error of output ends it. output must not keep the lines, and returns soon
+	// after ctx has ended. No process of the plugin is left when RunDaemon returns.
 	//
 	// The error is a [*RunError] where the plugin itself is to blame, and nil where
 	// it has exited with 0.

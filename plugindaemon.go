@@ -135,6 +135,7 @@ func (p *assignedPlugin) runDaemon(ctx context.Context, plugin Plugin) error {
 	if err := p.notInstalled(); err != nil {
 		return err
 	}
+	plugin.Interval = max(cmp.Or(plugin.Interval, daemonInterval), shortestPluginInterval)
 	var reports sync.WaitGroup
 	alive, dead := context.WithCancel(ctx)
 	reports.Go(func() { p.reportAlive(alive, plugin) })
@@ -156,8 +157,7 @@ var errDaemonExited error = &RunError{Result: RunExit, Err: errors.New("the daem
 
 // reportAlive sends that the daemon runs, once it has started and at each interval.
 func (p *assignedPlugin) reportAlive(ctx context.Context, plugin Plugin) {
-	interval := max(cmp.Or(plugin.Interval, daemonInterval), shortestPluginInterval)
-	for pause := daemonStarts; backoff.Pause(ctx, pause); pause = interval {
+	for pause := daemonStarts; backoff.Pause(ctx, pause); pause = plugin.Interval {
 		p.report(plugin, "regular", RunOK)
 	}
 }

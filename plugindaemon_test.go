@@ -44,6 +44,16 @@ func TestDaemonWithoutAnIntervalIsReportedEveryMinute(t *testing.T) {
 		w.run()
 		w.pass(3*time.Minute + 5*time.Second)
 		require.Len(t, w.output.Named("plugin.mysql"), 4)
+		w.stop()
+		require.Equal(t, time.Minute, w.runner.Runs()[0].Plugin.Interval, "it can be given a signal as often")
+	})
+}
+
+func TestWhatADaemonMeasuredAtAnotherTimeIsSentWithThatTime(t *testing.T) {
+	withPlugin(t, agenttest.Program{Print: "a value=1 1000000000000000000\nb value=2 9\n", Mode: "daemon", Format: "influx", Hang: true}, func(t *testing.T, w *world) {
+		w.pass(time.Second)
+		require.EqualValues(t, 1e9, w.output.Named("PLUGIN.mysql.a")[0].Timestamp)
+		require.InDelta(t, time.Now().Unix(), w.output.Named("PLUGIN.mysql.b")[0].Timestamp, 2, "what is no time gets that of the agent")
 	})
 }
 
@@ -63,6 +73,7 @@ func TestDaemonThatEndsIsStartedAgainAfterLongerAndLongerPauses(t *testing.T) {
 			require.Equal(t, agent.RunExit, status.LastRun.Result)
 			require.EqualValues(t, len(runs), status.Failures)
 			require.Equal(t, 1.0, w.last("plugin.mysql"))
+			require.Equal(t, 1, w.log.count("a plugin failed"), "said once")
 		})
 	}
 }

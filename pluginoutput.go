@@ -49,8 +49,12 @@ type printed struct {
 }
 
 // takes tells whether a run did its work that ended with err, and notes its exit
-// status: those of a Nagios check are its result.
+// status: those of a Nagios check are its result. A daemon has failed when it exits,
+// also with 0.
 func (p *printed) takes(err error) bool {
+	if p.stream {
+		return err == nil
+	}
 	var exit *RunError
 	if errors.As(err, &exit) && exit.Result == RunExit {
 		p.status = exit.ExitCode

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
 // verdict is the result of one check of a plugin.
@@ -22,6 +23,9 @@ type verdict struct {
 func judge(t trial) []verdict {
 	start := verdict{about: "plugin is there and can be started"}
 	end := verdict{about: fmt.Sprintf("it exits with 0 within %v", t.limit)}
+	if t.runs[0].Format == string(pluginoutput.Nagios) {
+		end.about = fmt.Sprintf("it exits with 0 to 3 within %v", t.limit)
+	}
 	if t.daemon {
 		end.about = fmt.Sprintf("it is a daemon and runs for %v", t.limit)
 	}
@@ -49,7 +53,28 @@ func judge(t trial) []verdict {
 			left.faults = []string{fmt.Sprintf("still there when it had exited: %d; the agent ends them, so wait for them or do not start them", run.Leftover)}
 		}
 	}
-	return append([]verdict{start, end, left}, judgeOutput(t)...)
+	verdicts := append([]verdict{start, end, left}, judgeOutput(t)...)
+	if t.runs[0].Format == string(pluginoutput.Nagios) {
+		verdicts = append(verdicts, judgeState(t))
+	}
+	return verdicts
+}
+
+// judgeState finds a Nagios check that ends as UNKNOWN: nearly always it is called
+// in a wrong way, or misses something on this host.
+func judgeState(t trial) verdict {
+	known := verdict{about: "the check can tell: its state is not UNKNOWN", skipped: true}
+	for _, run := range t.runs {
+		if run.err != nil || run.outputErr != nil {
+			continue
+		}
+		known.skipped = false
+		if run.output.Metrics[0].Value == float64(pluginoutput.NagiosUnknown) {
+			said, _, _ := strings.Cut(strings.TrimSpace(string(run.Stdout)), "\n")
+			known.faults = []string{fmt.Sprintf("it exits with 3, and says %.200q", said), "give it the arguments, programs and rights that it needs"}
+		}
+	}
+	return known
 }
 
 // runResult returns the result of a run. It is empty if a failure is not the

@@ -167,7 +167,7 @@ func TestThePluginCommandIsExplained(t *testing.T) {
 		"plugin_test.go is not a directory":                              {"plugin", "test", "plugin_test.go"},
 		"name the plugin's directory":                                    {"plugin", "test"},
 		"write -- before the plugin's arguments":                         {"plugin", "test", ".", "mails"},
-		"there are the formats text and tap":                             {"plugin", "test", "--format", "xml", "."},
+		"there are the formats text, json, tap and junit":                {"plugin", "test", "--format", "xml", "."},
 		"--interval 5ms: at least 1s":                                    {"plugin", "test", ".", "--interval", "5ms"},
 		"there is no flag -verbose; flags with long names begin with --": {"plugin", "test", ".", "-verbose"},
 	} {

@@ -18,6 +18,10 @@ import (
 // timeout(1), for example, signals both the process and its group.
 const sameRequest = 200 * time.Millisecond
 
+// startLasts is the time after Ready in which most kinds have been collected for the first
+// time.
+const startLasts = 30 * time.Second
+
 // served is the service of `agent start`, between its signals and systemd.
 type served struct {
 	service *stock.Service
@@ -40,15 +44,21 @@ func (d *served) run(signals <-chan os.Signal) error {
 	reloads := make(chan struct{}, 1) // a signal while one waits is the same request
 	helpers.Go(func() { d.reload(ctx, reloads) })
 	starting := d.service.Ready()
+	var settled <-chan time.Time
 	var asked time.Time
 	for {
 		select {
 		case <-starting:
 			starting = nil
 			d.started()
+			settled = time.After(startLasts)
 			d.tell(sdnotify.Ready, sdnotify.Status("Running."))
 			if d.systemd != nil {
 				helpers.Go(func() { d.watch(ctx) })
+			}
+		case <-settled:
+			if err := releaseStartPages(); err != nil {
+				fmt.Fprintf(d.stderr, "agent start: releasing memory of the start: %v\n", err)
 			}
 		case err := <-done:
 			if err != nil && ctx.Err() != nil {

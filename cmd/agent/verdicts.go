@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -16,20 +17,13 @@ const maxShown = 20
 // writeText writes the verdicts for people.
 func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "%s, run as %s\n", terminal.Clean(t.dir), t.user)
+	fmt.Fprintf(&text, "%s, run as %s\n", terminal.Clean(t.subject()), t.user)
 	for _, line := range conditions(t) {
 		fmt.Fprintf(&text, "%s\n", terminal.Clean(line))
 	}
 	text.WriteByte('\n')
 	for _, v := range verdicts {
-		word := "ok"
-		switch {
-		case len(v.faults) > 0:
-			word = "BAD"
-		case v.skipped:
-			word = "-"
-		}
-		fmt.Fprintf(&text, "%-4s%s\n", word, v.about)
+		fmt.Fprintf(&text, "%-4s%s\n", map[outcome]string{passed: "ok", failed: "BAD", skipped: "-"}[v.outcome()], v.about)
 		for _, fault := range shown(v.faults) {
 			fmt.Fprintf(&text, "      %s\n", terminal.Clean(fault))
 		}
@@ -48,38 +42,37 @@ func writeText(w io.Writer, t trial, verdicts []verdict) error {
 	}
 	if len(run.Stderr) > 0 {
 		fmt.Fprintf(&text, "\nThe end of its standard error:\n")
-		for line := range bytes.Lines(run.Stderr) {
-			fmt.Fprintf(&text, "  %s\n", terminal.Clean(string(bytes.TrimRight(line, "\n"))))
-		}
+		writeIndented(&text, run.Stderr)
 	}
+	writeFilesToKeep(&text, t.foreign)
 	_, err := w.Write(text.Bytes())
 	return err
 }
 
-// writeTAP writes the verdicts in the Test Anything Protocol, version 13
-// (https://testanything.org/tap-version-13-specification.html).
-func writeTAP(w io.Writer, t trial, verdicts []verdict) error {
-	var text bytes.Buffer
-	fmt.Fprintf(&text, "TAP version 13\n1..%d\n", len(verdicts))
-	for i, v := range verdicts {
-		switch {
-		case len(v.faults) > 0:
-			fmt.Fprintf(&text, "not ok %d - %s\n", i+1, v.about)
-		case v.skipped:
-			fmt.Fprintf(&text, "ok %d - %s # SKIP\n", i+1, v.about)
-		default:
-			fmt.Fprintf(&text, "ok %d - %s\n", i+1, v.about)
-		}
-		for _, fault := range shown(v.faults) {
-			fmt.Fprintf(&text, "# %s\n", terminal.Clean(fault))
-		}
+// writeFilesToKeep shows what makes a foreign check a plugin.
+func writeFilesToKeep(text *bytes.Buffer, foreign foreignCheck) {
+	if foreign.kind == "" {
+		return
 	}
-	for _, line := range conditions(t) {
-		fmt.Fprintf(&text, "# %s\n", terminal.Clean(line))
+	text.WriteString("\nIt is a plugin with these two files in a git repository; plugin has to be executable:\n")
+	for _, file := range foreign.files() {
+		fmt.Fprintf(text, "\n%s:\n", file.name)
+		writeIndented(text, file.content)
 	}
-	fmt.Fprintf(&text, "# %s\n", cost(t, t.runs[len(t.runs)-1]))
-	_, err := w.Write(text.Bytes())
-	return err
+}
+
+func writeIndented(text *bytes.Buffer, content []byte) {
+	for line := range bytes.Lines(content) {
+		fmt.Fprintf(text, "  %s\n", terminal.Clean(string(bytes.TrimRight(line, "\n"))))
+	}
+}
+
+// subject is what was tried, for people.
+func (t trial) subject() string {
+	if t.foreign.kind != "" {
+		return strings.Join(t.foreign.command, " ")
+	}
+	return t.dir
 }
 
 // conditions says under which limits the plugin ran, and what an agent does in

@@ -30,6 +30,10 @@ type Command struct {
 	Mounts []Mount
 	// NoNetwork takes the network away; see [CheckNoNetwork].
 	NoNetwork bool
+	// Prompt is how often a newline is written to the command's standard input, which
+	// is closed before the command is ended. The first is written at once. Zero: its
+	// standard input is empty.
+	Prompt time.Duration
 	// MaxStdout is the number of bytes above which the command is killed.
 	// Zero: no limit.
 	MaxStdout int

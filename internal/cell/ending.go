@@ -11,6 +11,7 @@ const killGrace = 500 * time.Millisecond
 // finish ends what the command left in its cell, and reads its output and
 // usage.
 func (r *run) finish() {
+	r.prompter.close()
 	if r.exited {
 		r.sum()
 		r.vacated = r.cell.vacated()

@@ -31,14 +31,30 @@ type source int
 // makePipe returns a non-blocking end to read from, and a blocking end for the
 // command, as commands expect.
 func makePipe() (source, descriptor, error) {
-	var fds [2]int
+	fds, err := pipe2(0)
+	return source(fds[0]), descriptor(fds[1]), err
+}
+
+// makeInput returns a blocking end for the command to read from, and a non-blocking
+// one to write to.
+func makeInput() (descriptor, *os.File, error) {
+	fds, err := pipe2(1)
+	if err != nil {
+		return -1, nil, err
+	}
+	return descriptor(fds[0]), os.NewFile(uintptr(fds[1]), "|1"), nil
+}
+
+// pipe2 returns a pipe of which one end, 0 or 1, does not block.
+func pipe2(ours int) ([2]int, error) {
+	fds := [2]int{-1, -1}
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return -1, -1, err
+		return fds, err
 	}
-	if err := fcntlNow(fds[0], unix.F_SETFL, unix.O_NONBLOCK); err != nil {
-		return -1, -1, errors.Join(err, unix.Close(fds[0]), unix.Close(fds[1]))
+	if err := fcntlNow(fds[ours], unix.F_SETFL, unix.O_NONBLOCK); err != nil {
+		return fds, errors.Join(err, unix.Close(fds[0]), unix.Close(fds[1]))
 	}
-	return source(fds[0]), descriptor(fds[1]), nil
+	return fds, nil
 }
 
 // readNow reads what is there now. It returns 0 if there is nothing.

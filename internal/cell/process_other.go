@@ -86,6 +86,12 @@ func makePipe() (source, descriptor, error) {
 	return source{r}, descriptor{w}, err
 }
 
+// makeInput returns an end for the command to read from, and one to write to.
+func makeInput() (descriptor, *os.File, error) {
+	r, w, err := os.Pipe()
+	return descriptor{r}, w, err
+}
+
 // readNow is used for short runs only, which do not exist here.
 func (s source) readNow([]byte) int { return 0 }
 

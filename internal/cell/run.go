@@ -53,6 +53,7 @@ type run struct {
 	limit   limit // nil if there is no limiter
 	began   time.Time
 
+	prompter       *prompter // nil: the command's standard input is empty
 	stdout, stderr *pipe
 	exited         bool // the leader was reaped
 	exit           exit // valid once exited is true
@@ -83,15 +84,21 @@ func (w *Warden) start(c Command) (*run, error) {
 		return nil, errors.Join(err, cell.close())
 	}
 	r.stdout.stream = c.Stream
+	stdin, theirs := w.null, []descriptor{childOut, childErr}
+	if c.Prompt > 0 {
+		if r.prompter, stdin, err = newPrompter(c.Prompt); err != nil {
+			closeAll(theirs)
+			return nil, r.abandon(err)
+		}
+		theirs = append(theirs, stdin)
+	}
 	if r.limit, err = w.limit(limits); err != nil {
-		childOut.close()
-		childErr.close()
+		closeAll(theirs)
 		return nil, r.abandon(err)
 	}
 	ready, err := w.spawner.prepare(c, r.limit)
 	if err != nil {
-		childOut.close()
-		childErr.close()
+		closeAll(theirs)
 		return nil, r.abandon(err)
 	}
 	sys := sysProcAttr(c.User)
@@ -99,17 +106,22 @@ func (w *Warden) start(c Command) (*run, error) {
 		withoutNetwork(sys)
 	}
 	l := launch{path: c.Path, argv: append([]string{c.Path}, c.Args...), dir: c.Dir, env: c.Env,
-		files: []descriptor{w.null, childOut, childErr}, sys: sys, prepared: ready}
+		files: []descriptor{stdin, childOut, childErr}, sys: sys, prepared: ready}
 	r.process = newProcess(&w.watches)
 	r.began = time.Now()
 	w.spawner.do(func() {
 		err := r.cell.start(l, r.process)
-		childOut.close()
-		childErr.close()
+		closeAll(theirs)
 		ready.close()
 		r.process.launched(err)
 	})
 	return r, nil
+}
+
+func closeAll(descriptors []descriptor) {
+	for _, d := range descriptors {
+		d.close()
+	}
 }
 
 // limit returns nil if there is no limiter.
@@ -123,6 +135,7 @@ func (w *Warden) limit(limits Limits) (limit, error) {
 // abandon frees the resources of a command that was not started, and returns
 // the reason.
 func (r *run) abandon(reason error) error {
+	r.prompter.close()
 	r.stdout.source.close()
 	r.stderr.source.close()
 	if r.limit != nil {

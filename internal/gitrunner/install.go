@@ -70,22 +70,19 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 	if err != nil {
 		return err
 	}
-	current := s.installedFrom(address)
+	last := s.installedFrom(address)
+	current := last
 	if current != nil && (checkExecutable(s.dir) != nil || r.checkInstalled(s, r.owner(p)) != nil) {
 		current = nil
 	}
 	if by == byRegistry && current != nil && current.Assigned == p.Version {
 		return r.owner(p).protect(s.dir) // which the config may have changed
 	}
-	moved := current == nil && s.installed() != nil && s.installedFrom(address) == nil
 	if !r.takeInstall(ctx) {
 		return context.Cause(ctx)
 	}
 	defer r.giveInstall()
-	err = r.replace(ctx, s, change{p, address, by, current})
-	if err == nil && moved { // what another plugin has kept is not for this one
-		err = r.removeState(p)
-	}
+	err = r.replace(ctx, s, change{p, address, by, current, last})
 	if err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, address, err)
 	}
@@ -124,6 +121,7 @@ type change struct {
 	address string
 	by      string
 	current *release // nil: nothing is installed that can be used
+	last    *release // what is installed, whether or not it can be used; nil: nothing of this address
 }
 
 // replace installs the version that is assigned, unless it is there.
@@ -171,6 +169,11 @@ func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from
 	rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Signed: signed, Before: before}
 	if err := r.finish(clone, r.owner(c.plugin), rel); err != nil {
 		return err
+	}
+	if c.last == nil && s.installed() != nil { // what another plugin has kept is not for this one
+		if err := r.removeState(c.plugin); err != nil {
+			return err
+		}
 	}
 	return s.publish(clone, rel)
 }

@@ -159,7 +159,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		return RunResult{}, startError(fmt.Errorf("the plugin's directory in place of /tmp: %w", err))
 	}
 	limit := r.stateLimit(p)
-	if err := checkState(view.kept, limit); err != nil {
+	if err := r.stateFits(view.kept, limit); err != nil {
 		return RunResult{}, refusedBy(policy.KeyState, err)
 	}
 	env, err := r.env(p, state)
@@ -182,6 +182,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		Writable:  view.writable,
 		Mounts:    view.mounts,
 		Env:       env,
+		Prompt:    prompt(p, wishes, output != nil),
 		MaxStdout: maxStdout,
 		Stream:    stream,
 		MaxStderr: maxStderr,

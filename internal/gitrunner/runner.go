@@ -40,7 +40,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -97,24 +96,23 @@ type Config struct {
 
 // Runner installs and runs plugins. Its methods may be called concurrently.
 type Runner struct {
-	config   Config
-	template template         // its zero value: nothing can be installed
-	owners   map[string]owner // by name
-	dynamic  *dynamicUsers    // of those that are not among the owners
-	gitUser  gitUser
-	cells    *cell.Warden // for plugins
-	tools    *cell.Warden // for git
-	session  *session     // nil without PluginsDir
-	installs chan struct{}
-	ssh      func() []string
-	// stateRoot returns the directory above the plugins' state.
-	stateRoot func() (string, error)
-	noNetwork func() error           // says why the network cannot be taken away
-	temporary atomic.Pointer[string] // that directory where nothing is installed; nil: it was not needed
-	above     sync.Map               // plugin's directory: []string, see sharedAbove
+	config    Config
+	template  template         // its zero value: nothing can be installed
+	owners    map[string]owner // by name
+	dynamic   *dynamicUsers    // of those that are not among the owners
+	gitUser   gitUser
+	cells     *cell.Warden // for plugins
+	tools     *cell.Warden // for git
+	session   *session     // nil without PluginsDir
+	installs  chan struct{}
+	ssh       func() []string
+	noNetwork func() error // says why the network cannot be taken away
+	above     sync.Map     // plugin's directory: []string, see sharedAbove
+	looks     sync.Map     // plugin's state: time.Time of the next look, see stateFits
 
 	mu    sync.Mutex
 	slots map[string]*slot // guarded by mu: by directory
+	trial string           // guarded by mu: what is above the state of what is not installed; empty: it was not needed
 }
 
 var (
@@ -159,7 +157,6 @@ func New(config Config) (*Runner, error) {
 	}
 	r.ssh = sync.OnceValue(r.sshEnv)
 	r.noNetwork = sync.OnceValue(cell.CheckNoNetwork)
-	r.stateRoot = sync.OnceValues(r.scratch)
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.Close(context.Background()))
 	}
@@ -251,8 +248,10 @@ func (r *Runner) Close(ctx context.Context) error {
 	if r.session != nil {
 		errs = append(errs, r.session.close())
 	}
-	if dir := r.temporary.Load(); dir != nil {
-		errs = append(errs, os.RemoveAll(*dir))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.trial != "" {
+		errs = append(errs, os.RemoveAll(r.trial))
 	}
 	return errors.Join(errs...)
 }

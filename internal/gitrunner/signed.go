@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -49,7 +51,7 @@ func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*
 		return nil, unsigned(err)
 	}
 	if c.mayNotBeOlder(v) {
-		if err := objects.CheckNewer(c.current.Signed.Version); err != nil {
+		if err := objects.CheckNewer(c.last.Signed.Version); err != nil {
 			return nil, unsigned(err)
 		}
 	}
@@ -59,7 +61,7 @@ func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*
 // mayNotBeOlder tells whether it was neither the registry nor somebody here who
 // has chosen v, but the server of its repository.
 func (c change) mayNotBeOlder(v version) bool {
-	return c.current != nil && c.current.Signed != nil && c.by != byRollback && (v.Version == "" || v.Version == c.current.Version)
+	return c.last != nil && c.last.Signed != nil && c.by != byRollback && (v.Version == "" || v.Version == c.last.Version)
 }
 
 // readObjects reads the objects that a signature can stand in.
@@ -107,7 +109,10 @@ func (r *Runner) checkInstalled(s *slot, o owner) error {
 	}
 	rel := s.installed()
 	if rel == nil {
-		return nil // there is nothing to run
+		if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
+			return nil // there is nothing to run
+		}
+		return unsigned(errors.New("it was installed without a record of who has signed it; run agent plugin update to fetch it again"))
 	}
 	if !s.isVerified(rel) {
 		if err := r.verifyAgain(s.dir, rel); err != nil {

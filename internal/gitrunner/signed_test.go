@@ -280,6 +280,44 @@ func TestWhatARemovedKeyHasSignedIsNotRunAfterARestart(t *testing.T) {
 	requireResult(t, agent.RunPolicy, err)
 }
 
+func TestAfterAKeyIsRemovedTheServerCannotGoBackToAnOlderRelease(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
+	w := newSignedWorld(t)
+	bert := gittest.NewKey(t, "ed25519")
+	w.allow("anna "+w.anna.Public(), "bert "+bert.Public())
+	old := w.release(w.anna, "echo old")
+	w.release(bert, "echo new")
+	r := w.runner()
+	require.NoError(t, r.Install(t.Context(), mysql()))
+	require.NoError(t, r.Close(t.Context()))
+	w.allow("anna " + w.anna.Public())
+	w.repo.Git("reset", "--quiet", "--hard", old)
+	r = w.runner()
+	requireUnsigned(t, r.Install(t.Context(), mysql()), "commit "+old+" of ")
+	_, err := r.Run(t.Context(), mysql(), nil)
+	requireResult(t, agent.RunPolicy, err)
+}
+
+func TestWhatHasNoRecordOfItsSignerIsNotRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs git many times")
+	}
+	w := newSignedWorld(t)
+	w.release(w.anna, "echo signed")
+	r := w.runner()
+	require.NoError(t, r.Install(t.Context(), mysql()))
+	require.NoError(t, r.Close(t.Context()))
+	require.NoError(t, os.Remove(filepath.Join(w.dir, "db.example", "mysql", ".git", "agent-release.json")))
+	r = w.runner()
+	_, err := r.Run(t.Context(), mysql(), nil)
+	requireResult(t, agent.RunPolicy, err)
+	require.ErrorContains(t, err, "without a record")
+	require.NoError(t, r.Install(t.Context(), mysql()))
+	require.Equal(t, "signed\n", run(t, r))
+}
+
 func TestAnExpiredKeyStopsNothingThatIsInstalled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs git many times")

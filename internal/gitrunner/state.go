@@ -32,11 +32,21 @@ func (r *Runner) stateDir(p agent.Plugin) (string, error) {
 	return dir, nil
 }
 
-// scratch makes a root for a runner that installs nothing.
-func (r *Runner) scratch() (string, error) {
+// stateRoot returns the directory above the plugins' state.
+func (r *Runner) stateRoot() (dir string, err error) {
 	if r.session != nil {
 		return filepath.Join(r.config.PluginsDir, stateName), nil
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.trial == "" {
+		r.trial, err = makeTrialRoot()
+	}
+	return r.trial, err
+}
+
+// makeTrialRoot makes the state root of a runner that installs nothing.
+func makeTrialRoot() (string, error) {
 	parent := ""
 	if os.Geteuid() == 0 { // not below /tmp, in place of which the plugin gets its own
 		parent = "/var/tmp"
@@ -45,8 +55,10 @@ func (r *Runner) scratch() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making a directory for the plugin's state: %w", err)
 	}
-	r.temporary.Store(&dir)
-	return dir, os.Chmod(dir, 0o711)
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return "", errors.Join(err, os.Remove(dir))
+	}
+	return dir, nil
 }
 
 // own makes dir if it is missing, and sees to it that it is the owner's alone.

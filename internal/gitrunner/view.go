@@ -10,8 +10,8 @@ import (
 	"github.com/lodastack/agent/internal/cell"
 )
 
-// shared are the directories that many programs need for a moment. Where a plugin
-// gets none of its own in their place, it may write to those of the host.
+// shared are the directories that many programs need for a moment. A plugin may write
+// to those of the host unless it gets directories of its own in their place.
 var shared = []string{"/tmp", "/dev/shm"}
 
 // Directories below that of the plugins' state. A namespace cannot have such a name.
@@ -28,8 +28,8 @@ type view struct {
 }
 
 // view returns what a plugin in dir sees: /tmp and /dev/shm are its own, and of the
-// plugins' states there is its own alone. Its /tmp lies beside its state, as plugins
-// were seen to keep things there from one run to the next.
+// plugins' states there is its own alone. Its /tmp lies beside its state, because some
+// plugins keep things there from one run to the next.
 //
 // A plugin that lies below /tmp itself (agent plugin test /tmp/x) shares it.
 func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
@@ -104,6 +104,9 @@ func (r *Runner) confinement(p agent.Plugin) (kept []string, why string) {
 	if asRoot && c.Syscalls {
 		reasons = append(reasons, "it runs as root, and may make all system calls")
 	}
+	if c.Mounts && !c.Files {
+		reasons = append(reasons, "plugins of one user can read each other's state through /proc")
+	}
 	tmp := c.Mounts && !below("/tmp", r.config.PluginsDir)
 	if c.Mounts && !tmp {
 		reasons = append(reasons, "it shares /tmp, because agent.pluginsdir lies below that")
@@ -111,7 +114,7 @@ func (r *Runner) confinement(p agent.Plugin) (kept []string, why string) {
 	for _, k := range []struct {
 		name  string
 		holds bool
-	}{{"writes", c.Files}, {"traces", c.Files}, {"signals", c.Signals}, {"syscalls", c.Syscalls && !asRoot}, {"tmp", tmp}, {"states", c.Mounts}} {
+	}{{"writes", c.Files}, {"traces", c.Files}, {"signals", c.Signals}, {"syscalls", c.Syscalls && !asRoot}, {"tmp", tmp}, {"states", c.Mounts && c.Files}} {
 		if k.holds {
 			kept = append(kept, k.name)
 		}

@@ -26,7 +26,7 @@ func (a *api) audit(r *http.Request, c caller, code int, refused bool, err error
 	if err != nil {
 		result = fmt.Sprintf("%d %v", code, err)
 	}
-	a.config.Audit.Write(audit.Line{Who: c.String(), From: fromOf(r), What: r.Method + " " + withoutSecrets(r.URL), Result: result})
+	a.config.Audit.Write(audit.Line{Who: c.String(), From: fromOf(r), What: r.Method + " " + called(r.URL), Result: result})
 }
 
 // hostOf returns where a request came from, without the port.
@@ -46,31 +46,50 @@ func fromOf(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// shown are the parameters whose values the audit log has. Callers may put a
-// password or token into others, as clients of InfluxDB do.
+// shown are the parameters that say what is called, in the order of the audit log.
+// Callers may put a password or token into others, as clients of InfluxDB do.
 var shown = []string{"ns", "repo", "timeout", "param"}
 
-// withoutSecrets returns the path and the parameters of a request's address, as
-// they were sent but for values that may be secret.
-func withoutSecrets(u *url.URL) string {
-	text := u.EscapedPath()
-	if u.RawQuery == "" {
-		return text
-	}
-	parameters := strings.Split(u.RawQuery, "&")
-	for i, parameter := range parameters {
-		name, raw, hasValue := strings.Cut(parameter, "=")
-		decoded, err := url.QueryUnescape(name)
-		value, wrong := url.QueryUnescape(raw)
-		switch {
-		case !hasValue || raw == "":
-		case err != nil || wrong != nil || !slices.Contains(shown, decoded):
-			parameters[i] = name + "=…"
-		case decoded == "repo" && withoutUser(value) != value:
-			parameters[i] = name + "=" + withoutUser(value)
+// maxShown bounds each of them in the audit log, in bytes: together they fit into a
+// line, so that none can push another out of it.
+const maxShown = 100
+
+// called returns the path and the parameters of a request that say what it calls.
+func called(u *url.URL) string {
+	query, _ := url.ParseQuery(u.RawQuery) // of what is wrong, the right part
+	text, others := shorten(u.EscapedPath()), 0
+	for separator, i := "?", 0; i < len(shown); i++ {
+		if values := query[shown[i]]; len(values) > 0 {
+			value := values[0]
+			if shown[i] == "repo" {
+				value = withoutUser(value)
+			}
+			text += separator + shown[i] + "=" + shorten(escape(value))
+			separator = "&"
 		}
 	}
-	return text + "?" + strings.Join(parameters, "&")
+	for name, values := range query {
+		others += len(values)
+		if slices.Contains(shown, name) {
+			others--
+		}
+	}
+	if others > 0 {
+		text += fmt.Sprintf(" (other parameters: %d)", others)
+	}
+	return text
+}
+
+// escape makes a value one that ends nowhere else, as people write it.
+func escape(value string) string {
+	return strings.NewReplacer("%2F", "/", "%3A", ":", "%40", "@", "+", "%20").Replace(url.QueryEscape(value))
+}
+
+func shorten(text string) string {
+	if len(text) > maxShown {
+		return text[:maxShown] + "…"
+	}
+	return text
 }
 
 // withoutUser returns the address of a repository without its user, which may

@@ -69,6 +69,7 @@ func (a *api) servePluginRun(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	run, err := a.agent.RunPlugin(ctx, namespace, repo, args)
+	keepWriting(w, 0) // a plugin that was killed may need long to end
 	if err == nil {
 		return answer(w, newRunAnswer(run))
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,6 +52,35 @@ func TestRunTellsOutputAndResult(t *testing.T) {
 	got = test.do(t, "GET", pluginPath, "")
 	require.Len(t, got.run(t).Output, 64<<10)
 	require.True(t, got.run(t).Truncated)
+}
+
+// deadlines keeps the last write deadline that it was given.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	last time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.last = t
+	return nil
+}
+
+// The kernel may need long to end a plugin that was killed: the answer came as
+// an empty reply, because the deadline of the run had passed.
+func TestAnswerOfARunHasADeadlineOfItsOwn(t *testing.T) {
+	test := newAPITest(t)
+	request := httptest.NewRequest("POST", "http://127.0.0.1"+pluginPath+"&timeout=3600", nil)
+	request.RemoteAddr = "127.0.0.1:40000"
+	answer := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	var during time.Time
+	test.runner.run = func(context.Context, agent.Plugin, []string) ([]byte, error) {
+		during = answer.last
+		return nil, nil
+	}
+	test.agent.Handler().ServeHTTP(answer, request)
+	require.Equal(t, 200, answer.Code, answer.Body)
+	require.WithinDuration(t, time.Now().Add(time.Hour), during, time.Minute)
+	require.WithinDuration(t, time.Now().Add(10*time.Second), answer.last, 9*time.Second)
 }
 
 func TestRunThatFailsIs502AndOneThatIsEnded504(t *testing.T) {

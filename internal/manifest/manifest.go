@@ -3,6 +3,7 @@
 //
 //	format = "nagios"   # or json (the default), influx, prometheus
 //	mode = "run"        # or daemon
+//	signal = "stdin"    # a daemon is to measure when it reads a newline
 //	timeout = "5s"      # for one run
 //	memory = "64 MiB"   # for one run
 //	pids = 16
@@ -37,6 +38,21 @@ const (
 	Daemon = "daemon" // it is started once and kept running
 )
 
+// Stdin is the signal of a daemon that measures when it reads a newline from its
+// standard input, as those for Telegraf's execd with the same signal.
+const Stdin = "stdin"
+
+// checkSignal returns an error unless a plugin of the mode can have the signal.
+func checkSignal(signal, mode string) error {
+	switch {
+	case signal != "" && signal != Stdin:
+		return fmt.Errorf("there is no signal %.100q: there is %s", signal, Stdin)
+	case signal != "" && mode != Daemon:
+		return fmt.Errorf("only a daemon has one: set mode = %q, too", Daemon)
+	}
+	return nil
+}
+
 // CheckMode returns an error unless there is such a mode for a plugin of the format.
 func CheckMode(mode string, format pluginoutput.Format) error {
 	switch {
@@ -52,6 +68,9 @@ func CheckMode(mode string, format pluginoutput.Format) error {
 type Manifest struct {
 	Format pluginoutput.Format
 	Mode   string
+	// Signal is [Stdin] where a daemon wants a newline at each interval. Empty: its
+	// standard input is empty.
+	Signal string
 	// Timeout of one run. A daemon has none.
 	Timeout time.Duration
 	// Memory in bytes that all processes of a run may use together.
@@ -102,6 +121,7 @@ func parse(content []byte) (m Manifest, err error) {
 	var format string
 	file.String("format", &format)
 	file.String("mode", &m.Mode)
+	file.String("signal", &m.Signal)
 	file.Duration("timeout", &m.Timeout, time.Second, 31*24*time.Hour)
 	file.Size("memory", &m.Memory, 1<<20, 1<<40)
 	file.Int("pids", &m.Pids, 1, 1<<20)
@@ -111,6 +131,9 @@ func parse(content []byte) (m Manifest, err error) {
 	}
 	if err := CheckMode(m.Mode, m.Format); err != nil {
 		file.Fail("mode", err.Error())
+	}
+	if err := checkSignal(m.Signal, m.Mode); err != nil {
+		file.Fail("signal", err.Error())
 	}
 	if m.Mode == Daemon && m.Timeout > 0 {
 		file.Fail("timeout", "a daemon has none")

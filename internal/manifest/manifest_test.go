@@ -26,6 +26,12 @@ func TestWhatAPluginSaysOfItselfIsRead(t *testing.T) {
 	require.Equal(t, manifest.Manifest{Format: pluginoutput.Nagios, Timeout: 5 * time.Second, Memory: 64 << 20, Pids: 16}, m)
 }
 
+func TestADaemonMayWantANewlineAtEachInterval(t *testing.T) {
+	m, err := manifest.Read(dir(t, "mode = \"daemon\"\nsignal = \"stdin\""))
+	require.NoError(t, err)
+	require.Equal(t, manifest.Manifest{Mode: manifest.Daemon, Signal: manifest.Stdin}, m)
+}
+
 func TestAPluginNeedNotSayAnything(t *testing.T) {
 	for _, d := range []string{t.TempDir(), dir(t, ""), dir(t, "# nothing\n")} {
 		m, err := manifest.Read(d)
@@ -42,6 +48,8 @@ func TestEachFaultIsNamedWithItsLine(t *testing.T) {
 		"mode = \"x\"":                           `plugin.toml:1: mode: there is no mode "x": there are run and daemon`,
 		"format = \"nagios\"\nmode = \"daemon\"": `plugin.toml:2: mode: a Nagios check ends with its result`,
 		"mode = \"daemon\"\ntimeout = \"5s\"":    `plugin.toml:2: timeout: a daemon has none`,
+		"mode = \"daemon\"\nsignal = \"USR1\"":   `plugin.toml:2: signal: there is no signal "USR1": there is stdin`,
+		"signal = \"stdin\"":                     `plugin.toml:1: signal: only a daemon has one: set mode = "daemon", too`,
 		"pids = 0":                               `plugin.toml:1: pids`,
 		"timeout = \"1ms\"":                      `plugin.toml:1: timeout`,
 		"pids = 1\ntimeout = \"x\"":              `plugin.toml:2: timeout`,

@@ -3,15 +3,21 @@
 // write, and readers of JSON refuse the whole text for one of them.
 package nonfinite
 
-import "regexp"
+import (
+	"regexp"
+	"sync"
+)
 
-// words finds strings, to leave them alone, and the words.
-var words = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b`)
+// words finds strings, to leave them alone, and the words. It is compiled when it is
+// needed: no command of the agent waits for it.
+var words = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b`)
+})
 
 // Replace returns text with by, which is JSON, in the place of each of the words
 // outside of strings.
 func Replace(text []byte, by string) []byte {
-	return words.ReplaceAllFunc(text, func(found []byte) []byte {
+	return words().ReplaceAllFunc(text, func(found []byte) []byte {
 		if found[0] == '"' {
 			return found
 		}

@@ -46,7 +46,7 @@ func (f Format) Check() error {
 // TakesStatus tells whether a run that exits with the status has done its work:
 // the first four statuses of a Nagios check are its result.
 func (f Format) TakesStatus(status int) bool {
-	return status == 0 || f == Nagios && status > 0 && status <= nagiosUnknown
+	return status == 0 || f == Nagios && status > 0 && status <= NagiosUnknown
 }
 
 // Points yields what a plugin printed in a format other than JSON. status is the

@@ -18,8 +18,8 @@ var ErrLongLine = errors.New("it printed a line of more than 64 KiB")
 func Lines(stdout io.Reader, take func(lines []byte) error) error {
 	buf := make([]byte, 4<<10)
 	n := 0 // bytes in buf
-	for {
-		if n == len(buf) {
+	for busy := false; ; {
+		if n == len(buf) || busy {
 			if n > maxLine {
 				return ErrLongLine
 			}
@@ -27,6 +27,8 @@ func Lines(stdout io.Reader, take func(lines []byte) error) error {
 		}
 		read, err := stdout.Read(buf[n:])
 		n += read
+		// Who prints much at a time is read with fewer calls.
+		busy = n == len(buf) && len(buf) < maxLine
 		whole := bytes.LastIndexByte(buf[:n], '\n') + 1
 		if err != nil {
 			whole = n

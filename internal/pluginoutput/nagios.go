@@ -12,8 +12,8 @@ import (
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
-// nagiosUnknown is the last of the statuses OK, WARNING, CRITICAL and UNKNOWN.
-const nagiosUnknown = 3
+// NagiosUnknown is the last of the statuses OK, WARNING, CRITICAL and UNKNOWN.
+const NagiosUnknown = 3
 
 // nagiosPoints yields the state of a check and its performance data in base
 // units: LABEL and, where they are plain numbers, its thresholds as LABEL.warn

@@ -15,6 +15,7 @@ const (
 	KeyPlugins = "policy.plugins"
 	KeyPinned  = "policy.pinned"
 	KeySigners = "policy.signers"
+	KeyMatch   = "policy.plugin.match"
 	KeyCalls   = "policy.calls"
 	KeyEnv     = "policy.plugin.env"
 	KeyNetwork = "policy.plugin.network"
@@ -76,6 +77,20 @@ func (p Policy) Judge(repo, version string) error {
 	}
 	if p.Pinned && version == "" {
 		return &Refusal{KeyPinned, fmt.Sprintf("%s has no version, and only plugins with one are installed: name a tag or a commit in the registry", repo)}
+	}
+	return p.judgeCase(repo)
+}
+
+// judgeCase refuses a name that a rule does not match because of its case alone: many
+// servers do not distinguish it, so that the plugin would escape its rule.
+func (p Policy) judgeCase(repo string) error {
+	for _, rule := range p.Rules {
+		if matches(rule.Match, repo) {
+			return nil
+		}
+		if matches(strings.ToLower(rule.Match), strings.ToLower(repo)) {
+			return &Refusal{KeyMatch, fmt.Sprintf("%s differs from %s in case alone: write both alike", repo, rule.Match)}
+		}
 	}
 	return nil
 }

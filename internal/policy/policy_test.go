@@ -48,6 +48,18 @@ func TestTheFirstRuleThatMatchesCounts(t *testing.T) {
 	require.Zero(t, p.Rule("web/nginx"))
 }
 
+func TestPluginDoesNotEscapeItsRuleByTheCaseOfItsName(t *testing.T) {
+	p := policy.Policy{Rules: []policy.Rule{{Match: "Web/nginx"}, {Match: "db/*", NoNetwork: true}, {Match: "*/*"}}}
+	for repo, refused := range map[string]bool{"db/mysql": false, "DB/mysql": true, "db/MySQL": false, "Web/nginx": false, "web/nginx": true, "x/y": false} {
+		err := p.Judge(repo, "")
+		if !refused {
+			require.NoError(t, err, repo)
+			continue
+		}
+		require.ErrorContains(t, err, "refused by policy.plugin.match: "+repo+" differs from ", repo)
+	}
+}
+
 func TestGlobThatCannotMatchIsRefused(t *testing.T) {
 	for _, glob := range []string{"", "infra", "*", "infra/[a", "infra/a b", "infra/é", "infra/\n"} {
 		require.Error(t, policy.CheckGlob(glob), glob)

@@ -35,7 +35,7 @@ func (r *release) archive(t target) error {
 		}
 	}
 	if t.os == "linux" {
-		sources = append(sources, [2]string{"agent.service", "contrib/agent.service"})
+		sources = append(sources, [2]string{"agent.service", "contrib/agent.service"}, [2]string{"agent.socket", "contrib/agent.socket"})
 	}
 	entries := []entry{{name: top + "/", mode: 0o755}}
 	for _, source := range sources {
