@@ -20,8 +20,8 @@ var foreignFormats = map[string]struct {
 	about  string
 }{
 	"nagios":   {pluginoutput.Nagios, "the command is a check for Nagios or Icinga"},
-	"telegraf": {pluginoutput.Influx, "the command is for Telegraf's exec or, with --daemon, execd, and prints line protocol"},
-	"textfile": {pluginoutput.Prometheus, "the command prints what node_exporter's textfile collector reads"},
+	"telegraf": {pluginoutput.Influx, "the command is for Telegraf's exec (--daemon: execd)"},
+	"textfile": {pluginoutput.Prometheus, "the command is for node_exporter's textfile collector"},
 }
 
 func foreignFlags() (flags []string) {

@@ -44,9 +44,9 @@ func pluginNewCommand(c *call) *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&p.language, "lang", "sh", "`sh|python|go`: the language of the plugin")
 	_ = command.RegisterFlagCompletionFunc("lang", oneOf(newLanguages...))
-	flags.StringVar(&p.format, "format", "json", "`json|influx|prometheus|nagios`: what it prints")
+	flags.StringVar(&p.format, "format", "json", "a `FORMAT` of the output, such as influx")
 	_ = command.RegisterFlagCompletionFunc("format", oneOf(pluginoutput.Formats()...))
-	flags.BoolVar(&p.daemon, "daemon", false, "it is started once, and measures when it reads a newline")
+	flags.BoolVar(&p.daemon, "daemon", false, "it is started once, and measures at each newline")
 	command.RunE = func(_ *cobra.Command, args []string) error {
 		p.name = filepath.Base(args[0])
 		return pluginNew(c, args[0], p)

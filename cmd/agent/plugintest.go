@@ -32,17 +32,17 @@ type pluginTrial struct {
 func pluginTestCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "test [-f FILE] [--format text|json|tap|junit] [--interval TIME] [--repo ORG/PROJECT] DIR [-- ARGS] | --nagios|--telegraf|--textfile [--daemon [--signal stdin]] -- COMMAND ARGS",
-		Short: "run a plugin's directory, or a check, as the agent would, and check its output", DisableFlagsInUseLine: true,
+		Short: "run a plugin or a check as the agent would, and judge its output", DisableFlagsInUseLine: true,
 		Long: "Runs the plugin in the directory twice, with the user, environment and limits that the agent uses, " +
 			"and reports what is wrong with it and what to do about it. What follows -- are the plugin's arguments. A run times out half a second before the next.\n\n" +
 			"With --nagios, --telegraf or --textfile, it runs a check that was written for another agent, and prints the files that make it a plugin.",
-		Example:     "agent plugin test . -- /etc\nagent plugin test --nagios -- /usr/lib/nagios/plugins/check_load -w 5,4,3 -c 10,8,6",
+		Example:     "agent plugin test . -- /etc\nagent plugin test --nagios -- /usr/lib/nagios/plugins/check_load -w 5 -c 10",
 		Annotations: exitCodes("0  the plugin is good", "1  the plugin needs work", "2  the command line is wrong"),
 	}
 	c.configFlag(command)
 	flags := command.Flags()
 	var p pluginTrial
-	flags.StringVar(&p.format, "format", "text", "`text|json|tap|junit`: for people, for scripts, Test Anything Protocol, or JUnit XML")
+	flags.StringVar(&p.format, "format", "text", "`FORMAT` of the report, such as junit")
 	_ = command.RegisterFlagCompletionFunc("format", oneOf(slices.Sorted(maps.Keys(reportFormats))...))
 	flags.DurationVar(&p.interval, "interval", time.Minute, "the `TIME` between two runs")
 	flags.StringVar(&p.repo, "repo", "", "the `ORG/PROJECT` whose rule applies; else test/DIR")
@@ -50,8 +50,8 @@ func pluginTestCommand(c *call) *cobra.Command {
 	for _, kind := range slices.Sorted(maps.Keys(foreignFormats)) {
 		given[kind] = flags.Bool(kind, false, foreignFormats[kind].about)
 	}
-	flags.BoolVar(&p.foreign.daemon, "daemon", false, "the command does not end, as one for Telegraf's execd")
-	flags.StringVar(&p.foreign.signal, "signal", "", "`stdin`: the daemon measures when it reads a newline")
+	flags.BoolVar(&p.foreign.daemon, "daemon", false, "the command does not end, as for Telegraf's execd")
+	flags.StringVar(&p.foreign.signal, "signal", "", "`stdin`: the daemon measures at each newline")
 	command.RunE = func(command *cobra.Command, args []string) error {
 		if err := p.read(given, args, command.ArgsLenAtDash()); err != nil {
 			return err
