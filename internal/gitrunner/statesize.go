@@ -22,10 +22,12 @@ const (
 	// a system call for each of those above it.
 	maxStateDepth = 64
 	// statePause is the shortest pause between two looks at a state directory while
-	// its plugin runs. It is statePauses times as long as the look took, if that is
-	// longer.
-	statePause  = time.Second
-	statePauses = 20
+	// its plugin runs. It is a tenth of the run's age up to longStatePause, because
+	// hundreds of daemons may run all the time, and statePauses times as long as the
+	// look took, if that is longer.
+	statePause     = time.Second
+	longStatePause = 10 * time.Second
+	statePauses    = 20
 	// stateRest is how many times longer than a look before a run its directories are
 	// not looked at again before one: 20 s for 5,000 files.
 	stateRest = 1000
@@ -116,13 +118,14 @@ func watchState(ctx context.Context, dirs []string, limit int64) (watched contex
 	done := make(chan struct{})
 	first := time.AfterFunc(statePause, func() {
 		defer close(done)
+		started := time.Now()
 		for pause := statePause; watched.Err() == nil; backoff.Pause(watched, pause) {
 			began := time.Now()
 			if err := checkState(dirs, limit); err != nil {
 				end(err)
 				return
 			}
-			pause = max(statePause, statePauses*time.Since(began))
+			pause = max(statePause, min(began.Sub(started)/10, longStatePause), statePauses*time.Since(began))
 		}
 	})
 	return watched, func() {

@@ -48,11 +48,8 @@ func run(root string, onlyDeb bool) error {
 	if err != nil {
 		return err
 	}
-	modules, err := linkedModules(binaries)
-	if err != nil {
-		return err
-	}
-	if err := release.writeDocuments(modules); err != nil {
+	// What is in the Linux binaries alone: the deb is the same without the others.
+	if _, err := release.document(binaries[:1]); err != nil {
 		return err
 	}
 	if onlyDeb {
@@ -61,11 +58,27 @@ func run(root string, onlyDeb bool) error {
 		}
 		return os.RemoveAll(stage)
 	}
+	if err := release.packAll(); err != nil {
+		return err
+	}
+	modules, err := release.document(binaries)
+	if err != nil {
+		return err
+	}
 	return release.writeAll(targets, modules)
 }
 
-// writeAll writes everything that is released to dist.
-func (r *release) writeAll(targets []target, modules []module) error {
+// document writes the documents of what is made of the binaries.
+func (r *release) document(binaries []string) ([]module, error) {
+	modules, err := linkedModules(binaries)
+	if err != nil {
+		return nil, err
+	}
+	return modules, r.writeDocuments(modules)
+}
+
+// packAll writes the packages of all formats to dist.
+func (r *release) packAll() error {
 	for _, format := range []string{"deb", "rpm", "apk"} {
 		for _, arch := range []string{"amd64", "arm64"} {
 			if err := r.pack(format, arch); err != nil {
@@ -73,6 +86,11 @@ func (r *release) writeAll(targets []target, modules []module) error {
 			}
 		}
 	}
+	return nil
+}
+
+// writeAll writes what is released beside the packages to dist.
+func (r *release) writeAll(targets []target, modules []module) error {
 	for _, t := range targets {
 		if err := r.archive(t); err != nil {
 			return err
