@@ -15,7 +15,7 @@
 //	block, cgroup, leaf, family, group     the kinds of cells; cgroupbase, cgroupfs, blockdir: files of cgroups
 //	v1                                     limits through cgroup v1
 //	spawner, process, watch, leaders, attr starting a process, waiting for it
-//	launch, program, clone                 what it does between fork and exec
+//	launch, program, vfork                 what it does between fork and exec
 //	confinement, landlock, seccomp, network what is taken from it there
 //	reaper, orphans                        orphans that come to this program
 //

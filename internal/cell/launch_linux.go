@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -31,42 +32,34 @@ func (p *prepared) close() {
 	}
 }
 
-// start starts the process, and sets its descriptor in sys. Where the process
-// prepares itself, the program is not nil, and what fails there is known when the
-// process has ended, see failure. The error is a [*StartError] where the command is
-// to blame.
-func (l launch) start() (pid int, p *program, err error) {
+// start starts the process, and sets its descriptor in sys. The error is a
+// [*StartError] where the command is to blame, and [errGone] where a cgroup of v1
+// does not exist any more.
+func (l launch) start() (pid int, err error) {
 	if l.prepared == nil {
-		pid, err = l.startPlain()
-		return pid, nil, err
+		return l.startPlain()
 	}
-	if p, err = l.program(); err != nil {
-		return 0, nil, &StartError{err}
+	p, err := l.program()
+	if err != nil {
+		return 0, &StartError{err}
 	}
 	cgroup := -1
 	if l.sys.UseCgroupFD {
 		cgroup = l.sys.CgroupFD
 	}
-	if pid, err = p.start(cgroup, l.sys.PidFD); err != nil {
-		return 0, nil, &StartError{err}
-	}
-	return pid, p, nil
-}
-
-// failure returns why a process that has ended did not execute its file, or nil if
-// it did. The error is [errGone] where a cgroup of v1 does not exist any more, else
-// as that of start.
-func (l launch) failure(p *program) error {
-	failed := p.failure()
+	pid, err = p.start(cgroup, l.sys.PidFD)
+	failed, ok := errors.AsType[*callError](err)
 	switch {
-	case failed == nil:
-		return nil
+	case err == nil:
+		return pid, nil
+	case !ok:
+		return 0, &StartError{err}
 	case failed.what == "":
-		return l.failed(failed.errno)
-	case failed.what == enter && failed.errno == unix.ENODEV:
-		return errGone
+		return 0, l.failed(failed.errno)
+	case failed.what == enter && errors.Is(err, unix.ENODEV):
+		return 0, errGone
 	}
-	return fmt.Errorf("cannot be confined: %w", failed)
+	return 0, fmt.Errorf("cannot be confined: %w", failed)
 }
 
 func (l launch) startPlain() (int, error) {
@@ -115,7 +108,6 @@ func (l launch) program() (*program, error) {
 		p.add("setting no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	}
 	l.prepared.confined.addRestrictions(p)
-	p.unblock()
 	p.add("", unix.SYS_EXECVE, p.text(l.path), argv, env)
 	return p, nil
 }
@@ -133,9 +125,6 @@ func (l launch) addUser(p *program) {
 	p.add(what, unix.SYS_SETGROUPS, uintptr(len(user.Groups)), groups)
 	p.add(what, unix.SYS_SETGID, uintptr(user.Gid))
 	p.add(what, unix.SYS_SETUID, uintptr(user.Uid))
-	// Its user's processes must not trace it or have it dump core while it shares
-	// this program's memory: older kernels kill all that share the memory for a dump.
-	p.add(what, unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
 }
 
 // addDescriptors gives the process its files as descriptors 0, 1 and so on, and no

@@ -41,7 +41,6 @@ func trace() {
 	os.Exit(0)
 }
 
-// stop stops the other processes of its user as soon as they come.
 func stop() {
 	fmt.Println("ready")
 	for parent := os.Getppid(); os.Getppid() == parent; {

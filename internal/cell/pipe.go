@@ -110,15 +110,6 @@ func (p *pipe) finish() {
 	}
 }
 
-// close closes the pipe of a command that was not started.
-func (p *pipe) close() {
-	if p.done != nil {
-		p.finish() // what reads in the background owns the source
-		return
-	}
-	p.source.close()
-}
-
 func (p *pipe) space() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,8 +15,7 @@ import (
 // short run costs one wake-up.
 //
 // The run makes it and waits for it, and the spawner starts it. The run is not
-// told when the process has started, only when it has ended: then it also knows
-// whether the process has executed its file.
+// told when the process has started, only when it has ended.
 type process struct {
 	watch       *watch // nil before Linux 5.3, which uses background
 	watches     *watches
@@ -24,9 +23,7 @@ type process struct {
 	interrupted atomic.Bool
 
 	ready      chan struct{} // closed when the fields below are valid
-	err        error         // why the process could not be started; await sets it, too
-	launch     launch
-	program    *program // shared with the process until it has executed its file; nil: nothing is
+	err        error         // why the process could not be started
 	pid        int
 	pidfd      int // -1: none
 	background *background
@@ -45,10 +42,9 @@ func (p *process) start(l launch) (err error) {
 	}
 	leaders.Lock()
 	defer leaders.Unlock()
-	if p.pid, p.program, err = l.start(); err != nil {
+	if p.pid, err = l.start(); err != nil {
 		return err
 	}
-	p.launch = l
 	leaders.add(p.pid)
 	p.started.Store(true)
 	if p.watch == nil {
@@ -76,13 +72,6 @@ func (p *process) launched(err error) {
 // before the process has been started. If the start failed it returns true, and
 // err is set. It is not called again after it has returned true.
 func (p *process) await(deadline time.Time) (e exit, ended bool) {
-	if e, ended = p.awaitEnd(deadline); ended && p.err == nil && p.program != nil {
-		p.err = p.launch.failure(p.program)
-	}
-	return e, ended
-}
-
-func (p *process) awaitEnd(deadline time.Time) (e exit, ended bool) {
 	if p.watch == nil {
 		<-p.ready
 		if p.background == nil {

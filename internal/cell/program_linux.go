@@ -10,24 +10,11 @@ import (
 )
 
 // program is what a new process does before it executes a file, as a list of
-// system calls, and the memory that these refer to. The process shares that memory
-// until it has executed the file or died.
+// system calls, and the memory that these refer to.
 type program struct {
 	calls []call
 	kept  []any
-
-	// Set by start.
-	made   []call  // the calls that the process makes
-	first  int     // index of calls in made
-	failed failure // written by the process
-	mask   uint64  // the signals that were blocked before
 }
-
-// failure is written by a new process: the call that failed, and why.
-type failure struct{ index, errno uintptr }
-
-// maskSize is the size of a set of signals in bytes.
-const maskSize = 8
 
 // call is a system call.
 type call struct {
@@ -77,42 +64,23 @@ func keep[T any](p *program, pointer *T) uintptr {
 	return uintptr(unsafe.Pointer(pointer))
 }
 
-// unblock lets the signals through that this program does not block.
-func (p *program) unblock() {
-	p.add("unblocking signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, keep(p, &p.mask), 0, maskSize)
-}
-
-// failure returns the error of the call that failed, or nil. The process has ended.
-func (p *program) failure() *callError {
-	if p.failed.errno == 0 {
-		return nil
-	}
-	index := int(p.failed.index)
-	return &callError{index - p.first, p.made[index].what, syscall.Errno(p.failed.errno)}
-}
-
 // try has a new process make the calls and end. It returns the error of the one
 // that failed.
 func (p *program) try() error {
 	const never = ^uintptr(0) // is no descriptor
 	count := len(p.calls)
 	p.add("", unix.SYS_CLOSE, never)
-	pid, err := p.start(-1, nil)
-	if err != nil {
-		return err
+	_, err := p.start(-1, nil)
+	failed, ok := errors.AsType[*callError](err)
+	if ok && failed.index == count {
+		return nil
 	}
-	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
-		_, err = unix.Wait4(pid, nil, 0, nil)
-	}
-	switch failed := p.failure(); {
-	case failed == nil:
+	if err == nil {
 		return errors.New("a new process does not share this program's memory")
-	case failed.index != count:
-		return failed
 	}
-	return nil
+	return err
 }
 
 // canFork reports whether programs can be started. Emulators such as qemu-user
-// refuse CLONE_VM for what is no thread.
+// give a new process a copy of the memory, so that it cannot tell of a failure.
 func canFork() bool { return new(program).try() == nil }

@@ -80,7 +80,7 @@ func (w *Warden) start(c Command) (*run, error) {
 	}
 	if r.stderr, childErr, err = newPipe(&tail{limit: c.MaxStderr}); err != nil {
 		childOut.close()
-		r.stdout.close()
+		r.stdout.source.close()
 		return nil, errors.Join(err, cell.close())
 	}
 	r.stdout.stream = c.Stream
@@ -136,8 +136,8 @@ func (w *Warden) limit(limits Limits) (limit, error) {
 // the reason.
 func (r *run) abandon(reason error) error {
 	r.prompter.close()
-	r.stdout.close()
-	r.stderr.close()
+	r.stdout.source.close()
+	r.stderr.source.close()
 	if r.limit != nil {
 		r.limit.release()
 	}

@@ -1,12 +1,12 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// func clone(trap, a1, a2, a3 uintptr, calls *call, failed *failure) (pid, errno uintptr)
+// func vfork(trap, a1, a2, a3 uintptr, calls *call, failed *failure) (pid, errno uintptr)
 //
-// The child has the stack pointer of its parent, which uses the stack while the
-// child runs. So the child reads, pushes and calls nothing there: all that it needs
-// stays in registers, which the kernel keeps (but R0).
-TEXT ·clone(SB),NOSPLIT|NOFRAME,$0-64
+// The child shares the stack with its parent, which waits. So it pushes nothing
+// and calls nothing: all that it needs stays in registers, which the kernel
+// keeps (but R0).
+TEXT ·vfork(SB),NOSPLIT|NOFRAME,$0-64
 	MOVD	trap+0(FP), R8
 	MOVD	a1+8(FP), R0
 	MOVD	a2+16(FP), R1

@@ -1,12 +1,12 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// func clone(trap, a1, a2, a3 uintptr, calls *call, failed *failure) (pid, errno uintptr)
+// func vfork(trap, a1, a2, a3 uintptr, calls *call, failed *failure) (pid, errno uintptr)
 //
-// The child has the stack pointer of its parent, which uses the stack while the
-// child runs. So the child reads, pushes and calls nothing there: all that it needs
-// stays in registers, which the kernel keeps (but CX and R11).
-TEXT ·clone(SB),NOSPLIT|NOFRAME,$0-64
+// The child shares the stack with its parent, which waits. So it pushes nothing
+// and calls nothing: all that it needs stays in registers, which the kernel
+// keeps (but CX and R11).
+TEXT ·vfork(SB),NOSPLIT|NOFRAME,$0-64
 	MOVQ	trap+0(FP), AX
 	MOVQ	a1+8(FP), DI
 	MOVQ	a2+16(FP), SI
