@@ -40,7 +40,7 @@ func makeBlockDir(base string) (*blockDir, error) {
 			return nil, fmt.Errorf("making a cgroup: %w", err)
 		}
 		if err := os.Chmod(path, 0o755); err != nil { // so that plugins can read their own limits
-			return nil, fmt.Errorf("making a cgroup: %w", err)
+			return nil, errors.Join(fmt.Errorf("making a cgroup: %w", err), os.Remove(path))
 		}
 		lock, err := lockBlockDir(path)
 		if err == nil {
@@ -48,7 +48,7 @@ func makeBlockDir(base string) (*blockDir, error) {
 		}
 		// Another program that is starting took it for stale.
 		if !errors.Is(err, filelock.ErrLocked) && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("locking the cgroup %s: %w", path, err)
+			return nil, errors.Join(fmt.Errorf("locking the cgroup %s: %w", path, err), os.Remove(path))
 		}
 	}
 }

@@ -56,16 +56,18 @@ func openCgroups(config Config) (*cgroupBlock, error) {
 	return b, nil
 }
 
-// makeDir makes the block's directory, also again. The lock is held, or not
-// needed yet.
+// makeDir makes the block's directory, also again. If it fails, the next call of
+// open finds the former directory missing, and tries once more. The lock is held, or
+// not needed yet.
 func (b *cgroupBlock) makeDir() error {
+	dir, err := makeBlockDir(b.base)
+	if err != nil {
+		return err
+	}
 	if b.dir != nil {
 		b.dir.lock.Close()
 	}
-	var err error
-	if b.dir, err = makeBlockDir(b.base); err != nil {
-		return err
-	}
+	b.dir = dir
 	b.memory = enable(b.dir.path, "memory")
 	b.pids = enable(b.dir.path, "pids")
 	b.cpu = enable(b.dir.path, "cpu")

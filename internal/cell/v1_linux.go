@@ -132,10 +132,12 @@ func (l *v1Limiter) take(limits Limits) (limit, error) {
 	g, err := l.make(limits)
 	if errors.Is(err, fs.ErrNotExist) { // somebody has removed the directory
 		for i, d := range l.dirs {
-			d.lock.Close()
-			if l.dirs[i], err = makeBlockDir(d.base); err != nil {
+			made, err := makeBlockDir(d.base)
+			if err != nil {
 				return nil, err
 			}
+			d.lock.Close()
+			l.dirs[i] = made
 		}
 		g, err = l.make(limits)
 	}
