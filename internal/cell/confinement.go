@@ -4,8 +4,8 @@ package cell
 // in the place of the directory At.
 type Mount struct{ From, At string }
 
-// Confinement is what of a confined command (see [Command.Writable]) holds on this
-// host.
+// Confinement says which restrictions of a confined command (see [Command.Writable])
+// hold on this host.
 type Confinement struct {
 	// Files: it writes nowhere else, and neither traces nor reads the memory and
 	// environment of what is not of its run.

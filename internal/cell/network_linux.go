@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CheckNoNetwork says why commands cannot run without network here: only who may
-// make network namespaces, root, can take it away. See network_namespaces(7).
+// CheckNoNetwork says why commands cannot run without network here. Only root may
+// make the network namespace for that, see network_namespaces(7).
 func CheckNoNetwork() error {
 	tried := make(chan error, 1)
 	onOwnThread(func() { tried <- unix.Unshare(unix.CLONE_NEWNET) })
