@@ -11,8 +11,7 @@ import (
 // releaseStartPages takes the pages of the program's file, its code and constants, out
 // of the resident memory: a third of them served only the start, such as the parsers
 // of the config and of certificates. They stay in the kernel's page cache, and one that
-// is needed again is back with a fault of some microseconds and without a read from
-// disk. MADV_PAGEOUT would take them from the cache too, so that a disk that hangs
+// is needed again is back with a page fault and without a read from disk. MADV_PAGEOUT would take them from the cache too, so that a disk that hangs
 // could stop the agent.
 func releaseStartPages() error {
 	maps, err := os.Open("/proc/self/maps")

@@ -3,6 +3,7 @@
 package cell_test
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -36,19 +37,29 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkConfined tells what it adds to take rights and the network away.
+// BenchmarkConfined tells what it adds to take rights and the network away. The
+// command has a user of its own, since one that runs as root gets no filter.
 func BenchmarkConfined(b *testing.B) {
 	w, err := cell.Open(cell.Config{NoNewPrivs: true, Limits: cell.Limits{Processes: 100}})
 	require.NoError(b, err)
+	user := &cell.User{UID: 65534, GID: 65534}
+	state, err := os.MkdirTemp("/var/tmp", "cell-") // a mount at /tmp would hide it there
+	require.NoError(b, err)
+	defer os.RemoveAll(state)
+	own := []cell.Mount{{From: state, At: "/tmp"}, {From: state, At: "/dev/shm"}}
 	for _, c := range []struct {
 		name    string
 		command cell.Command
 	}{
 		{"plain", cell.Command{}},
-		{"confined", cell.Command{Writable: []string{b.TempDir(), "/tmp", "/dev/shm"}}},
+		{"confined", cell.Command{Writable: []string{state, "/tmp", "/dev/shm"}}},
+		{"with mounts of its own", cell.Command{Writable: []string{state}, Mounts: own}},
 		{"without network", cell.Command{NoNetwork: true}},
 	} {
 		c.command.Path, c.command.Dir = "/bin/true", "/"
+		if os.Geteuid() == 0 {
+			c.command.User = user
+		}
 		b.Run(c.name, func(b *testing.B) {
 			measure(b, func() error {
 				_, err := w.Run(b.Context(), c.command)

@@ -29,7 +29,7 @@ const (
 	longStatePause = 10 * time.Second
 	statePauses    = 20
 	// stateRest is how many times longer than a look before a run its directories are
-	// not looked at again before one: 20 s for 5,000 files.
+	// not looked at again before one: 27 s for 5,000 files, where a look took 27 ms.
 	stateRest = 1000
 )
 
