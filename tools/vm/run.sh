@@ -23,8 +23,9 @@ CGO_ENABLED=0 GOARCH=amd64 go -C "$repo" build -trimpath -ldflags "-s -w" -o "$w
 cp "$here/checks.sh" "$work/disk/"
 mke2fs -q -t ext4 -d "$work/disk" "$work/disk.ext4" 100M
 
-# Writes to the first disk are forgotten (snapshot=on).
-timeout "${VM_TIMEOUT:-1500}" nice qemu-system-x86_64 -accel tcg -m 1024 -smp 2 -display none -no-reboot -nic none \
+# Writes to the first disk outlive a restart of the machine, but not qemu
+# (snapshot=on).
+timeout "${VM_TIMEOUT:-1500}" nice qemu-system-x86_64 -accel tcg -m 1024 -smp 2 -display none -nic none \
 	-kernel "$cache/$release.kernel" -initrd "$cache/$release.initrd" \
 	-append "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=false" \
 	-drive "file=$cache/$release.ext4,format=raw,if=virtio,snapshot=on" \
