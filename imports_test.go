@@ -79,12 +79,12 @@ var roles = map[string]role{
 	".": rootRole, "./stock": doorRole, "./cmd": commandRole, "./agenttest": fakesRole, "./examples": exampleRole,
 
 	"./internal/audit": workRole, "./internal/sockdiag": workRole,
-	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/cell": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
+	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
 	"./internal/event": workRole, "./internal/machine": workRole,
 	"./internal/filelock": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,
 	"./internal/logfile": workRole, "./internal/manifest": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole, "./internal/pluginoutput": workRole, "./internal/policy": workRole,
 	"./internal/postbody": workRole, "./internal/procfs": workRole, "./internal/repopath": workRole, "./internal/safedir": workRole,
-	"./internal/safefile": workRole, "./internal/schedule": workRole, "./internal/sdnotify": workRole, "./internal/signature": workRole, "./internal/statefile": workRole, "./internal/systemca": workRole,
+	"./internal/safefile": workRole, "./internal/sandbox": workRole, "./internal/schedule": workRole, "./internal/sdnotify": workRole, "./internal/signature": workRole, "./internal/statefile": workRole, "./internal/systemca": workRole,
 	"./internal/terminal": workRole, "./internal/topic": workRole, "./internal/waitgroup": workRole,
 
 	"./internal/lodastack": nounsRole,

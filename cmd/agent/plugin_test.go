@@ -123,7 +123,7 @@ func TestTAPIsForMachines(t *testing.T) {
 		"ok 8 - timestamps are Unix seconds of now, or 0",
 		"ok 9 - tags are the same from run to run",
 	}, lines[:12])
-	require.Regexp(t, `^# as the repository test/demo \(--repo\): in a cell of kind .* 1024 MiB of state`, lines[12])
+	require.Regexp(t, `^# as the repository test/demo \(--repo\): in a sandbox .* 1024 MiB of state`, lines[12])
 	require.Regexp(t, `^# a run took .* bytes to stdout`, lines[len(lines)-1])
 }
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/pidfile"
+	"github.com/lodastack/agent/internal/sandbox"
 	"github.com/lodastack/agent/internal/sdnotify"
 	"github.com/lodastack/agent/stock"
 )
@@ -68,7 +68,7 @@ func start(c *call) (err error) {
 	signal.Notify(pipes, syscall.SIGPIPE)
 	defer signal.Stop(pipes)
 
-	if err := cell.LimitOwnMemory(ownMemory); err != nil {
+	if err := sandbox.LimitOwnMemory(ownMemory); err != nil {
 		fmt.Fprintln(c.stderr, "agent:", err)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {

@@ -50,14 +50,14 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 		row(cmp.Or(terminal.Clean(p.Signer), "-"), p.Repo, p.Namespace, versionText(p.PluginDetails), installedText(p.PluginDetails, now), every, last, took, cpu, memory)
 	}
 	table.Flush()
-	for _, line := range cellLines(plugins) {
+	for _, line := range sandboxLines(plugins) {
 		fmt.Fprintln(text, line)
 	}
 }
 
-// cellLines say how runs are kept: a line for each way, the one of most plugins
+// sandboxLines say how runs are kept: a line for each way, the one of most plugins
 // last.
-func cellLines(plugins []agent.PluginStatus) (lines []string) {
+func sandboxLines(plugins []agent.PluginStatus) (lines []string) {
 	repos := map[string][]string{}
 	most := ""
 	for _, p := range plugins {
@@ -88,7 +88,7 @@ func cellLines(plugins []agent.PluginStatus) (lines []string) {
 }
 
 func keptHow(p agent.PluginStatus) string {
-	kept := fmt.Sprintf("in a cell of kind %s, with %s", p.Cell, limitsText(*p.Limits))
+	kept := fmt.Sprintf("in a sandbox (%s), with %s", p.Cell, limitsText(*p.Limits))
 	if p.User != "" {
 		kept = "as " + p.User + " " + kept
 	}

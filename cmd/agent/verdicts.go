@@ -96,7 +96,7 @@ func cost(t trial, run pluginRun) string {
 	if run.PeakMemory > 0 {
 		memory = fmt.Sprintf("%.1f MiB of memory", float64(run.PeakMemory)/(1<<20))
 	}
-	return fmt.Sprintf("a run took %v, %v of CPU, %s, and wrote %d bytes to stdout and %d to stderr (cell: %s)",
+	return fmt.Sprintf("a run took %v, %v of CPU, %s, and wrote %d bytes to stdout and %d to stderr (sandbox: %s)",
 		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.kept.Cell)
 }
 

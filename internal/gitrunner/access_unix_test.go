@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 func TestDirectoryIsOpenToItsOwnerItsGroupOrToAll(t *testing.T) {
@@ -19,11 +19,11 @@ func TestDirectoryIsOpenToItsOwnerItsGroupOrToAll(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
 	require.NoError(t, os.Chown(dir, 1001, 2001))
-	owner := &cell.User{UID: 1001, GID: 9}
-	group := &cell.User{UID: 9, GID: 2001}
-	member := &cell.User{UID: 9, GID: 9, Groups: []uint32{8, 2001}}
-	other := &cell.User{UID: 9, GID: 9, Groups: []uint32{8}}
-	for mode, may := range map[os.FileMode]map[*cell.User]bool{
+	owner := &sandbox.User{UID: 1001, GID: 9}
+	group := &sandbox.User{UID: 9, GID: 2001}
+	member := &sandbox.User{UID: 9, GID: 9, Groups: []uint32{8, 2001}}
+	other := &sandbox.User{UID: 9, GID: 9, Groups: []uint32{8}}
+	for mode, may := range map[os.FileMode]map[*sandbox.User]bool{
 		0o700: {owner: true, group: false, member: false, other: false},
 		0o070: {owner: false, group: true, member: true, other: false},
 		0o007: {owner: false, group: false, member: false, other: true},

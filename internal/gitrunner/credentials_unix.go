@@ -11,11 +11,11 @@ import (
 	"strconv"
 	"syscall"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // credentials returns the ids of a user and of all its groups.
-func credentials(u *user.User) (*cell.User, error) {
+func credentials(u *user.User) (*sandbox.User, error) {
 	groups, err := u.GroupIds()
 	if err != nil {
 		return nil, fmt.Errorf("looking up its groups: %w", err)
@@ -28,12 +28,12 @@ func credentials(u *user.User) (*cell.User, error) {
 		}
 		numbers = append(numbers, uint32(n))
 	}
-	return &cell.User{UID: numbers[0], GID: numbers[1], Groups: numbers[2:]}, nil
+	return &sandbox.User{UID: numbers[0], GID: numbers[1], Groups: numbers[2:]}, nil
 }
 
 // closedTo returns the first directory in the path dir that a user may not
 // enter, or "".
-func closedTo(u *cell.User, dir string) string {
+func closedTo(u *sandbox.User, dir string) string {
 	if parent := filepath.Dir(dir); parent != dir {
 		if closed := closedTo(u, parent); closed != "" {
 			return closed

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // DynamicUser as [Config.User], or as the user of a rule, gives the plugins of each
@@ -43,7 +43,7 @@ func newDynamicUsers() *dynamicUsers {
 // group in common, one namespace could read the plugins of another.
 func (d *dynamicUsers) owner(namespace string) owner {
 	uid := d.uid(namespace)
-	return owner{name: fmt.Sprintf("%s (uid %d)", DynamicUser, uid), user: &cell.User{UID: uid, GID: uid}}
+	return owner{name: fmt.Sprintf("%s (uid %d)", DynamicUser, uid), user: &sandbox.User{UID: uid, GID: uid}}
 }
 
 func (d *dynamicUsers) uid(namespace string) uint32 {

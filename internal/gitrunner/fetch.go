@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/repopath"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // fetchedRef is the ref of the fetched commit, outside of branches and tags.
@@ -165,7 +165,7 @@ func (r *Runner) checkTree(ctx context.Context, dir, commit string) error {
 	const longLine = 256 // more than nearly all paths need
 	b := r.bounds()
 	out, err := r.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", commit)
-	if errors.Is(err, cell.ErrStdout) {
+	if errors.Is(err, sandbox.ErrStdout) {
 		return fmt.Errorf("the repository is refused: %w", b.tooMany())
 	}
 	if err != nil {

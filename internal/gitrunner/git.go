@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // gitError is a failed call of git.
@@ -62,7 +62,7 @@ func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ..
 	if err != nil {
 		return "", errors.New("plugins cannot be installed: there is no program git on this host's PATH")
 	}
-	c := cell.Command{
+	c := sandbox.Command{
 		Path:      path,
 		Args:      append(r.gitOptions(), args...),
 		Dir:       dir,
@@ -71,11 +71,11 @@ func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ..
 		MaxStdout: maxStdout,
 		MaxStderr: 4 << 10,
 	}
-	res, err := r.tools.Run(ctx, r.limits().apply(c))
+	res, err := r.gitSandbox.Run(ctx, r.limits().apply(c))
 	switch {
-	case res.Usage.OutOfMemory, bytes.Contains(res.Stderr, []byte("ut of memory")): // the cell's limit, or git's own
+	case res.Usage.OutOfMemory, bytes.Contains(res.Stderr, []byte("ut of memory")): // the limit of the sandbox, or git's own
 		return "", fmt.Errorf("the repository is refused: git used more than its %d MiB of memory", gitMemory>>20)
-	case errors.Is(err, cell.ErrEnded) && errors.Is(context.Cause(ctx), errGitTimeout):
+	case errors.Is(err, sandbox.ErrEnded) && errors.Is(context.Cause(ctx), errGitTimeout):
 		return "", context.Cause(ctx)
 	case err != nil:
 		return "", &gitError{string(res.Stderr), err}

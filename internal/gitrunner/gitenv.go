@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // notForGit are variables that would make git use another repository or ask for
@@ -71,7 +71,7 @@ func (r *Runner) sshEnv() []string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.config.GitTimeout)
 	defer cancel()
-	res, err := r.tools.Run(ctx, cell.Command{Path: path, Args: []string{"config", "--get", "core.sshCommand"}, Dir: r.session.dir, User: r.gitUser.user, Env: r.gitEnv(), MaxStdout: 4 << 10})
+	res, err := r.gitSandbox.Run(ctx, sandbox.Command{Path: path, Args: []string{"config", "--get", "core.sshCommand"}, Dir: r.session.dir, User: r.gitUser.user, Env: r.gitEnv(), MaxStdout: 4 << 10})
 	if err != nil || len(res.Stdout) > 0 {
 		return nil
 	}

@@ -6,7 +6,7 @@ import (
 	"os/user"
 	"path/filepath"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // DefaultGitUser is the user that git runs as if the agent is root, the user
@@ -16,7 +16,7 @@ const DefaultGitUser = "agent-git"
 // gitUser is the user that git runs as. The zero value is the agent's own
 // user.
 type gitUser struct {
-	user       *cell.User
+	user       *sandbox.User
 	name, home string
 }
 

@@ -17,10 +17,10 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 		installed = s.installedFrom(address)
 	}
 	wishes, _ := manifest.Read(s.dir) // a version whose file is bad is not installed
-	limits := agent.PluginLimits(r.cells.Enforced(r.limitsOf(p, wishes)))
+	limits := agent.PluginLimits(r.pluginSandbox.Enforced(r.limitsOf(p, wishes)))
 	details := agent.PluginDetails{
 		Format: string(wishes.Format), Mode: wishes.Mode,
-		Cell: r.cells.Kind(), User: r.owner(p).name, Limits: &limits, StateLimit: r.stateLimit(p),
+		Cell: r.pluginSandbox.Kind(), User: r.owner(p).name, Limits: &limits, StateLimit: r.stateLimit(p),
 		NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork,
 	}
 	details.Confined, details.Unconfined = r.confinement(p)

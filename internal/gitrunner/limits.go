@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"strconv"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // limits are the limits of a git process and of each of its children
@@ -32,7 +32,7 @@ const setLimits = `trap "" XFSZ; ulimit -f %d 2>/dev/null; ulimit -d %d 2>/dev/n
 
 // apply returns the command with the limits. POSIX shells count files in blocks
 // of 512 bytes, and memory in KiB.
-func (l limits) apply(c cell.Command) cell.Command {
+func (l limits) apply(c sandbox.Command) sandbox.Command {
 	if runtime.GOOS == "windows" {
 		return c
 	}

@@ -10,13 +10,13 @@ import (
 	"strconv"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // owner is the user that plugins run as.
 type owner struct {
 	name    string
-	user    *cell.User // nil: as the agent
+	user    *sandbox.User // nil: as the agent
 	warning string
 }
 

@@ -8,8 +8,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/repopath"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // remote is what a repository has of a version.
@@ -137,7 +137,7 @@ func (r *Runner) lookupCommit(ctx context.Context, address, commit string) (remo
 	const maxList = 4 << 20 // some 60,000 names; where there are more, none is known
 	wanted := remote{version: version{Commit: commit, Version: commit}}
 	out, err := r.gitUpTo(maxList, ctx, r.session.dir, "ls-remote", "--heads", "--tags", "--", address)
-	if errors.Is(err, cell.ErrStdout) {
+	if errors.Is(err, sandbox.ErrStdout) {
 		return wanted, nil
 	}
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
 	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/policy"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 const (
@@ -172,7 +172,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	}
 	ctx, stop := watchState(ctx, view.kept, limit)
 	defer stop()
-	res, err := r.cells.Run(ctx, cell.Command{
+	res, err := r.pluginSandbox.Run(ctx, sandbox.Command{
 		Path:      "./plugin",
 		Args:      args,
 		Dir:       dir,
@@ -196,9 +196,9 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 
 // limitsOf returns the limits that a rule sets for a plugin, or less where the
 // plugin wishes so. Those that nobody sets are as for all plugins.
-func (r *Runner) limitsOf(p agent.Plugin, wishes manifest.Manifest) cell.Limits {
+func (r *Runner) limitsOf(p agent.Plugin, wishes manifest.Manifest) sandbox.Limits {
 	rule := r.config.Policy.Rule(p.Repo)
-	limits := cell.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
+	limits := sandbox.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
 	if wishes.Pids > 0 {
 		limits.Processes = min(wishes.Pids, cmp.Or(rule.Pids, r.config.MaxProcesses))
 	}
@@ -238,18 +238,18 @@ func refusedBy(key string, reason error) error {
 }
 
 // judge makes an error of a run that did not end well.
-func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, wishes manifest.Manifest, res cell.Result, err error) error {
-	var start *cell.StartError
+func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, wishes manifest.Manifest, res sandbox.Result, err error) error {
+	var start *sandbox.StartError
 	switch {
 	case res.Usage.OutOfMemory:
-		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.cells.Enforced(r.limitsOf(p, wishes)).Memory>>20)}
-	case errors.Is(err, cell.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.pluginSandbox.Enforced(r.limitsOf(p, wishes)).Memory>>20)}
+	case errors.Is(err, sandbox.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
-	case errors.Is(err, cell.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
+	case errors.Is(err, sandbox.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %s: %w", policy.KeyState, context.Cause(ctx))}
-	case errors.Is(err, cell.ErrStdout):
+	case errors.Is(err, sandbox.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
-	case errors.Is(err, cell.ErrMemory):
+	case errors.Is(err, sandbox.ErrMemory):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: the standard outputs of all plugins that ran at the time took more than %d MiB together; print less, or run these plugins less often", maxOutputs>>20)}
 	case errors.Is(err, pluginoutput.ErrLongLine):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %w", err)}

@@ -22,8 +22,8 @@ import (
 // slack is what a loaded machine may add to a time.
 const slack = 5 * time.Second
 
-// eachCell runs a test with and without cgroups.
-func eachCell(t *testing.T, test func(t *testing.T, r *gitrunner.Runner)) {
+// eachSandbox runs a test with and without cgroups.
+func eachSandbox(t *testing.T, test func(t *testing.T, r *gitrunner.Runner)) {
 	for _, noCgroup := range []bool{false, true} {
 		r := newRunner(t, "", func(c *gitrunner.Config) { c.NoCgroup = noCgroup })
 		t.Run(r.InspectPlugin(mysql()).Cell, func(t *testing.T) { test(t, r) })
@@ -52,7 +52,7 @@ func TestPluginFindsWhatItWasPromised(t *testing.T) {
 	needRoot(t)
 	t.Setenv("SECRET", "1")
 	defer syscall.Umask(syscall.Umask(0o077))
-	eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
+	eachSandbox(t, func(t *testing.T, r *gitrunner.Runner) {
 		dir := script(t, `env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= | sort
 id -un; id -Gn; umask; pwd; grep NoNewPrivs /proc/self/status; ls /proc/self/fd; echo "$0 $@"`)
 		res, err := runDir(t, r, dir, 5*time.Second, "-servers", "x y")
@@ -103,7 +103,7 @@ func TestPluginsThatMisbehaveEndWithAReason(t *testing.T) {
 		"fifo":              {func(t testing.TB) string { d := tempDir(t); syscall.Mkfifo(d+"/plugin", 0o755); return d }, agent.RunStart, "not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
+			eachSandbox(t, func(t *testing.T, r *gitrunner.Runner) {
 				began := time.Now()
 				_, err := runDir(t, r, c.dir(t), time.Second)
 				requireResult(t, c.result, err)
@@ -146,7 +146,7 @@ func TestArgumentsForAShellAreRefused(t *testing.T) {
 
 func TestPluginCannotKillTheAgent(t *testing.T) {
 	needRoot(t)
-	eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
+	eachSandbox(t, func(t *testing.T, r *gitrunner.Runner) {
 		_, err := runDir(t, r, script(t, "kill -9 $PPID"), 5*time.Second)
 		requireResult(t, agent.RunExit, err)
 	})
@@ -214,7 +214,7 @@ func TestNothingOfAPluginIsLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
+			eachSandbox(t, func(t *testing.T, r *gitrunner.Runner) {
 				dir := script(t, text)
 				began := time.Now()
 				runDir(t, r, dir, 500*time.Millisecond)

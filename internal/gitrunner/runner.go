@@ -1,5 +1,5 @@
 // Package gitrunner is an [agent.PluginRunner] that fetches plugins with the
-// git program and runs them in cells that no process outlives.
+// git program and runs them in sandboxes that no process outlives.
 //
 //	PLUGINSDIR
 //	├── NS/PROJECT         an installed plugin, exchanged as a whole
@@ -12,8 +12,8 @@
 //	                       .tmp: what it sees as /tmp
 //
 //	Install, Update ──► remote ──► fetch ──► checkout ──► startable? ──► publish (slot)
-//	                       └── git in a cell, as git's user, bounded ──┘        │ rename
-//	Run ──► slot: what is installed now ──► cell ──► RunResult                  ▼
+//	                       └── git in a sandbox, as git's user, bounded ──┘        │ rename
+//	Run ──► slot: what is installed now ──► sandbox ──► RunResult                  ▼
 //	                                                                       NS/PROJECT
 //
 //	runner, slot, session         the runner, an installed plugin, where clones are made
@@ -43,8 +43,8 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/cell"
 	"github.com/lodastack/agent/internal/policy"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // Config says where plugins come from and how they run. stock.GitRunnerConfig
@@ -96,19 +96,19 @@ type Config struct {
 
 // Runner installs and runs plugins. Its methods may be called concurrently.
 type Runner struct {
-	config    Config
-	template  template         // its zero value: nothing can be installed
-	owners    map[string]owner // by name
-	dynamic   *dynamicUsers    // of those that are not among the owners
-	gitUser   gitUser
-	cells     *cell.Warden // for plugins
-	tools     *cell.Warden // for git
-	session   *session     // nil without PluginsDir
-	installs  chan struct{}
-	ssh       func() []string
-	noNetwork func() error // says why the network cannot be taken away
-	above     sync.Map     // plugin's directory: []string, see sharedAbove
-	looks     sync.Map     // plugin's state: time.Time of the next look, see stateFits
+	config        Config
+	template      template         // its zero value: nothing can be installed
+	owners        map[string]owner // by name
+	dynamic       *dynamicUsers    // of those that are not among the owners
+	gitUser       gitUser
+	pluginSandbox *sandbox.Supervisor // for plugins
+	gitSandbox    *sandbox.Supervisor // for git
+	session       *session            // nil without PluginsDir
+	installs      chan struct{}
+	ssh           func() []string
+	noNetwork     func() error // says why the network cannot be taken away
+	above         sync.Map     // plugin's directory: []string, see sharedAbove
+	looks         sync.Map     // plugin's state: time.Time of the next look, see stateFits
 
 	mu    sync.Mutex
 	slots map[string]*slot // guarded by mu: by directory
@@ -156,7 +156,7 @@ func New(config Config) (*Runner, error) {
 		}
 	}
 	r.ssh = sync.OnceValue(r.sshEnv)
-	r.noNetwork = sync.OnceValue(cell.CheckNoNetwork)
+	r.noNetwork = sync.OnceValue(sandbox.CheckNoNetwork)
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.Close(context.Background()))
 	}
@@ -223,14 +223,14 @@ func (r *Runner) open() (err error) {
 			return err
 		}
 	}
-	config := cell.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}
-	config.Limits = cell.Limits{Processes: maxGitProcesses, Memory: gitMemory}
-	if r.tools, err = cell.Open(config); err != nil {
+	config := sandbox.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}
+	config.Limits = sandbox.Limits{Processes: maxGitProcesses, Memory: gitMemory}
+	if r.gitSandbox, err = sandbox.Open(config); err != nil {
 		return fmt.Errorf("preparing to run git: %w", err)
 	}
 	config.Logger, config.MaxOutputs = r.config.Logger.With("commands", "plugins"), maxOutputs
-	config.Limits = cell.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory, CPU: r.config.MaxCPU}
-	if r.cells, err = cell.Open(config); err != nil {
+	config.Limits = sandbox.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory, CPU: r.config.MaxCPU}
+	if r.pluginSandbox, err = sandbox.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
 	}
 	return nil
@@ -240,7 +240,7 @@ func (r *Runner) open() (err error) {
 // more than once.
 func (r *Runner) Close(ctx context.Context) error {
 	var errs []error
-	for _, w := range []*cell.Warden{r.cells, r.tools} {
+	for _, w := range []*sandbox.Supervisor{r.pluginSandbox, r.gitSandbox} {
 		if w != nil {
 			errs = append(errs, w.Close(ctx))
 		}

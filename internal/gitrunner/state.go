@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // stateName is the directory of the plugins' own files,
@@ -26,7 +26,7 @@ func (r *Runner) stateDir(p agent.Plugin) (string, error) {
 	}
 	_, project, _ := splitRepo(p.Repo)
 	dir := filepath.Join(root, p.Namespace, project)
-	if err := r.owner(p).own(dir); err != nil {
+	if err := r.owner(p).ensureDir(dir); err != nil {
 		return "", fmt.Errorf("the plugin's directory for its state: %w", err)
 	}
 	return dir, nil
@@ -61,13 +61,13 @@ func makeTrialRoot() (string, error) {
 	return dir, nil
 }
 
-// own makes dir if it is missing, and sees to it that it is the owner's alone.
-func (o owner) own(dir string) error {
+// ensureDir makes dir if it is missing, and sees to it that it is the owner's alone.
+func (o owner) ensureDir(dir string) error {
 	info, err := os.Lstat(dir)
 	// Again, as that of another plugin of the namespace may just have been removed
 	// with the directory.
 	for attempt := 0; errors.Is(err, fs.ErrNotExist) && attempt < 2; attempt++ {
-		if err := makePassages(filepath.Dir(dir)); err != nil {
+		if err := makeParents(filepath.Dir(dir)); err != nil {
 			return err
 		}
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
@@ -81,22 +81,22 @@ func (o owner) own(dir string) error {
 	if o.user == nil && os.Geteuid() != 0 {
 		return nil
 	}
-	if user := o.wanted(); uidOf(info) != user.UID {
+	if user := o.ids(); uidOf(info) != user.UID {
 		return giveTree(dir, user)
 	}
 	return nil
 }
 
-// wanted returns the numbers of the owner's files.
-func (o owner) wanted() cell.User {
+// ids returns the ids of the owner's files.
+func (o owner) ids() sandbox.User {
 	if o.user != nil {
 		return *o.user
 	}
-	return cell.User{}
+	return sandbox.User{}
 }
 
-// makePassages makes a directory and the two above it.
-func makePassages(dir string) error {
+// makeParents makes a directory and the two above it.
+func makeParents(dir string) error {
 	above := filepath.Dir(dir)
 	for _, path := range []string{filepath.Dir(above), above, dir} {
 		if err := makeDir(path, 0o711); err != nil {

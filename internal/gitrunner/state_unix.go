@@ -8,7 +8,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // diskSpace is what a file takes on the disk, in bytes.
@@ -21,7 +21,7 @@ func gidOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Gid }
 // giveTree gives a directory, and what its owner has made in it, to another user.
 // The former owner may have put links there: they are not followed, and a file
 // with a second name stays as it is.
-func giveTree(dir string, to cell.User) error {
+func giveTree(dir string, to sandbox.User) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err

@@ -3,7 +3,7 @@ package gitrunner
 import (
 	"io/fs"
 
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 func diskSpace(info fs.FileInfo) int64 { return info.Size() }
@@ -12,4 +12,4 @@ func uidOf(fs.FileInfo) uint32 { return 0 }
 
 func gidOf(fs.FileInfo) uint32 { return 0 }
 
-func giveTree(string, cell.User) error { return nil }
+func giveTree(string, sandbox.User) error { return nil }

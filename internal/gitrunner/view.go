@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/cell"
+	"github.com/lodastack/agent/internal/sandbox"
 )
 
 // shared are the directories that many programs need for a moment. A plugin may write
@@ -24,7 +24,7 @@ const (
 type view struct {
 	kept     []string // its own directories, which outlast a run
 	writable []string
-	mounts   []cell.Mount
+	mounts   []sandbox.Mount
 }
 
 // view returns what a plugin in dir sees: /tmp and /dev/shm are its own, and of the
@@ -33,7 +33,7 @@ type view struct {
 //
 // A plugin that lies below /tmp itself (agent plugin test /tmp/x) shares it.
 func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
-	if !r.cells.Confinement().Mounts {
+	if !r.pluginSandbox.Confinement().Mounts {
 		return view{kept: []string{state}, writable: append([]string{state}, shared...)}, nil
 	}
 	root, err := r.stateRoot()
@@ -46,11 +46,11 @@ func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
 	}
 	tmp, cover := filepath.Join(root, tmpName), filepath.Join(root, coverName)
 	own, hole := filepath.Join(tmp, name), filepath.Join(cover, name)
-	if err := r.owner(p).own(own); err != nil {
+	if err := r.owner(p).ensureDir(own); err != nil {
 		return view{}, err
 	}
 	if _, err := os.Lstat(hole); err != nil {
-		if err := makePassages(hole); err != nil {
+		if err := makeParents(hole); err != nil {
 			return view{}, err
 		}
 	}
@@ -62,10 +62,10 @@ func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
 			continue
 		}
 		if _, err := os.Stat(at); err == nil {
-			v.mounts = append(v.mounts, cell.Mount{From: own, At: at})
+			v.mounts = append(v.mounts, sandbox.Mount{From: own, At: at})
 		}
 	}
-	v.mounts = append(v.mounts, cell.Mount{From: state, At: hole}, cell.Mount{From: cover, At: root})
+	v.mounts = append(v.mounts, sandbox.Mount{From: state, At: hole}, sandbox.Mount{From: cover, At: root})
 	return v, nil
 }
 
@@ -98,7 +98,7 @@ func below(dir, path string) bool {
 // confinement tells of an installed plugin what it is kept from, and why not from
 // more.
 func (r *Runner) confinement(p agent.Plugin) (kept []string, why string) {
-	c := r.cells.Confinement()
+	c := r.pluginSandbox.Confinement()
 	reasons := slices.Clone(c.Reasons)
 	asRoot := r.owner(p).user == nil && os.Geteuid() == 0
 	if asRoot && c.Syscalls {

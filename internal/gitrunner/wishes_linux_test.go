@@ -24,7 +24,7 @@ func TestPluginIsGivenWhatItAsksForWithinThePolicy(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	needRoot(t)
-	eachCell(t, func(t *testing.T, r *gitrunner.Runner) {
+	eachSandbox(t, func(t *testing.T, r *gitrunner.Runner) {
 		require.Equal(t, "60\n", processes(t, r, ""))
 		require.NotEqual(t, "60\n", processes(t, r, "pids = 20"))
 	})

@@ -135,7 +135,7 @@ first_part() {
 
 	check "the plugins are installed" within 120 installed 4
 	run_plugin where >/tmp/where
-	check "a plugin runs in a cgroup of its own below the unit" grep -E '0::/system.slice/agent.service/agent-cells-[^/]+/[0-9]+' /tmp/where
+	check "a plugin runs in a cgroup of its own below the unit" grep -E '0::/system.slice/agent.service/agent-sandbox-[^/]+/[0-9]+' /tmp/where
 	check "a plugin runs as its own user" grep agent-plugin /tmp/where
 	main=$(property MainPID)
 	run_plugin hog >/tmp/hog &

@@ -1,5 +1,0 @@
-package cell
-
-import "golang.org/x/sys/unix"
-
-const auditArch = unix.AUDIT_ARCH_AARCH64
