@@ -26,14 +26,14 @@ type template struct {
 // errNoGit is returned for every plugin if agent.git is not set.
 var errNoGit = errors.New("plugins cannot be installed: set agent.git to the address that they are cloned from, such as https://git.example.com/%s.git")
 
-// CheckGit reports what is wrong with an address for [Config.Git].
+// CheckGit returns an error if an address cannot be used for [Config.Git].
 func CheckGit(text string) error {
 	_, err := parseTemplate(text)
 	return err
 }
 
-// parseTemplate parses an address. It accepts only addresses whose scheme, host
-// and path git reads as we do. Its errors contain no passwords.
+// parseTemplate parses an address. It accepts only addresses that git and this package
+// split into scheme, host and path in the same way. Its errors contain no passwords.
 func parseTemplate(text string) (template, error) {
 	t := template{text: text}
 	if strings.HasPrefix(text, "-") || strings.ContainsFunc(text, unprintable) {
@@ -124,9 +124,8 @@ func (t template) address(repo string) (string, error) {
 	return strings.Replace(t.text, "%s", repo, 1), nil
 }
 
-// within returns the rest of a repository's path after the organisation, if the
-// template ends in one: the longest end of dir that is the beginning of the
-// path.
+// within returns the rest of a repository's path after the organisation, if the template
+// ends in one. The organisation is the longest end of dir with which the path begins.
 func (t template) within(repo string) (rest string, ok bool) {
 	for end := t.dir; end != ""; {
 		if rest, ok := strings.CutPrefix(repo, end+"/"); ok {
@@ -160,12 +159,12 @@ func checkPlugin(p agent.Plugin) error {
 	return err
 }
 
-// CheckBranch reports what is wrong with a name for [Config.Branch]. It refuses
-// names that git would not take for a branch.
+// CheckBranch returns an error if a name cannot be used for [Config.Branch]. It refuses
+// names that git does not accept for a branch.
 func CheckBranch(name string) error {
 	for part := range strings.SplitSeq(name, "/") {
 		if !repopath.ValidName(part) || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".") {
-			return fmt.Errorf("%q is no name of a git branch that can be used here", name)
+			return fmt.Errorf("%q is not a name of a git branch that can be used here", name)
 		}
 	}
 	return nil

@@ -15,20 +15,20 @@ import (
 )
 
 // DynamicUser as [Config.User], or as the user of a rule, gives the plugins of each
-// namespace a user of their own, which is in no list of users.
+// namespace a user of their own. That user is not in the host's user database.
 const DynamicUser = "dynamic"
 
-// The numbers of dynamic users. https://systemd.io/UIDS-GIDS/ calls the numbers from
-// 0x70000000 to 0x7fffffff unused, but systemd 258 uses those from 0x7ffe0000 for
+// The range of the dynamic users' uids. https://systemd.io/UIDS-GIDS/ calls the range
+// from 0x70000000 to 0x7fffffff unused, but systemd 258 uses it from 0x7ffe0000 on for
 // files of foreign systems.
 const (
 	FirstDynamicUID = 0x70000000
 	LastDynamicUID  = 0x7ffdffff
 )
 
-// dynamicUsers gives each namespace a user and a group with the same number, which
-// follows from the namespace's name. Where two namespaces would get one number, the
-// second gets the next free one.
+// dynamicUsers gives each namespace a user and a group with the same number, a hash of
+// the namespace's name. If two namespaces have the same hash, the second gets the next
+// free number.
 type dynamicUsers struct {
 	mu    sync.Mutex
 	uids  map[string]uint32 // guarded by mu: by namespace
@@ -39,8 +39,8 @@ func newDynamicUsers() *dynamicUsers {
 	return &dynamicUsers{uids: map[string]uint32{}, taken: map[uint32]bool{}}
 }
 
-// owner returns the user of a namespace. It has no other groups than its own: by a
-// group in common, one namespace could read the plugins of another.
+// owner returns the user of a namespace. It has only its own group: with a common group,
+// one namespace could read the plugins of another.
 func (d *dynamicUsers) owner(namespace string) owner {
 	uid := d.uid(namespace)
 	return owner{name: fmt.Sprintf("%s (uid %d)", DynamicUser, uid), user: &sandbox.User{UID: uid, GID: uid}}
@@ -70,7 +70,7 @@ func preferredUID(namespace string) uint32 {
 
 // recall gives the namespaces in a plugins directory the numbers that their files
 // have from an earlier run of the agent. Otherwise a namespace that happens to start
-// first could get the number of another one, and so that one's files.
+// first could get the number of another namespace, and with it that one's files.
 func (d *dynamicUsers) recall(pluginsDir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -110,8 +110,8 @@ func isListed(id uint32) bool {
 	return noUser == nil || noGroup == nil
 }
 
-// checkDynamicUsers returns an error where the kernel does not know the numbers: in
-// a container that maps only some (user_namespaces(7)).
+// checkDynamicUsers returns an error if the kernel does not map the numbers, as in a
+// container that maps only some (user_namespaces(7)).
 func checkDynamicUsers() error {
 	for _, path := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
 		mapping, err := os.ReadFile(path)
@@ -123,8 +123,8 @@ func checkDynamicUsers() error {
 	return nil
 }
 
-// mapsDynamicUsers reads lines of the first number inside, the first outside, and
-// how many there are.
+// mapsDynamicUsers reads lines of three numbers: the first id inside the namespace, the
+// first outside, and how many there are.
 func mapsDynamicUsers(mapping string) bool {
 	for line := range strings.Lines(mapping) {
 		var inside, outside, count uint64

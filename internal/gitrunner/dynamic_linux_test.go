@@ -149,7 +149,7 @@ func TestEverythingOfAPluginBelongsToItsDynamicUser(t *testing.T) {
 }
 
 func TestDynamicIsForPluginsAlone(t *testing.T) {
-	require.ErrorContains(t, gitrunner.CheckGitUser("dynamic", "nobody"), "dynamic is for plugins alone")
+	require.ErrorContains(t, gitrunner.CheckGitUser("dynamic", "nobody"), "dynamic is only for plugins")
 	require.NoError(t, gitrunner.CheckUser("dynamic"))
 	uids, dynamic, err := gitrunner.UIDs("dynamic")
 	require.NoError(t, err)

@@ -11,20 +11,20 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// maxEnvFile bounds a file of variables, in bytes. The kernel takes no more than
-// 128 KiB for one variable, and a stack's quarter for all.
+// maxEnvFile bounds a file of variables, in bytes. The kernel accepts at most 128 KiB for
+// one variable, and a quarter of the stack's limit for all.
 const maxEnvFile = 64 << 10
 
-// CheckEnvFile says what is wrong with the file of a rule's variables. No value
-// is in what it says.
+// CheckEnvFile returns an error if the file of a rule's variables cannot be used. The
+// error contains no value.
 func CheckEnvFile(path string) error {
 	_, err := readEnvFile(path)
 	return err
 }
 
-// readEnvFile returns the variables, NAME=VALUE, of a file that only its owner
-// may read, who is root or the process's user. A link is followed where nobody
-// else can change where it leads: Kubernetes mounts its secrets so.
+// readEnvFile returns the variables, NAME=VALUE, of a file. The file must belong to root
+// or the process's user, and only its owner may read it. A link is followed if nobody
+// else can change it: Kubernetes mounts its secrets with links.
 func readEnvFile(path string) ([]string, error) {
 	if err := safefile.CheckFile(path, true); err != nil {
 		return nil, err
@@ -44,8 +44,8 @@ func readEnvFile(path string) ([]string, error) {
 	return env, nil
 }
 
-// parseEnv reads lines NAME=VALUE. A value is what stands after the first =, as it
-// is. Empty lines and those that begin with # are comments.
+// parseEnv reads lines NAME=VALUE. The value is everything after the first =, unchanged.
+// Empty lines and lines that begin with # are ignored.
 func parseEnv(content []byte) (env []string, err error) {
 	names := map[string]bool{}
 	number := 0
@@ -60,11 +60,11 @@ func parseEnv(content []byte) (env []string, err error) {
 		case strings.HasSuffix(text, "\r"):
 			err = errors.New("the line ends as on Windows (CRLF); save the file with LF")
 		case !found || !isVariable(name):
-			err = errors.New("this is no NAME=VALUE, where NAME has letters, digits and _ alone and begins with no digit")
+			err = errors.New("this is not NAME=VALUE; a NAME has only letters, digits and _, and does not begin with a digit")
 		case names[name]:
 			err = fmt.Errorf("%s is set twice", name)
 		case strings.ContainsRune(value, 0):
-			err = fmt.Errorf("the value of %s has a byte 0 in it, which no variable can hold", name)
+			err = fmt.Errorf("the value of %s contains a zero byte, which a variable cannot hold", name)
 		default:
 			err = checkVariable(name)
 		}
@@ -83,8 +83,8 @@ func isVariable(name string) bool {
 	})
 }
 
-// checkVariable refuses what the agent sets itself, and what makes the dynamic
-// loader (ld.so(8)) execute other files than the plugin's.
+// checkVariable refuses variables that the agent sets itself, and variables that make the
+// dynamic loader (ld.so(8)) execute other files than the plugin's.
 func checkVariable(name string) error {
 	switch {
 	case slices.Contains([]string{"PATH", "HOME", "LANG"}, name), strings.HasPrefix(name, "AGENT_"):

@@ -17,7 +17,7 @@ func checkExecutable(dir string) error {
 	return err
 }
 
-// executableOf returns the file that dir/plugin is, after all symbolic links.
+// executableOf returns the path of dir/plugin, with all symbolic links resolved.
 func executableOf(dir string) (string, error) {
 	path := filepath.Join(dir, "plugin")
 	info, err := os.Lstat(path)
@@ -26,7 +26,7 @@ func executableOf(dir string) (string, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", errors.New("it has no file named plugin at its top: give the program or script this name, and commit it")
+		return "", errors.New("it has no file named plugin in its top directory: give the program or script this name, and commit it")
 	case err != nil:
 		return "", fmt.Errorf("its file plugin cannot be used: %w", err)
 	case info.IsDir():

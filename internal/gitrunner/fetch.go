@@ -18,11 +18,11 @@ import (
 // fetchedRef is the ref of the fetched commit, outside of branches and tags.
 const fetchedRef = "refs/agent/release"
 
-// source brings a version's objects into an empty repository.
+// source copies a version's objects into an empty repository.
 type source func(ctx context.Context, dir string) (version, error)
 
-// clone makes dir a checked clone of a version that an allowed signer has signed,
-// for a change.
+// clone makes dir a clone of a version for a change. It checks the clone's size, and that
+// an allowed signer has signed it.
 func (r *Runner) clone(ctx context.Context, dir string, c change, from source) (version, *signed, error) {
 	if err := r.gitUser.give(dir); err != nil {
 		return version{}, nil, err
@@ -34,8 +34,8 @@ func (r *Runner) clone(ctx context.Context, dir string, c change, from source) (
 	if err != nil {
 		return version{}, nil, err
 	}
-	// Here the objects of the version are in dir, and nothing is checked out: v
-	// has the commit, and the annotated tag where it was asked for by one.
+	// Here the objects of the version are in dir, and nothing is checked out. v has
+	// the commit and, if the version was asked for by an annotated tag, the tag.
 	if err := r.checkTree(ctx, dir, v.Commit); err != nil {
 		return version{}, nil, err
 	}
@@ -49,7 +49,7 @@ func (r *Runner) clone(ctx context.Context, dir string, c change, from source) (
 	return v, signed, nil
 }
 
-// finish makes a checked out clone the agent's own and records what it is.
+// finish gives a checked out clone to the agent's user and records its version.
 func (r *Runner) finish(dir string, o owner, rel release) error {
 	if err := takeOver(dir, r.bounds()); err != nil {
 		return fmt.Errorf("the repository cannot be used: %w", err)
@@ -98,7 +98,7 @@ func (r *Runner) read(ctx context.Context, dir, asked string) (version, error) {
 	case ctx.Err() != nil:
 		return version{}, context.Cause(ctx)
 	case err != nil && asked != object:
-		return version{}, fmt.Errorf("what the repository names %s is no commit, but a file or a directory: move the tag to a commit", cmp.Or(asked, "its release"))
+		return version{}, fmt.Errorf("%s names a file or a directory, not a commit: move the tag to a commit", cmp.Or(asked, "its release"))
 	case err != nil, object == asked && commit != asked:
 		return version{}, fmt.Errorf("%s is the id of a tag, a file or a directory, not of a commit: name the commit as the version", asked)
 	case repopath.IsCommit(asked) && commit != asked:
@@ -111,8 +111,8 @@ func (r *Runner) read(ctx context.Context, dir, asked string) (version, error) {
 	return v, nil
 }
 
-// fetchRefs fetches refs with so many commits of the history of each. Servers of
-// plain files only, which know no shallow clones, send the whole history.
+// fetchRefs fetches refs, each with depth commits of its history. Servers that only
+// serve plain files do not support shallow clones, and send the whole history.
 func (r *Runner) fetchRefs(ctx context.Context, dir, address, depth string, refs ...string) error {
 	args := []string{"fetch", "--quiet", "--no-tags", "--no-recurse-submodules"}
 	what := append([]string{"--", address}, refs...)
@@ -159,10 +159,10 @@ func (b bounds) tooMany() error {
 	return fmt.Errorf("it has more than %d files (agent.gitmaxfiles)", b.files)
 }
 
-// checkTree looks at what was fetched before it is checked out: a small
-// repository can name millions of files.
+// checkTree counts the files of a commit before it is checked out: a small repository
+// can name millions of files.
 func (r *Runner) checkTree(ctx context.Context, dir, commit string) error {
-	const longLine = 256 // more than nearly all paths need
+	const longLine = 256 // nearly all paths need less
 	b := r.bounds()
 	out, err := r.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", commit)
 	if errors.Is(err, sandbox.ErrStdout) {
@@ -195,7 +195,7 @@ func sizeOf(entry string) int64 {
 	return bytes
 }
 
-// protect lets only root and the owner read and execute what is in dir.
+// protect makes dir accessible only to root and the owner.
 func (o owner) protect(dir string) error {
 	if o.user != nil {
 		if err := os.Chown(dir, -1, int(o.user.GID)); err != nil {

@@ -94,22 +94,21 @@ func (r *Runner) withGitTimeout(ctx context.Context) (context.Context, context.C
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %v (agent.gittimeout)", errGitTimeout, limit))
 }
 
-// explain adds what to do if git's message does not tell.
+// explain adds what to do, if git's message does not say it.
 func (r *Runner) explain(failed *gitError) error {
 	switch {
 	case says(failed, "File too large"):
-		return &tooLargeError{"a file of it, or all that is transferred,", r.config.MaxSize}
+		return &tooLargeError{"one of its files, or the whole transfer,", r.config.MaxSize}
 	case says(failed, "not allowed") && says(failed, "transport '"):
-		return fmt.Errorf("%w: git's configuration on this host (url.….insteadOf) rewrites the address to another transport than agent.git has; write the rewritten address into agent.git", failed)
+		return fmt.Errorf("%w: git's configuration on this host (url.….insteadOf) rewrites the address to a transport that agent.git does not have; write the rewritten address into agent.git", failed)
 	case says(failed, "dubious ownership"):
-		return fmt.Errorf("%w: the repository belongs to another user than git runs as", failed)
+		return fmt.Errorf("%w: the repository does not belong to the user that git runs as", failed)
 	}
 	return failed
 }
 
-// gitOptions keep git from executing anything of the repository and from
-// following other transports than the configured one. They also keep its memory
-// small.
+// gitOptions returns the options with which git executes nothing of the repository, uses
+// only the configured transport, and needs little memory.
 func (r *Runner) gitOptions() []string {
 	options := []string{
 		"protocol.allow=never",

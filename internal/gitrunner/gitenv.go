@@ -28,8 +28,8 @@ var forAnotherUser = []string{
 	"http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "GIT_PROXY_COMMAND",
 }
 
-// gitEnv is the environment of git. It keeps git from asking for input, and
-// from using a repository that contains the plugins' directory.
+// gitEnv returns the environment of git. With it, git does not ask for input, and does
+// not use a repository that contains the plugins' directory.
 func (r *Runner) gitEnv() []string {
 	env := ownEnv(os.Environ())
 	if r.gitUser.user != nil {
@@ -41,9 +41,9 @@ func (r *Runner) gitEnv() []string {
 	return append(env, r.template.login.env()...)
 }
 
-// ownEnv is environ without the variables of notForGit. If HOME is missing, as
-// in a system service under systemd, it takes HOME from the user database,
-// because git reads the user's configuration there.
+// ownEnv returns environ without the variables of notForGit. If HOME is missing, as in a
+// system service under systemd, it takes HOME from the user database, because git reads
+// the user's configuration there.
 func ownEnv(environ []string) []string {
 	env := slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return slices.Contains(notForGit, nameOf(v)) })
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "HOME=") && v != "HOME=" }) {
@@ -59,8 +59,8 @@ func nameOf(variable string) string {
 	return name
 }
 
-// sshEnv makes ssh fail where it would ask for input, unless the user has set
-// an ssh command for git. That command has no terminal to ask on.
+// sshEnv makes ssh fail instead of asking for input, unless the user has set an ssh
+// command for git. That command has no terminal to ask on.
 func (r *Runner) sshEnv() []string {
 	if r.template.scheme != "ssh" || os.Getenv("GIT_SSH_COMMAND") != "" || os.Getenv("GIT_SSH") != "" {
 		return nil

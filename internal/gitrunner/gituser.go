@@ -21,7 +21,7 @@ type gitUser struct {
 }
 
 // lookupGitUser chooses git's user for an agent that runs as euid. It chooses
-// root if git may need what only root has, or if there is no other user.
+// root if git may need keys or files of root's, or if there is no other user.
 func lookupGitUser(name, pluginsUser string, t template, euid int) (gitUser, error) {
 	if name != "" {
 		return namedGitUser(name, pluginsUser, euid)
@@ -39,7 +39,7 @@ func lookupGitUser(name, pluginsUser string, t template, euid int) (gitUser, err
 // change to it, and gets its own user.
 func namedGitUser(name, pluginsUser string, euid int) (gitUser, error) {
 	if name == DynamicUser {
-		return gitUser{}, fmt.Errorf("%s is for plugins alone; name a user of this system", name)
+		return gitUser{}, fmt.Errorf("%s is only for plugins; name a user of this system", name)
 	}
 	found, err := user.Lookup(name)
 	if err != nil {
@@ -49,7 +49,7 @@ func namedGitUser(name, pluginsUser string, euid int) (gitUser, error) {
 		return gitUser{}, nil
 	}
 	if name == pluginsUser {
-		return gitUser{}, fmt.Errorf("%s is the user of the plugins (agent.pluginsuser), who could then change what is being fetched; name another", name)
+		return gitUser{}, fmt.Errorf("%s is the user of the plugins (agent.pluginsuser): plugins could change what git is fetching; name another user", name)
 	}
 	u := gitUser{name: name, home: found.HomeDir}
 	if u.user, err = credentials(found); err != nil {
@@ -58,8 +58,8 @@ func namedGitUser(name, pluginsUser string, euid int) (gitUser, error) {
 	return u, nil
 }
 
-// needsOwnUser reports whether git may need what only the agent's user has: ssh
-// keys, directories, git configuration or passwords.
+// needsOwnUser reports whether git may need ssh keys, directories, a git configuration
+// or passwords that only the agent's user has.
 func needsOwnUser(t template) bool {
 	if t.scheme == "ssh" || t.scheme == "file" {
 		return true
@@ -98,8 +98,8 @@ func (u gitUser) checkAccess(dir string) error {
 	return nil
 }
 
-// RunsGitAsRoot reports whether git runs as root for code from another host,
-// although git needs no key or configuration of root's.
+// RunsGitAsRoot reports whether git runs as root to fetch from another host, although it
+// needs no key or configuration of root's.
 func RunsGitAsRoot(git, name, pluginsUser string) bool {
 	t, err := parseTemplate(git)
 	if err != nil || t.scheme == "file" {
@@ -109,7 +109,7 @@ func RunsGitAsRoot(git, name, pluginsUser string) bool {
 	return err == nil && u.user == nil && name == "" && os.Geteuid() == 0
 }
 
-// CheckGitUser reports what is wrong with [Config.GitUser].
+// CheckGitUser returns an error if git cannot run as the user of [Config.GitUser].
 func CheckGitUser(name, pluginsUser string) error {
 	if name == "" {
 		return nil

@@ -5,8 +5,8 @@ import (
 	"github.com/lodastack/agent/internal/manifest"
 )
 
-// InspectPlugin returns what is installed of a plugin, what it says of itself, what
-// holds for its runs, and the figures of the last one.
+// InspectPlugin returns the installed version of a plugin, its format and mode, the
+// limits and restrictions of its runs, and the figures of the last run.
 func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	if checkPlugin(p) != nil {
 		return agent.PluginDetails{}

@@ -11,24 +11,24 @@ import (
 	"github.com/lodastack/agent/internal/policy"
 )
 
-// Install installs the version of the plugin that is assigned, from the address
-// that the config makes of its repository. It does nothing if the plugin is
-// installed already and the same version was assigned then, and replaces a plugin
-// from another address. If it fails, what was there before stays.
+// Install installs the assigned version of the plugin, from the address that the config
+// makes of its repository. It does nothing if the plugin is installed and the same
+// version was assigned then. It replaces a plugin from another address. If it fails, the
+// installed version stays.
 func (r *Runner) Install(ctx context.Context, p agent.Plugin) error {
 	return r.fetch(ctx, p, byRegistry)
 }
 
-// Update installs the version that is assigned or, if there is none, the plugin's
-// newest release, unless that is installed already. A run in progress continues in
-// the old version.
+// Update installs the assigned version or, if none is assigned, the plugin's newest
+// release. It does nothing if that is installed. A run in progress continues in the old
+// version.
 func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 	return r.fetch(ctx, p, byUpdate)
 }
 
-// allow returns an error where the policy refuses the plugin. It is asked before
-// anything is fetched and, with the version that is installed, before each run:
-// an assigned version that is refused does not stop the one that is there.
+// allow returns an error if the policy refuses the plugin. It is called before anything
+// is fetched. It is also called before each run, with the installed version: that one
+// still runs if only the assigned version is refused.
 func (r *Runner) allow(p agent.Plugin) error { return allow(r.config.Policy, p) }
 
 func allow(rules policy.Policy, p agent.Plugin) error {
@@ -40,8 +40,8 @@ func allow(rules policy.Policy, p agent.Plugin) error {
 	return err
 }
 
-// Judge returns the error with which a [Runner] of this config refuses to fetch
-// the plugin before it has asked any server. It does no I/O.
+// Judge returns an error if a [Runner] of this config refuses to fetch the plugin without
+// asking its server. It does no I/O.
 func (c Config) Judge(p agent.Plugin) error {
 	var from template
 	if c.Git != "" {
@@ -54,7 +54,7 @@ func (c Config) Judge(p agent.Plugin) error {
 	return err
 }
 
-// judge returns the address of a plugin that may be fetched.
+// judge returns the address of the plugin's repository, or why it may not be fetched.
 func judge(rules policy.Policy, from template, p agent.Plugin) (address string, err error) {
 	if err := checkPlugin(p); err != nil {
 		return "", err
@@ -76,7 +76,7 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 		current = nil
 	}
 	if by == byRegistry && current != nil && current.Assigned == p.Version {
-		return r.owner(p).protect(s.dir) // which the config may have changed
+		return r.owner(p).protect(s.dir) // the config may have changed the user
 	}
 	if !r.takeInstall(ctx) {
 		return context.Cause(ctx)
@@ -89,8 +89,8 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 	return nil
 }
 
-// prepare returns the place of a plugin that may be installed, and the address
-// of its repository.
+// prepare returns the slot of a plugin that may be installed, and the address of its
+// repository.
 func (r *Runner) prepare(p agent.Plugin) (*slot, string, error) {
 	address, err := judge(r.config.Policy, r.template, p)
 	if err != nil {
@@ -102,8 +102,8 @@ func (r *Runner) prepare(p agent.Plugin) (*slot, string, error) {
 	return r.slot(p), address, nil
 }
 
-// takeInstall waits until not too many plugins are fetched at a time. It returns
-// false if ctx ends first.
+// takeInstall waits while [Config.MaxConcurrentInstalls] plugins are being fetched. It
+// returns false if ctx ends first.
 func (r *Runner) takeInstall(ctx context.Context) bool {
 	select {
 	case r.installs <- struct{}{}:
@@ -115,35 +115,35 @@ func (r *Runner) takeInstall(ctx context.Context) bool {
 
 func (r *Runner) giveInstall() { <-r.installs }
 
-// change is what is to happen to what is installed of a plugin.
+// change is a request to install a plugin or to replace its installed version.
 type change struct {
 	plugin  agent.Plugin
 	address string
 	by      string
-	current *release // nil: nothing is installed that can be used
-	last    *release // what is installed, whether or not it can be used; nil: nothing of this address
+	current *release // the installed version if it can be used, or nil
+	last    *release // the installed version, usable or not; nil: none of this address
 }
 
-// replace installs the version that is assigned, unless it is there.
+// replace installs the assigned version, unless it is installed.
 func (r *Runner) replace(ctx context.Context, s *slot, c change) error {
 	ctx, cancel := r.withGitTimeout(ctx)
 	defer cancel()
-	wanted, err := r.lookup(ctx, c.address, c.plugin.Version)
+	asked, err := r.lookup(ctx, c.address, c.plugin.Version)
 	if err != nil {
 		return err
 	}
-	if c.current != nil && c.current.version == wanted.version {
+	if c.current != nil && c.current.version == asked.version {
 		return s.confirm(*c.current, c)
 	}
-	if err := s.searchedBefore(wanted); err != nil {
+	if err := s.searchedBefore(asked); err != nil {
 		return err
 	}
-	err = r.install(ctx, s, c, r.fetched(c.address, wanted), wanted.branch())
-	s.noteSearch(wanted, err)
+	err = r.install(ctx, s, c, r.fetched(c.address, asked), asked.branch())
+	s.noteSearch(asked, err)
 	return err
 }
 
-// install puts a version into the plugin's place, all or nothing.
+// install puts a version into the plugin's slot, completely or not at all.
 func (r *Runner) install(ctx context.Context, s *slot, c change, from source, branch string) error {
 	clone, err := r.session.tempDir()
 	if err != nil {
@@ -156,7 +156,8 @@ func (r *Runner) install(ctx context.Context, s *slot, c change, from source, br
 	return nil
 }
 
-// fill makes clone the version, with those that are kept, and publishes it.
+// fill fetches the version into clone, adds the former versions that are kept, and
+// publishes it.
 func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from source, branch string) error {
 	v, signed, err := r.clone(ctx, clone, c, from)
 	if err != nil {
@@ -170,7 +171,7 @@ func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from
 	if err := r.finish(clone, r.owner(c.plugin), rel); err != nil {
 		return err
 	}
-	if c.last == nil && s.installed() != nil { // what another plugin has kept is not for this one
+	if c.last == nil && s.installed() != nil { // another plugin was installed here: its state is not for this one
 		if err := r.removeState(c.plugin); err != nil {
 			return err
 		}
@@ -178,9 +179,8 @@ func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from
 	return s.publish(clone, rel)
 }
 
-// Remove deletes an installed plugin. If it is running, its files are deleted
-// after the run. It does nothing if no runner like this has installed the
-// plugin.
+// Remove deletes an installed plugin. If it is running, its files are deleted after the
+// run. It leaves a directory alone that no runner of this package has installed.
 func (r *Runner) Remove(_ context.Context, p agent.Plugin) error {
 	if err := checkPlugin(p); err != nil {
 		return err

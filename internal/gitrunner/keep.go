@@ -15,13 +15,13 @@ import (
 const (
 	// keptBefore is how many versions are kept besides the installed one.
 	keptBefore = 2
-	// keptRefs name them, the last one first.
+	// keptRefs name them, the newest first.
 	keptRefs = "refs/agent/before/"
 	packDir  = ".git/objects/pack"
 )
 
-// beforeInstalling returns the versions to be kept when v takes the place of
-// current, the last one first.
+// beforeInstalling returns the versions to keep when v replaces current, the newest
+// first.
 func beforeInstalling(v version, by string, current *release) []version {
 	if current == nil {
 		return nil
@@ -39,19 +39,17 @@ func beforeInstalling(v version, by string, current *release) []version {
 	return before
 }
 
-// keep brings the versions before, whose objects are in the plugin's present
-// place, into the clone of v that will take it, and makes one pack of all
-// objects: the versions share what they have in common, and what none of them
-// has any more is dropped. It returns the versions that could be kept: a new
-// version is not refused because there is no room for old ones, or they are
-// damaged.
+// keep copies the former versions from the plugin's slot into the clone of v, which will
+// replace it. It makes one pack of all objects: the versions share common objects, and
+// objects of no version are dropped. It returns the versions that could be kept. A new
+// version is installed even if there is no room for old ones, or if they are damaged.
 func (r *Runner) keep(ctx context.Context, clone, place string, v version, before []version) ([]version, error) {
-	wanted := len(before)
-	if wanted == 0 && !isDir(filepath.Join(clone, ".git", soughtRefs)) {
+	asked := len(before)
+	if asked == 0 && !isDir(filepath.Join(clone, ".git", soughtRefs)) {
 		return nil, nil // there is one commit in one pack
 	}
 	var why error
-	if wanted > 0 {
+	if asked > 0 {
 		if why = r.adopt(ctx, clone, place); why != nil {
 			before = nil
 		}
@@ -71,9 +69,9 @@ func (r *Runner) keep(ctx context.Context, clone, place string, v version, befor
 				continue
 			}
 		}
-		if err == nil && len(before) < wanted {
-			r.config.Logger.Warn("versions of a plugin that were installed before are not kept, so that no rollback leads to them",
-				"plugin", place, "versions", wanted-len(before), "error", why)
+		if err == nil && len(before) < asked {
+			r.config.Logger.Warn("former versions of a plugin cannot be kept, so there is no rollback to them",
+				"plugin", place, "versions", asked-len(before), "error", why)
 		}
 		return before, err
 	}
@@ -96,14 +94,14 @@ func (r *Runner) pack(ctx context.Context, clone string, v version, before []ver
 		fmt.Fprintln(&shallow, b.Commit)
 	}
 	if err := errors.Join(root.RemoveAll(".git/"+soughtRefs), r.writeFor(root, ".git/shallow", strings.NewReader(shallow.String()))); err != nil {
-		return fmt.Errorf("keeping the versions before: %w", err)
+		return fmt.Errorf("keeping the former versions: %w", err)
 	}
 	_, err = r.git(ctx, clone, "repack", "-a", "-d", "--quiet")
 	return err
 }
 
-// adopt copies the packs of an installed plugin into a clone. git computes the
-// names of their objects anew, so that a damaged pack is found out.
+// adopt copies the packs of an installed plugin into a clone. git computes the names of
+// their objects anew, and so detects a damaged pack.
 func (r *Runner) adopt(ctx context.Context, clone, place string) error {
 	packs, err := os.ReadDir(filepath.Join(place, packDir))
 	if err != nil {
@@ -123,7 +121,7 @@ func (r *Runner) adopt(ctx context.Context, clone, place string) error {
 			continue // a pack's name comes from its content
 		}
 		if err := r.copyPack(ctx, root, clone, place, name); err != nil {
-			return errors.Join(fmt.Errorf("keeping the versions before: %w", err), root.Remove(name))
+			return errors.Join(fmt.Errorf("keeping the former versions: %w", err), root.Remove(name))
 		}
 	}
 	return nil

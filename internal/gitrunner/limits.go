@@ -42,7 +42,7 @@ func (l limits) apply(c sandbox.Command) sandbox.Command {
 	return c
 }
 
-// tooLargeError says that something is larger than [Config.MaxSize].
+// tooLargeError means that something is larger than [Config.MaxSize].
 type tooLargeError struct {
 	what  string
 	limit int64

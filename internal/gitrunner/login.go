@@ -11,7 +11,7 @@ import (
 // to git from its environment: every user of the host can read a command line,
 // but not an environment.
 type login struct {
-	site           string // SCHEME://HOST[:PORT], the only one that gets the password
+	site           string // SCHEME://HOST[:PORT]; only this site gets the password
 	user, password string
 }
 
@@ -21,7 +21,8 @@ const (
 	loginHelper      = `!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$` + userVariable + `" "$` + passwordVariable + `"; }; f`
 )
 
-// options make git ask only our helper for the site's password.
+// options returns the options with which git asks only our helper for the site's
+// password.
 func (l *login) options() []string {
 	if l == nil {
 		return nil
@@ -65,13 +66,14 @@ func (t *template) takeLogin() error {
 	user, userErr := url.PathUnescape(user)
 	password, passwordErr := url.PathUnescape(password)
 	if userErr != nil || passwordErr != nil || strings.ContainsAny(user+password, "\x00\r\n") {
-		return errors.New("its user or password cannot be read; write each character that has a meaning in an address as %XX")
+		return errors.New("its user or password cannot be read; write each special character as %XX")
 	}
 	t.login = &login{site: scheme + "://" + host, user: user, password: password}
 	return nil
 }
 
-// withoutLogin is an address for records and messages.
+// withoutLogin returns the address without its user and password, for records and
+// messages.
 func withoutLogin(address string) string {
 	t := template{text: address}
 	if t.takeLogin() != nil {

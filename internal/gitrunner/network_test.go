@@ -22,7 +22,7 @@ func TestPluginIsNotStartedWithNetworkWhereItCannotBeTakenAway(t *testing.T) {
 	var refused *agent.PolicyError
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, policy.KeyNetwork, refused.Rule)
-	require.ErrorContains(t, err, "the network cannot be taken away on this host: no namespaces here; run the agent as root, or remove the key")
+	require.ErrorContains(t, err, "this host cannot run it without a network: no namespaces here; run the agent as root, or remove the key")
 	require.Empty(t, res.Stdout)
 	require.NoError(t, r.Close(t.Context()))
 }

@@ -20,16 +20,16 @@ type owner struct {
 	warning string
 }
 
-// CheckUser says what is wrong with [Config.User], and with the user of a rule.
+// CheckUser returns an error if plugins cannot run as the user, which [Config.User] or a
+// rule names.
 func CheckUser(name string) error {
 	_, err := lookupUser(name, os.Geteuid())
 	return err
 }
 
-// UIDs returns the numbers of the users with these names that plugins run as,
-// without the agent's own: where the agent is not root there are none. dynamic is
-// true where [DynamicUser] is among the names: then there are those of its range,
-// too.
+// UIDs returns the uids of users that plugins run as, by their names, without the
+// agent's own. If the agent is not root there are none. dynamic is true if
+// [DynamicUser] is among the names: then plugins also run as users of its range.
 func UIDs(names ...string) (uids []int, dynamic bool, err error) {
 	if os.Geteuid() != 0 {
 		return nil, false, nil
@@ -50,9 +50,9 @@ func UIDs(names ...string) (uids []int, dynamic bool, err error) {
 	return uids, dynamic, nil
 }
 
-// lookupUser returns a user that must exist. Nobody has asked for the default
-// one, which need not exist where only the agent's own user can run plugins: it
-// is nil then. Dynamic users are nil, too.
+// lookupUser returns a user that must exist. The default user need not exist if the
+// agent cannot change users: then it returns nil. It also returns nil for
+// [DynamicUser].
 func lookupUser(name string, euid int) (*user.User, error) {
 	switch {
 	case name == DynamicUser && euid == 0:
@@ -72,8 +72,8 @@ func lookupUser(name string, euid int) (*user.User, error) {
 	return nil, err
 }
 
-// lookupOwners finds the user that plugins run as, and those of the rules, by
-// their names. Where the agent can change users, dynamic ones are not among them.
+// lookupOwners returns the users that the config and its rules name, by their names. If
+// the agent can change users, [DynamicUser] is not among them.
 func lookupOwners(config Config, euid int) (map[string]owner, error) {
 	owners := map[string]owner{}
 	var problems []error
@@ -107,8 +107,8 @@ func (r *Runner) owner(p agent.Plugin) owner {
 	return r.dynamic.owner(p.Namespace)
 }
 
-// lookupOwner finds a user for an agent that runs as euid. key is where it is
-// named.
+// lookupOwner returns a user for an agent that runs as euid. key is the key of the
+// config that names it.
 func lookupOwner(key, name string, euid int) (owner, error) {
 	u, err := lookupUser(name, euid)
 	if err != nil {
@@ -128,16 +128,16 @@ func lookupOwner(key, name string, euid int) (owner, error) {
 	return o, nil
 }
 
-// ownUser is for agents that cannot change users (on Windows, none can). In a
-// container the own user may have no name.
-func ownUser(key, wanted string) owner {
+// ownUser returns the agent's own user, for an agent that cannot change users (on
+// Windows, none can). In a container that user may have no name.
+func ownUser(key, asked string) owner {
 	name := "user " + strconv.Itoa(os.Geteuid())
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
 	o := owner{name: name}
-	if name != wanted {
-		o.warning = fmt.Sprintf("plugins run as %s, the agent's own user, not as %s of %s: only root can change users", name, wanted, key)
+	if name != asked {
+		o.warning = fmt.Sprintf("plugins run as %s, the agent's own user, not as %s of %s: only root can change users", name, asked, key)
 	}
 	return o
 }

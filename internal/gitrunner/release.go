@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// version is what can be installed of a repository.
+// version is a version of a plugin's repository.
 type version struct {
-	// Commit is the full id of what is checked out.
+	// Commit is the full id of the commit that is checked out.
 	Commit string `json:"commit"`
 	// Tag is the id of the annotated tag by which Commit was asked for. Empty:
 	// there was none.
@@ -20,8 +20,8 @@ type version struct {
 	Version string `json:"version,omitempty"`
 }
 
-// object is the id of what names the version: its annotated tag, which leads to
-// the commit, or else the commit.
+// object returns the id of the version's annotated tag, which leads to the commit, or
+// else the id of the commit.
 func (v version) object() string {
 	if v.Tag != "" {
 		return v.Tag
@@ -39,7 +39,8 @@ type release struct {
 	// Assigned is the version that the registry named when this one was
 	// installed. After a rollback it is not the one that is installed.
 	Assigned string `json:"assigned,omitempty"`
-	// Since is when it was installed, By whose word: one of the constants below.
+	// Since is when it was installed. By is who asked for that: one of the constants
+	// below.
 	Since time.Time `json:"since,omitzero"`
 	By    string    `json:"by,omitempty"`
 	// Signed is nil where the policy named no signers.
@@ -49,7 +50,7 @@ type release struct {
 	Before []version `json:"before,omitempty"`
 }
 
-// By whose word a version was installed.
+// Who asked for the installation of a version.
 const (
 	byRegistry = "registry"
 	byUpdate   = "update"
@@ -71,7 +72,7 @@ func readRelease(dir string) *release {
 	return &r
 }
 
-// write replaces the record at once: a crash leaves the one before or this one.
+// write replaces the record atomically: a crash leaves the old one or the new one.
 func (r release) write(dir string) error {
 	text, err := json.Marshal(r)
 	if err != nil {

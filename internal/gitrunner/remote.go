@@ -12,13 +12,13 @@ import (
 	"github.com/lodastack/agent/internal/sandbox"
 )
 
-// remote is what a repository has of a version.
+// remote is a version as a repository lists it.
 type remote struct {
-	version // as far as git ls-remote tells it
-	// ref names the version there. Empty: it is a commit that no branch or tag
-	// ends in.
+	version // as far as git ls-remote lists it
+	// ref is the branch or tag of the version. Empty: no branch or tag ends in the
+	// commit.
 	ref string
-	// refs stands for all branches and tags that there are, where ref is empty.
+	// refs is a checksum of all branches and tags, if ref is empty.
 	refs uint64
 }
 
@@ -34,8 +34,8 @@ func (r remote) branch() string {
 const (
 	headsPrefix = "refs/heads/"
 	tagsPrefix  = "refs/tags/"
-	// peeled follows the name of an annotated tag in the line that tells what
-	// the tag leads to.
+	// peeled follows the name of an annotated tag in the line of the commit that the
+	// tag leads to.
 	peeled = "^{}"
 )
 
@@ -110,8 +110,7 @@ func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
 		r.config.Branch, strings.Join(branches, ", "))
 }
 
-// lookupTag asks a repository for a tag. A branch of the same name is another
-// thing.
+// lookupTag asks a repository for a tag. It does not accept a branch of that name.
 func (r *Runner) lookupTag(ctx context.Context, address, tag string) (remote, error) {
 	name, branch := tagsPrefix+tag, headsPrefix+tag
 	out, err := r.git(ctx, r.session.dir, "ls-remote", "--", address, name, name+peeled, branch)
@@ -134,25 +133,25 @@ func (r *Runner) lookupTag(ctx context.Context, address, tag string) (remote, er
 
 // lookupCommit looks for a branch or tag that ends in the commit.
 func (r *Runner) lookupCommit(ctx context.Context, address, commit string) (remote, error) {
-	const maxList = 4 << 20 // some 60,000 names; where there are more, none is known
-	wanted := remote{version: version{Commit: commit, Version: commit}}
+	const maxList = 4 << 20 // some 60,000 names; of a longer list, none is used
+	found := remote{version: version{Commit: commit, Version: commit}}
 	out, err := r.gitUpTo(maxList, ctx, r.session.dir, "ls-remote", "--heads", "--tags", "--", address)
 	if errors.Is(err, sandbox.ErrStdout) {
-		return wanted, nil
+		return found, nil
 	}
 	if err != nil {
 		return remote{}, err
 	}
 	for ref, id := range parseRefs(out) {
 		if id == commit {
-			wanted.ref = strings.TrimSuffix(ref, peeled)
-			return wanted, nil
+			found.ref = strings.TrimSuffix(ref, peeled)
+			return found, nil
 		}
 	}
 	sum := fnv.New64a()
 	_, _ = io.WriteString(sum, out)
-	wanted.refs = sum.Sum64()
-	return wanted, nil
+	found.refs = sum.Sum64()
+	return found, nil
 }
 
 // parseRefs reads lines "ID\tREF".

@@ -7,10 +7,10 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// Rollback returns to the version that was installed before, without the
-// server, and holds it until [Runner.Update] or an [Runner.Install] of another
-// version than is assigned now. The version is judged like one that has just been
-// fetched. A failed Rollback leaves what was there.
+// Rollback returns to the version that was installed before, without asking the server.
+// That version stays until [Runner.Update], or until [Runner.Install] with another
+// assigned version than now. It is checked like one that has just been fetched. If
+// Rollback fails, the present version stays.
 func (r *Runner) Rollback(ctx context.Context, p agent.Plugin) error {
 	s, address, err := r.prepare(p)
 	if err != nil {

@@ -221,7 +221,7 @@ func TestDamagedOldVersionsAreGivenUpAndNotRunAndTheNewOneIsInstalled(t *testing
 	repo.Release("echo 3")
 	require.NoError(t, r.Update(t.Context(), mysql()))
 	require.Equal(t, "3\n", run(t, r))
-	require.Contains(t, log.String(), "are not kept")
+	require.Contains(t, log.String(), "cannot be kept")
 	require.ErrorIs(t, r.Rollback(t.Context(), mysql()), agent.ErrNoEarlierVersion)
 	requireOnlyThePlugins(t, dir, "db.example/mysql")
 }

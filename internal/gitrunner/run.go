@@ -21,17 +21,18 @@ import (
 
 const (
 	maxStdout = 8 << 20
-	// maxOutputs is what the outputs of all plugins that run at a time may take
-	// together, in bytes, beyond the first 64 KiB of each.
+	// maxOutputs is the memory that the outputs of all plugins that run at a time may
+	// take together, in bytes, beyond the first 64 KiB of each.
 	maxOutputs = 32 << 20
 	maxStderr  = 4 << 10
 )
 
-// RunResult is all that is known of a run.
+// RunResult is the result of a run, with all its figures.
 type RunResult struct {
-	// Format of its output and Mode, as the plugin says itself. Empty: it does not.
+	// Format of its output and Mode, as the plugin's plugin.toml says. Empty: it does
+	// not say.
 	Format, Mode string
-	// Stdout is what the plugin wrote: the first 64 KiB if it wrote too much.
+	// Stdout is the plugin's standard output, or its first 64 KiB if it wrote too much.
 	Stdout []byte
 	// Stderr is the end of its standard error, 4 KiB at most.
 	Stderr []byte
@@ -46,8 +47,8 @@ type RunResult struct {
 	// Leftover is the number of processes that it left when it exited. They
 	// were killed.
 	Leftover int
-	// Survivors are processes that were still there after SIGKILL, nearly
-	// always none. Gone is closed when they have ended.
+	// Survivors are processes that still existed after SIGKILL, nearly always none.
+	// Gone is closed when they have ended.
 	Survivors []int
 	Gone      <-chan struct{}
 }
@@ -65,7 +66,7 @@ func (r *Runner) RunDaemon(ctx context.Context, p agent.Plugin, args []string, o
 	return err
 }
 
-// runInstalled runs an installed plugin, as a daemon where there is an output.
+// runInstalled runs an installed plugin, as a daemon if output is not nil.
 func (r *Runner) runInstalled(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
 	if err := checkPlugin(p); err != nil {
 		return RunResult{}, startError(err)
@@ -89,8 +90,8 @@ func (r *Runner) runInstalled(ctx context.Context, p agent.Plugin, args []string
 	return res, err
 }
 
-// runUnlessStuck starts nothing while processes of the last run are still there
-// after SIGKILL. Otherwise the processes of a plugin that waits for a dead file
+// runUnlessStuck does not start the plugin while processes of the last run exist in
+// spite of SIGKILL. Otherwise the processes of a plugin that waits for a dead file
 // server would pile up.
 func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
 	if pids := s.survivors(); len(pids) > 0 {
@@ -101,12 +102,11 @@ func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, ar
 	return res, err
 }
 
-// RunDir runs the plugin in a directory as Run would or, if it says that it is a
-// daemon, as RunDaemon: then it is no error that ctx ends it. The plugin need not be
-// installed.
+// RunDir runs the plugin in a directory, which need not be installed, as Run does. It
+// runs a daemon as RunDaemon does: then the end of ctx is not an error.
 func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
-	says, err := manifest.Read(dir)
-	if err != nil || says.Mode != manifest.Daemon {
+	about, err := manifest.Read(dir)
+	if err != nil || about.Mode != manifest.Daemon {
 		return r.runIn(ctx, dir, p, args, nil)
 	}
 	var printed bytes.Buffer
@@ -147,7 +147,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	noNetwork := r.config.Policy.Rule(p.Repo).NoNetwork
 	if noNetwork {
 		if err := r.noNetwork(); err != nil {
-			return RunResult{}, refusedBy(policy.KeyNetwork, fmt.Errorf("the network cannot be taken away on this host: %w; run the agent as root, or remove the key", err))
+			return RunResult{}, refusedBy(policy.KeyNetwork, fmt.Errorf("this host cannot run it without a network: %w; run the agent as root, or remove the key", err))
 		}
 	}
 	state, err := r.stateDir(p)
@@ -194,8 +194,8 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	}, r.judge(ctx, dir, p, wishes, res, err)
 }
 
-// limitsOf returns the limits that a rule sets for a plugin, or less where the
-// plugin wishes so. Those that nobody sets are as for all plugins.
+// limitsOf returns the limits that a rule sets for a plugin, or lower ones that its
+// plugin.toml sets. A limit that neither sets is zero: then the default holds.
 func (r *Runner) limitsOf(p agent.Plugin, wishes manifest.Manifest) sandbox.Limits {
 	rule := r.config.Policy.Rule(p.Repo)
 	limits := sandbox.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
@@ -208,7 +208,7 @@ func (r *Runner) limitsOf(p agent.Plugin, wishes manifest.Manifest) sandbox.Limi
 	return limits
 }
 
-// env is all of a plugin's environment.
+// env returns the whole environment of a plugin.
 func (r *Runner) env(p agent.Plugin, state string) ([]string, error) {
 	env := []string{
 		"PATH=" + pluginPath,
@@ -224,33 +224,33 @@ func (r *Runner) env(p agent.Plugin, state string) ([]string, error) {
 	if path == "" {
 		return env, nil
 	}
-	secret, err := readEnvFile(path) // at each run, so that a new password needs no new start
+	secret, err := readEnvFile(path) // at each run, so that a new password needs no restart
 	if err != nil {
 		return nil, refusedBy(policy.KeyEnv, err)
 	}
 	return append(env, secret...), nil
 }
 
-// refusedBy is the error of a run that a key of the policy does not let begin.
+// refusedBy is the error of a run that a key of the policy refuses.
 func refusedBy(key string, reason error) error {
 	err := fmt.Errorf("the plugin is not started: %s: %w", key, reason)
 	return &agent.RunError{Result: agent.RunPolicy, ExitCode: -1, Err: &agent.PolicyError{Rule: key, Err: err}}
 }
 
-// judge makes an error of a run that did not end well.
+// judge returns the error of a run that has failed, or nil.
 func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, wishes manifest.Manifest, res sandbox.Result, err error) error {
 	var start *sandbox.StartError
 	switch {
 	case res.Usage.OutOfMemory:
 		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.pluginSandbox.Enforced(r.limitsOf(p, wishes)).Memory>>20)}
 	case errors.Is(err, sandbox.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it was gone after %v", res.Duration.Round(time.Millisecond))}
+		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it had ended after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, sandbox.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %s: %w", policy.KeyState, context.Cause(ctx))}
 	case errors.Is(err, sandbox.ErrStdout):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it wrote more than %d MiB to its standard output", maxStdout>>20)}
 	case errors.Is(err, sandbox.ErrMemory):
-		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: the standard outputs of all plugins that ran at the time took more than %d MiB together; print less, or run these plugins less often", maxOutputs>>20)}
+		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: the standard outputs of all plugins that ran at that time took more than %d MiB together; print less, or run these plugins less often", maxOutputs>>20)}
 	case errors.Is(err, pluginoutput.ErrLongLine):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %w", err)}
 	case errors.As(err, &start):
@@ -271,8 +271,8 @@ func startError(err error) error {
 	return &agent.RunError{Result: agent.RunStart, ExitCode: -1, Err: err}
 }
 
-// explainStart turns the kernel's reason into one that helps: that plugin is
-// there and executable is known already.
+// explainStart replaces the kernel's reason by one that helps. The file plugin exists and
+// is executable.
 func (r *Runner) explainStart(dir string, p agent.Plugin, err error) error {
 	if o := r.owner(p); o.user != nil && errors.Is(err, syscall.EACCES) {
 		if closed := closedTo(o.user, dir); closed != "" {

@@ -1,31 +1,33 @@
-// Package gitrunner is an [agent.PluginRunner] that fetches plugins with the
-// git program and runs them in sandboxes that no process outlives.
+// Package gitrunner is an [agent.PluginRunner] that fetches plugins with the git program
+// and runs each in a sandbox, so that none of its processes outlives a run.
 //
 //	PLUGINSDIR
-//	├── NS/PROJECT         an installed plugin, exchanged as a whole
-//	│   ├── plugin         what is run
-//	│   └── .git           readable for the agent alone; has the objects of the
-//	│                      versions that were installed before, too
-//	├── .agent-clones      where clones are made and old versions wait for
-//	│                      the end of their last run
+//	├── NS/PROJECT         an installed plugin, replaced as a whole
+//	│   ├── plugin         the program or script that is run
+//	│   └── .git           readable only for the agent; also has the objects of
+//	│                      former versions
+//	├── .agent-clones      clones in the making, and old versions until the end of
+//	│                      their last run
 //	└── .agent-state       NS/PROJECT: the directory that a plugin may write to;
-//	                       .tmp: what it sees as /tmp
+//	                       .tmp: the plugin's /tmp
 //
 //	Install, Update ──► remote ──► fetch ──► checkout ──► startable? ──► publish (slot)
-//	                       └── git in a sandbox, as git's user, bounded ──┘        │ rename
-//	Run ──► slot: what is installed now ──► sandbox ──► RunResult                  ▼
-//	                                                                       NS/PROJECT
+//	                      └── git in a sandbox, as git's user, limited ──┘       │ rename
+//	Run ──► slot: the installed version ──► sandbox ──► RunResult                ▼
+//	                                                                        NS/PROJECT
 //
-//	runner, slot, session         the runner, an installed plugin, where clones are made
+//	runner, slot, session         the runner, an installed plugin, the directory for clones
 //	install, fetch, remote        installing and updating; release: the record of a version
-//	search, keep, rollback        finding a commit; keeping the versions before, and returning to one
+//	search, keep, rollback        finding a commit; keeping former versions, returning to one
 //	git, gitenv, gituser, login   calls of git: environment, user, passwords; address: the template
-//	limits, takeover              bounds of what git fetches; giving it to the agent's user
+//	limits, takeover              limits of git; giving its files to the agent's user
+//	signed                        verifying signatures
 //	executable, startable         can the version start? elf, binfmt, noexec
-//	run, inspect, owner, credentials  running plugins, what is known of them, and their user;
-//	                                  dynamic: users made up for namespaces
-//	state, statesize, view, envfile   a plugin's own directory, its limit, what it sees of others, its secret variables
-//	exchange                      two directories change places
+//	run, inspect, owner, credentials  running plugins, their details, and their user;
+//	                                  dynamic: a user for each namespace
+//	state, statesize, view, envfile   a plugin's own directory, its limit, the files of others
+//	                                  that it sees, its secret variables
+//	exchange                      swapping two directories
 //
 // Installing needs the git program (2.20 or newer). ssh keys, credential
 // helpers and protocols work as they do for git's user, except that git never
@@ -76,17 +78,16 @@ type Config struct {
 	MaxSize int64
 	// MaxFiles limits the files and directories of a plugin. Zero: 20,000.
 	MaxFiles int
-	// MaxProcesses is the limit of one run. Zero: 512.
+	// MaxProcesses limits the processes of one run. Zero: 512.
 	MaxProcesses int
-	// MaxMemory is the limit of one run, in bytes. Zero: 256 MiB.
+	// MaxMemory limits the memory of one run, in bytes. Zero: 256 MiB.
 	MaxMemory int64
 	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
 	// Zero means 1.
 	MaxCPU float64
-	// MaxState is how much a plugin may keep in its own directory, in bytes. Zero: 1
-	// GiB.
+	// MaxState limits a plugin's own directory, in bytes. Zero: 1 GiB.
 	MaxState int64
-	// NoCgroup makes runs do without cgroups.
+	// NoCgroup runs plugins and git without cgroups.
 	NoCgroup bool
 	// Policy says what may be installed and run. Its zero value allows everything.
 	Policy policy.Policy
@@ -99,20 +100,20 @@ type Runner struct {
 	config        Config
 	template      template         // its zero value: nothing can be installed
 	owners        map[string]owner // by name
-	dynamic       *dynamicUsers    // of those that are not among the owners
+	dynamic       *dynamicUsers    // users of plugins that no owner is named for
 	gitUser       gitUser
-	pluginSandbox *sandbox.Supervisor // for plugins
-	gitSandbox    *sandbox.Supervisor // for git
-	session       *session            // nil without PluginsDir
+	pluginSandbox *sandbox.Supervisor
+	gitSandbox    *sandbox.Supervisor
+	session       *session // nil without PluginsDir
 	installs      chan struct{}
 	ssh           func() []string
-	noNetwork     func() error // says why the network cannot be taken away
-	above         sync.Map     // plugin's directory: []string, see sharedAbove
-	looks         sync.Map     // plugin's state: time.Time of the next look, see stateFits
+	noNetwork     func() error // nil if plugins can run without a network
+	above         sync.Map     // plugin's directory → []string, see sharedAbove
+	looks         sync.Map     // plugin's state → time.Time of the next look, see stateFits
 
 	mu    sync.Mutex
 	slots map[string]*slot // guarded by mu: by directory
-	trial string           // guarded by mu: what is above the state of what is not installed; empty: it was not needed
+	trial string           // guarded by mu: the state root of a runner without PluginsDir; empty: not made yet
 }
 
 var (

@@ -11,10 +11,10 @@ import (
 // soughtRefs are the branches and tags in which a commit is looked for.
 const soughtRefs = "refs/agent/sought"
 
-// search fetches branches and tags until the commit is among what they lead to,
-// and names it fetchedRef. It does not ask for the commit itself: not all servers
-// allow that, and those that keep the forks of a repository with it would send
-// the commits of a fork, which only somebody else has accepted.
+// search fetches branches and tags until the commit is in their history, and names it
+// fetchedRef. It does not ask for the commit itself. Not all servers allow that, and
+// servers that store forks together with the repository would also send a commit of a
+// fork, which the repository's owner has not accepted.
 func (r *Runner) search(ctx context.Context, dir, address, commit string) error {
 	var all int64
 	for _, depth := range []string{"100", "2147483647"} { // the largest is git's "infinite"
@@ -39,9 +39,8 @@ func (r *Runner) search(ctx context.Context, dir, address, commit string) error 
 	return fmt.Errorf("%w %s: push a branch or a tag that contains it, or correct the version in the registry", errNoSuchCommit, commit)
 }
 
-// failedSearch is a search that would fail again in the same way: that there is no
-// such commit, or the history is too large, does not change before the branches
-// and tags do.
+// failedSearch is a search that would fail again in the same way. Whether the commit
+// exists and how large the history is changes only when the branches and tags do.
 type failedSearch struct {
 	remote remote
 	err    error
@@ -49,23 +48,23 @@ type failedSearch struct {
 
 // searchedBefore returns the error of the last search, if this one would be the
 // same.
-func (s *slot) searchedBefore(wanted remote) error {
+func (s *slot) searchedBefore(asked remote) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if wanted.ref != "" || s.search.remote != wanted {
+	if asked.ref != "" || s.search.remote != asked {
 		return nil
 	}
 	return s.search.err
 }
 
-// noteSearch remembers how the search for a commit went.
-func (s *slot) noteSearch(wanted remote, err error) {
+// noteSearch stores the result of the search for a commit.
+func (s *slot) noteSearch(asked remote, err error) {
 	if !errors.Is(err, errNoSuchCommit) && !errors.As(err, new(*tooLargeError)) {
 		err = nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.search = failedSearch{wanted, err}
+	s.search = failedSearch{asked, err}
 }
 
 // packed returns how many bytes of objects a repository has.
@@ -84,6 +83,5 @@ func packed(dir string) (int64, error) {
 	return bytes, err
 }
 
-// errNoSuchCommit says that none of a repository's branches and tags leads to a
-// commit.
+// errNoSuchCommit means that no branch or tag of a repository contains a commit.
 var errNoSuchCommit = errors.New("none of the repository's branches and tags contains the commit")

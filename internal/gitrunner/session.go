@@ -46,9 +46,9 @@ func openSession(pluginsDir string) (*session, error) {
 	return &session{dir, lock}, nil
 }
 
-// removeDeadSessions removes sessions that no runner has locked. A session that
-// another runner is just making has no lock yet. It is removed too, and making
-// that runner fails.
+// removeDeadSessions removes sessions that no runner has locked. If another runner is
+// just making one, that one has no lock yet: it is removed too, and making that runner
+// fails.
 func removeDeadSessions(parent string) error {
 	entries, err := os.ReadDir(parent)
 	if err != nil {

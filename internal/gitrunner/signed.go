@@ -24,15 +24,15 @@ type signed struct {
 	Version signature.Version `json:"version"`
 }
 
-// unsigned is the refusal of what no allowed signer has signed.
+// unsigned returns the refusal of a version that no allowed signer has signed.
 func unsigned(err error) error {
 	return &agent.PolicyError{Rule: policy.KeySigners, Err: &policy.Refusal{Key: policy.KeySigners, Reason: err.Error()}}
 }
 
-// verify returns who has signed the version in dir, which is not checked out yet.
-// The newest release, and a tag that was moved, must not be older than what is
-// installed; only a version that the registry newly names may be. Nil where the
-// policy names no signers.
+// verify returns who has signed the version in dir, which is not checked out yet. It
+// returns nil if the policy names no signers. The newest release, and a tag that was
+// moved, must not be older than the installed version. A version that the registry newly
+// names may be older.
 func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*signed, error) {
 	if r.config.Policy.Signers == "" {
 		return nil, nil
@@ -58,13 +58,13 @@ func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*
 	return &signed{signer, now, objects}, nil
 }
 
-// mayNotBeOlder tells whether it was neither the registry nor somebody here who
-// has chosen v, but the server of its repository.
+// mayNotBeOlder reports whether the server of the repository has chosen v, and not the
+// registry or a user of this host.
 func (c change) mayNotBeOlder(v version) bool {
 	return c.last != nil && c.last.Signed != nil && c.by != byRollback && (v.Version == "" || v.Version == c.last.Version)
 }
 
-// readObjects reads the objects that a signature can stand in.
+// readObjects reads the objects that can contain a signature.
 func (r *Runner) readObjects(ctx context.Context, dir string, v version) (signature.Version, error) {
 	objects := signature.Version{ID: v.Commit}
 	if !repopath.IsCommit(v.Version) {
@@ -79,8 +79,7 @@ func (r *Runner) readObjects(ctx context.Context, dir string, v version) (signat
 	return objects, err
 }
 
-// checkFiles returns an error unless dir holds the files that were signed, and
-// no others.
+// checkFiles returns an error unless dir holds exactly the files that were signed.
 func (r *Runner) checkFiles(dir string, s *signed) error {
 	want, err := s.Version.Tree()
 	if err != nil {
@@ -96,13 +95,13 @@ func (r *Runner) checkFiles(dir string, s *signed) error {
 	return nil
 }
 
-// errFiltered explains where files differ that nobody has changed.
-var errFiltered = errors.New("git changes files on checkout where .gitattributes or git's configuration say eol, ident, filter or working-tree-encoding: remove that")
+// errFiltered explains why files differ that nobody has changed.
+var errFiltered = errors.New("git changes files on checkout if .gitattributes or git's configuration set eol, ident, filter or working-tree-encoding: remove that")
 
-// checkInstalled returns an error where the policy names signers, and none of
-// them has signed what is installed. That is looked at once in a runner's life:
-// nobody but the agent's user can change what is installed. Where plugins run as
-// that user, the files are compared each time.
+// checkInstalled returns an error if the policy names signers, and none of them has
+// signed the installed version. It verifies that once in a runner's life, because only
+// the agent's user can change the files. If plugins run as that user, it compares the
+// files each time.
 func (r *Runner) checkInstalled(s *slot, o owner) error {
 	if r.config.Policy.Signers == "" {
 		return nil
@@ -112,7 +111,7 @@ func (r *Runner) checkInstalled(s *slot, o owner) error {
 		if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
 			return nil // there is nothing to run
 		}
-		return unsigned(errors.New("it was installed without a record of who has signed it; run agent plugin update to fetch it again"))
+		return unsigned(errors.New("it was installed without a record of its signer; run agent plugin update to fetch it again"))
 	}
 	if !s.isVerified(rel) {
 		if err := r.verifyAgain(s.dir, rel); err != nil {
@@ -129,11 +128,11 @@ func (r *Runner) checkInstalled(s *slot, o owner) error {
 	return nil
 }
 
-// verifyAgain judges what was installed before the runner was made, perhaps
+// verifyAgain verifies a version that was installed before the runner was made, perhaps
 // under another policy.
 func (r *Runner) verifyAgain(dir string, rel *release) error {
 	if rel.Signed == nil || rel.Signed.Version.ID != rel.Commit {
-		return fmt.Errorf("commit %s was installed without a look at its signature; run agent plugin update to fetch it again", rel.Commit)
+		return fmt.Errorf("commit %s was installed without a check of its signature; run agent plugin update to fetch it again", rel.Commit)
 	}
 	signers, err := signature.ReadSigners(r.config.Policy.Signers)
 	if err != nil {

@@ -236,7 +236,7 @@ func TestARollbackLeadsToASignedVersionOnly(t *testing.T) {
 	r := w.runner()
 	_, err := r.Run(t.Context(), mysql(), nil)
 	requireResult(t, agent.RunPolicy, err)
-	requireUnsigned(t, err, "was installed without a look at its signature")
+	requireUnsigned(t, err, "was installed without a check of its signature")
 	requireUnsigned(t, r.Rollback(t.Context(), mysql()), "is not signed")
 	require.NoError(t, r.Install(t.Context(), mysql()), "it is fetched again, and judged")
 	require.Equal(t, "old\n", run(t, r))

@@ -16,7 +16,7 @@ type slot struct {
 	mu       sync.Mutex
 	running  int          // guarded by mu
 	retired  []string     // guarded by mu: old versions that a run may still use
-	release  *release     // guarded by mu: what is installed, nil: not yet looked
+	release  *release     // guarded by mu: the installed version; nil: not read yet
 	verified *release     // guarded by mu: the release whose signature was verified
 	last     RunResult    // guarded by mu: of the last run
 	search   failedSearch // guarded by mu: the last one
@@ -36,7 +36,7 @@ func (r *Runner) slot(p agent.Plugin) *slot {
 	return s
 }
 
-// begin counts a run. What is installed now is not removed before end is
+// begin counts a run. The version that is installed now is not removed before end is
 // called.
 func (s *slot) begin() {
 	s.mu.Lock()
@@ -84,7 +84,7 @@ func (s *slot) publish(clone string, rel release) error {
 		s.retired = append(s.retired, clone)
 	}
 	s.release = &rel
-	s.verified = s.release // what is not signed as it must be is not published
+	s.verified = s.release // only a version whose signature was verified is published
 	return s.sweep()
 }
 
@@ -102,9 +102,8 @@ func (s *slot) place(clone string) error {
 	}
 }
 
-// unpublish moves the installed version into the directory aside, and both are
-// removed after the last run. An empty directory of the namespace is removed
-// too.
+// unpublish moves the installed version into the directory aside. Both are removed after
+// the last run. The namespace's directory is removed too, if it is empty.
 func (s *slot) unpublish(aside string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +116,7 @@ func (s *slot) unpublish(aside string) error {
 	return s.sweep()
 }
 
-// discard removes a directory, at the end of the run that is under way.
+// discard removes a directory when the run under way has ended.
 func (s *slot) discard(dir string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +124,7 @@ func (s *slot) discard(dir string) error {
 	return s.sweep()
 }
 
-// installed returns what is in place, or nil.
+// installed returns the installed version, or nil.
 func (s *slot) installed() *release {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +134,7 @@ func (s *slot) installed() *release {
 	return s.release
 }
 
-// installedFrom returns what is in place if it came from the address, or nil.
+// installedFrom returns the installed version if it came from the address, or nil.
 func (s *slot) installedFrom(address string) *release {
 	rel := s.installed()
 	if rel == nil || withoutLogin(rel.Origin) != address {
@@ -144,7 +143,7 @@ func (s *slot) installedFrom(address string) *release {
 	return rel
 }
 
-// confirm records that what is in place is what is assigned.
+// confirm records that the installed version is the assigned one.
 func (s *slot) confirm(rel release, c change) error {
 	if rel.Assigned == c.plugin.Version && rel.By != byRollback {
 		return nil
@@ -162,8 +161,8 @@ func (s *slot) confirm(rel release, c change) error {
 	return nil
 }
 
-// isVerified tells whether the release's signature was verified in the life of the
-// slot.
+// isVerified reports whether the release's signature was verified since the runner was
+// made.
 func (s *slot) isVerified(rel *release) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

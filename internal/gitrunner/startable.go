@@ -15,16 +15,16 @@ import (
 // pluginPath is the PATH of plugins.
 const pluginPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// checkStartable returns the reason why the kernel would not start dir/plugin,
-// as far as that is known without running it. See execve(2), and
-// fs/binfmt_script.c and fs/binfmt_elf.c of the kernel.
+// checkStartable returns an error if the kernel would refuse to start dir/plugin, as far
+// as that can be known without running it. See execve(2), and fs/binfmt_script.c and
+// fs/binfmt_elf.c of the kernel.
 func (r *Runner) checkStartable(dir string) error {
 	path, err := executableOf(dir)
 	if err != nil {
 		return err
 	}
 	if noexec(dir) {
-		return fmt.Errorf("%s is on a file system that is mounted with noexec, so no plugin can be started there: mount it without, or set agent.pluginsdir to another directory", dir)
+		return fmt.Errorf("%s is on a file system that is mounted with noexec, so no plugin can be started there: mount it without noexec, or set agent.pluginsdir to another directory", dir)
 	}
 	file, err := os.Open(path)
 	if err != nil {

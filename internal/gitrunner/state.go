@@ -12,13 +12,13 @@ import (
 )
 
 // stateName is the directory of the plugins' own files,
-// PLUGINSDIR/.agent-state/NS/PROJECT. It lies beside the plugins, not in the data
-// directory, since no user but the agent's may enter that one. Those above a
-// plugin's may be passed by everybody (mode 0711), and listed by nobody.
+// PLUGINSDIR/.agent-state/NS/PROJECT. It is beside the plugins, not in the data
+// directory, because only the agent's user may enter that one. The directories above a
+// plugin's have mode 0711: everybody may enter them, and only the agent may list them.
 const stateName = ".agent-state"
 
-// stateDir returns the directory that is the plugin's own, and makes it if it is
-// missing. Its names have been checked.
+// stateDir returns the plugin's own directory, and makes it if it is missing. The names
+// of the plugin have been checked.
 func (r *Runner) stateDir(p agent.Plugin) (string, error) {
 	root, err := r.stateRoot()
 	if err != nil {
@@ -48,7 +48,7 @@ func (r *Runner) stateRoot() (dir string, err error) {
 // makeTrialRoot makes the state root of a runner that installs nothing.
 func makeTrialRoot() (string, error) {
 	parent := ""
-	if os.Geteuid() == 0 { // not below /tmp, in place of which the plugin gets its own
+	if os.Geteuid() == 0 { // not below /tmp: the plugin sees its own directory there
 		parent = "/var/tmp"
 	}
 	dir, err := os.MkdirTemp(parent, "agent-state-")
@@ -61,11 +61,12 @@ func makeTrialRoot() (string, error) {
 	return dir, nil
 }
 
-// ensureDir makes dir if it is missing, and sees to it that it is the owner's alone.
+// ensureDir makes dir if it is missing, and gives it to the owner if it belongs to
+// another user.
 func (o owner) ensureDir(dir string) error {
 	info, err := os.Lstat(dir)
-	// Again, as that of another plugin of the namespace may just have been removed
-	// with the directory.
+	// Retried because the namespace's directory may just have been removed with another
+	// plugin of it.
 	for attempt := 0; errors.Is(err, fs.ErrNotExist) && attempt < 2; attempt++ {
 		if err := makeParents(filepath.Dir(dir)); err != nil {
 			return err
@@ -95,7 +96,8 @@ func (o owner) ids() sandbox.User {
 	return sandbox.User{}
 }
 
-// makeParents makes a directory and the two above it.
+// makeParents makes a directory and its two parents, which everybody may enter and
+// only the agent may list.
 func makeParents(dir string) error {
 	above := filepath.Dir(dir)
 	for _, path := range []string{filepath.Dir(above), above, dir} {
@@ -106,9 +108,9 @@ func makeParents(dir string) error {
 	return nil
 }
 
-// removeState removes a plugin's state, and its /tmp. They are moved away first: a
-// run that is under way may still write to them, and the next plugin of this name
-// begins with empty ones.
+// removeState removes a plugin's state and its /tmp. They are moved away first: a run
+// under way may still write to them, and the next plugin of this name starts with empty
+// ones.
 func (r *Runner) removeState(p agent.Plugin) error {
 	_, project, _ := splitRepo(p.Repo)
 	root := filepath.Join(r.config.PluginsDir, stateName)
@@ -123,8 +125,8 @@ func (r *Runner) removeState(p agent.Plugin) error {
 	return nil
 }
 
-// removeAside renames a directory at once, and removes it at the end of the run that
-// is under way.
+// removeAside renames a directory at once, and removes it when the run under way has
+// ended.
 func (r *Runner) removeAside(p agent.Plugin, name, dir string) error {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -136,6 +138,6 @@ func (r *Runner) removeAside(p agent.Plugin, name, dir string) error {
 	if err := os.Rename(dir, filepath.Join(aside, name)); err != nil {
 		return errors.Join(err, os.Remove(aside))
 	}
-	os.Remove(filepath.Dir(dir)) // fails where that of other plugins is in it
+	os.Remove(filepath.Dir(dir)) // fails if it contains other plugins' directories
 	return r.slot(p).discard(aside)
 }

@@ -11,16 +11,16 @@ import (
 	"github.com/lodastack/agent/internal/sandbox"
 )
 
-// diskSpace is what a file takes on the disk, in bytes.
+// diskSpace is the space that a file occupies on the disk, in bytes.
 func diskSpace(info fs.FileInfo) int64 { return info.Sys().(*syscall.Stat_t).Blocks * 512 }
 
 func uidOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
 func gidOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Gid }
 
-// giveTree gives a directory, and what its owner has made in it, to another user.
-// The former owner may have put links there: they are not followed, and a file
-// with a second name stays as it is.
+// giveTree gives a directory to another user, with all files in it that belong to its
+// present owner. The owner may have put links there: they are not followed, and a file
+// with a second name (hard link) stays as it is.
 func giveTree(dir string, to sandbox.User) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -15,25 +15,26 @@ import (
 )
 
 const (
-	// leastStateFile is what a file or directory counts at least, in bytes: it
-	// bounds how many there can be, and so how long it takes to look at all.
+	// leastStateFile is the least that a file or directory counts, in bytes. It
+	// bounds the number of files, and so the time that a look at all of them takes.
 	leastStateFile = 16 << 10
 	// maxStateDepth bounds how deeply directories may be nested: opening one takes
-	// a system call for each of those above it.
+	// a system call for each directory above it.
 	maxStateDepth = 64
 	// statePause is the shortest pause between two looks at a state directory while
-	// its plugin runs. It is a tenth of the run's age up to longStatePause, because
-	// hundreds of daemons may run all the time, and statePauses times as long as the
-	// look took, if that is longer.
+	// its plugin runs. The pause grows with the run's age (a tenth of it, up to
+	// longStatePause), because hundreds of daemons may run all the time. It is at
+	// least statePauses times as long as the look took.
 	statePause     = time.Second
 	longStatePause = 10 * time.Second
 	statePauses    = 20
-	// stateRest is how many times longer than a look before a run its directories are
-	// not looked at again before one: 27 s for 5,000 files, where a look took 27 ms.
+	// stateRest is the pause between two looks before a run, as a multiple of the time
+	// that the look took: 27 s for 5,000 files, where a look took 27 ms.
 	stateRest = 1000
 )
 
-// stateError says that a plugin keeps more than it may, or that nobody can tell.
+// stateError means that a plugin keeps more than its limit, or that its files cannot be
+// counted.
 type stateError struct{ err error }
 
 func (e *stateError) Error() string { return e.err.Error() }
@@ -41,14 +42,14 @@ func (e *stateError) Error() string { return e.err.Error() }
 // Unwrap returns the reason.
 func (e *stateError) Unwrap() error { return e.err }
 
-// stateLimit returns how much a plugin may keep, in bytes.
+// stateLimit returns how many bytes a plugin may keep.
 func (r *Runner) stateLimit(p agent.Plugin) int64 {
 	return cmp.Or(r.config.Policy.Rule(p.Repo).State, r.config.MaxState)
 }
 
-// stateFits returns an error where a plugin that is to be started keeps more than it
-// may. It looks at the directories, the first of which is its state, unless it has just
-// done so: to look at many files takes longer than to run a plugin.
+// stateFits returns an error if a plugin that is to be started keeps more than its
+// limit. It looks at the directories, of which the first is the plugin's state, unless
+// it has just done so: looking at many files takes longer than running a plugin.
 func (r *Runner) stateFits(dirs []string, limit int64) error {
 	began := time.Now()
 	if next, ok := r.looks.Load(dirs[0]); ok && began.Before(next.(time.Time)) {
@@ -62,8 +63,8 @@ func (r *Runner) stateFits(dirs []string, limit int64) error {
 	return nil
 }
 
-// checkState returns an error where the directories hold more than limit bytes
-// together. It follows no links, and they may change meanwhile.
+// checkState returns an error if the directories hold more than limit bytes together.
+// It does not follow links. The directories may change meanwhile.
 func checkState(dirs []string, limit int64) error {
 	var used int64
 	for _, dir := range dirs {
@@ -77,7 +78,7 @@ func checkState(dirs []string, limit int64) error {
 // addState adds what dir holds to used.
 func addState(dir string, used *int64, limit int64) error {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) == 0 {
-		return nil // as most are; a walk makes 13 system calls to find that out
+		return nil // most are empty, and a walk makes 13 system calls to find that out
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -102,7 +103,7 @@ func addState(dir string, used *int64, limit int64) error {
 	})
 }
 
-// ignoreMissing returns nil for what has gone since it was listed.
+// ignoreMissing returns nil for a file that was removed after it was listed.
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -110,9 +111,9 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// watchState ends the context that it returns, with a [*stateError] as its cause,
-// when the directories hold more than limit bytes together. stop returns when nobody
-// looks at them any more. A run that is over before the first look costs a timer.
+// watchState returns a context that ends, with a [*stateError] as its cause, when the
+// directories hold more than limit bytes together. stop ends the looks, and returns when
+// none is under way. A run that ends before the first look costs only a timer.
 func watchState(ctx context.Context, dirs []string, limit int64) (watched context.Context, stop func()) {
 	watched, end := context.WithCancelCause(ctx)
 	done := make(chan struct{})

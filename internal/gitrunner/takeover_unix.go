@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// takeOver gives everything in dir to the agent's user, and sets modes that
-// only distinguish programs from other files. git's user, who made the files,
-// is not trusted. So each directory is taken over before it is read, because
-// its content cannot be exchanged after that, and no link is followed.
+// takeOver gives everything in dir to the agent's user, and sets modes that only
+// distinguish programs from other files. git's user, who made the files, is not trusted.
+// So each directory is taken over before it is read, because nobody can exchange its
+// content after that. No link is followed.
 func takeOver(dir string, b bounds) error {
 	if err := errors.Join(os.Lchown(dir, os.Geteuid(), os.Getegid()), os.Chmod(dir, 0o700)); err != nil {
 		return err

@@ -97,11 +97,11 @@ func TestVersionThatCannotBeHadIsRefusedWithTheReasonAndTheOldOneStays(t *testin
 		"tag of a file": {func(_ *testing.T, _ *gittest.Root, r *gittest.Repo) string {
 			r.Git("tag", "blob", "HEAD:plugin")
 			return "blob"
-		}, "what the repository names blob is no commit"},
+		}, "blob names a file or a directory, not a commit"},
 		"tag of a directory": {func(_ *testing.T, _ *gittest.Root, r *gittest.Repo) string {
 			r.Git("tag", "--annotate", "--message=x", "tree", "HEAD^{tree}")
 			return "tree"
-		}, "what the repository names tree is no commit"},
+		}, "tree names a file or a directory, not a commit"},
 		"id of a directory": {func(_ *testing.T, _ *gittest.Root, r *gittest.Repo) string {
 			return strings.TrimSpace(r.Git("rev-parse", "HEAD^{tree}"))
 		}, "not of a commit"},

@@ -10,31 +10,32 @@ import (
 	"github.com/lodastack/agent/internal/sandbox"
 )
 
-// shared are the directories that many programs need for a moment. A plugin may write
-// to those of the host unless it gets directories of its own in their place.
-var shared = []string{"/tmp", "/dev/shm"}
+// sharedDirs are the directories for temporary files. If mounts cannot be made, a plugin
+// writes to the host's. Otherwise it gets directories of its own in their place.
+var sharedDirs = []string{"/tmp", "/dev/shm"}
 
-// Directories below that of the plugins' state. A namespace cannot have such a name.
+// Directories beside the namespaces' in the directory of the states. A namespace cannot
+// have such a name.
 const (
-	tmpName   = ".tmp"   // NS/PROJECT: what a plugin sees as /tmp and /dev/shm
-	coverName = ".cover" // NS/PROJECT, empty: what it sees in place of all states
+	tmpName   = ".tmp"   // NS/PROJECT: a plugin sees it as /tmp and /dev/shm
+	coverName = ".cover" // NS/PROJECT, empty: a plugin sees it in place of all states
 )
 
 // view is how a plugin sees the host's files.
 type view struct {
-	kept     []string // its own directories, which outlast a run
+	kept     []string // the plugin's own directories, which outlast a run
 	writable []string
 	mounts   []sandbox.Mount
 }
 
-// view returns what a plugin in dir sees: /tmp and /dev/shm are its own, and of the
-// plugins' states there is its own alone. Its /tmp lies beside its state, because some
-// plugins keep things there from one run to the next.
+// view returns how a plugin in dir sees the host's files: it has its own /tmp and
+// /dev/shm, and sees only its own state. Its /tmp is beside its state, because some
+// plugins keep files there from one run to the next.
 //
-// A plugin that lies below /tmp itself (agent plugin test /tmp/x) shares it.
+// A plugin that is itself below /tmp (agent plugin test /tmp/x) shares the host's /tmp.
 func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
 	if !r.pluginSandbox.Confinement().Mounts {
-		return view{kept: []string{state}, writable: append([]string{state}, shared...)}, nil
+		return view{kept: []string{state}, writable: append([]string{state}, sharedDirs...)}, nil
 	}
 	root, err := r.stateRoot()
 	if err != nil {
@@ -45,38 +46,38 @@ func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
 		return view{}, err
 	}
 	tmp, cover := filepath.Join(root, tmpName), filepath.Join(root, coverName)
-	own, hole := filepath.Join(tmp, name), filepath.Join(cover, name)
-	if err := r.owner(p).ensureDir(own); err != nil {
+	ownTmp, ownCover := filepath.Join(tmp, name), filepath.Join(cover, name)
+	if err := r.owner(p).ensureDir(ownTmp); err != nil {
 		return view{}, err
 	}
-	if _, err := os.Lstat(hole); err != nil {
-		if err := makeParents(hole); err != nil {
+	if _, err := os.Lstat(ownCover); err != nil {
+		if err := makeParents(ownCover); err != nil {
 			return view{}, err
 		}
 	}
-	v := view{kept: []string{state, own}, writable: []string{state, own}}
+	v := view{kept: []string{state, ownTmp}, writable: []string{state, ownTmp}}
 	above := r.sharedAbove(dir, root)
 	v.writable = append(v.writable, above...)
-	for _, at := range shared {
+	for _, at := range sharedDirs {
 		if slices.Contains(above, at) {
 			continue
 		}
 		if _, err := os.Stat(at); err == nil {
-			v.mounts = append(v.mounts, sandbox.Mount{From: own, At: at})
+			v.mounts = append(v.mounts, sandbox.Mount{From: ownTmp, At: at})
 		}
 	}
-	v.mounts = append(v.mounts, sandbox.Mount{From: state, At: hole}, sandbox.Mount{From: cover, At: root})
+	v.mounts = append(v.mounts, sandbox.Mount{From: state, At: ownCover}, sandbox.Mount{From: cover, At: root})
 	return v, nil
 }
 
-// sharedAbove returns the shared directories that the plugin's directory or that of
-// the states lies below. It asks the file system once for each dir.
+// sharedAbove returns the shared directories that contain the plugin's directory or that
+// of the states. It asks the file system once for each dir.
 func (r *Runner) sharedAbove(dir, root string) []string {
 	if known, ok := r.above.Load(dir); ok {
 		return known.([]string)
 	}
 	var above []string
-	for _, at := range shared {
+	for _, at := range sharedDirs {
 		if below(at, dir) || below(at, root) {
 			above = append(above, at)
 		}
@@ -85,7 +86,7 @@ func (r *Runner) sharedAbove(dir, root string) []string {
 	return above
 }
 
-// below reports whether the path lies below dir, through links, too.
+// below reports whether the path is below dir, also through links.
 func below(dir, path string) bool {
 	for _, p := range []*string{&dir, &path} {
 		if real, err := filepath.EvalSymlinks(*p); err == nil {
@@ -95,7 +96,7 @@ func below(dir, path string) bool {
 	return strings.HasPrefix(path, dir+string(filepath.Separator))
 }
 
-// confinement tells of an installed plugin what it is kept from, and why not from
+// confinement returns the restrictions of an installed plugin, and why there are no
 // more.
 func (r *Runner) confinement(p agent.Plugin) (kept []string, why string) {
 	c := r.pluginSandbox.Confinement()
