@@ -19,7 +19,7 @@ func (a *Agent) Started() <-chan struct{} { return a.started }
 // Check returns nil while the agent works: the schedule starts collectors and
 // plugins in time, and delivery, registry and plugins can be asked. Its error
 // says what does not. It is what a watchdog should rely on: a registry, an output
-// or a plugin that fails is no fault of the agent, and no error here. An answer
+// or a plugin that fails is not a fault of the agent, and no error here. An answer
 // that takes longer than ctx is an error. Before Run there is nothing to check.
 func (a *Agent) Check(ctx context.Context) error {
 	select {

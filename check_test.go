@@ -12,7 +12,7 @@ import (
 
 func TestCheckIsGoodWhileTheAgentWorks(t *testing.T) {
 	slow := agent.CollectorFunc(func(ctx context.Context) ([]agent.Metric, error) {
-		<-ctx.Done() // a collector that hangs is no fault of the agent
+		<-ctx.Done() // a collector that hangs is not a fault of the agent
 		return nil, ctx.Err()
 	})
 	inBubble(t, func(t *testing.T, w *world) {

@@ -83,7 +83,7 @@ func WithPluginUsers(uids ...int) Option {
 func WithPluginUserRange(first, last int) Option {
 	return func(c *config) error {
 		if first < 0 || last < first {
-			return fmt.Errorf("WithPluginUserRange: %d to %d are no numbers of users", first, last)
+			return fmt.Errorf("WithPluginUserRange: %d to %d are not numbers of users", first, last)
 		}
 		c.api.PluginUserRanges = append(slices.Clip(c.api.PluginUserRanges), httpapi.UIDRange{First: first, Last: last})
 		return nil

@@ -178,7 +178,7 @@ func TestEveryRoleIsThatOfAPackage(t *testing.T) {
 	packages := listPackages(t)
 	for path := range roles {
 		below := func(p string) bool { return p == path || strings.HasPrefix(p, path+"/") }
-		require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(packages)), below), "roles has %s, which is no package any more", path)
+		require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(packages)), below), "roles has %s, which is not a package any more", path)
 	}
 }
 

@@ -102,7 +102,7 @@ func TestWriterOutputWritesEachBatchOnce(t *testing.T) {
 
 func TestAPluginsAuthorIsToldWhatIsWrongWithAMetric(t *testing.T) {
 	for metric, want := range map[string]string{
-		`1`:                                      "a number is no metric",
+		`1`:                                      "a number is not a metric",
 		`{"name":1}`:                             "the name is a number: put it in quotes",
 		`{"name":"a","value":1,"timestamp":"7"}`: "the timestamp is a string: write whole seconds",
 		`{"name":"a","value":1,"tags":{"b":1}}`:  "in the tags there is a number",

@@ -139,7 +139,7 @@ func checkPort(p Port) error {
 
 func checkProcess(p Process) error {
 	if !path.IsAbs(p.Path) {
-		return fmt.Errorf("its executable %.100q is no absolute path", p.Path)
+		return fmt.Errorf("its executable %.100q is not an absolute path", p.Path)
 	}
 	return influxdb.CheckName(p.Name)
 }

@@ -43,7 +43,7 @@ func TestWhatARegistryGetsWrongIsAProblemAndReachesNothing(t *testing.T) {
 		"port":                  {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT.x", Port: 65536}}}, `port "PORT.x" is ignored: port 65536 is not between 1 and 65535`},
 		"port's name":           {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT x", Port: 1}}}, `port "PORT x" is ignored: a name has only`},
 		"port's timeout":        {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT.x", Port: 1, Timeout: -1}}}, "its timeout of -1ns is negative"},
-		"process's path":        {agent.Assignment{Namespace: "web", Processes: []agent.Process{{Name: "PROC.x", Path: "nginx"}}}, `its executable "nginx" is no absolute path`},
+		"process's path":        {agent.Assignment{Namespace: "web", Processes: []agent.Process{{Name: "PROC.x", Path: "nginx"}}}, `its executable "nginx" is not an absolute path`},
 		"process's name":        {agent.Assignment{Namespace: "web", Processes: []agent.Process{{Name: "", Path: "/bin/x"}}}, `process "" is ignored: the name is empty`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,7 +53,7 @@ func TestWhatADaemonMeasuredAtAnotherTimeIsSentWithThatTime(t *testing.T) {
 	withPlugin(t, agenttest.Program{Print: "a value=1 1000000000000000000\nb value=2 9\n", Mode: "daemon", Format: "influx", Hang: true}, func(t *testing.T, w *world) {
 		w.pass(time.Second)
 		require.EqualValues(t, 1e9, w.output.Named("PLUGIN.mysql.a")[0].Timestamp)
-		require.InDelta(t, time.Now().Unix(), w.output.Named("PLUGIN.mysql.b")[0].Timestamp, 2, "what is no time gets that of the agent")
+		require.InDelta(t, time.Now().Unix(), w.output.Named("PLUGIN.mysql.b")[0].Timestamp, 2, "what is not a time gets that of the agent")
 	})
 }
 
@@ -98,12 +98,12 @@ func TestUpdateReplacesADaemonWithoutTwoAtOnce(t *testing.T) {
 		require.Equal(t, 2.0, w.last("PLUGIN.mysql.a"))
 		require.Len(t, w.runner.Runs(), 1)
 		require.Empty(t, w.runner.Violations())
-		require.EqualValues(t, 0, w.Plugins()[0].Failures, "it was no fault of the plugin")
+		require.EqualValues(t, 0, w.Plugins()[0].Failures, "it was not a fault of the plugin")
 
 		w.runner.Publish("org/mysql", agenttest.Program{Print: `[{"name":"a","value":3}]`})
 		require.NoError(t, w.UpdatePlugin(t.Context(), "web", "org/mysql"))
 		w.pass(2 * time.Minute)
-		require.Equal(t, 3.0, w.last("PLUGIN.mysql.a"), "a version that is no daemon is run at its interval")
+		require.Equal(t, 3.0, w.last("PLUGIN.mysql.a"), "a version that is not a daemon is run at its interval")
 		w.runner.Publish("org/mysql", daemonProgram(4))
 		require.NoError(t, w.UpdatePlugin(t.Context(), "web", "org/mysql"))
 		w.pass(time.Minute)

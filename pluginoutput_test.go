@@ -19,7 +19,7 @@ func TestWhatPythonAndWindowsPrintCostsAtMostAMetric(t *testing.T) {
 	for i, name := range []string{"b", "c", "d"} {
 		require.Equal(t, i+1, output.Reasons[i].Index)
 		require.Equal(t, name, output.Reasons[i].Name)
-		require.ErrorContains(t, output.Reasons[i], "no finite number")
+		require.ErrorContains(t, output.Reasons[i], "not a finite number")
 	}
 	_, err = agent.DecodePluginOutput([]byte(`[NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,`))
 	require.ErrorContains(t, err, "at byte 2")
@@ -70,11 +70,11 @@ func TestWhatIsNoListIsNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		``:              "it printed nothing",
 		` `:             "it printed nothing",
-		`null`:          "null is no list; print []",
-		`{"name":"a"}`:  "the object is no list",
-		`"a"`:           "the string is no list",
-		` 7`:            "the number is no list",
-		`false`:         "the bool is no list",
+		`null`:          "null is not a list; print []",
+		`{"name":"a"}`:  "the object is not a list",
+		`"a"`:           "the string is not a list",
+		` 7`:            "the number is not a list",
+		`false`:         "the bool is not a list",
 		`NaN`:           "at byte 1",
 		`[1,2`:          "unexpected end of JSON input",
 		`[1] [2]`:       "at byte 5",

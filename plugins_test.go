@@ -108,7 +108,7 @@ func TestNaNInAPluginsOutputIsNamedAndFailsNoRun(t *testing.T) {
 	withPlugin(t, agenttest.Program{Print: "\ufeff" + `[{"name":"a","value":1}, {"name":"b","value":-Infinity, "unknown":NaN}, {"name":"c","value":2,"unknown":NaN}]`}, func(t *testing.T, w *world) {
 		w.pass(time.Minute)
 		require.Equal(t, agent.RunOK, w.Plugins()[0].LastRun.Result)
-		require.Contains(t, w.Plugins()[0].InvalidError, `metric 1 ("b"): the value is no finite number`)
+		require.Contains(t, w.Plugins()[0].InvalidError, `metric 1 ("b"): the value is not a finite number`)
 		require.Len(t, w.output.Named("PLUGIN.mysql.a"), 1)
 		require.Len(t, w.output.Named("PLUGIN.mysql.c"), 1)
 

@@ -30,7 +30,7 @@ func TestSecondPluginOfAProjectIsReportedAsAConflict(t *testing.T) {
 		for _, run := range w.runner.Runs() {
 			ran = append(ran, run.Plugin.Namespace+" "+run.Plugin.Repo)
 		}
-		require.ElementsMatch(t, []string{"web org/mysql", "db another/mysql"}, ran, "another namespace is no conflict")
+		require.ElementsMatch(t, []string{"web org/mysql", "db another/mysql"}, ran, "another namespace is not a conflict")
 	})
 }
 
@@ -55,7 +55,7 @@ func TestRunsBeginWhenTheFirstInstallHasEnded(t *testing.T) {
 		w.runner.Installing.Slow(3 * time.Minute)
 		w.run()
 		w.pass(2 * time.Minute)
-		require.Empty(t, w.output.Named("plugin.mysql"), "a slow install is no failed run")
+		require.Empty(t, w.output.Named("plugin.mysql"), "a slow install is not a failed run")
 		w.pass(3 * time.Minute)
 		points := w.output.Named("plugin.mysql")
 		require.NotEmpty(t, points)
@@ -101,7 +101,7 @@ func TestRunOfAPluginThatIsNoLongerAssignedIsEnded(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, w.runner.Runs(), 1)
 		require.Empty(t, w.Plugins())
-		require.Empty(t, w.output.Points(), "that it was ended is no fault of the plugin")
+		require.Empty(t, w.output.Points(), "that it was ended is not a fault of the plugin")
 	})
 }
 

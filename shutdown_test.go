@@ -99,7 +99,7 @@ func TestStopEndsWhatRuns(t *testing.T) {
 		require.NoError(t, w.requireStopWithin(0))
 		require.Error(t, <-called)
 		require.Error(t, <-called)
-		require.Empty(t, w.Status().Collectors[0].Error, "it was ended, that is no failure")
+		require.Empty(t, w.Status().Collectors[0].Error, "it was ended, that is not a failure")
 	}, agent.WithCollector("X", time.Minute, collector))
 }
 

@@ -121,7 +121,7 @@ func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.registry.Assign(
 			agent.Assignment{Namespace: "", ID: "nameless"},
-			agent.Assignment{Namespace: "web", ID: "first", Problems: []string{"port 99999 is no port"}},
+			agent.Assignment{Namespace: "web", ID: "first", Problems: []string{"port 99999 is not a port"}},
 			agent.Assignment{Namespace: "web", ID: "second"},
 			agent.Assignment{Namespace: "../../etc"},
 			agent.Assignment{Namespace: "db", Intervals: map[string]time.Duration{"m": -time.Second, "unknown": 1}},
@@ -129,7 +129,7 @@ func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
 		w.run()
 		require.Equal(t, []string{"db", "web"}, w.Namespaces())
 		require.ElementsMatch(t, []string{
-			"namespace web: port 99999 is no port",
+			"namespace web: port 99999 is not a port",
 			"namespace web is in the answer twice: the second one is ignored",
 			"ignored: the namespace is empty",
 			`namespace db: the interval of "m" is ignored: an interval of -1s is too short`,
@@ -311,7 +311,7 @@ func TestHostWhoseOldNameTheRegistryDoesNotKnowIsReportedAsANewOne(t *testing.T)
 	})
 }
 
-// silent is a registry that is no Reporter.
+// silent is a registry that is not a Reporter.
 type silent struct{ registry *agenttest.Registry }
 
 func (s silent) Assignments(ctx context.Context, h agent.Host) ([]agent.Assignment, error) {

@@ -112,7 +112,7 @@ func (c Config) checkLogDir() error {
 
 func (o OutputConfig) check(failed func(key string, err error)) {
 	if o.Name != outputNSQ && o.Name != outputStdout {
-		failed("output.name", fmt.Errorf("%q is no output; write nsq or stdout", o.Name))
+		failed("output.name", fmt.Errorf("%q is not an output; write nsq or stdout", o.Name))
 	}
 	failed("output.format", nsqoutput.CheckFormat(o.Format))
 	failed("output.topicprefix", topic.CheckPrefix(o.TopicPrefix))
@@ -167,7 +167,7 @@ func checkListen(address string) error {
 	const form = `write HOST:PORT, such as "127.0.0.1:1232"`
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("%q is no address; %s", address, form)
+		return fmt.Errorf("%q is not an address; %s", address, form)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return fmt.Errorf("%q has no port from 1 to 65535; %s", address, form)
@@ -177,7 +177,7 @@ func checkListen(address string) error {
 
 func checkHostName(host string) error {
 	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '/' }) {
-		return fmt.Errorf("%q is no host", host)
+		return fmt.Errorf("%q is not a host", host)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func checkKind(name string) error {
 // checkHost checks HOST or HOST:PORT.
 func checkHost(host string) error {
 	if host == "" {
-		return errors.New("an empty name is no host")
+		return errors.New("an empty name is not a host")
 	}
 	return checkHostName(host)
 }

@@ -127,7 +127,7 @@ func checkRegular(path string) error {
 // checkPath wants an absolute path: an agent may be started anywhere.
 func checkPath(path string) error {
 	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
-		return fmt.Errorf("%q is no absolute path; begin it with /", path)
+		return fmt.Errorf("%q is not an absolute path; begin it with /", path)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func checkDir(path string) error {
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return fmt.Errorf("%s is no directory", path)
+		return fmt.Errorf("%s is not a directory", path)
 	}
 	return nil
 }

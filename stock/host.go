@@ -22,7 +22,7 @@ type HostConfig struct {
 	// CoredumpDir is where core dumps appear, below Root. Empty: /home/coresave.
 	CoredumpDir string
 	// NTPServers are asked in turn until one answers, HOST or HOST:PORT. Empty:
-	// pool.ntp.org; since nobody chose that server, it is no error where it does
+	// pool.ntp.org; since nobody chose that server, it is not an error where it does
 	// not answer.
 	NTPServers []string
 	// Disable names kinds that are not measured, in capitals: CPU, TIME, … Empty:
@@ -32,7 +32,7 @@ type HostConfig struct {
 	// records have been read. Two agents must not share one. Empty: what was
 	// reported is forgotten with the process.
 	StateDir string
-	// Logger receives what is no error of one collection. Nil: nothing is
+	// Logger receives what is not an error of one collection. Nil: nothing is
 	// logged.
 	Logger *slog.Logger
 }

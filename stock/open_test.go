@@ -151,7 +151,7 @@ func TestValuesOfPartsThatAreNotMadeAreStillJudged(t *testing.T) {
 	h.write(t, "agent.conf", "agent.registryaddr = \"ftp://registry\"\noutput.servers = [ \"nsqd\" ]\n")
 	_, err := stock.Open(h.config, newOwnParts().options()...)
 	require.ErrorContains(t, err, "agent.conf:1: agent.registryaddr: ")
-	require.ErrorContains(t, err, `agent.conf:2: output.servers: "nsqd" is no address`)
+	require.ErrorContains(t, err, `agent.conf:2: output.servers: "nsqd" is not an address`)
 }
 
 func TestTwoPartsOfOneKindAreRefused(t *testing.T) {

@@ -21,7 +21,7 @@ func TestRuleForPluginsThatIsWrongIsRefusedByItsLine(t *testing.T) {
 		`user = "root"`:   "3: policy.plugin.match: missing",
 		`match = "infra"`: "4: policy.plugin.match: \"infra\" matches no repository",
 		"match = \"a/*\"\nuser = \"no-such-user\"":    "5: policy.plugin.user: there is no user \"no-such-user\" on this system",
-		"match = \"a/*\"\nenv = \"file\"":             "5: policy.plugin.env: \"file\" is no absolute path",
+		"match = \"a/*\"\nenv = \"file\"":             "5: policy.plugin.env: \"file\" is not an absolute path",
 		"match = \"a/*\"\nenv = \"" + env + "\"":      "5: policy.plugin[0].env: " + env + " may be read or changed by others than its owner (mode 0640)",
 		"match = \"a/*\"\nenv = \"/nonexistent/env\"": "5: policy.plugin[0].env: ",
 		"match = \"a/*\"\nmemory = \"1KiB\"":          "5: policy.plugin.memory: ",

@@ -195,7 +195,7 @@ func readLevel(f *configfile.File, key string, into *slog.Level) {
 	case "FATAL":
 		*into = levelFatal
 	default:
-		f.Fail(key, fmt.Sprintf("%q is no level; write DEBUG, INFO, WARNING, ERROR or FATAL", name))
+		f.Fail(key, fmt.Sprintf("%q is not a level; write DEBUG, INFO, WARNING, ERROR or FATAL", name))
 	}
 }
 

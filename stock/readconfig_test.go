@@ -124,7 +124,7 @@ output.name = "stdout"
 output.format = "xml"
 `)
 	require.ErrorContains(t, err, "agent.conf:1: agent.lissen: no such key; is agent.listen meant?\n")
-	require.ErrorContains(t, err, `agent.conf:3: output.format: "xml" is no format`)
+	require.ErrorContains(t, err, `agent.conf:3: output.format: "xml" is not a format`)
 }
 
 func TestSectionsOfOlderConfigsAreSkippedWithAWarning(t *testing.T) {

@@ -95,7 +95,7 @@ func TestAWrongConfigLeavesTheRunningOneInForce(t *testing.T) {
 	service := h.run(t)
 	h.configure(t, "output.format = \"xml\"\n")
 	err := service.Reload(t.Context())
-	require.ErrorContains(t, err, `output.format: "xml" is no format`)
+	require.ErrorContains(t, err, `output.format: "xml" is not a format`)
 	require.JSONEq(t, `["web.shop"]`, h.get(t, "/me/ns"))
 	require.Contains(t, h.log(t), "the config is not reloaded")
 }

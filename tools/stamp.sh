@@ -2,7 +2,7 @@
 # Prints what `make build` stamps into the program: version, commit and the time
 # of the commit (UTC). Not the branch: two checkouts of a commit build the same
 # bytes. Go's own -buildvcs does not work in a git worktree. Prints nothing where
-# this is no git repository.
+# this is not a git repository.
 set -eu
 cd "$(dirname "$0")/.."
 commit=$(git rev-parse HEAD 2>/dev/null) || exit 0

@@ -73,7 +73,7 @@ func TestAForeignCheckIsJudgedAsEveryPlugin(t *testing.T) {
 		"exit 4":             {[]string{"--nagios"}, "echo OK; exit 4", "BAD it exits with 0 to 3 within 59.5s\n      the plugin exited with status 4"},
 		"unknown":            {[]string{"--nagios"}, "echo usage: check; exit 3", "BAD the check can tell: its state is not UNKNOWN\n      it exits with 3, and says \"usage: check\""},
 		"a signal":           {[]string{"--nagios"}, "kill -9 $$", `the signal "killed"`},
-		"a decimal comma":    {[]string{"--nagios"}, "echo 'OK|a=1,5'", `metric 1 ("a"): the value "1,5" is no number`},
+		"a decimal comma":    {[]string{"--nagios"}, "echo 'OK|a=1,5'", `metric 1 ("a"): the value "1,5" is not a number`},
 		"no performance":     {[]string{"--nagios"}, "echo OK", "PLUGIN.check.state value=0"},
 		"no line protocol":   {[]string{"--telegraf"}, "echo '{}'", "BAD each metric of it can be sent"},
 		"a daemon that ends": {[]string{"--textfile", "--daemon"}, "echo 'a 1'", "BAD it is a daemon and runs for 3s\n      the daemon exited with status 0"},

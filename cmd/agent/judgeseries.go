@@ -35,7 +35,7 @@ func wrongTimes(metrics []agent.Metric, now time.Time) (faults []string) {
 		switch off := time.Duration(m.Timestamp-now.Unix()) * time.Second; {
 		case m.Timestamp == 0:
 		case m.Timestamp < 1e9 || m.Timestamp >= 1e10:
-			faults = append(faults, fmt.Sprintf("%s: %d is no time in seconds; the agent puts its own in its place", m.Name, m.Timestamp))
+			faults = append(faults, fmt.Sprintf("%s: %d is not a time in seconds; the agent puts its own in its place", m.Name, m.Timestamp))
 		case off.Abs() > clockSlack:
 			faults = append(faults, fmt.Sprintf("%s: %s is far from now", m.Name, time.Unix(m.Timestamp, 0).UTC().Format(time.RFC3339)))
 		}

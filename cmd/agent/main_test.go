@@ -101,7 +101,7 @@ func execute(t *testing.T, args ...string) result {
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
 	}
-	require.NotContains(t, stderr.String(), "goroutine ", "a stack trace is no answer")
+	require.NotContains(t, stderr.String(), "goroutine ", "a stack trace is not an answer")
 	return result{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
@@ -288,7 +288,7 @@ func failedWith(command string) int {
 func TestAWrongConfigIsRefusedAtOnceByEveryCommandThatNeedsIt(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, "output.format = \"xml\"\noutput.colour = 1\n")
-	want := h.config + ":9: output.format: \"xml\" is no format; write influx or json\n" +
+	want := h.config + ":9: output.format: \"xml\" is not a format; write influx or json\n" +
 		h.config + ":10: output.colour: no such key\n"
 	for _, name := range []string{"check", "start", "collect"} {
 		began := time.Now()

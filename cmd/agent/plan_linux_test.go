@@ -86,7 +86,7 @@ func TestPlanExitsWith2WhereAnUpdateWouldChangeSomething(t *testing.T) {
 	require.Empty(t, r.stderr)
 	require.Contains(t, r.stdout, "An update would change h1: 4 to add, 0 to remove, 0 to modify, 0 unchanged.\n")
 	require.Contains(t, r.stdout, "  + port web.shop PORT.api: 80, timeout 3s\n")
-	require.Empty(t, registry.Reports(), "a plan is no report")
+	require.Empty(t, registry.Reports(), "a plan is not a report")
 	require.NoDirExists(t, filepath.Join(h.dir, "plugins"), "a plan makes nothing")
 
 	h.start(t)

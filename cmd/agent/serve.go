@@ -111,7 +111,7 @@ func (d *served) reload(ctx context.Context, requests <-chan struct{}) {
 	}
 }
 
-// tell sends systemd messages. What it does not take is no reason to stop.
+// tell sends systemd messages. What it does not take is not a reason to stop.
 func (d *served) tell(messages ...string) {
 	if err := d.systemd.Notify(messages...); err != nil {
 		fmt.Fprintf(d.stderr, "agent start: %v\n", err)

@@ -146,7 +146,7 @@ func TestStopTouchesNoOtherProgram(t *testing.T) {
 	h.write(t, "agent.pid", strconv.Itoa(other.Process.Pid))
 	r := execute(t, "stop", "-f", h.config)
 	require.Equal(t, 1, r.code)
-	require.Contains(t, r.stderr, fmt.Sprintf("names process %d, which is no agent", other.Process.Pid))
+	require.Contains(t, r.stderr, fmt.Sprintf("names process %d, which is not an agent", other.Process.Pid))
 	require.NoError(t, other.Process.Signal(syscall.Signal(0)))
 }
 

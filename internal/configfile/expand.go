@@ -104,7 +104,7 @@ func isVariable(name string) bool {
 
 func readReference(path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		return "", fmt.Errorf("${file:%.80s}: %q is no absolute path", path, path)
+		return "", fmt.Errorf("${file:%.80s}: %q is not an absolute path", path, path)
 	}
 	content, err := Content(path)
 	if err != nil {

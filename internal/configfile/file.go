@@ -67,7 +67,7 @@ func Content(path string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Mode()&(fs.ModeDir|fs.ModeDevice) != 0 {
-		return nil, fmt.Errorf("%s is no regular file", path)
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	content, err := io.ReadAll(io.LimitReader(file, mostContent+1))
 	if err == nil && len(content) > mostContent {

@@ -110,8 +110,8 @@ func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 	require.NoError(t, os.WriteFile(large, nil, 0o600))
 	require.NoError(t, os.Truncate(large, 1<<40))
 	for path, want := range map[string]string{
-		t.TempDir():  "is no regular file",
-		os.DevNull:   "is no regular file",
+		t.TempDir():  "is not a regular file",
+		os.DevNull:   "is not a regular file",
 		large:        "is larger than 16 MiB",
 		"/nonexists": "no such file",
 	} {

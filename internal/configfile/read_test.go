@@ -113,7 +113,7 @@ x = "${CONFIGFILE_A}"
 	require.Equal(t, "${CONFIGFILE_A} $ $$ $x {}", literal)
 	require.Equal(t, "default", empty, "an empty string counts as left out")
 	require.Equal(t, value, x)
-	require.EqualError(t, f.Err(), dir+`/c:6: s.file: ${file:SECRET}: "SECRET" is no absolute path`)
+	require.EqualError(t, f.Err(), dir+`/c:6: s.file: ${file:SECRET}: "SECRET" is not an absolute path`)
 }
 
 func TestReferencesThatStandForNothingAreFaults(t *testing.T) {

@@ -74,7 +74,7 @@ func TestFileOfVariablesThatIsWrongIsRefusedWithoutItsValues(t *testing.T) {
 		"writable":       {func(t *testing.T) string { return mode(t, envFile(t, "A=s3cret"), 0o620) }, "others"},
 		"directory":      {func(t *testing.T) string { return t.TempDir() }, "is a directory"},
 		"named pipe":     {func(t *testing.T) string { p := t.TempDir() + "/p"; syscall.Mkfifo(p, 0o600); return p }, "is a named pipe"},
-		"device":         {func(*testing.T) string { return "/dev/zero" }, "is no regular file"},
+		"device":         {func(*testing.T) string { return "/dev/zero" }, "is not a regular file"},
 		"another user's": {func(t *testing.T) string { needRoot(t); p := envFile(t, "A=s3cret"); os.Chown(p, 1, 1); return p }, "belongs to"},
 		"another user's link": {func(t *testing.T) string {
 			needRoot(t)

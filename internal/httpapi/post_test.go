@@ -187,7 +187,7 @@ func TestPostTakesWhatItCanMakeSenseOf(t *testing.T) {
 	metrics := test.output.posted("ns.one")
 	require.Equal(t, agent.Metric{Name: "RUN.a", Timestamp: 1700000000, Value: "NaN",
 		Tags: map[string]string{"rack": "a-b-\uFFFD", "host": "web1.example.org"}}, metrics[0])
-	require.InDelta(t, time.Now().Unix(), metrics[1].Timestamp, 5, "milliseconds are no seconds")
+	require.InDelta(t, time.Now().Unix(), metrics[1].Timestamp, 5, "milliseconds are not seconds")
 	require.True(t, math.Signbit(metrics[1].Value.(float64)))
 }
 

@@ -307,18 +307,18 @@ func TestSlowBodiesAreGivenUp(t *testing.T) {
 func TestSmuggledRequestsAreRefused(t *testing.T) {
 	test := newAPITest(t)
 	for name, head := range map[string]string{
-		"two lengths":             "Content-Length: 4\r\nContent-Length: 5\r\n",
-		"negative length":         "Content-Length: -1\r\n",
-		"signed length":           "Content-Length: +4\r\n",
-		"unknown coding":          "Transfer-Encoding: chunked, identity\r\n",
-		"coding twice":            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-		"vertical tab in coding":  "Transfer-Encoding: \vchunked\r\n",
-		"space before the colon":  "Content-Length : 4\r\n",
-		"two hosts":               "Host: localhost\r\n",
-		"folded header":           "X: a\r\n b\r\n: c\r\n",
-		"a bare carriage return":  "X: a\rContent-Length: 4\r\n",
-		"a NUL":                   "X: a\x00\r\n",
-		"a line that is no field": "nothing\r\n",
+		"two lengths":                "Content-Length: 4\r\nContent-Length: 5\r\n",
+		"negative length":            "Content-Length: -1\r\n",
+		"signed length":              "Content-Length: +4\r\n",
+		"unknown coding":             "Transfer-Encoding: chunked, identity\r\n",
+		"coding twice":               "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+		"vertical tab in coding":     "Transfer-Encoding: \vchunked\r\n",
+		"space before the colon":     "Content-Length : 4\r\n",
+		"two hosts":                  "Host: localhost\r\n",
+		"folded header":              "X: a\r\n b\r\n: c\r\n",
+		"a bare carriage return":     "X: a\rContent-Length: 4\r\n",
+		"a NUL":                      "X: a\x00\r\n",
+		"a line that is not a field": "nothing\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", test.server.Listener.Addr().String())

@@ -24,7 +24,7 @@ func TestManyRefusalsOfOneCallerAreCountedAndNoControlCallIsLost(t *testing.T) {
 			for _, refused := range []string{"/update", "/post?ns=not.mine"} {
 				test.serve(t, refused, from(fmt.Sprintf("192.0.2.7:%d", 1000+i)))
 			}
-			test.serve(t, "/plugins/enable?ns=ns.one&repo=acme/other", from("127.0.0.1:999")) // is no refusal
+			test.serve(t, "/plugins/enable?ns=ns.one&repo=acme/other", from("127.0.0.1:999")) // is not a refusal
 		}
 		test.serve(t, "/update", from("[2001:db8::1]:5"))
 		written := map[string]int{}

@@ -43,7 +43,7 @@ func CheckName(name string) error {
 }
 
 // Value returns value in the form in which it is stored: float64, bool or string.
-// Kinds of integers and floats become a float64, what is no UTF-8 in a string
+// Kinds of integers and floats become a float64, what is not UTF-8 in a string
 // becomes U+FFFD. A value of another kind, one that is not finite and a string of
 // more than 65,535 bytes is an error.
 func Value(value any) (any, error) {
@@ -66,7 +66,7 @@ func Value(value any) (any, error) {
 	case json.Number:
 		f, err := v.Float64()
 		if err != nil {
-			return nil, fmt.Errorf("the value %.40q is no number that fits", v.String())
+			return nil, fmt.Errorf("the value %.40q is not a number that fits", v.String())
 		}
 		return finite(f)
 	case nil:
@@ -85,7 +85,7 @@ func Value(value any) (any, error) {
 	case v.Kind() == reflect.String:
 		return Value(v.String())
 	}
-	return nil, fmt.Errorf("a value of type %T is no number, bool or string", value)
+	return nil, fmt.Errorf("a value of type %T is not a number, bool or string", value)
 }
 
 func finite(f float64) (any, error) {

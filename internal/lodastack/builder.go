@@ -161,7 +161,7 @@ func (b *Builder) Process(name, executable string) error {
 }
 
 // Problem notes what is wrong with the item that subject describes. A nil
-// error is no problem.
+// error is not a problem.
 func (b *Builder) Problem(subject string, err error) {
 	switch {
 	case err == nil:

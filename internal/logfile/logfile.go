@@ -45,9 +45,9 @@ type File struct {
 	closed bool     // guarded by mu
 }
 
-// Open opens the log file and continues at its end. A full disk is no error:
+// Open opens the log file and continues at its end. A full disk is not an error:
 // the file is opened when there is room. A symbolic link, a pipe or anything
-// else that is no regular file is refused.
+// else that is not a regular file is refused.
 func Open(config Config) (*File, error) {
 	f := &File{config: config}
 	f.mu.Lock()
@@ -65,7 +65,7 @@ func Open(config Config) (*File, error) {
 // its size. mu is held.
 func (f *File) open() (size int64, err error) {
 	if f.file != nil {
-		// What cannot be found out now is no reason to lose a line.
+		// What cannot be found out now is not a reason to lose a line.
 		named, err := os.Lstat(f.config.Path)
 		open, openErr := f.file.Stat()
 		if openErr == nil && (err == nil && os.SameFile(named, open) || err != nil && !errors.Is(err, fs.ErrNotExist)) {

@@ -59,7 +59,7 @@ func CheckMode(mode string, format pluginoutput.Format) error {
 	case mode != "" && mode != Run && mode != Daemon:
 		return fmt.Errorf("there is no mode %.100q: there are %s and %s", mode, Run, Daemon)
 	case mode == Daemon && format == pluginoutput.Nagios:
-		return errors.New("a Nagios check ends with its result: it is no daemon")
+		return errors.New("a Nagios check ends with its result: it is not a daemon")
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func Read(dir string) (Manifest, error) {
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return Manifest{}, errors.Join(err, errors.New(Name+" is no regular file"))
+		return Manifest{}, errors.Join(err, errors.New(Name+" is not a regular file"))
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxSize+1))
 	switch {

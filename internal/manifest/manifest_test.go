@@ -82,5 +82,5 @@ func TestADirectoryIsNoManifest(t *testing.T) {
 	d := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(d, manifest.Name), 0o755))
 	_, err := manifest.Read(d)
-	require.ErrorContains(t, err, "plugin.toml is no regular file")
+	require.ErrorContains(t, err, "plugin.toml is not a regular file")
 }

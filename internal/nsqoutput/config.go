@@ -129,7 +129,7 @@ func checkServer(address string) error {
 	const form = `write HOST:PORT, such as "127.0.0.1:4150"`
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("%q is no address; %s", address, form)
+		return fmt.Errorf("%q is not an address; %s", address, form)
 	}
 	if host == "" {
 		return fmt.Errorf("%q names no host; %s", address, form)
@@ -138,7 +138,7 @@ func checkServer(address string) error {
 		return fmt.Errorf("%q has no port from 1 to 65535; %s", address, form)
 	}
 	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '/' }) {
-		return fmt.Errorf("%q is no host", host)
+		return fmt.Errorf("%q is not a host", host)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func checkServer(address string) error {
 // CheckFormat reports what is wrong with the name of a format.
 func CheckFormat(name string) error {
 	if name != Influx && name != JSON {
-		return fmt.Errorf("%q is no format; write %s or %s", name, Influx, JSON)
+		return fmt.Errorf("%q is not a format; write %s or %s", name, Influx, JSON)
 	}
 	return nil
 }

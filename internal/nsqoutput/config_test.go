@@ -21,13 +21,13 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 		Timeout:        -time.Second,
 	})
 	for _, want := range []string{
-		`servers: "localhost" is no address; write HOST:PORT, such as "127.0.0.1:4150"`,
+		`servers: "localhost" is not an address; write HOST:PORT, such as "127.0.0.1:4150"`,
 		`servers: ":4150" names no host`,
 		`servers: "host:0" has no port from 1 to 65535`,
 		`servers: "host:port" has no port`,
 		`servers: ok:4150 is named twice`,
 		`topicprefix: topic prefix "collect/" contains '/'`,
-		`format: "xml" is no format; write influx or json`,
+		`format: "xml" is not a format; write influx or json`,
 		`maxmessagesize: 10 bytes is out of bounds`,
 		`timeout: -1s is negative`,
 	} {

@@ -43,7 +43,7 @@ func TestWhatIsNoRegularFileIsNoPIDFile(t *testing.T) {
 		path := path(t)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, make(path))
-		sentence := path + " is " + want + ", which is no pid file; remove it, or name another path with agent.pidfile"
+		sentence := path + " is " + want + ", which is not a pid file; remove it, or name another path with agent.pidfile"
 
 		_, err := pidfile.Take(path)
 		require.EqualError(t, err, sentence)

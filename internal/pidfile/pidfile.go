@@ -71,7 +71,7 @@ func explain(path string, err error) error {
 }
 
 func notPIDFile(e *safefile.NotRegularError) error {
-	return fmt.Errorf("%w, which is no pid file; remove it, or name another path with agent.pidfile", e)
+	return fmt.Errorf("%w, which is not a pid file; remove it, or name another path with agent.pidfile", e)
 }
 
 // Renew writes the pid file again where somebody has removed or replaced it, so

@@ -55,7 +55,7 @@ func TestAnotherProgramsNumberIsNoAgent(t *testing.T) {
 	path := path(t)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	for text, want := range map[string]string{
-		strconv.Itoa(os.Getppid()): fmt.Sprintf("names process %d, which is no agent of this file", os.Getppid()),
+		strconv.Itoa(os.Getppid()): fmt.Sprintf("names process %d, which is not an agent of this file", os.Getppid()),
 		"":                         "names no process",
 		"rubbish":                  "names no process",
 	} {
@@ -83,7 +83,7 @@ func TestANumberThatTheHolderDidNotWriteIsNoAgent(t *testing.T) {
 	for _, pid := range []int{other.Process.Pid, 1 << 30} {
 		require.NoError(t, os.WriteFile(path, []byte(strconv.Itoa(pid)), 0o644))
 		_, err = pidfile.Running(path)
-		require.ErrorContains(t, err, fmt.Sprintf("not by %d, which it names: that is no agent", pid))
+		require.ErrorContains(t, err, fmt.Sprintf("not by %d, which it names: that is not an agent", pid))
 	}
 }
 

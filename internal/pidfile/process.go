@@ -51,7 +51,7 @@ func holder(file *os.File, path string) (int, error) {
 	pid, err := strconv.Atoi(text)
 	switch locked := filelock.TryLock(file); {
 	case locked == nil && err == nil:
-		return 0, fmt.Errorf("%w: the pid file %s names process %d, which is no agent of this file", ErrNotRunning, path, pid)
+		return 0, fmt.Errorf("%w: the pid file %s names process %d, which is not an agent of this file", ErrNotRunning, path, pid)
 	case locked == nil:
 		return 0, fmt.Errorf("%w: the pid file %s names no process", ErrNotRunning, path)
 	case !errors.Is(locked, filelock.ErrLocked):
@@ -59,7 +59,7 @@ func holder(file *os.File, path string) (int, error) {
 	case err != nil || pid <= 1:
 		return 0, fmt.Errorf("the pid file %s is held by a process but names none: %.40q", path, text)
 	case !hasOpen(pid, file):
-		return 0, fmt.Errorf("the pid file %s is held by a process, but not by %d, which it names: that is no agent", path, pid)
+		return 0, fmt.Errorf("the pid file %s is held by a process, but not by %d, which it names: that is not an agent", path, pid)
 	}
 	return pid, nil
 }

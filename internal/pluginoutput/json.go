@@ -11,7 +11,7 @@ import (
 )
 
 // Elements returns the elements of the printed list, for [Decode]. The error says
-// why stdout is no list. A byte order mark is ignored. NaN and Infinity, which
+// why stdout is not a list. A byte order mark is ignored. NaN and Infinity, which
 // Python prints, become numbers that no float64 can hold.
 func Elements(stdout []byte) (iter.Seq[[]byte], error) {
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
@@ -42,7 +42,7 @@ func listIn(stdout []byte) ([]byte, error) {
 // list is any JSON list. It takes no memory.
 type list struct{}
 
-// UnmarshalJSON is given what is JSON. It fails for what is no list.
+// UnmarshalJSON is given what is JSON. It fails for what is not a list.
 func (*list) UnmarshalJSON(text []byte) error {
 	switch text[0] {
 	case '[':
@@ -59,7 +59,7 @@ func (*list) UnmarshalJSON(text []byte) error {
 	return &json.UnmarshalTypeError{Value: "number"}
 }
 
-var errNull = errors.New("null is no list; print [] where there is nothing")
+var errNull = errors.New("null is not a list; print [] where there is nothing")
 
 // elementsOf yields the elements of what is a JSON list, without blanks around
 // them.
@@ -97,7 +97,7 @@ func elementsOf(list []byte) iter.Seq[[]byte] {
 // be decoded, and all others can.
 const tooLarge = "1e999"
 
-// shownAround is how many bytes are shown around what is no JSON.
+// shownAround is how many bytes are shown around what is not JSON.
 const shownAround = 30
 
 // notAList says what a list is to whoever printed something else, and where it
@@ -112,7 +112,7 @@ func notAList(stdout []byte, err error) error {
 	case len(bytes.TrimSpace(stdout)) == 0:
 		return errors.New("it printed nothing; " + wanted)
 	case errors.As(err, &kind):
-		return fmt.Errorf("it printed JSON, but the %s is no list; %s", kind.Value, wanted)
+		return fmt.Errorf("it printed JSON, but the %s is not a list; %s", kind.Value, wanted)
 	case errors.As(err, &syntax):
 		at := int(syntax.Offset)
 		return fmt.Errorf("%w, at byte %d: … %s …; %s", err, at, bytes.TrimSpace(stdout[max(0, at-shownAround):min(len(stdout), at+shownAround)]), wanted)
@@ -128,9 +128,9 @@ func wrongField(err error) error {
 	}
 	switch kind.Field {
 	case "":
-		return fmt.Errorf(`a %s is no metric: write {"name": "…", "value": 1}`, kind.Value)
+		return fmt.Errorf(`a %s is not a metric: write {"name": "…", "value": 1}`, kind.Value)
 	case "value":
-		return errors.New("the value is no finite number: leave the metric out where there is nothing to measure")
+		return errors.New("the value is not a finite number: leave the metric out where there is nothing to measure")
 	case "timestamp":
 		return fmt.Errorf("the timestamp is a %s: write whole seconds without a fraction or quotes, or leave it out", kind.Value)
 	case "name":

@@ -100,7 +100,7 @@ func nextPerf(text string) (p perf, rest string, err error) {
 	factor := unitFactor(parts[0][digits:])
 	number, err := decimal(parts[0][:digits])
 	if err != nil || strings.HasPrefix(parts[0][digits:], ",") {
-		return p, rest, fmt.Errorf("the value %.40q is no number: it is digits with a point, and then a unit", parts[0])
+		return p, rest, fmt.Errorf("the value %.40q is not a number: it is digits with a point, and then a unit", parts[0])
 	}
 	p.value = number * factor
 	p.warn, p.crit = threshold(parts, 1, factor), threshold(parts, 2, factor)

@@ -47,12 +47,12 @@ func TestTheStatusOfACheckIsItsState(t *testing.T) {
 
 func TestBadPerformanceDataCostOnlyThemselves(t *testing.T) {
 	for text, want := range map[string]string{
-		"OK|a=1,5 b=2":        `a: the value "1,5" is no number: it is digits with a point, and then a unit`,
-		"OK|a=1,5ms b=2":      `a: the value "1,5ms" is no number: it is digits with a point, and then a unit`,
-		"OK|a=inf b=2":        `a: the value "inf" is no number: it is digits with a point, and then a unit`,
-		"OK|a=nan b=2":        `a: the value "nan" is no number: it is digits with a point, and then a unit`,
-		"OK|a= b=2":           `a: the value "" is no number: it is digits with a point, and then a unit`,
-		"OK|a=;; b=2":         `a: the value "" is no number: it is digits with a point, and then a unit`,
+		"OK|a=1,5 b=2":        `a: the value "1,5" is not a number: it is digits with a point, and then a unit`,
+		"OK|a=1,5ms b=2":      `a: the value "1,5ms" is not a number: it is digits with a point, and then a unit`,
+		"OK|a=inf b=2":        `a: the value "inf" is not a number: it is digits with a point, and then a unit`,
+		"OK|a=nan b=2":        `a: the value "nan" is not a number: it is digits with a point, and then a unit`,
+		"OK|a= b=2":           `a: the value "" is not a number: it is digits with a point, and then a unit`,
+		"OK|a=;; b=2":         `a: the value "" is not a number: it is digits with a point, and then a unit`,
 		"OK|word b=2":         `word: performance data are LABEL=VALUE, a label with blanks in single quotes`,
 		"OK|=5 b=2":           `_5: performance data are LABEL=VALUE, a label with blanks in single quotes`,
 		"OK|'a' b=2":          `a: no = follows the label`,
@@ -60,7 +60,7 @@ func TestBadPerformanceDataCostOnlyThemselves(t *testing.T) {
 		"OK|b=2 b=3":          `b: the label "b" makes the name b, which "b" has already`,
 		"OK|b=2 state=3":      `state: the label "state" makes the name state, which "state of the check" has already`,
 		"OK|/=1 b=2 'é'=3 =":  `_: performance data are LABEL=VALUE, a label with blanks in single quotes`,
-		"OK|a=1e999 b=2":      `a: the value "1e999" is no number: it is digits with a point, and then a unit`,
+		"OK|a=1e999 b=2":      `a: the value "1e999" is not a number: it is digits with a point, and then a unit`,
 		"OK|a=0x1p-2;;;; b=2": "",
 	} {
 		points, errs := read(pluginoutput.Nagios, text, 0)

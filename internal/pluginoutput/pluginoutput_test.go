@@ -45,9 +45,9 @@ func TestReadingMayStopAtAnyElement(t *testing.T) {
 func TestWhatIsNoListSaysWhatToPrint(t *testing.T) {
 	for stdout, want := range map[string]string{
 		"":       "it printed nothing; print [",
-		"null":   "null is no list; print []",
-		`"text"`: "the string is no list; print [",
-		"{}":     "the object is no list; print [",
+		"null":   "null is not a list; print []",
+		`"text"`: "the string is not a list; print [",
+		"{}":     "the object is not a list; print [",
 		"[1,2":   "unexpected end of JSON input, at byte 4",
 		"[1] x":  "at byte 5: … [1] x …",
 		"hello":  "at byte 1: … hello …",
@@ -65,9 +65,9 @@ func TestElementThatIsNoMetricIsExplainedToItsAuthor(t *testing.T) {
 		Tags      map[string]string `json:"tags"`
 	}
 	for element, want := range map[string]string{
-		`1`:                              `a number is no metric: write {"name"`,
+		`1`:                              `a number is not a metric: write {"name"`,
 		`{"name":1}`:                     "the name is a number: put it in quotes",
-		`{"name":"a","value":1e999}`:     "the value is no finite number",
+		`{"name":"a","value":1e999}`:     "the value is not a finite number",
 		`{"name":"a","timestamp":1.5}`:   "the timestamp is a number 1.5: write whole seconds",
 		`{"name":"a","tags":{"port":1}}`: "in the tags there is a number",
 	} {

@@ -80,7 +80,7 @@ func readSample(line string, open bool) (point lineproto.Point, err error) {
 	}
 	value, err := promFloat(words[0])
 	if err != nil {
-		return point, fmt.Errorf("the value %.40q is no number", words[0])
+		return point, fmt.Errorf("the value %.40q is not a number", words[0])
 	}
 	point.Value = value
 	if len(words) == 2 {
@@ -181,13 +181,13 @@ func promSeconds(text string, open bool) (int64, error) {
 	if open {
 		seconds, err := promFloat(text)
 		if err != nil || seconds != seconds || seconds < -1e15 || seconds > 1e15 {
-			return 0, fmt.Errorf("the timestamp %.40q is no number of seconds", text)
+			return 0, fmt.Errorf("the timestamp %.40q is not a number of seconds", text)
 		}
 		return int64(seconds), nil
 	}
 	milliseconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("the timestamp %.40q is no whole number of milliseconds", text)
+		return 0, fmt.Errorf("the timestamp %.40q is not a whole number of milliseconds", text)
 	}
 	return milliseconds / 1000, nil
 }

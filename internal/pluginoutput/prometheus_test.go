@@ -58,9 +58,9 @@ bar_created 5
 func TestABadSampleCostsOnlyItselfAndIsNamedByItsLine(t *testing.T) {
 	for line, want := range map[string]string{
 		"a":              ": line 1: a sample is NAME VALUE or NAME{LABEL=\"…\"} VALUE",
-		"a x":            "a: line 1: the value \"x\" is no number",
+		"a x":            "a: line 1: the value \"x\" is not a number",
 		"a 1 2 3":        "a: line 1: a value, and perhaps a timestamp, is to follow the name",
-		"a 1 2.5":        "a: line 1: the timestamp \"2.5\" is no whole number of milliseconds",
+		"a 1 2.5":        "a: line 1: the timestamp \"2.5\" is not a whole number of milliseconds",
 		`a{b="c" 1`:      "a: line 1: the labels have no }",
 		`a{b="c`:         "a: line 1: a quote is not closed",
 		`a{b=c} 1`:       "a: line 1: the value of the label \"b\" is not in quotes",
@@ -68,7 +68,7 @@ func TestABadSampleCostsOnlyItselfAndIsNamedByItsLine(t *testing.T) {
 		`a{b="\t"} 1`:    "a: line 1: a \\ is followed by none of \\, \" and n",
 		`a{b="1",b="2"}`: "a: line 1: the label \"b\" is there twice",
 		`{b="1"} 1`:      ": line 1: a sample is NAME VALUE or NAME{LABEL=\"…\"} VALUE",
-		"a 0x1p-2":       "a: line 1: the value \"0x1p-2\" is no number",
+		"a 0x1p-2":       "a: line 1: the value \"0x1p-2\" is not a number",
 	} {
 		points, errs := read(pluginoutput.Prometheus, line+"\nb 2\n", 0)
 		require.Equal(t, []string{want}, errs, line)
@@ -142,7 +142,7 @@ func samplesOf(families map[string]*dto.MetricFamily) []float64 {
 	return samples
 }
 
-// finite returns v, or 0 in the place of what is no finite number.
+// finite returns v, or 0 in the place of what is not a finite number.
 func finite(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) || math.Abs(v) > 1e300 {
 		return 0

@@ -111,7 +111,7 @@ func (p Policy) Rule(repo string) Rule {
 func CheckGlob(glob string) error {
 	switch _, err := path.Match(glob, ""); {
 	case err != nil:
-		return fmt.Errorf("%q is no glob: a [ without its ], or a \\ at the end", glob)
+		return fmt.Errorf("%q is not a glob: a [ without its ], or a \\ at the end", glob)
 	case !strings.Contains(glob, "/"):
 		return fmt.Errorf("%q matches no repository, as those are ORG/PROJECT; write %s/*, for example", glob, strings.Trim(glob, "*"))
 	case strings.ContainsFunc(glob, func(c rune) bool { return c <= ' ' || c >= 0x7f }):

@@ -138,7 +138,7 @@ func (r *metricReader) field(p *Point, which int) (err error) {
 }
 
 // timestamp reads a number and cuts it to its integer part. What does not fit
-// is no time, as 0 is none.
+// is not a time, as 0 is none.
 func (r *metricReader) timestamp() (int64, error) {
 	text, err := r.number("the timestamp, which is a number")
 	if err != nil {

@@ -42,7 +42,7 @@ func FuzzReadJSON(f *testing.F) {
 			return // fractions are cut off
 		}
 		if wantErr == nil && want == nil && err != nil {
-			return // the word null is no list
+			return // the word null is not a list
 		}
 		require.Equal(t, wantErr == nil, err == nil, "%q: encoding/json: %v, here: %v", body, wantErr, err)
 		if err != nil {

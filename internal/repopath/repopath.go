@@ -78,7 +78,7 @@ func pathOf(address string) (string, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" {
-		return "", errors.New("the repository's address is no URL with a host")
+		return "", errors.New("the repository's address is not a URL with a host")
 	}
 	return u.Path, nil
 }

@@ -28,7 +28,7 @@ func Check(path string) error {
 
 // CheckData says why the directory at data cannot keep the agent's data beside
 // plugins in the directory at plugins: it would be, hold or be part of one of
-// them, PLUGINS/NS/PROJECT. Names that begin with a dot are no namespaces.
+// them, PLUGINS/NS/PROJECT. Names that begin with a dot are not namespaces.
 func CheckData(plugins, data string) error {
 	plugins, data = safefile.Resolve(plugins), safefile.Resolve(data)
 	if contains(data, plugins) {

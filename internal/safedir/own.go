@@ -13,7 +13,7 @@ import (
 )
 
 // lockName is the file in a directory by which a process owns it. Names that
-// begin with a dot are no namespaces.
+// begin with a dot are not namespaces.
 const lockName = ".lock"
 
 // Dir is a directory of the agent.
@@ -116,7 +116,7 @@ func (o *Owned) lock(d Dir) error {
 func take(d Dir) (*filelock.Lock, error) {
 	l, err := filelock.Take(filepath.Join(d.Path, lockName))
 	if err == nil {
-		_ = l.Write("") // the process id is for messages; a full disk is no reason not to start
+		_ = l.Write("") // the process id is for messages; a full disk is not a reason not to start
 	}
 	return l, err
 }

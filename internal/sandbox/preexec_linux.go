@@ -20,7 +20,7 @@ type preExec struct {
 type call struct {
 	number uintptr
 	args   [5]uintptr
-	want   uintptr // the expected result; 0: any that is no error
+	want   uintptr // the expected result; 0: any that is not an error
 	what   string  // what it does, for an error
 }
 
@@ -67,7 +67,7 @@ func keep[T any](p *preExec, pointer *T) uintptr {
 // try starts a process that makes the calls and exits. It returns the error of the call
 // that failed.
 func (p *preExec) try() error {
-	const never = ^uintptr(0) // is no descriptor
+	const never = ^uintptr(0) // is not a descriptor
 	count := len(p.calls)
 	p.add("", unix.SYS_CLOSE, never)
 	_, err := p.start(-1, nil)

@@ -30,7 +30,7 @@ func Listeners() (all []Listener, err error) {
 	}
 	passed, err := strconv.Atoi(count)
 	if err != nil || passed < 0 {
-		return nil, fmt.Errorf("LISTEN_FDS=%q is no number of sockets", count)
+		return nil, fmt.Errorf("LISTEN_FDS=%q is not a number of sockets", count)
 	}
 	for i := range passed {
 		name := "unknown"

@@ -57,7 +57,7 @@ func FromEnvironment() (*Manager, error) {
 	}
 	microseconds, err := strconv.ParseInt(timeout, 10, 64)
 	if err != nil || microseconds <= 0 {
-		return nil, errors.Join(fmt.Errorf("WATCHDOG_USEC=%q is no positive number of microseconds", timeout), m.Close())
+		return nil, errors.Join(fmt.Errorf("WATCHDOG_USEC=%q is not a positive number of microseconds", timeout), m.Close())
 	}
 	m.timeout = time.Duration(microseconds) * time.Microsecond
 	return m, nil

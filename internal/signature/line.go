@@ -179,7 +179,7 @@ func parseTime(text string) (time.Time, error) {
 			}
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time; write YYYYMMDD or YYYYMMDDHHMM, with a Z behind it for UTC", text)
+	return time.Time{}, fmt.Errorf("%q is not a time; write YYYYMMDD or YYYYMMDDHHMM, with a Z behind it for UTC", text)
 }
 
 // minRSA is the shortest RSA key that is allowed, in bits.
@@ -190,7 +190,7 @@ func parseKey(kind, encoded string) (ssh.PublicKey, error) {
 		return nil, errors.New("it has no key; a line is PRINCIPAL KEYTYPE KEY, as in anna@example.com ssh-ed25519 AAAA…")
 	}
 	if algorithms[kind] == nil {
-		return nil, fmt.Errorf("%q is no kind of key that may sign; use ssh-ed25519, ecdsa, ssh-rsa, or their sk- kinds", kind)
+		return nil, fmt.Errorf("%q is not a kind of key that may sign; use ssh-ed25519, ecdsa, ssh-rsa, or their sk- kinds", kind)
 	}
 	blob, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {

@@ -93,7 +93,7 @@ func (n *Notes) Remove() error {
 	return errors.Join(os.RemoveAll(n.path(0)), os.RemoveAll(n.path(1)))
 }
 
-// open opens the file to write. Whatever has its place and is no file, or is
+// open opens the file to write. Whatever has its place and is not a file, or is
 // larger than what is read again, goes.
 func (n *Notes) open(path string) (*os.File, error) {
 	file, err := safefile.Open(path, os.O_WRONLY|os.O_CREATE, 0o600)

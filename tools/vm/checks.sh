@@ -163,7 +163,7 @@ first_part() {
 	within 20 pgrep -f 'sleep 4242' >/dev/null
 	check "systemctl stop takes at most 10 s" took 10 systemctl stop agent
 	check "it leaves no process" all empty "not pgrep -f 'sleep 4242'"
-	check "a stop is no failure" is Result success
+	check "a stop is not a failure" is Result success
 
 	systemctl start agent
 	run_plugin leaves >/dev/null 2>&1 &
