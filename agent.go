@@ -14,6 +14,7 @@ import (
 
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/recent"
 	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/statefile"
 )
@@ -33,6 +34,7 @@ type Agent struct {
 	store    *storePart  // nil: there is none
 	runner   *runnerPart // nil: there is none
 	delivery *delivery.Engine[Metric]
+	recent   *recent.Memory // of the points that pass
 	updater  *updater
 	updates  schedule.Poll // of updater
 	plugins  *pluginSet
@@ -81,6 +83,7 @@ func New(opts ...Option) (*Agent, error) {
 		output: newOutputPart(config.output, config.logger),
 		store:  newStorePart(config.store),
 		runner: newRunnerPart(config.runner),
+		recent: recent.New(!config.noPage),
 		ready:  make(chan struct{}),
 
 		started:  make(chan struct{}),
@@ -130,6 +133,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.config.logger.Info("the agent runs", event.Attr(event.Started), "host", a.hostname(), "version", a.config.build.Version)
 
 	<-ctx.Done()
+	a.recent.Close()
 	return a.stop(context.WithoutCancel(ctx))
 }
 

@@ -146,6 +146,7 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 			a.deliver(batch.Namespace, good)
 			continue
 		}
+		a.recent.AddHost(interval, recentPoints("", good))
 		for _, assignment := range assignments {
 			a.deliver(assignment.Namespace, good)
 		}

@@ -36,6 +36,7 @@ type config struct {
 	build           Build
 	started         time.Time
 	api             httpapi.Config
+	noPage          bool
 }
 
 func defaultConfig() config {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/recent"
 	"github.com/lodastack/agent/internal/topic"
 )
 
@@ -60,6 +62,9 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	}
 	began := time.Now()
 	err := a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good})
+	if err == nil {
+		a.recent.AddPosted(len(good), recentPoints(namespace, good))
+	}
 	if logger := a.config.logger; err == nil && logger.Enabled(ctx, slog.LevelDebug) {
 		logger.Debug("a post was taken", event.Attr(event.PostTaken), "namespace", namespace, "metrics", len(good), "took", time.Since(began))
 	}
@@ -87,6 +92,7 @@ func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, met
 		err := asPostError(a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good}), len(good))
 		var partly *PartlyRefusedError
 		if err == nil || errors.As(err, &partly) {
+			a.recent.Add(len(good), recentPoints(namespace, good))
 			break
 		}
 		if asPermanent(err) != nil || !backoff.Pause(ctx, time.Second) {
@@ -99,5 +105,18 @@ func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, met
 
 // deliver hands normalised metrics over, which nobody waits for.
 func (a *Agent) deliver(namespace string, metrics []Metric) {
+	a.recent.Add(len(metrics), recentPoints(namespace, metrics))
 	a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
+}
+
+// recentPoints are normalised metrics as internal/recent takes them.
+func recentPoints(namespace string, metrics []Metric) iter.Seq[recent.Point] {
+	return func(yield func(recent.Point) bool) {
+		for i := range metrics {
+			m := &metrics[i]
+			if !yield(recent.Point{Namespace: namespace, Name: m.Name, Tags: m.Tags, Value: m.Value, Time: m.Timestamp}) {
+				return
+			}
+		}
+	}
 }

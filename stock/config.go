@@ -170,6 +170,10 @@ type APIConfig struct {
 	// Namespaces are globs of namespaces that posts may go to, besides the
 	// host's own: "shop.*" for example. Empty, the default: no others.
 	Namespaces []string
+	// Page serves the page at /, last values and an hour's history, for which
+	// the agent remembers some of what passes: see [agent.WithoutPage]. The
+	// default is true.
+	Page bool
 	// MaxBody bounds the body of a request, in bytes, 1 KiB to 256 MiB. The
 	// default is 16 MiB.
 	MaxBody int64
@@ -281,6 +285,7 @@ func defaultConfig() Config {
 		},
 		API: APIConfig{
 			LocalControl:   httpapi.ControlLoopback,
+			Page:           true,
 			MaxBody:        16 << 20,
 			HeaderTimeout:  5 * time.Second,
 			ReadTimeout:    30 * time.Second,

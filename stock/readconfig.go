@@ -146,6 +146,7 @@ func (c *Config) readAPI(f *configfile.File) {
 	f.String("api.localcontrol", &a.LocalControl)
 	f.Strings("api.hosts", &a.Hosts)
 	f.Strings("api.namespaces", &a.Namespaces)
+	f.Bool("api.page", &a.Page)
 	f.Size("api.maxbody", &a.MaxBody, httpapi.LeastMaxBody, httpapi.LargestMaxBody)
 	f.Duration("api.headertimeout", &a.HeaderTimeout, time.Second, time.Hour)
 	f.Duration("api.readtimeout", &a.ReadTimeout, time.Second, day)

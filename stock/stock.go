@@ -203,6 +203,9 @@ func (c Config) options() []agent.Option {
 	if c.Agent.Hostname != "" {
 		options = append(options, agent.WithHostname(c.Agent.Hostname))
 	}
+	if !c.API.Page {
+		options = append(options, agent.WithoutPage())
+	}
 	if !c.Policy.Calls {
 		options = append(options, agent.WithoutPluginCalls())
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/postbody"
+	"github.com/lodastack/agent/internal/recent"
 )
 
 // Agent is what the API serves. Its methods are safe for concurrent use.
@@ -25,6 +26,8 @@ type Agent interface {
 	Plugins() any
 	// Figures returns what /metrics answers.
 	Figures() Figures
+	// Recent returns what is remembered of the points that passed.
+	Recent() *recent.Memory
 
 	// Post delivers the points, or puts them where a crash does not reach
 	// them. An error means that none was taken.

@@ -59,7 +59,9 @@ func TestDescriptionNamesWhatIsServed(t *testing.T) {
 	require.NoError(t, doc.Validate(t.Context()))
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {
-			request := httptest.NewRequest(method, "http://localhost"+path, nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel() // a stream ends at once
+			request := httptest.NewRequestWithContext(ctx, method, "http://localhost"+path, nil)
 			request.RemoteAddr = "127.0.0.1:999"
 			recorder := httptest.NewRecorder()
 			test.server.Config.Handler.ServeHTTP(recorder, request)

@@ -1,0 +1,129 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/lodastack/agent/internal/recent"
+)
+
+const (
+	// defaultRate of a stream, in points a second.
+	defaultRate = 100
+	// slowReader is how long a write may block before the stream ends.
+	slowReader = 10 * time.Second
+	// keepAlive is how often a stream says something, for the proxies' sake.
+	keepAlive = 15 * time.Second
+)
+
+// serveStream sends points as they pass, as server-sent events (the HTML standard,
+// section 9.2), until the caller goes away or the agent stops.
+func (a *api) serveStream(w http.ResponseWriter, r *http.Request) error {
+	query, filter, err := filterOf(r)
+	if err != nil {
+		return err
+	}
+	rate, err := wholeNumber(query, "rate", defaultRate, 1, recent.MaxRate)
+	if err != nil {
+		return err
+	}
+	every, err := wholeNumber(query, "status", 0, 2, 60)
+	if err != nil {
+		return err
+	}
+	reader, err := a.agent.Recent().Read(filter, rate)
+	switch {
+	case errors.Is(err, recent.ErrTooManyReaders):
+		return problem(http.StatusServiceUnavailable, "%d streams are open, which is the most: try again later.", recent.MaxReaders).retryAfter(10)
+	case err != nil:
+		return problem(http.StatusServiceUnavailable, "The agent stops: try again in a few seconds.").retryAfter(5)
+	}
+	defer reader.Close()
+	w.Header().Set("Content-Type", "text/event-stream")
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	s := &stream{writer: w, control: http.NewResponseController(w)}
+	a.follow(r, s, reader, time.Duration(every)*time.Second)
+	return nil
+}
+
+// follow writes what the reader gets, and the status every so often; 0: never.
+func (a *api) follow(r *http.Request, s *stream, reader *recent.Reader, every time.Duration) {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	var status <-chan time.Time
+	if every > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		status = ticker.C
+		s.send("status", a.agent.Status())
+	}
+	s.comment()
+	for s.flush() == nil {
+		select {
+		case <-r.Context().Done():
+			return
+		case p, more := <-reader.Points():
+			if !more {
+				return
+			}
+			s.send("point", pointAnswer(p))
+			for range len(reader.Points()) { // what is there already needs one flush
+				s.send("point", pointAnswer(<-reader.Points()))
+			}
+		case <-status:
+			s.send("status", a.agent.Status())
+		case <-second.C:
+			if n := reader.LeftOut(); n > 0 {
+				s.send("left_out", map[string]int64{"points": n})
+			}
+			if time.Since(s.last) >= keepAlive {
+				s.comment()
+			}
+		}
+	}
+}
+
+// stream writes server-sent events. After an error it writes nothing more.
+type stream struct {
+	writer  http.ResponseWriter
+	control *http.ResponseController
+	last    time.Time // of the last write
+	pending bool
+	err     error
+}
+
+// send writes an event with the JSON of data.
+func (s *stream) send(event string, data any) {
+	content, err := json.Marshal(data)
+	if err != nil {
+		s.err = err
+		return
+	}
+	s.write("event: " + event + "\ndata: " + string(content) + "\n\n")
+}
+
+// comment writes what readers ignore.
+func (s *stream) comment() { s.write(":\n\n") }
+
+func (s *stream) write(text string) {
+	if s.err != nil {
+		return
+	}
+	s.last, s.pending = time.Now(), true
+	// A server that cannot do this keeps its own limit.
+	_ = s.control.SetWriteDeadline(s.last.Add(slowReader))
+	_, s.err = s.writer.Write([]byte(text))
+}
+
+// flush sends what was written.
+func (s *stream) flush() error {
+	if s.err == nil && s.pending {
+		s.pending = false
+		s.err = s.control.Flush()
+	}
+	return s.err
+}

@@ -1,0 +1,154 @@
+package recent
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func seq(points ...Point) iter.Seq[Point] { return slices.Values(points) }
+
+func add(m *Memory, points ...Point) { m.Add(len(points), seq(points...)) }
+
+func names(points []Point) (names []string) {
+	for _, p := range points {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func TestTheLastValueOfEachSeriesIsRemembered(t *testing.T) {
+	m := New(true)
+	tags := map[string]string{"host": "h", "core": "1"}
+	add(m, Point{"web", "cpu.idle", tags, 1.0, 100}, Point{"web", "cpu.idle", map[string]string{"host": "h"}, 2.0, 100})
+	add(m, Point{"web", "cpu.idle", map[string]string{"core": "1", "host": "h"}, 3.0, 110}, Point{"db", "cpu.idle", tags, 4.0, 110})
+	require.Equal(t, Points{Series: 3, Points: []Point{
+		{"db", "cpu.idle", tags, 4.0, 110},
+		{"web", "cpu.idle", tags, 3.0, 110},
+		{"web", "cpu.idle", map[string]string{"host": "h"}, 2.0, 100},
+	}}, m.Points(Filter{}, 10))
+}
+
+func TestNothingIsRememberedWhereItIsOff(t *testing.T) {
+	m := New(false)
+	add(m, Point{Namespace: "web", Name: "x", Value: 1.0})
+	m.AddHost(time.Second, seq(Point{Name: "x", Value: 1.0}))
+	require.Equal(t, Points{}, m.Points(Filter{}, 10))
+	require.Empty(t, m.History(Filter{}))
+}
+
+func TestSeriesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(true)
+		for i := range MaxSeries + 5 {
+			add(m, Point{Namespace: "web", Name: fmt.Sprint("old", i), Value: 1.0})
+		}
+		points := m.Points(Filter{}, 3)
+		require.Equal(t, MaxSeries, points.Series)
+		require.EqualValues(t, 5, points.LeftOut)
+		require.Len(t, points.Points, 3)
+
+		time.Sleep(replaceAfter + time.Second)
+		add(m, Point{Namespace: "web", Name: "new", Value: 1.0})
+		points = m.Points(Filter{}, 3)
+		require.Equal(t, []string{"new"}, names(points.Points), "what does not pass any more makes room")
+
+		time.Sleep(forgetAfter + time.Second)
+		require.Zero(t, m.Points(Filter{}, 3).Series, "after a day a series is forgotten")
+		require.Zero(t, m.series.bytes)
+	})
+}
+
+func TestTextIsBounded(t *testing.T) {
+	m := New(true)
+	long := strings.Repeat("ä", 3000)
+	add(m, Point{Namespace: "web", Name: "long", Tags: map[string]string{"t": long}, Value: 1.0})
+	require.EqualValues(t, 1, m.Points(Filter{}, 1).LeftOut, "a series of 6,000 bytes is left out")
+	for range 2 { // the second time the value replaces the first one
+		add(m, Point{Namespace: "web", Name: "text", Value: "x" + long})
+	}
+	require.Equal(t, "x"+strings.Repeat("ä", 127)+"…", m.Points(Filter{}, 1).Points[0].Value)
+	require.Equal(t, len("text")+255+len("…"), m.series.bytes)
+	for i := range MaxSeries {
+		add(m, Point{Namespace: "web", Name: fmt.Sprint(i), Tags: map[string]string{"t": long[:4000]}, Value: 1.0})
+	}
+	require.LessOrEqual(t, m.series.bytes, maxBytes)
+}
+
+func TestOnlySomePostsOfAFloodAreLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(true)
+		post := slices.Repeat([]Point{{Namespace: "web", Name: "x", Value: 1.0}}, 1000)
+		for range 5 { // 200,000 points in each of five seconds
+			for range 200 {
+				m.AddPosted(len(post), seq(post...))
+			}
+			time.Sleep(time.Second)
+		}
+		left := m.Points(Filter{}, 1).LeftOut
+		require.Greater(t, left, int64(500_000))
+		require.Less(t, left, int64(800_000), "some are looked at in each second")
+		time.Sleep(time.Minute)
+		m.AddPosted(len(post), seq(post...))
+		require.Equal(t, left, m.Points(Filter{}, 1).LeftOut, "all are, once the flood is over")
+	})
+}
+
+func TestFilters(t *testing.T) {
+	for _, test := range []struct {
+		namespace, pattern string
+		chosen             bool
+	}{
+		{"", "", true},
+		{"web", "", true},
+		{"db", "", false},
+		{"", "cpu", true},
+		{"", "cpu.idle", true},
+		{"", "cp", false},
+		{"", "cpu.idle.core", false},
+		{"", "cpu.*", true},
+		{"", "*.idle", true},
+		{"", "mem.*", false},
+		{"", "cpu.[ij]dle", true},
+		{"web", "cpu.*", true},
+		{"db", "cpu.*", false},
+	} {
+		filter, err := NewFilter(test.namespace, test.pattern)
+		require.NoError(t, err)
+		require.Equal(t, test.chosen, filter.Matches("web", "cpu.idle"), "%+v", test)
+	}
+	_, err := NewFilter("", "cpu.[")
+	require.EqualError(t, err, `"cpu.[" is no pattern of names: a [ needs its ]`)
+}
+
+func TestItIsSafeForConcurrentUse(t *testing.T) {
+	m := New(true)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			p := Point{Namespace: "web", Name: fmt.Sprint(i % 4), Tags: map[string]string{"a": "b"}, Value: "text"}
+			for range 200 {
+				add(m, p)
+				m.AddPosted(1, seq(p))
+				m.AddHost(10*time.Second, seq(Point{Name: "x", Value: 1.0}))
+				m.Points(Filter{}, 10)
+				m.History(Filter{})
+				m.HostValues()
+				if r, err := m.Read(Filter{}, 10); err == nil {
+					m.AddPosted(1, seq(p))
+					r.LeftOut()
+					r.Close()
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.False(t, m.readers.any())
+}
