@@ -37,7 +37,7 @@ func (e *NotRegularError) Kind() string {
 	case fs.ModeNamedPipe:
 		return "a named pipe"
 	}
-	return "no regular file"
+	return "not a regular file"
 }
 
 // TooLargeError says that the file at Path holds more than Limit bytes.
