@@ -109,7 +109,7 @@ func New(opts ...Option) (*Agent, error) {
 
 // Run asks the registry, collects, runs plugins and delivers until ctx ends.
 // Then it ends what runs, delivers what waits, closes the output and returns
-// nil; it returns an error where that was not possible within the shutdown
+// nil; it returns an error if that was not possible within the shutdown
 // timeout. An agent runs once.
 func (a *Agent) Run(ctx context.Context) error {
 	if !a.ran.CompareAndSwap(false, true) {
@@ -140,7 +140,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // Ready returns a channel that is closed once assignments are in force, be they
 // from the registry or remembered from an earlier run: [Agent.Namespaces] and
 // [Agent.Plugins] then tell what they are, collectors run, and [Agent.Update] can
-// be called. Where the registry never answers, it is never closed.
+// be called. If the registry never answers, it is never closed.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // Update asks the registry now and returns when its answer is in force, or
@@ -196,7 +196,7 @@ func (a *Agent) assigned() []Assignment {
 	return a.assignments
 }
 
-// isReady tells whether assignments are in force.
+// isReady reports whether assignments are in force.
 func (a *Agent) isReady() bool {
 	select {
 	case <-a.ready:
@@ -218,7 +218,7 @@ func (e *newError) Error() string { return "make an agent: " + e.join("; ") }
 // Unwrap returns the faults.
 func (e *newError) Unwrap() error { return e.faults }
 
-// Format writes a line for each fault where the verb is %+v, as a person wants
+// Format writes a line for each fault if the verb is %+v, as a person wants
 // them on a terminal, and else the one line.
 func (e *newError) Format(s fmt.State, verb rune) {
 	text := e.Error()

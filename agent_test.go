@@ -237,7 +237,7 @@ func TestCallsNeedARunningAgent(t *testing.T) {
 	})
 }
 
-// The bubble fails where a goroutine is left.
+// The bubble fails if a goroutine is left.
 func TestAgentThatIsNeverRunLeavesNoGoroutine(t *testing.T) {
 	store := agenttest.NewStore()
 	inBubble(t, func(t *testing.T, w *world) {

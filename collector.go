@@ -16,7 +16,7 @@ import (
 
 // Collector measures something of the host. See [WithCollector].
 //
-// Collect returns what it could measure; where that is not all, it returns
+// Collect returns what it could measure; if that is not all, it returns
 // the error beside the metrics. It is never called again before it has
 // returned, but it may be called from different goroutines. ctx ends when the
 // collector's interval is over or the agent stops. Returned metrics belong to
@@ -96,7 +96,7 @@ type collection struct {
 }
 
 // interval returns the smallest interval that an assignment gives the kind,
-// else the default; 0 where there is none.
+// else the default; 0 if there is none.
 func (c *collection) interval(assignments []Assignment) time.Duration {
 	var smallest time.Duration
 	for _, assignment := range assignments {
@@ -154,7 +154,7 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	c.end(points, bad, err, a.config.logger)
 }
 
-// begin notes the beginning of a run; false where one is under way still, of a
+// begin notes the beginning of a run; false if one is under way still, of a
 // schedule that has ended.
 func (c *collection) begin(interval time.Duration) bool {
 	c.mu.Lock()

@@ -56,13 +56,13 @@ func (a *Agent) accounts() (byNamespace map[string]Account, total Account) {
 	return byNamespace, Account(sum)
 }
 
-// PartlyRefusedError is the error of [Agent.Send] and [Agent.Post] where the output
+// PartlyRefusedError is the error of [Agent.Send] and [Agent.Post] if the output
 // has refused a part of the metrics for good. The others are safe and must not be posted again.
 type PartlyRefusedError struct {
 	// Points is how many are refused. They are counted as dropped for Reason.
 	Points int
 	Reason string
-	// Indexes are the positions of the refused metrics, where the output tells.
+	// Indexes are the positions of the refused metrics, if the output tells.
 	Indexes []int
 	// Shared says that the metrics were written together with those of other
 	// posts, and that the output does not tell whose were refused: Points is
@@ -140,7 +140,7 @@ type storePart struct {
 
 var _ delivery.Store[Metric] = (*storePart)(nil)
 
-// newStorePart returns nil where there is no store.
+// newStorePart returns nil if there is no store.
 func newStorePart(s Store) *storePart {
 	if s == nil {
 		return nil

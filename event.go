@@ -31,14 +31,14 @@ const (
 	EventOutputDown         = event.OutputDown         // error
 	EventOutputUp           = event.OutputUp           // waiting: points that are still to be delivered
 	EventPointsRefused      = event.PointsRefused      // namespace, points, reason, error; once an hour for each
-	EventPointsLost         = event.PointsLost         // points, reason; at the start, where a killed agent had them
-	EventStoreUnusable      = event.StoreUnusable      // error; at the start, where the store does not say what it keeps
+	EventPointsLost         = event.PointsLost         // points, reason; at the start, if a killed agent had them
+	EventStoreUnusable      = event.StoreUnusable      // error; at the start, if the store does not say what it keeps
 	EventBufferFull         = event.BufferFull         // limit; once, until there is room again
 )
 
 // Events of which the log tells at DEBUG. took is a duration.
 const (
-	EventRegistryAsked  = event.RegistryAsked  // took, namespaces, plugins, error where there is one
+	EventRegistryAsked  = event.RegistryAsked  // took, namespaces, plugins, error if there is one
 	EventPluginRan      = event.PluginRan      // plugin, type, result, took, metrics
 	EventBatchDelivered = event.BatchDelivered // namespace, points, took
 	EventPostTaken      = event.PostTaken      // namespace, metrics, took; of Post and of Send

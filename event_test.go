@@ -44,7 +44,7 @@ func (l *eventLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// event returns the attributes of an event and its level; nil where there was none.
+// event returns the attributes of an event and its level; nil if there was none.
 func (l *eventLog) event(name string) (map[string]slog.Value, slog.Level) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -177,7 +177,7 @@ func TestUnknownHostIsAnEvent(t *testing.T) {
 	}, agent.WithLogger(slog.New(log)), agent.WithStateDir(state), agent.WithHostname("h2"))
 }
 
-// quietLog fails the test where a line below INFO is made although it is off.
+// quietLog fails the test if a line below INFO is made although it is off.
 type quietLog struct {
 	slog.Handler
 	t *testing.T

@@ -119,8 +119,8 @@ func place(path string) (string, error) {
 		}
 		if !strings.Contains(at, "/") {
 			return "", fmt.Errorf("package %s has no role: give it one in roles of imports_test.go "+
-				"(work where it knows nothing of the agent, part where it is a real registry, output, store, runner or collector, "+
-				"world where it is there for tests); mayImport says what it may import then", path)
+				"(work if it knows nothing of the agent, part if it is a real registry, output, store, runner or collector, "+
+				"world if it is there for tests); mayImport says what it may import then", path)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func breaches(packages map[string]listed) (wrong []string) {
 }
 
 // breach says what is wrong with an import of the package path, which is at from;
-// nothing where it may be. Tests may import what they need, but no part's test
+// nothing if it may be. Tests may import what they need, but no part's test
 // another part, and nothing imports commands, trials and examples.
 func breach(path, from, imported string, test bool) string {
 	if !strings.HasPrefix(imported, ".") {

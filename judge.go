@@ -178,7 +178,7 @@ func (e *shrunkError) Error() string {
 		"that is believed when it says so again, a minute from now or later", e.before, e.after)
 }
 
-// doubt returns an error where next takes away more than half of what is known
+// doubt returns an error if next takes away more than half of what is known
 // and no answer at least confirmAfter ago, with no other in between, said the
 // same. The caller holds mu.
 func (u *updater) doubt(next []Assignment) error {
@@ -197,7 +197,7 @@ func (u *updater) doubt(next []Assignment) error {
 	return nil
 }
 
-// checkShrunk returns an error where next takes away more than half of what is
+// checkShrunk returns an error if next takes away more than half of what is
 // known.
 func checkShrunk(known, next []Assignment) *shrunkError {
 	before, after := items(known), items(next)

@@ -64,7 +64,7 @@ func (e *MetricError) Error() string {
 // Unwrap returns the reason.
 func (e *MetricError) Unwrap() error { return e.Err }
 
-// Validate says why the metric cannot be sent; nil where it can. The agent drops
+// Validate says why the metric cannot be sent; nil if it can. The agent drops
 // or refuses exactly what is not valid, whoever made it.
 func (m Metric) Validate() error { return m.clean(influxdb.NewTags(m.Tags)) }
 

@@ -53,7 +53,7 @@ func defaultConfig() config {
 	}
 }
 
-// Parts are the parts that options name, nil where they name none. See [SplitOptions].
+// Parts are the parts that options name, nil if they name none. See [SplitOptions].
 type Parts struct {
 	Registry     Registry
 	Output       Output
@@ -149,8 +149,8 @@ func WithPluginRunner(r PluginRunner) Option {
 
 // WithCollector adds a [Collector]. It runs once when the first namespace is
 // known, and from then on at the smallest interval that a namespace gives for
-// kind, or every so often where none does. Where every is 0, it runs only
-// where a namespace gives kind an interval; 31 days is the most. What it measures
+// kind, or every so often if none does. If every is 0, it runs only
+// if a namespace gives kind an interval; 31 days is the most. What it measures
 // goes to every namespace.
 //
 // kind names the collector in the registry, in the status and in the log. Two
@@ -204,7 +204,7 @@ func WithLogger(l *slog.Logger) Option {
 }
 
 // WithHostname sets the tag host and the name given to the registry. The
-// default is the system's host name, also where that changes.
+// default is the system's host name, also if that changes.
 func WithHostname(name string) Option {
 	return func(c *config) error {
 		if err := CheckHostname(name); err != nil {

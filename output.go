@@ -73,7 +73,7 @@ type PermanentError struct {
 	// are safe. Zero stands for all of them.
 	Points int
 	// Indexes are the positions in the batch of the refused points, in
-	// ascending order, where the output knows them and others are safe. With
+	// ascending order, if the output knows them and others are safe. With
 	// them, the agent tells each of several callers, whose metrics were written
 	// together, what of theirs was refused.
 	Indexes []int

@@ -122,7 +122,7 @@ type runnerPart struct {
 	hanging    hanging
 }
 
-// newRunnerPart returns nil where there is no runner.
+// newRunnerPart returns nil if there is no runner.
 func newRunnerPart(r PluginRunner) *runnerPart {
 	if r == nil {
 		return nil
@@ -173,10 +173,10 @@ func (p *runnerPart) remove(ctx context.Context, plugin Plugin) error {
 	return recovered(func() error { return p.remover.Remove(ctx, plugin) })
 }
 
-// has tells whether some version of the plugin is installed.
+// has reports whether some version of the plugin is installed.
 func (p *runnerPart) has(plugin Plugin) bool { return p.inspect(plugin).Commit != "" }
 
-// inspect returns what the runner knows of a plugin: nothing where there is no
+// inspect returns what the runner knows of a plugin: nothing if there is no
 // runner, or it panics or hangs.
 func (p *runnerPart) inspect(plugin Plugin) PluginDetails {
 	if p == nil || p.inspector == nil {

@@ -27,13 +27,13 @@ const postPrefix = "RUN."
 //
 // All metrics are taken or none. A metric that cannot be sent makes the error a
 // [*MetricError] that names the first such one, a bad namespace makes it an
-// [*InputError]. Where the output refuses metrics for good, the error is a
+// [*InputError]. If the output refuses metrics for good, the error is a
 // [*PartlyRefusedError] if it has taken the others, and wraps a [*PermanentError]
 // if it has taken none. A retry is useless after these. After any other error it
 // is not known that the metrics are safe: send them again, later.
 //
 // metrics are not changed. Send may be called before [Agent.Run], which begins to
-// use the store: until then, Send fails where the output does not take the metrics,
+// use the store: until then, Send fails if the output does not take the metrics,
 // and nothing goes on when it has returned. After Run the error is [ErrStopped].
 func (a *Agent) Send(ctx context.Context, namespace string, metrics []Metric) error {
 	return a.send(ctx, namespace, "", cloneMetrics(metrics))

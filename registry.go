@@ -16,7 +16,7 @@ type Registry interface {
 	// Assignments returns everything that host is to collect, one value for
 	// each namespace.
 	//
-	// Where some namespaces could not be had, it returns the others beside a
+	// If some namespaces could not be had, it returns the others beside a
 	// [*PartialError]: the agent keeps what it knew of the missing ones. Any
 	// other error changes nothing that runs: namespaces returned beside it are
 	// taken over, and none is given up. A single bad item is left out of its
@@ -51,7 +51,7 @@ type Reporter interface {
 	Report(ctx context.Context, r Report) error
 }
 
-// ErrHostUnknown is wrapped by the error of [Reporter.Report] where the
+// ErrHostUnknown is wrapped by the error of [Reporter.Report] if the
 // registry does not know a host of the old name: it was deleted there, this
 // host is a clone of another one, or the registry was restored from a backup.
 var ErrHostUnknown = errors.New("the registry does not know the host's old name")
@@ -63,7 +63,7 @@ type Host struct {
 	// Addresses are the host's IP addresses, sorted, without those of loopback
 	// and of bridges to containers.
 	Addresses []string `json:"addresses"`
-	// Serial is the machine's serial number, or empty where it has none or
+	// Serial is the machine's serial number, or empty if it has none or
 	// the agent may not read it.
 	Serial string `json:"serial"`
 }

@@ -35,7 +35,7 @@ func (u *updater) report(ctx context.Context, host Host) error {
 	return nil
 }
 
-// previousHost returns the host of the last accepted report; where there was
+// previousHost returns the host of the last accepted report; if there was
 // none, the host as it is.
 func (u *updater) previousHost(now Host) Host {
 	u.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"github.com/lodastack/agent/internal/event"
 )
 
-// hangTimeout returns how long each of three last steps may take where a part
+// hangTimeout returns how long each of three last steps may take if a part
 // hangs: a write that does not return, a store and an output that do not close.
 // It is a part of the shutdown timeout.
 func (c config) hangTimeout() time.Duration { return min(time.Second, c.shutdownTimeout/8) }

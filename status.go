@@ -41,7 +41,7 @@ type ControlStatus struct {
 	PluginUsers []int `json:"plugin_users,omitempty"`
 	// PluginUserRanges are more such users, by their numbers.
 	PluginUserRanges []UIDRange `json:"plugin_user_ranges,omitempty"`
-	// Calls is true where plugins may be run on demand.
+	// Calls is true if plugins may be run on demand.
 	Calls bool `json:"calls"`
 }
 
@@ -55,12 +55,12 @@ type RegistryStatus struct {
 	Asked    time.Time `json:"asked,omitzero"`
 	Answered time.Time `json:"answered,omitzero"`
 	// Doubted is when it first gave the answer that is not believed yet, because
-	// that would take away most of what runs here; zero where there is none.
+	// that would take away most of what runs here; zero if there is none.
 	Doubted time.Time `json:"doubted,omitzero"`
 	// InForce is true once assignments are in force, be they from the
 	// registry or remembered from an earlier run.
 	InForce bool `json:"in_force"`
-	// Error of the last conversation, empty where it went well.
+	// Error of the last conversation, empty if it went well.
 	Error string `json:"error,omitempty"`
 	// Problems has a sentence for each item of the last answers that was left
 	// out or contradicts another one, and for an answer that is doubted.
@@ -69,7 +69,7 @@ type RegistryStatus struct {
 
 // OutputStatus tells about the output.
 type OutputStatus struct {
-	// Error of the last write, empty where it went well.
+	// Error of the last write, empty if it went well.
 	Error string `json:"error,omitempty"`
 	// Total is the sum of all namespaces' accounts.
 	Total Account `json:"total"`
@@ -160,7 +160,7 @@ type Dropping struct {
 	Points int64     `json:"points"`
 	Since  time.Time `json:"since"`
 	Last   time.Time `json:"last"`
-	// Error is what the output said of the last ones, empty where it was not
+	// Error is what the output said of the last ones, empty if it was not
 	// the output that dropped them.
 	Error string `json:"error,omitempty"`
 }

@@ -16,7 +16,7 @@ import (
 type Store interface {
 	// Waiting returns how many points of each namespace the store has, with
 	// those that Losses has still to tell. An agent calls it once, before
-	// anything else. Where it does not return within a second, the agent goes on
+	// anything else. If it does not return within a second, the agent goes on
 	// without the store.
 	Waiting() map[string]int64
 	// Put returns nil once all batches are kept: from then on they survive a
@@ -25,7 +25,7 @@ type Store interface {
 	// ended, if it can.
 	Put(ctx context.Context, batches []Batch) error
 	// Next returns the oldest batches that it has not returned since the store
-	// was opened or rewound: a few, up to some thousand points, and none where
+	// was opened or rewound: a few, up to some thousand points, and none if
 	// there are no others. They are kept until Done. An error says that they
 	// cannot be read now; the agent tries again.
 	Next(ctx context.Context) ([]Batch, error)

@@ -64,7 +64,7 @@ func (u *updater) remember() {
 
 // ask reports and asks, in the order that the host's name requires: while the
 // registry has not accepted a new name, it has no namespaces under it. After an
-// error it says when to ask again where that is not as usual.
+// error it says when to ask again if that is not as usual.
 func (u *updater) ask(ctx context.Context) (again time.Duration, err error) {
 	err = u.converse(ctx)
 	if ctx.Err() != nil {
@@ -224,7 +224,7 @@ func (u *updater) take(answer []Assignment, err error) error {
 	return nil
 }
 
-// saysNothing tells whether nothing is known after an answer that was not known
+// saysNothing reports whether nothing is known after an answer that was not known
 // before.
 func saysNothing(answer []Assignment, err error) bool {
 	return err != nil && !errors.As(err, new(*PartialError)) && len(answer) == 0

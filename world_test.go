@@ -93,7 +93,7 @@ func (w *world) run() {
 	synctest.Wait()
 }
 
-// stop ends the agent, where it runs, and requires a clean end.
+// stop ends the agent, if it runs, and requires a clean end.
 func (w *world) stop() {
 	w.t.Helper()
 	if w.cancel != nil {

@@ -230,7 +230,7 @@ func (r *PluginRunner) RunDaemon(ctx context.Context, p agent.Plugin, args []str
 	return err
 }
 
-// runProgram runs a program, as a daemon where there is an output.
+// runProgram runs a program, as a daemon if there is an output.
 func (r *PluginRunner) runProgram(ctx context.Context, p agent.Plugin, args []string, output func(lines []byte) error) (stdout []byte, err error) {
 	defer r.claim(r.running, p, "Run")()
 	run := PluginRun{Plugin: p, Args: slices.Clone(args), Began: time.Now()}

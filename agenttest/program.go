@@ -60,7 +60,7 @@ func (p Program) printed(args []string) []byte {
 	return stdout
 }
 
-// runDaemon does what the program does where it is a daemon.
+// runDaemon does what the program does if it is a daemon.
 func (p Program) runDaemon(ctx context.Context, args []string, output func(lines []byte) error) error {
 	if lines := p.printed(args); len(lines) > 0 {
 		if err := output(lines); err != nil {

@@ -90,7 +90,7 @@ func testRun(t *testing.T, s PluginRunnerSubject) {
 	s.requirePrints(t, p, `[{"name":"a b","value":1}]`+"\n")
 }
 
-// daemons returns the runner where it runs daemons.
+// daemons returns the runner if it runs daemons.
 func (s PluginRunnerSubject) daemons(t *testing.T) agent.PluginDaemonRunner {
 	daemons, ok := s.Runner.(agent.PluginDaemonRunner)
 	if !ok {

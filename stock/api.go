@@ -32,7 +32,7 @@ func serveAPI(cfg APIConfig, on listeners, security *tls.Config, handler http.Ha
 	}, all...)
 }
 
-// tlsConfig reads the files for TLS; nil where it is off. A client may show a
+// tlsConfig reads the files for TLS; nil if it is off. A client may show a
 // certificate; one that ClientCA has not signed is refused.
 func (a APIConfig) tlsConfig() (*tls.Config, error) {
 	if a.TLSCert == "" {

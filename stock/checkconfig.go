@@ -21,7 +21,7 @@ import (
 )
 
 // check calls fail for everything that is wrong beyond types and bounds. What is
-// required for a part need not be there where that part is given.
+// required for a part need not be there if that part is given.
 func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	failed := func(key string, err error) {
 		if err != nil {

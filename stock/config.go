@@ -57,7 +57,7 @@ type AgentConfig struct {
 	// PluginsDir holds the plugins, PLUGINSDIR/NS/PROJECT. The default is
 	// /usr/local/agent-plugins.
 	PluginsDir string
-	// PluginsUser is the user that plugins run as where the agent is root. It
+	// PluginsUser is the user that plugins run as if the agent is root. It
 	// must exist; "dynamic" gives each namespace one of its own. The default is
 	// nobody.
 	PluginsUser string
@@ -65,8 +65,8 @@ type AgentConfig struct {
 	// and one %p; see [GitRunnerConfig]. Empty, the default: no plugin can be
 	// installed.
 	Git string
-	// GitUser is the user that git runs as where the agent is root. Empty, the
-	// default: agent-git where that user exists and Git needs no keys or
+	// GitUser is the user that git runs as if the agent is root. Empty, the
+	// default: agent-git if that user exists and Git needs no keys or
 	// configuration of root's, else root.
 	GitUser string
 	// GitTimeout is how long git may take for one plugin, a second to a day. The
@@ -78,7 +78,7 @@ type AgentConfig struct {
 	// GitMaxFiles bounds the number of a plugin's files and directories, 1 to 10
 	// million. The default is 20,000.
 	GitMaxFiles int
-	// Branch of the plugins' releases; where a repository lacks it, its default
+	// Branch of the plugins' releases; if a repository lacks it, its default
 	// branch is taken. The default is release.
 	Branch string
 	// DataDir holds what the agent keeps from one run to the next, and points
@@ -190,7 +190,7 @@ type APIConfig struct {
 	// to a day. The default is 2 minutes.
 	IdleTimeout time.Duration
 	// MaxConnections at a time, to the address and to the socket each, 1 to
-	// 100,000. Idle ones make room for new ones; where none is idle, new ones
+	// 100,000. Idle ones make room for new ones; if none is idle, new ones
 	// wait. One client's address holds at most three quarters. The default is
 	// 1024.
 	MaxConnections int
@@ -219,7 +219,7 @@ type PolicyConfig struct {
 type PluginPolicy struct {
 	// Match is a glob of repositories ORG/PROJECT.
 	Match string
-	// User that the plugins run as where the agent is root; "dynamic" gives each
+	// User that the plugins run as if the agent is root; "dynamic" gives each
 	// namespace one of its own.
 	User string
 	// Env is the path of a file with lines NAME=VALUE for their environment,
@@ -235,7 +235,7 @@ type PluginPolicy struct {
 	// State is how much a plugin may keep in its own directory, in bytes, 1 MiB to 1
 	// TiB.
 	State int64
-	// Network is false where the plugins have none.
+	// Network is false if the plugins have none.
 	Network bool
 }
 
@@ -258,7 +258,7 @@ type LogConfig struct {
 	LogRotateSize int64
 }
 
-// defaultConfig returns what holds where a config file says nothing. It lacks
+// defaultConfig returns what holds if a config file says nothing. It lacks
 // what is required.
 func defaultConfig() Config {
 	c := Config{

@@ -22,7 +22,7 @@ const connectTimeout = 3 * time.Second
 type Contact struct {
 	// Who is asked: "registry ADDRESS", "nsqd ADDRESS" or "git ADDRESS".
 	Who string
-	// Answer in words, where Err is nil.
+	// Answer in words, if Err is nil.
 	Answer string
 	// Err says why there is no answer that is good. Nil: there is one.
 	Err error

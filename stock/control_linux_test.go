@@ -57,7 +57,7 @@ func TestThePluginsUserDoesNotControlTheAgent(t *testing.T) {
 	require.NoError(t, service.Reload(t.Context()))
 	require.Contains(t, callAsNobody(t, h.listen, "/update"), " 200 OK")
 
-	// Where plugins run as the agent, they are not told apart from it.
+	// If plugins run as the agent, they are not told apart from it.
 	h.configure(t, "agent.pluginsuser = \"root\"\n")
 	require.NoError(t, service.Reload(t.Context()))
 	require.Contains(t, callAsNobody(t, h.listen, "/update"), " 200 OK")

@@ -61,7 +61,7 @@ type benchAgent struct {
 	ended  chan error
 }
 
-// runAgent runs an agent with a spool in dir, or without where dir is empty.
+// runAgent runs an agent with a spool in dir, or without if dir is empty.
 func runAgent(tb testing.TB, dir, address string) *benchAgent {
 	tb.Helper()
 	options := []agent.Option{agent.WithRegistry(agenttest.NewRegistry()), agent.WithOutput(nsqOutput(tb, address))}

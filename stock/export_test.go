@@ -1,4 +1,4 @@
 package stock
 
-// DefaultConfig is what holds where a config file says nothing.
+// DefaultConfig is what holds if a config file says nothing.
 var DefaultConfig = defaultConfig

@@ -23,15 +23,15 @@ type GitRunnerConfig struct {
 	// subgroups) and PROJECT. A password in it is given to git by environment.
 	// Empty: nothing can be installed.
 	Git string
-	// GitUser is the user that git runs as where the agent is root. Empty:
-	// agent-git where that user exists and Git needs no ssh keys, local
+	// GitUser is the user that git runs as if the agent is root. Empty:
+	// agent-git if that user exists and Git needs no ssh keys, local
 	// directories or git configuration of root's; else root.
 	GitUser string
-	// User that plugins run as where the agent is root; elsewhere they run as
+	// User that plugins run as if the agent is root; elsewhere they run as
 	// the agent's own user. "dynamic" gives each namespace one of its own. Empty:
 	// nobody.
 	User string
-	// Branch that is installed, where a repository has it; else the
+	// Branch that is installed, if a repository has it; else the
 	// repository's default branch is. Empty: release.
 	Branch string
 	// Hostname is told to plugins as AGENT_HOSTNAME, which is empty where
@@ -49,13 +49,13 @@ type GitRunnerConfig struct {
 	// MaxFiles bounds the number of a plugin's files and directories. Zero or
 	// less: 20,000.
 	MaxFiles int
-	// MaxProcesses that one run may have at a time, where a cgroup can
+	// MaxProcesses that one run may have at a time, if a cgroup can
 	// enforce it. Zero or less: 512.
 	MaxProcesses int
-	// MaxMemory that one run may use, in bytes, where a cgroup can enforce it.
+	// MaxMemory that one run may use, in bytes, if a cgroup can enforce it.
 	// Zero or less: 256 MiB.
 	MaxMemory int64
-	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
+	// MaxCPU is how many cores one run may use, if a cgroup can enforce it.
 	// Zero or less: 1.
 	MaxCPU float64
 	// MaxState is how much a plugin may keep in its own directory, in bytes. It is
@@ -63,7 +63,7 @@ type GitRunnerConfig struct {
 	// 1 GiB.
 	MaxState int64
 	// NoCgroup makes runs do without cgroups, and so without MaxProcesses,
-	// MaxMemory and MaxCPU. False: cgroups are used where the host has them.
+	// MaxMemory and MaxCPU. False: cgroups are used if the host has them.
 	NoCgroup bool
 	// Policy says what may be installed and run. Its zero value allows everything;
 	// its Calls is for the HTTP API.
@@ -88,7 +88,7 @@ type PluginRunner interface {
 type PluginRun struct {
 	// Format of its output and Mode, as the plugin says itself. Empty: it does not.
 	Format, Mode string
-	// Stdout that the plugin wrote; where it wrote too much, the first 64 KiB.
+	// Stdout that the plugin wrote; if it wrote too much, the first 64 KiB.
 	Stdout []byte
 	// Stderr is the end of what it wrote to its standard error, 4 KiB at most.
 	Stderr []byte

@@ -16,13 +16,13 @@ type HostConfig struct {
 	// file systems are found, for an agent in a container. Empty: /.
 	Root string
 	// InterfacePrefixes are the beginnings of the names of the network
-	// interfaces to measure. Empty: all but loopback and virtual ones; where all
+	// interfaces to measure. Empty: all but loopback and virtual ones; if all
 	// are virtual (in a container), all but loopback.
 	InterfacePrefixes []string
 	// CoredumpDir is where core dumps appear, below Root. Empty: /home/coresave.
 	CoredumpDir string
 	// NTPServers are asked in turn until one answers, HOST or HOST:PORT. Empty:
-	// pool.ntp.org; since nobody chose that server, it is not an error where it does
+	// pool.ntp.org; since nobody chose that server, it is not an error if it does
 	// not answer.
 	NTPServers []string
 	// Disable names kinds that are not measured, in capitals: CPU, TIME, … Empty:

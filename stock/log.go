@@ -26,7 +26,7 @@ const (
 type serviceLog struct {
 	logger *slog.Logger
 	// audit takes the lines of the audit log: LogDir/audit.log, or the log
-	// itself where there is no LogDir.
+	// itself if there is no LogDir.
 	audit io.Writer
 
 	level     slog.LevelVar
@@ -36,7 +36,7 @@ type serviceLog struct {
 	owned     *safedir.Owned // the directory
 }
 
-// openLog opens LogDir/agent.log and LogDir/audit.log, or standard error where
+// openLog opens LogDir/agent.log and LogDir/audit.log, or standard error if
 // there is no LogDir. A directory that another process owns is refused.
 func openLog(cfg LogConfig) (*serviceLog, error) {
 	l := &serviceLog{}
@@ -49,7 +49,7 @@ func openLog(cfg LogConfig) (*serviceLog, error) {
 	return l, nil
 }
 
-// reopen makes the log follow another config. Where it cannot be opened the
+// reopen makes the log follow another config. If it cannot be opened the
 // log stays what it was.
 func (l *serviceLog) reopen(cfg LogConfig) error {
 	owned := l.owned
@@ -75,7 +75,7 @@ func (l *serviceLog) reopen(cfg LogConfig) error {
 	return err
 }
 
-// openLogFiles opens the files in the log directory; nil where there is none.
+// openLogFiles opens the files in the log directory; nil if there is none.
 func openLogFiles(cfg LogConfig) (log, audit io.WriteCloser, err error) {
 	if cfg.LogDir == "" {
 		return nil, nil, nil

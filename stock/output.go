@@ -28,7 +28,7 @@ type NSQConfig struct {
 	// for what the lodastack router reads. Empty: influx.
 	Format string
 	// MaxMessageSize is how large a message may be, in bytes, from 1 KiB to
-	// 64 MiB. Where nsqd's --max-msg-size is smaller, the output sends smaller
+	// 64 MiB. If nsqd's --max-msg-size is smaller, the output sends smaller
 	// messages once nsqd has refused one. Zero: 1 MiB, nsqd's own default.
 	MaxMessageSize int
 	// Timeout of one attempt at one server, from connecting to the
@@ -98,7 +98,7 @@ func (c Config) nsqConfig(logger *slog.Logger) (NSQConfig, error) {
 	return nsq, nil
 }
 
-// stdout returns standard output. Where that is a terminal, what is written
+// stdout returns standard output. If that is a terminal, what is written
 // cannot control it.
 func stdout() io.Writer {
 	w := pipewriter.New(os.Stdout)
@@ -108,7 +108,7 @@ func stdout() io.Writer {
 	return w // programs are to read what was sent
 }
 
-// tlsConfig reads the files for TLS to nsqd; nil where it is off.
+// tlsConfig reads the files for TLS to nsqd; nil if it is off.
 func (o OutputConfig) tlsConfig() (*tls.Config, error) {
 	if !o.TLS {
 		return nil, nil

@@ -32,7 +32,7 @@ func (s *outputSwitch) replace(ctx context.Context, next agent.Output) error {
 	before := s.now
 	s.now = &switchedOutput{Output: next}
 	s.mu.Unlock()
-	_ = waitgroup.Wait(ctx, &before.writes) // Close says so, too, where a write hangs
+	_ = waitgroup.Wait(ctx, &before.writes) // Close says so, too, if a write hangs
 	return before.Close(ctx)
 }
 

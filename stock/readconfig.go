@@ -211,7 +211,7 @@ func levelName(level slog.Level) string {
 	return level.String()
 }
 
-// plainGit tells whether plugins come over git:// or http:// from another host.
+// plainGit reports whether plugins come over git:// or http:// from another host.
 func plainGit(address string) bool {
 	scheme, rest, _ := strings.Cut(address, "://")
 	if scheme != "http" && scheme != "git" {

@@ -36,7 +36,7 @@ func Spool(cfg SpoolConfig) (agent.Store, error) {
 	return store, nil
 }
 
-// hasSpool tells whether the config wants points kept on disk.
+// hasSpool reports whether the config wants points kept on disk.
 func (c Config) hasSpool() bool { return c.Output.Name != outputStdout && c.Output.SpoolSize > 0 }
 
 // spoolConfig is what a config says about points on disk.

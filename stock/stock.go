@@ -114,7 +114,7 @@ func (a *Agent) Close() error {
 }
 
 // assemble makes an agent with the given parts, those of the config in place of
-// the ones that are nil, and the rest of the options. Where that fails, it closes
+// the ones that are nil, and the rest of the options. If that fails, it closes
 // what it has opened.
 func assemble(cfg Config, log *serviceLog, given agent.Parts, rest agent.Option) (*Agent, error) {
 	a := &Agent{Config: cfg}
@@ -148,7 +148,7 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 }
 
 // parts returns the options of the parts: the given ones, and those of the config
-// where none is given. What has to be opened comes last.
+// if none is given. What has to be opened comes last.
 func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.Option, err error) {
 	if given.Registry == nil {
 		if given.Registry, err = a.Config.Registry(logger); err != nil {

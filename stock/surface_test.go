@@ -62,7 +62,7 @@ func TestEverythingThatIsExportedIsDocumented(t *testing.T) {
 	require.Empty(t, missing)
 }
 
-// isSection tells whether a field is a section of a Config, the fields of which
+// isSection reports whether a field is a section of a Config, the fields of which
 // are documented.
 func isSection(field *ast.Field) bool {
 	name, ok := field.Type.(*ast.Ident)

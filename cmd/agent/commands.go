@@ -82,7 +82,7 @@ func unknownCommand(command *cobra.Command, args []string) error {
 	return usageError{reason}
 }
 
-// arguments wants from least to most arguments; most is -1 where there is no
+// arguments wants from least to most arguments; most is -1 if there is no
 // limit.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
@@ -114,7 +114,7 @@ func flagFault(err error) string {
 }
 
 // exitCodesOf is the annotation of a command with what its exit codes mean, a
-// line each, where that is more than success and failure.
+// line each, if that is more than success and failure.
 const exitCodesOf = "exit codes"
 
 func exitCodes(lines ...string) map[string]string {

@@ -33,10 +33,10 @@ const (
 	exitFailed  = 1
 	exitUsage   = 2
 	exitChanges = 2 // of plan
-	// exitUnclean is that of start where the agent was told to stop, and could
+	// exitUnclean is that of start if the agent was told to stop, and could
 	// not do so cleanly. The unit does not start it again.
 	exitUnclean = 3
-	// exitConfig is that of start where the config is wrong: EX_CONFIG of
+	// exitConfig is that of start if the config is wrong: EX_CONFIG of
 	// sysexits(3). The unit does not start the agent again.
 	exitConfig = 78
 )

@@ -130,7 +130,7 @@ func (h *host) watch(t *testing.T, d *daemon) {
 		close(d.ended)
 	}()
 	t.Cleanup(func() {
-		d.cmd.Process.Kill() // where it has not ended yet
+		d.cmd.Process.Kill() // if it has not ended yet
 		<-d.ended
 	})
 	h.waitUntilServed(t, d)
@@ -277,7 +277,7 @@ func TestCheckRefusesADataDirectoryInAPluginsPlace(t *testing.T) {
 	require.Contains(t, r.stderr, "agent.datadir: "+h.dir+"/plugins/web.shop/mysql is where the plugins of a namespace web.shop would be")
 }
 
-// failedWith is the exit code of the command where the config is wrong.
+// failedWith is the exit code of the command if the config is wrong.
 func failedWith(command string) int {
 	if command == "start" {
 		return exitConfig

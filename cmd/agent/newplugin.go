@@ -107,7 +107,7 @@ type pluginFile struct {
 	mode    fs.FileMode
 }
 
-// check returns an error where there is no such plugin.
+// check returns an error if there is no such plugin.
 func (p newPlugin) check() error {
 	if !slices.Contains(newLanguages, p.language) {
 		return usageError{fmt.Sprintf("--lang %s: there are sh, python and go", p.language)}
@@ -161,7 +161,7 @@ func (p newPlugin) files() ([]pluginFile, error) {
 		pluginFile{".gitignore", []byte("/plugin\n"), 0o644}), nil
 }
 
-// manifest is the plugin.toml of the plugin. It is empty where all is as by default.
+// manifest is the plugin.toml of the plugin. It is empty if all is as by default.
 func (p newPlugin) manifest() (toml string) {
 	if p.format != string(pluginoutput.JSON) {
 		toml = fmt.Sprintf("format = %q\n", p.format)

@@ -62,7 +62,7 @@ func planJSON(p agent.Plan) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// unreadable says as whom to plan where this user may not read a file.
+// unreadable says as whom to plan if this user may not read a file.
 func unreadable(cfg stock.Config, err error) error {
 	user := "the agent's user, or as root"
 	// Not all users may look at what is in there, but at the directory itself.

@@ -61,7 +61,7 @@ func changeText(c agent.PlanChange) string {
 	what := strings.TrimRight(fmt.Sprintf("%s %s %s", c.What, c.Namespace, c.Name), " ")
 	var values []string
 	for _, v := range c.Values {
-		value := v.Before + v.After // one of them, where it is not a modification
+		value := v.Before + v.After // one of them, if it is not a modification
 		if c.Action == agent.PlanModify {
 			value = orUnset(v.Name, v.Before) + " -> " + orUnset(v.Name, v.After)
 		}
@@ -76,7 +76,7 @@ func changeText(c agent.PlanChange) string {
 	return terminal.Clean(what)
 }
 
-// orUnset returns the value, or what holds where it is not set.
+// orUnset returns the value, or what holds if it is not set.
 func orUnset(name, value string) string {
 	switch {
 	case value != "":

@@ -43,7 +43,7 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		want   []string
 	}{
 		"exit":      {"echo '[]'; echo oops >&2; exit 3", nil, []string{"BAD it exits with 0", "exited with status 3", "nothing of what it printed is sent", "  oops"}},
-		"no JSON":   {"echo hello", nil, []string{"BAD it prints a JSON list", "or [] where there is nothing"}},
+		"no JSON":   {"echo hello", nil, []string{"BAD it prints a JSON list", "or [] if there is nothing"}},
 		"nothing":   {"true", nil, []string{"BAD it prints a JSON list", "it printed nothing; print ["}},
 		"object":    {`echo '{"name":"a","value":1}'`, nil, []string{"the object is not a list; print ["}},
 		"syntax":    {`echo '[{"name":"a","value":ONE}]'`, nil, []string{`at byte 22: … [{"name":"a","value":ONE}] …`}},
@@ -102,7 +102,7 @@ func TestADirectoryClosedToThePluginsUserIsToBeCopied(t *testing.T) {
 	r := execute(t, "plugin", "test", dir)
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.stdout, dir+", run as nobody\n")
-	require.Contains(t, r.stdout, "try a copy where nobody may read it: cp -R "+dir+" /tmp")
+	require.Contains(t, r.stdout, "try a copy if nobody may read it: cp -R "+dir+" /tmp")
 }
 
 func TestTAPIsForMachines(t *testing.T) {

@@ -81,7 +81,7 @@ func followGuide(t *testing.T, document, section, name string) string {
 	require.GreaterOrEqual(t, len(steps), 7)
 	require.GreaterOrEqual(t, len(want), 7)
 
-	defer execute(t, "stop", "-f", place+"/agent.conf") // where a step before the last failed
+	defer execute(t, "stop", "-f", place+"/agent.conf") // if a step before the last failed
 	shell := exec.CommandContext(t.Context(), "timeout", "60", "sh", "-eu")
 	shell.Stdin = strings.NewReader(strings.Join(steps, "\n"))
 	shell.Dir = temp

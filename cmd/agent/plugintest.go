@@ -62,7 +62,7 @@ func pluginTestCommand(c *call) *cobra.Command {
 }
 
 // read takes the arguments, of which the first behind -- has the number dash; -1
-// where there is no --. given are the kinds of foreign checks.
+// if there is no --. given are the kinds of foreign checks.
 func (p *pluginTrial) read(given map[string]*bool, args []string, dash int) error {
 	if reportFormats[p.format] == nil {
 		return usageError{fmt.Sprintf("--format %s: there are the formats text, json, tap and junit", p.format)}

@@ -147,7 +147,7 @@ func registryText(r agent.RegistryStatus, now time.Time) string {
 	return fmt.Sprintf("answered %s ago", age(now.Sub(r.Answered)))
 }
 
-// controlText says who may control the agent; nothing where the agent does not say.
+// controlText says who may control the agent; nothing if the agent does not say.
 func controlText(c agent.ControlStatus) string {
 	var text string
 	switch c.Local {

@@ -72,7 +72,7 @@ func (h *host) startUnder(t *testing.T, s *systemd, more ...string) *daemon {
 		close(d.ended)
 	}()
 	t.Cleanup(func() {
-		d.cmd.Process.Kill() // where it has not ended yet
+		d.cmd.Process.Kill() // if it has not ended yet
 		<-d.ended
 	})
 	return d
@@ -192,7 +192,7 @@ func (h *host) listenFor(t *testing.T, name string, files ...*os.File) *daemon {
 		close(d.ended)
 	}()
 	t.Cleanup(func() {
-		d.cmd.Process.Kill() // where it has not ended yet
+		d.cmd.Process.Kill() // if it has not ended yet
 		<-d.ended
 	})
 	return d

@@ -27,7 +27,7 @@ type Line struct {
 	From string `json:"from"`
 	// What was asked for or done.
 	What string `json:"what"`
-	// Result is a status or "ok", with the reason where it is not a success.
+	// Result is a status or "ok", with the reason if it is not a success.
 	Result string `json:"result"`
 }
 
@@ -40,7 +40,7 @@ type Log struct {
 }
 
 // Write writes the line with the present time. Texts that are too long are cut.
-// Where the Writer fails or panics, the Logger gets the line.
+// If the Writer fails or panics, the Logger gets the line.
 func (l Log) Write(line Line) {
 	line.Time = time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00")
 	for _, text := range []*string{&line.Who, &line.From, &line.What, &line.Result} {

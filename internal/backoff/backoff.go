@@ -34,7 +34,7 @@ func (b *Backoff) Next() time.Duration {
 // Reset forgets the failures.
 func (b *Backoff) Reset() { b.failures = 0 }
 
-// Pause waits for d. It returns false as soon as ctx ends, also where that was
+// Pause waits for d. It returns false as soon as ctx ends, also if that was
 // before the call.
 func Pause(ctx context.Context, d time.Duration) bool {
 	if ctx.Err() != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // damageSpool flips bytes of a segment in dir, or tears off its end. It says
-// what it did, or nothing where there is no segment.
+// what it did, or nothing if there is no segment.
 func damageSpool(random *rand.Rand, dir string) (done string, err error) {
 	segments, err := filepath.Glob(filepath.Join(dir, "*.db"))
 	if err != nil || len(segments) == 0 {

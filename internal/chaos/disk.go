@@ -20,7 +20,7 @@ type disk struct {
 	full bool
 }
 
-// mountDisk needs to be root. Where it may not mount, it returns the reason.
+// mountDisk needs to be root. If it may not mount, it returns the reason.
 func mountDisk(dir string) (*disk, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err

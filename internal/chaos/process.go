@@ -62,7 +62,7 @@ func (p *process) signal(s os.Signal, patience time.Duration) error {
 	}
 }
 
-// running tells whether it has not ended.
+// running reports whether it has not ended.
 func (p *process) running() bool {
 	select {
 	case <-p.ended:

@@ -27,7 +27,7 @@ type world struct {
 	address  string // of the agent
 	brokers  []*broker
 	registry *registrytest.Server
-	disk     *disk // nil where none could be mounted
+	disk     *disk // nil if none could be mounted
 	noDisk   error // why
 	stderr   *os.File
 	points   *points

@@ -91,7 +91,7 @@ func (e *expansion) resolve(found string) (string, error) {
 	return value, nil
 }
 
-// isVariable tells whether name can be one of a variable in a shell.
+// isVariable reports whether name can be one of a variable in a shell.
 func isVariable(name string) bool {
 	for i, r := range name {
 		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'

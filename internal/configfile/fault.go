@@ -10,10 +10,10 @@ import (
 
 // Fault is one thing that is wrong with a file.
 type Fault struct {
-	// Place of the key; that of the section, or the first line, where a key is
+	// Place of the key; that of the section, or the first line, if a key is
 	// missing.
 	Place
-	// Key with its section, such as agent.listen. Empty where the file is no
+	// Key with its section, such as agent.listen. Empty if the file is no
 	// TOML.
 	Key    string
 	Reason string
@@ -38,7 +38,7 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Concerns tells whether a fault is about one of keys, or about the file as a
+// Concerns reports whether a fault is about one of keys, or about the file as a
 // whole.
 func (e *Error) Concerns(keys ...string) bool {
 	return slices.ContainsFunc(e.Faults, func(f Fault) bool {
@@ -107,7 +107,7 @@ func (f *File) allFaults() []Fault {
 // or not, sorted.
 func (f *File) Keys() []string { return slices.Sorted(maps.Keys(f.known)) }
 
-// isSection tells whether known keys begin with key.
+// isSection reports whether known keys begin with key.
 func (f *File) isSection(key string) bool {
 	for known := range f.known {
 		if strings.HasPrefix(known, key+".") {

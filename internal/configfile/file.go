@@ -127,7 +127,7 @@ func (f *File) flatten(prefix string, tree map[string]any) {
 	}
 }
 
-// Has tells whether the file gives key a value.
+// Has reports whether the file gives key a value.
 func (f *File) Has(key string) bool {
 	_, has := f.values[key]
 	return has

@@ -249,7 +249,7 @@ type engine struct {
 	log    *logText
 }
 
-// start starts an engine, with a store where s is not nil.
+// start starts an engine, with a store if s is not nil.
 func start(t *testing.T, s *store) *engine {
 	e := newEngine(t, s, "")
 	e.Start()

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TryLock locks the file without waiting. Its error is [ErrLocked] where
+// TryLock locks the file without waiting. Its error is [ErrLocked] if
 // somebody else has.
 func TryLock(file *os.File) error {
 	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -11,7 +11,7 @@ import (
 // cannot read.
 func lockedByte() *windows.Overlapped { return &windows.Overlapped{OffsetHigh: 1 << 30} }
 
-// TryLock locks the file without waiting. Its error is [ErrLocked] where
+// TryLock locks the file without waiting. Its error is [ErrLocked] if
 // somebody else has.
 func TryLock(file *os.File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY

@@ -34,10 +34,10 @@ func (e *HeldError) Error() string {
 // Unwrap returns [ErrLocked].
 func (e *HeldError) Unwrap() error { return ErrLocked }
 
-// Take locks the file at path and makes it where there is none. Only the
+// Take locks the file at path and makes it if there is none. Only the
 // process's user and root may open it: whoever can open a file can lock it. The
-// error is a [*HeldError] where another process has locked it for longer than a
-// moment, and a [*safefile.NotRegularError] where something else is there.
+// error is a [*HeldError] if another process has locked it for longer than a
+// moment, and a [*safefile.NotRegularError] if something else is there.
 func Take(path string) (*Lock, error) {
 	l, err := take(path)
 	if errors.Is(err, ErrLocked) {
@@ -94,7 +94,7 @@ func (l *Lock) Write(text string) error {
 	return l.file.Truncate(int64(len(content))) // afterwards: at no time is the process id not there
 }
 
-// Named tells whether the file is still where it was made.
+// Named reports whether the file is still where it was made.
 func (l *Lock) Named() bool { return safefile.Named(l.file, l.path) }
 
 // Release unlocks the file and leaves it where it is. It may be called more

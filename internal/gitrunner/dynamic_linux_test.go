@@ -72,7 +72,7 @@ func TestPluginsOfTwoNamespacesDoNotReachOneAnother(t *testing.T) {
 	env := "VICTIM=" + strings.TrimSpace(string(pid)) + "\nSTATE=" + state + "\n"
 
 	res, err := r.RunDir(t.Context(), script(t, env+attack), neighbour, nil)
-	if err != nil { // where it may signal itself
+	if err != nil { // if it may signal itself
 		require.ErrorContains(t, err, "killed")
 	}
 	require.Empty(t, string(res.Stdout), string(res.Stderr))

@@ -43,7 +43,7 @@ type release struct {
 	// below.
 	Since time.Time `json:"since,omitzero"`
 	By    string    `json:"by,omitempty"`
-	// Signed is nil where the policy named no signers.
+	// Signed is nil if the policy named no signers.
 	Signed *signed `json:"signed,omitempty"`
 	// Before are the versions that were installed before, the last one first.
 	// Their objects are in .git.

@@ -82,7 +82,7 @@ type Config struct {
 	MaxProcesses int
 	// MaxMemory limits the memory of one run, in bytes. Zero: 256 MiB.
 	MaxMemory int64
-	// MaxCPU is how many cores one run may use, where a cgroup can enforce it.
+	// MaxCPU is how many cores one run may use, if a cgroup can enforce it.
 	// Zero means 1.
 	MaxCPU float64
 	// MaxState limits a plugin's own directory, in bytes. Zero: 1 GiB.

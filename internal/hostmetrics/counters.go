@@ -42,7 +42,7 @@ type cpuState struct {
 	seconds float64
 }
 
-// addCPUShares adds the share of each state in percent. There are none where a
+// addCPUShares adds the share of each state in percent. There are none if a
 // state went backwards.
 func (p *points) addCPUShares(before, now []cpuState, tags map[string]string) {
 	if len(before) != len(now) {
@@ -63,7 +63,7 @@ func (p *points) addCPUShares(before, now []cpuState, tags map[string]string) {
 	}
 }
 
-// wantedInterface tells whether a network interface is measured: one of those
+// wantedInterface reports whether a network interface is measured: one of those
 // whose names begin with a prefix, or else all but loopback.
 func wantedInterface(name string, prefixes []string) bool {
 	if len(prefixes) == 0 {

@@ -50,7 +50,7 @@ same names and units, has not been tried on such hosts, only built and vetted:
 | MEM | ` + "`mem.total`, `mem.used`, `mem.free`, `mem.used.percent`, `mem.swap.used.percent`" + ` | - |
 | DISK | ` + "`disk.io.read_requests`, `disk.io.write_requests`, `disk.io.read_bytes`, `disk.io.write_bytes`" + ` | - |
 | NET | ` + "`net.in`, `net.out`, `net.in.dropped`, `net.out.dropped`, `net.in.errors`, `net.out.errors`" + `, of all interfaces but loopback | - |
-| FS | ` + "`fs.space.…`, `fs.inodes.used.percent`" + ` where there are inodes, of file systems with a device | - |
+| FS | ` + "`fs.space.…`, `fs.inodes.used.percent`" + ` if there are inodes, of file systems with a device | - |
 | TIME, COREDUMP, PORT | as on Linux | as on Linux |
 `
 

@@ -81,7 +81,7 @@ func filesOf(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// needs tells whether the table names a file as a source of a measurement.
+// needs reports whether the table names a file as a source of a measurement.
 func needs(measurement, file string) bool {
 	file = regexp.MustCompile(`^/sys/devices/.*/net/`).ReplaceAllString(file, "/sys/class/net/") // where its links lead
 	placeholder := regexp.MustCompile(`[A-Z]{3,}`)

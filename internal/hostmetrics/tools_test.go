@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tool runs a program of the system, and skips the test where it is missing.
+// tool runs a program of the system, and skips the test if it is missing.
 func tool(t *testing.T, name string, args ...string) func() string {
 	path, err := exec.LookPath(name)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeProcess is a process of a root directory. Links are left out where they
+// fakeProcess is a process of a root directory. Links are left out if they
 // are empty; mounts and rootDir are names of directories that stand for a mount
 // namespace and a root.
 type fakeProcess struct {

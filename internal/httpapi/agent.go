@@ -16,7 +16,7 @@ type Agent interface {
 	Namespaces() []string
 	// InForce is true once it is known what the host collects.
 	InForce() bool
-	// Check returns why the agent does not work, nil where it does, within the
+	// Check returns why the agent does not work, nil if it does, within the
 	// time of ctx.
 	Check(ctx context.Context) error
 	// CheckNamespace returns what is wrong with the name of a namespace.
@@ -42,8 +42,8 @@ type Agent interface {
 	DisablePlugin(ctx context.Context, namespace, repo string) error
 
 	// ErrorStatus returns the HTTP status that an error of these methods
-	// stands for: 400 where the caller is to blame, 404 for an unknown plugin,
-	// 409 where something else has to end first or there is no earlier version, 503 while the agent does not
+	// stands for: 400 if the caller is to blame, 404 for an unknown plugin,
+	// 409 if something else has to end first or there is no earlier version, 503 while the agent does not
 	// run. Zero: none of these.
 	ErrorStatus(err error) int
 }
@@ -62,13 +62,13 @@ type Posted struct {
 	// Accepted is how many points the agent took responsibility for.
 	Accepted int
 	// Refused tells which of them were refused for good after the others were
-	// taken, nil where none was. They are counted as dropped.
+	// taken, nil if none was. They are counted as dropped.
 	Refused *Refused
 }
 
 // Refused is the part of a post that was refused.
 type Refused struct {
-	// Points is how many; the most that it can be where Shared is set, which
+	// Points is how many; the most that it can be if Shared is set, which
 	// says that posts were written together and it is not known whose it were.
 	Points  int    `json:"metrics"`
 	Reason  string `json:"reason"`
@@ -112,12 +112,12 @@ type Account struct {
 
 // OutputFigures tell about the output.
 type OutputFigures struct {
-	// Failed is true where the last write failed.
+	// Failed is true if the last write failed.
 	Failed bool
 	// Oldest is since when the oldest point has waited; zero: none waits.
 	Oldest  time.Time
 	Servers []ServerFigures
-	// Disk is nil where nothing is kept on disk.
+	// Disk is nil if nothing is kept on disk.
 	Disk *DiskFigures
 }
 
@@ -136,7 +136,7 @@ type DiskFigures struct {
 
 // RegistryFigures tell about the registry.
 type RegistryFigures struct {
-	// Failed is true where the last conversation failed.
+	// Failed is true if the last conversation failed.
 	Failed bool
 	// InForce is true once it is known what to collect.
 	InForce bool

@@ -48,9 +48,9 @@ func New(agent Agent, config Config) http.Handler {
 
 // endpoint is what is served under one path, for GET and POST alike.
 type endpoint struct {
-	// control is true where the endpoint changes what the agent does.
+	// control is true if the endpoint changes what the agent does.
 	control bool
-	// effect is true where a request does more than read. Callers take HEAD to
+	// effect is true if a request does more than read. Callers take HEAD to
 	// be harmless, so it is not allowed there.
 	effect bool
 	// fails are the status codes of failures that not every endpoint has.
@@ -126,7 +126,7 @@ func (a *api) guarded(path string, e endpoint) http.Handler {
 }
 
 // serve authorizes and serves a request. A panic is an error like any other. The
-// caller is known where the endpoint is one of control.
+// caller is known if the endpoint is one of control.
 func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint, c caller) (authorized bool, err error) {
 	defer func() {
 		if value := recover(); value != nil {

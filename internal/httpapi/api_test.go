@@ -110,7 +110,7 @@ func (o *apiOutput) posted(namespace string) []agent.Metric {
 type apiRunner struct {
 	run    func(ctx context.Context, p agent.Plugin, args []string) ([]byte, error)
 	update func(ctx context.Context, p agent.Plugin) error
-	// rollback is nil where there is an earlier version.
+	// rollback is nil if there is an earlier version.
 	rollback error
 }
 

@@ -72,7 +72,7 @@ func (a *api) skipBody(r *http.Request) {
 var errTooLarge = errors.New("too large")
 
 // readAll reads all of body, unless that is more than a body may have or than
-// share can take. length is -1 where it is not known.
+// share can take. length is -1 if it is not known.
 //
 // It joins chunks, because a buffer that grows leaves several times its size
 // behind as garbage. A large body of known length moves into its place once it
@@ -166,7 +166,7 @@ func fill(chunk []byte, body io.Reader) (n int, err error) {
 	return n, err
 }
 
-// readProblem returns what to answer where the body could not be read.
+// readProblem returns what to answer if the body could not be read.
 func readProblem(err error, tooLarge *problemError) *problemError {
 	var tooMany *http.MaxBytesError
 	switch {
@@ -229,8 +229,8 @@ func (s *memoryShare) give(n int64) {
 	s.taken -= n
 }
 
-// isOnlyLarge tells whether this is the large body under way, which it becomes
-// where there is none.
+// isOnlyLarge reports whether this is the large body under way, which it becomes
+// if there is none.
 func (s *memoryShare) isOnlyLarge() bool {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
@@ -240,7 +240,7 @@ func (s *memoryShare) isOnlyLarge() bool {
 	return s.budget.large == s
 }
 
-// otherIsLarge tells whether another large body is under way.
+// otherIsLarge reports whether another large body is under way.
 func (s *memoryShare) otherIsLarge() bool {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()

@@ -20,7 +20,7 @@ import (
 )
 
 // callerMode is the variable that makes the test program a caller of the API, a
-// process of its own, as another user where the test says so. It says how.
+// process of its own, as another user if the test says so. It says how.
 const callerMode = "HTTPAPI_TEST_CALLER"
 
 // nobody is a user that the tests take for that of plugins.

@@ -34,7 +34,7 @@ type Config struct {
 	// host. Empty stands for ControlLoopback.
 	LocalControl string
 	// PluginUsers are the numbers of users that plugins run as, other than the
-	// agent's own. They control nothing, whatever they show. Where there are
+	// agent's own. They control nothing, whatever they show. If there are
 	// none, the users of callers over TCP are not looked up.
 	PluginUsers []int
 	// PluginUserRanges are numbers of more such users.

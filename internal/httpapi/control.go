@@ -49,7 +49,7 @@ func (a *api) callerOf(r *http.Request, control bool) caller {
 	return c
 }
 
-// isPluginUser tells whether plugins run as the user.
+// isPluginUser reports whether plugins run as the user.
 func (a *api) isPluginUser(uid int) bool {
 	return slices.Contains(a.config.PluginUsers, uid) ||
 		slices.ContainsFunc(a.config.PluginUserRanges, func(r UIDRange) bool { return r.First <= uid && uid <= r.Last })
@@ -92,7 +92,7 @@ func (a *api) checkControl(c caller) error {
 	return nil
 }
 
-// trusts tells whether the caller may control the agent for being on this host,
+// trusts reports whether the caller may control the agent for being on this host,
 // unless it is a plugin.
 func (a *api) trusts(c caller) bool {
 	switch a.config.LocalControl {
@@ -127,7 +127,7 @@ func (a *api) missing(c caller) string {
 	return "The request has no Authorization header with the token of api.tokenfile"
 }
 
-// isLocal tells whether the caller is on this host. A request that a proxy on
+// isLocal reports whether the caller is on this host. A request that a proxy on
 // this host relays may come from anywhere.
 func isLocal(r *http.Request) bool {
 	if isRelayed(r.Header) {
@@ -149,7 +149,7 @@ var (
 	relaySuffixes = []string{"ip", "ipv4", "ipv6"} // X-Real-IP, X-Azure-SocketIP
 )
 
-// isRelayed tells whether a proxy relayed the request.
+// isRelayed reports whether a proxy relayed the request.
 func isRelayed(header http.Header) bool {
 	for name := range header {
 		name = strings.ToLower(name)
@@ -162,7 +162,7 @@ func isRelayed(header http.Header) bool {
 	return false
 }
 
-// fromUnixSocket tells whether the server that received the request listens on
+// fromUnixSocket reports whether the server that received the request listens on
 // a unix socket. The caller's own address would not do: it may be anything.
 func fromUnixSocket(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)

@@ -33,7 +33,7 @@ func (a *api) checkSite(r *http.Request) error {
 }
 
 // browserHeader returns a header that says that a browser made the request; empty
-// where there is none. Pages cannot take away those that begin with Sec-.
+// if there is none. Pages cannot take away those that begin with Sec-.
 func browserHeader(header http.Header) (first string) {
 	for name := range header {
 		says := strings.HasPrefix(name, "Sec-") || name == "Origin" || name == "Referer" || name == "Upgrade-Insecure-Requests"
@@ -44,7 +44,7 @@ func browserHeader(header http.Header) (first string) {
 	return first
 }
 
-// isOwnHost tells whether host, as the Host header has it, can only be this
+// isOwnHost reports whether host, as the Host header has it, can only be this
 // one. A page of evil.test can let that name resolve to 127.0.0.1 or to an
 // address of the intranet, and a browser then takes the agent for the page's
 // own server; but it still sends the name. An IP address is not subject to
@@ -66,11 +66,11 @@ func (a *api) isOwnHost(host string) bool {
 		return true
 	}
 	own := hostKey(a.agent.Hostname())
-	system, _ := os.Hostname() // where it is not known, it matches nothing
+	system, _ := os.Hostname() // if it is not known, it matches nothing
 	return name == own || name == hostKey(system) || name == shortName(own) || slices.ContainsFunc(a.config.Hosts, func(host string) bool { return name == hostKey(host) })
 }
 
-// isAddress tells whether name is an IP address as a Host header has it: IPv6
+// isAddress reports whether name is an IP address as a Host header has it: IPv6
 // in brackets (RFC 3986, section 3.2.2).
 func isAddress(name string) bool {
 	inner, opened := strings.CutPrefix(name, "[")

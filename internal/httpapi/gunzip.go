@@ -37,7 +37,7 @@ func (g *gunzip) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next begins the next member. It returns [io.EOF] where there is none.
+// next begins the next member. It returns [io.EOF] if there is none.
 func (g *gunzip) next() error {
 	padded := false
 	first, err := g.from.ReadByte()

@@ -48,7 +48,7 @@ func (e *exposition) output(o OutputFigures, now time.Time) {
 	for _, server := range o.Servers {
 		e.sample(truth(!server.Down), "server", server.Address)
 	}
-	e.family("lodastack_agent_points_oldest_waiting_age_seconds", "gauge", "How long the oldest point has waited to be delivered; 0 where none waits.")
+	e.family("lodastack_agent_points_oldest_waiting_age_seconds", "gauge", "How long the oldest point has waited to be delivered; 0 if none waits.")
 	if o.Oldest.IsZero() {
 		e.sample(0)
 	} else {

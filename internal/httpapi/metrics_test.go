@@ -88,7 +88,7 @@ func TestCountersAreThereBeforeTheirFirstEvent(t *testing.T) {
 	}
 }
 
-// Parts name their reasons where they drop points: each has its counter from
+// Parts name their reasons if they drop points: each has its counter from
 // the start only where this package knows it.
 func TestEveryReasonForWhichTheAgentDropsPointsIsKnown(t *testing.T) {
 	body := newAPITest(t).do(t, "GET", "/metrics", "").body

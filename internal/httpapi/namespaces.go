@@ -17,7 +17,7 @@ const (
 )
 
 // postNamespace returns the namespace that a post names, or that of the host
-// where it has only one.
+// if it has only one.
 func (a *api) postNamespace(r *http.Request) (string, error) {
 	query, err := queryOf(r)
 	if err != nil {
@@ -43,13 +43,13 @@ func (a *api) postNamespace(r *http.Request) (string, error) {
 	case !a.agent.InForce(): // what is not known yet is not wrong
 		return "", problem(http.StatusServiceUnavailable, "%s Send the metrics again later.", notInForce).retryAfter(5)
 	case namespace == "":
-		return "", problem(http.StatusBadRequest, "Name the namespace, /post?ns=NAMESPACE: it may be left out only where the host has exactly one, and this one has %d.", len(own))
+		return "", problem(http.StatusBadRequest, "Name the namespace, /post?ns=NAMESPACE: it may be left out only if the host has exactly one, and this one has %d.", len(own))
 	}
 	return "", problem(http.StatusForbidden, "The namespace %.100q is not one of this host: post to one of those that /me/ns lists,"+
 		" or let api.namespaces in the agent's config allow this one.", namespace)
 }
 
-// allowsForeign tells whether the config allows posts to a namespace that is
+// allowsForeign reports whether the config allows posts to a namespace that is
 // not the host's.
 func (a *api) allowsForeign(namespace string) bool {
 	return slices.ContainsFunc(a.config.Namespaces, func(glob string) bool {

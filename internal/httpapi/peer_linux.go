@@ -30,7 +30,7 @@ func unixPeer(conn *net.UnixConn) (uid int, err error) {
 }
 
 // tcpPeer returns the user that made the socket at the other end of a
-// connection, where that is on this host.
+// connection, if that is on this host.
 func tcpPeer(conn *net.TCPConn) (uid int, err error) {
 	local, localOK := conn.LocalAddr().(*net.TCPAddr)
 	remote, remoteOK := conn.RemoteAddr().(*net.TCPAddr)
@@ -47,7 +47,7 @@ func tcpPeer(conn *net.TCPConn) (uid int, err error) {
 	return uid, checkAlive(conn)
 }
 
-// checkAlive returns an error where the connection was reset or has ended.
+// checkAlive returns an error if the connection was reset or has ended.
 func checkAlive(conn *net.TCPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {

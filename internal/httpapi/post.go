@@ -28,7 +28,7 @@ type postAnswer struct {
 }
 
 func (a *api) servePost(w http.ResponseWriter, r *http.Request) error {
-	// Where the server cannot, its own limit holds.
+	// If the server cannot, its own limit holds.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	err := a.post(w, r)
 	if err != nil {

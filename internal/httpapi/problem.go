@@ -66,7 +66,7 @@ func asProblem(err error) *problemError {
 	return p
 }
 
-// statusCallerLeft is counted where the caller no longer waits for the answer.
+// statusCallerLeft is counted if the caller no longer waits for the answer.
 const statusCallerLeft = 499
 
 // answerError sends err as a problem, and returns the status.

@@ -10,7 +10,7 @@ import (
 
 // limit is a listener that bounds its open connections.
 //
-// Idle connections cannot shut others out: where all are in use, the one that
+// Idle connections cannot shut others out: if all are in use, the one that
 // has been idle for longest is closed to make room, and a further one waits
 // only while none is idle. One address holds at most three quarters of all;
 // beyond, its own idle connections make room, or the new one is refused.
@@ -82,7 +82,7 @@ func (l *limit) awaitRoom() {
 	}
 }
 
-// admit adds a connection; nil where its address holds too many.
+// admit adds a connection; nil if its address holds too many.
 func (l *limit) admit(conn net.Conn) *connection {
 	c := &connection{Conn: conn, limit: l, address: addressOf(conn), idle: true, since: time.Now()}
 	l.mu.Lock()
@@ -93,7 +93,7 @@ func (l *limit) admit(conn net.Conn) *connection {
 			return nil
 		}
 	} else if l.awaitRoom(); len(l.open) >= l.most {
-		victim = l.longestIdle(netip.Addr{}) // nil where the listener was closed: let the last one in
+		victim = l.longestIdle(netip.Addr{}) // nil if the listener was closed: let the last one in
 	}
 	if victim != nil {
 		l.remove(victim)
@@ -107,7 +107,7 @@ func (l *limit) admit(conn net.Conn) *connection {
 }
 
 // longestIdle returns the connection that has been idle for longest, of one
-// address or, where that is zero, of all. The caller holds mu.
+// address or, if that is zero, of all. The caller holds mu.
 func (l *limit) longestIdle(of netip.Addr) (longest *connection) {
 	for c := range l.open {
 		if c.idle && (!of.IsValid() || c.address == of) && (longest == nil || c.since.Before(longest.since)) {
@@ -186,7 +186,7 @@ func limited(conn net.Conn) *connection {
 	}
 }
 
-// addressOf returns the peer's address; zero where it is not one of TCP.
+// addressOf returns the peer's address; zero if it is not one of TCP.
 func addressOf(conn net.Conn) netip.Addr {
 	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap()

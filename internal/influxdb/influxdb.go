@@ -21,7 +21,7 @@ const (
 	maxStringBytes = 65535
 )
 
-// IsSeconds tells whether t can be Unix seconds: ten digits, from 2001 to
+// IsSeconds reports whether t can be Unix seconds: ten digits, from 2001 to
 // 2262, where the nanoseconds in which InfluxDB counts end. Milliseconds and
 // finer units have more digits.
 func IsSeconds(t int64) bool { return t >= 1e9 && t <= math.MaxInt64/int64(time.Second) }

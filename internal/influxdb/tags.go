@@ -46,7 +46,7 @@ func (t *Tags) judge() (clean bool) {
 	return clean
 }
 
-// Of tells whether t was made of this map, which must not have been changed
+// Of reports whether t was made of this map, which must not have been changed
 // since but by t itself. For an empty map it says no: those tags are quickly
 // made anew.
 func (t *Tags) Of(from map[string]string) bool {
@@ -60,7 +60,7 @@ func (t *Tags) Map() map[string]string { return t.tags }
 // added.
 func (t *Tags) Size() int { return t.size }
 
-// Err says why no point can have these tags; nil where one can.
+// Err says why no point can have these tags; nil if one can.
 func (t *Tags) Err() error { return t.err }
 
 // Add adds the tags that are missing, in the map that t was made of where that
@@ -81,7 +81,7 @@ func (t *Tags) Add(added []Tag) {
 	t.full = true
 }
 
-// IsReservedTag tells whether InfluxDB refuses a tag of this name, or mistakes
+// IsReservedTag reports whether InfluxDB refuses a tag of this name, or mistakes
 // it for its own.
 // https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/#naming-restrictions
 func IsReservedTag(key string) bool {

@@ -176,7 +176,7 @@ func FuzzAppendPointIsReadBackAsItWas(f *testing.F) {
 }
 
 // plainTags returns tags as they are written: no backslash stands before a
-// quote where something else needs one.
+// quote if something else needs one.
 func plainTags(tags map[string]string) map[string]string {
 	plain := map[string]string{}
 	for key, value := range tags {

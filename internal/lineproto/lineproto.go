@@ -66,7 +66,7 @@ func (e *Encoder) AppendPoint(buf []byte, name string, tags map[string]string, v
 // latest is the last second that InfluxDB can store, which counts nanoseconds.
 const latest = math.MaxInt64 / int64(time.Second)
 
-// hasTags tells whether tags are those of the last point.
+// hasTags reports whether tags are those of the last point.
 func (e *Encoder) hasTags(tags map[string]string) bool {
 	if len(tags) != len(e.tags) {
 		return false
@@ -116,7 +116,7 @@ func (e *Encoder) appendSeries(buf []byte, name string) ([]byte, error) {
 }
 
 // alike returns a tag's key or value without the backslashes before a quote,
-// where one must be escaped: Telegraf then reads the quote as escaped, too.
+// if one must be escaped: Telegraf then reads the quote as escaped, too.
 func alike(s string) string {
 	if !strings.Contains(s, `\"`) || !strings.ContainsAny(s, ",= ") {
 		return s
@@ -163,7 +163,7 @@ func AppendText(buf []byte, text string) []byte {
 	return append(buf, '"')
 }
 
-// plain tells whether s is not empty and stands for itself as a name, a tag's
+// plain reports whether s is not empty and stands for itself as a name, a tag's
 // key and a tag's value.
 func plain(s string) bool {
 	for i := range len(s) {

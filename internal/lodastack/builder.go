@@ -65,7 +65,7 @@ func (b *Builder) Interval(kind string, every time.Duration) error {
 }
 
 // Plugin adds a plugin, whose Repo may be an address (see [repopath.Parse]). An
-// Interval of zero means on demand only; others are raised to 10 seconds where they
+// Interval of zero means on demand only; others are raised to 10 seconds if they
 // are shorter, and are at most 31 days.
 func (b *Builder) Plugin(p agent.Plugin) error {
 	if !repopath.ValidName(b.assignment.Namespace) {
@@ -182,7 +182,7 @@ func (b *Builder) Assignment() agent.Assignment {
 	return a
 }
 
-// measurement trims name and puts kind's prefix in front of it where it is
+// measurement trims name and puts kind's prefix in front of it if it is
 // missing.
 func measurement(kind, name string) (string, error) {
 	prefix := kind + "."

@@ -63,7 +63,7 @@ func parseItem(raw []byte) (item, error) {
 	return it, nil
 }
 
-// text returns the trimmed value of key, or "" where there is none.
+// text returns the trimmed value of key, or "" if there is none.
 func (it item) text(key string) string {
 	switch v := it[key].(type) {
 	case nil:

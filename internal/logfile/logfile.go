@@ -40,7 +40,7 @@ type File struct {
 	config Config
 
 	mu     sync.Mutex
-	file   *os.File // guarded by mu; nil where it could not be opened
+	file   *os.File // guarded by mu; nil if it could not be opened
 	torn   bool     // guarded by mu; the last line lacks its end
 	closed bool     // guarded by mu
 }

@@ -37,7 +37,7 @@ func Serial() string {
 	return strings.TrimSpace(string(serial))
 }
 
-// Differs tells whether both are known not to be the same.
+// Differs reports whether both are known not to be the same.
 func (m Identity) Differs(other Identity) bool {
 	return m.Serial != "" && other.Serial != "" && m.Serial != other.Serial ||
 		m.ID != "" && other.ID != "" && m.ID != other.ID
@@ -68,7 +68,7 @@ func Addresses() ([]string, error) {
 	return slices.Compact(addresses), nil
 }
 
-// isContainerBridge tells whether an interface of this name belongs to
+// isContainerBridge reports whether an interface of this name belongs to
 // containers or virtual machines: its address is the same on many hosts.
 func isContainerBridge(name string) bool {
 	return slices.ContainsFunc([]string{"docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "lxc", "lxd"},

@@ -68,7 +68,7 @@ func CheckMode(mode string, format pluginoutput.Format) error {
 type Manifest struct {
 	Format pluginoutput.Format
 	Mode   string
-	// Signal is [Stdin] where a daemon wants a newline at each interval. Empty: its
+	// Signal is [Stdin] if a daemon wants a newline at each interval. Empty: its
 	// standard input is empty.
 	Signal string
 	// Timeout of one run. A daemon has none.

@@ -14,7 +14,7 @@ var words = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b`)
 })
 
-// Replace returns text with by, which is JSON, in the place of each of the words
+// Replace returns text with by, which is JSON, in place of each of the words
 // outside of strings.
 func Replace(text []byte, by string) []byte {
 	return words().ReplaceAllFunc(text, func(found []byte) []byte {

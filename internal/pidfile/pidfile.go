@@ -29,7 +29,7 @@ type File struct {
 }
 
 // Take writes this process's number into the pid file at path and locks it. A
-// file that a dead agent left is taken over. Where an agent is running, the
+// file that a dead agent left is taken over. If an agent is running, the
 // error names it.
 func Take(path string) (*File, error) {
 	f, err := Hold(path)
@@ -42,7 +42,7 @@ func Take(path string) (*File, error) {
 	return f, nil
 }
 
-// Hold locks the pid file at path so that no agent starts meanwhile. Where an
+// Hold locks the pid file at path so that no agent starts meanwhile. If an
 // agent is running, the error names it.
 func Hold(path string) (*File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -74,7 +74,7 @@ func notPIDFile(e *safefile.NotRegularError) error {
 	return fmt.Errorf("%w, which is not a pid file; remove it, or name another path with agent.pidfile", e)
 }
 
-// Renew writes the pid file again where somebody has removed or replaced it, so
+// Renew writes the pid file again if somebody has removed or replaced it, so
 // that `agent stop` finds this process.
 func (f *File) Renew() error {
 	if f.lock.Named() {

@@ -23,7 +23,7 @@ type Process struct {
 }
 
 // Running returns the process that holds the pid file at path. It must be
-// closed. The error wraps [ErrNotRunning] where there is none, and says why.
+// closed. The error wraps [ErrNotRunning] if there is none, and says why.
 func Running(path string) (*Process, error) {
 	file, err := safefile.Open(path, os.O_RDONLY, 0)
 	var irregular *safefile.NotRegularError
@@ -64,9 +64,9 @@ func holder(file *os.File, path string) (int, error) {
 	return pid, nil
 }
 
-// hasOpen tells whether the process has the file open. Anybody who may read a
+// hasOpen reports whether the process has the file open. Anybody who may read a
 // pid file can lock it, so the lock alone does not make its number an agent's.
-// It is true where that cannot be found out.
+// It is true if that cannot be found out.
 func hasOpen(pid int, file *os.File) bool {
 	held, err := file.Stat()
 	if err != nil || !onLinux() {
@@ -114,7 +114,7 @@ func (p *Process) Reload() (n int, failure string) {
 // Close closes the pid file.
 func (p *Process) Close() error { return p.file.Close() }
 
-// Exited tells whether the process has ended; one that its parent has not yet
+// Exited reports whether the process has ended; one that its parent has not yet
 // waited for has.
 func Exited(pid int) bool {
 	if !exists(pid) {

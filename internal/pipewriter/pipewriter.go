@@ -35,7 +35,7 @@ type Writer struct {
 // New returns a writer to file.
 func New(file *os.File) *Writer { return &Writer{file: file} }
 
-// Write writes lines. Where the reader does not read, it returns [ErrNotRead]
+// Write writes lines. If the reader does not read, it returns [ErrNotRead]
 // after a second, and from then on at once until the reader goes on. A line of
 // which only a part was written is ended before the next one.
 func (w *Writer) Write(lines []byte) (int, error) {

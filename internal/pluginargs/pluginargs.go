@@ -11,7 +11,7 @@ import (
 )
 
 // Split splits s at its blanks (spaces and tabs) and checks the arguments
-// (see [Check]). There is no quoting. Where s has no arguments it returns nil.
+// (see [Check]). There is no quoting. If s has no arguments it returns nil.
 func Split(s string) ([]string, error) {
 	args := strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' })
 	if len(args) == 0 {

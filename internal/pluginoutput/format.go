@@ -35,7 +35,7 @@ func Formats() []string {
 	return []string{string(JSON), string(Influx), string(Prometheus), string(Nagios)}
 }
 
-// Check returns an error that names the formats where there is no such format.
+// Check returns an error that names the formats if there is no such format.
 func (f Format) Check() error {
 	if f == "" || slices.Contains(Formats(), string(f)) {
 		return nil
@@ -43,7 +43,7 @@ func (f Format) Check() error {
 	return fmt.Errorf("there is no format %.100q: there are %s", string(f), strings.Join(Formats(), ", "))
 }
 
-// TakesStatus tells whether a run that exits with the status has done its work:
+// TakesStatus reports whether a run that exits with the status has done its work:
 // the first four statuses of a Nagios check are its result.
 func (f Format) TakesStatus(status int) bool {
 	return status == 0 || f == Nagios && status > 0 && status <= NagiosUnknown

@@ -59,7 +59,7 @@ func (*list) UnmarshalJSON(text []byte) error {
 	return &json.UnmarshalTypeError{Value: "number"}
 }
 
-var errNull = errors.New("null is not a list; print [] where there is nothing")
+var errNull = errors.New("null is not a list; print [] if there is nothing")
 
 // elementsOf yields the elements of what is a JSON list, without blanks around
 // them.
@@ -103,7 +103,7 @@ const shownAround = 30
 // notAList says what a list is to whoever printed something else, and where it
 // begins to be something else.
 func notAList(stdout []byte, err error) error {
-	const wanted = `print [ {"name": "…", "value": 1}, … ], or [] where there is nothing`
+	const wanted = `print [ {"name": "…", "value": 1}, … ], or [] if there is nothing`
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
@@ -130,7 +130,7 @@ func wrongField(err error) error {
 	case "":
 		return fmt.Errorf(`a %s is not a metric: write {"name": "…", "value": 1}`, kind.Value)
 	case "value":
-		return errors.New("the value is not a finite number: leave the metric out where there is nothing to measure")
+		return errors.New("the value is not a finite number: leave the metric out if there is nothing to measure")
 	case "timestamp":
 		return fmt.Errorf("the timestamp is a %s: write whole seconds without a fraction or quotes, or leave it out", kind.Value)
 	case "name":

@@ -16,7 +16,7 @@ import (
 const NagiosUnknown = 3
 
 // nagiosPoints yields the state of a check and its performance data in base
-// units: LABEL and, where they are plain numbers, its thresholds as LABEL.warn
+// units: LABEL and, if they are plain numbers, its thresholds as LABEL.warn
 // and LABEL.crit.
 //
 // https://www.monitoring-plugins.org/doc/guidelines.html
@@ -175,7 +175,7 @@ func unitFactor(unit string) float64 {
 	return math.Pow(base, float64(power+1))
 }
 
-// threshold returns the threshold of the index where it is a plain number: a
+// threshold returns the threshold of the index if it is a plain number: a
 // range has two limits, or the meaning of one turned around.
 func threshold(parts []string, i int, factor float64) *float64 {
 	if i >= len(parts) {

@@ -10,7 +10,7 @@ import (
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
-// prometheusPoints reads Prometheus' text format or, where it ends with # EOF,
+// prometheusPoints reads Prometheus' text format or, if it ends with # EOF,
 // OpenMetrics. Each sample is a point with its labels as tags: counters have
 // their totals, histograms and summaries their buckets, quantiles, sums and
 // counts. Times of creation and exemplars of OpenMetrics are left out.

@@ -122,7 +122,7 @@ func expfmtReads(text string) (families map[string]*dto.MetricFamily, err error)
 }
 
 // samplesOf returns the values of counters, gauges and untyped metrics, and nil
-// where there are others: expfmt joins the samples of histograms and summaries.
+// if there are others: expfmt joins the samples of histograms and summaries.
 func samplesOf(families map[string]*dto.MetricFamily) []float64 {
 	samples := []float64{}
 	for _, family := range families {
@@ -142,7 +142,7 @@ func samplesOf(families map[string]*dto.MetricFamily) []float64 {
 	return samples
 }
 
-// finite returns v, or 0 in the place of what is not a finite number.
+// finite returns v, or 0 in place of what is not a finite number.
 func finite(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) || math.Abs(v) > 1e300 {
 		return 0

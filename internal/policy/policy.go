@@ -68,7 +68,7 @@ type Refusal struct {
 
 func (e *Refusal) Error() string { return fmt.Sprintf("refused by %s: %s", e.Key, e.Reason) }
 
-// Judge returns a [*Refusal] where the policy does not let the plugin be
+// Judge returns a [*Refusal] if the policy does not let the plugin be
 // installed or run. version is empty for the newest release. Signatures are
 // judged by who has fetched what is signed.
 func (p Policy) Judge(repo, version string) error {

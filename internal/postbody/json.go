@@ -184,7 +184,7 @@ func (r *metricReader) value() (any, error) {
 }
 
 // notFinite returns the word, as Python and JavaScript write them, for what is
-// no finite number; empty where the text goes on with something else.
+// no finite number; empty if the text goes on with something else.
 func (r *metricReader) notFinite() string {
 	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
 		if strings.HasPrefix(r.text[r.at:], word) {

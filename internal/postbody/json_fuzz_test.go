@@ -55,7 +55,7 @@ func FuzzReadJSON(f *testing.F) {
 	})
 }
 
-// isOurs tells whether an error is one that encoding/json does not make.
+// isOurs reports whether an error is one that encoding/json does not make.
 func isOurs(err string) bool {
 	return strings.Contains(err, "is there twice") || strings.Contains(err, "a list or an object") || strings.Contains(err, "nested more than")
 }

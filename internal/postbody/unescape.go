@@ -30,7 +30,7 @@ func unescape(s string) (text string, at int) {
 	return b.String(), -1
 }
 
-// escape reads the escape sequence that s begins with. The size is 0 where it
+// escape reads the escape sequence that s begins with. The size is 0 if it
 // is wrong.
 func escape(s string) (r rune, size int) {
 	if len(s) < 2 {

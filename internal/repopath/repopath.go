@@ -83,7 +83,7 @@ func pathOf(address string) (string, error) {
 	return u.Path, nil
 }
 
-// ValidName tells whether s may be the name of a directory of plugins, which
+// ValidName reports whether s may be the name of a directory of plugins, which
 // holds for a namespace, an organisation and a project alike: it matches
 // [A-Za-z0-9][A-Za-z0-9._-]*, has no ".." in it and at most 255 bytes.
 func ValidName(s string) bool {

@@ -26,7 +26,7 @@ func CheckVersion(version string) error {
 var errVersion = errors.New("a version is the name of a tag, or a full commit: it begins with a letter or digit" +
 	" and continues with letters, digits, '.', '_', '-', '+' and '/', without '..'")
 
-// IsCommit tells whether a version is a full commit, of SHA-1 or SHA-256.
+// IsCommit reports whether a version is a full commit, of SHA-1 or SHA-256.
 func IsCommit(version string) bool {
 	return (len(version) == 40 || len(version) == 64) && strings.Trim(version, "0123456789abcdef") == ""
 }

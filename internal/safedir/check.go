@@ -78,7 +78,7 @@ func check(path string) error {
 	return nil
 }
 
-// contains tells whether other is dir or lies in it.
+// contains reports whether other is dir or lies in it.
 func contains(dir, other string) bool {
 	return dir == other || dir == "/" || strings.HasPrefix(other, dir+"/")
 }

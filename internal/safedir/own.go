@@ -28,7 +28,7 @@ type Dir struct {
 // InUseError says that another process owns the directory at Path.
 type InUseError struct {
 	Path string
-	// Key of the config that names it. Empty where none is known.
+	// Key of the config that names it. Empty if none is known.
 	Key string
 	// Owner is its process id, or "unknown".
 	Owner string
@@ -57,7 +57,7 @@ type dirLock struct {
 }
 
 // Own locks the directories for this process, in turn, and makes those that are
-// missing. Its error is an [*InUseError] where another process, or another
+// missing. Its error is an [*InUseError] if another process, or another
 // owner in this one, has one of them, and otherwise says what to do about a
 // directory that cannot be used. Two of dirs may be the same one.
 func Own(dirs ...Dir) (*Owned, error) {
@@ -172,7 +172,7 @@ func (o *Owned) Close() error {
 	return errors.Join(errs...)
 }
 
-// usedByAnother returns an error where somebody else owns the directory.
+// usedByAnother returns an error if somebody else owns the directory.
 func (o *Owned) usedByAnother(dir *os.Root, path string) *InUseError {
 	if slices.Contains(o.paths, path) {
 		return nil

@@ -38,7 +38,7 @@ func CheckDir(path string) error {
 }
 
 // CheckFile says why others than the process's user and root may change the
-// file at path or put another one in its place and, where it is a secret, why
+// file at path or put another one in its place and, if it is a secret, why
 // others may read it. Links are followed. A file that is not there is not
 // judged, nor is a pipe.
 func CheckFile(path string, secret bool) error {
@@ -74,7 +74,7 @@ func checkAbove(path string) error {
 	return checkParents(Resolve(path))
 }
 
-// checkParents checks each directory above path, and path itself where it is a
+// checkParents checks each directory above path, and path itself if it is a
 // link. Groups may write into them: some systems have such directories, as
 // Ubuntu's /var/log.
 func checkParents(path string) error {
@@ -97,7 +97,7 @@ func checkParents(path string) error {
 }
 
 // CheckWritable says why the process cannot make files in the directory at path,
-// or the directory itself where it is not there yet.
+// or the directory itself if it is not there yet.
 func CheckWritable(path string) error {
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
 		// By the effective user, as all that follows (faccessat(2)).
@@ -125,26 +125,26 @@ func checkOwner(path string, info fs.FileInfo) error {
 		path, userName(stat.Uid), self)
 }
 
-// unmapped is whom the kernel shows as the owner where a user namespace does
+// unmapped is whom the kernel shows as the owner if a user namespace does
 // not know the real one (/proc/sys/kernel/overflowuid), as in a rootless
 // container: its host's root, above all.
 const unmapped = 65534
 
-// inUserNamespace tells whether the process is in a user namespace that lacks
+// inUserNamespace reports whether the process is in a user namespace that lacks
 // users of the host (user_namespaces(7)).
 func inUserNamespace() bool {
 	content, err := os.ReadFile("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(content)), " ") != "0 0 4294967295"
 }
 
-// privateGroup tells whether the file's group is that of its owner alone, as
+// privateGroup reports whether the file's group is that of its owner alone, as
 // most systems make one for each user.
 func privateGroup(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && stat.Gid == stat.Uid
 }
 
-// Owner returns the name of the user who owns what is at path, where that can be
+// Owner returns the name of the user who owns what is at path, if that can be
 // found out.
 func Owner(path string) (name string, known bool) {
 	info, err := os.Stat(path)

@@ -52,7 +52,7 @@ func (e *TooLargeError) Error() string {
 }
 
 // Open opens the file at path as [os.OpenFile] does. Its error is a
-// [*NotRegularError] where something other than a regular file is there.
+// [*NotRegularError] if something other than a regular file is there.
 func Open(path string, flags int, perm fs.FileMode) (*os.File, error) {
 	// A device may not even be opened. The second look is for what takes the
 	// file's place between the two.
@@ -91,7 +91,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	return content, err
 }
 
-// Named tells whether path still names the open file.
+// Named reports whether path still names the open file.
 func Named(file *os.File, path string) bool {
 	opened, err := file.Stat()
 	if err != nil {

@@ -19,7 +19,7 @@ type Command struct {
 	Env []string
 	// User that the command runs as. Nil: the program's own.
 	User *User
-	// Limits of this command. Where one is zero, the supervisor's holds.
+	// Limits of this command. If one is zero, the supervisor's holds.
 	Limits Limits
 	// Writable confines the command: it may write below these directories, and nowhere
 	// else. [Confinement] says what else is forbidden to it then. Directories that do

@@ -17,7 +17,7 @@ import (
 )
 
 // confined makes a shell script a command that may write to its directory alone.
-// It runs as nobody where the test is root.
+// It runs as nobody if the test is root.
 func confined(t *testing.T, s *sandbox.Supervisor, script string) sandbox.Command {
 	if !s.Confinement().Files {
 		t.Skip(s.Confinement().Reasons)

@@ -52,7 +52,7 @@ type Config struct {
 	NoNewPrivs bool
 	// Umask of the commands (Linux only; elsewhere the program's own).
 	Umask int
-	// Limits of a command that has none of its own, where a cgroup can enforce
+	// Limits of a command that has none of its own, if a cgroup can enforce
 	// them.
 	Limits Limits
 	// MaxOutputs is how many bytes of memory the standard outputs of all commands

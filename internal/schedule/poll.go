@@ -104,7 +104,7 @@ func (p *Poll) question(which func() *question) (*question, error) {
 	return which(), nil
 }
 
-// anyQuestion returns the one that is under way, which it begins where there is
+// anyQuestion returns the one that is under way, which it begins if there is
 // none. The caller holds mu.
 func (p *Poll) anyQuestion() *question {
 	if p.current == nil {

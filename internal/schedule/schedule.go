@@ -38,7 +38,7 @@ type Job struct {
 	Run func(ctx context.Context)
 }
 
-// same tells whether other runs at the same times.
+// same reports whether other runs at the same times.
 func (j Job) same(other Job) bool { return j.Interval == other.Interval && j.Phase == other.Phase }
 
 // Schedule runs jobs, each in a goroutine of its own, until its context ends. Its
@@ -141,7 +141,7 @@ func (j Job) loop(ctx context.Context, due *atomic.Pointer[time.Time]) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			if ctx.Err() != nil { // select has no preference where both are ready
+			if ctx.Err() != nil { // select has no preference if both are ready
 				return
 			}
 		}

@@ -35,7 +35,7 @@ type Manager struct {
 	timeout time.Duration // of the watchdog
 }
 
-// FromEnvironment returns the systemd that the environment names, or nil where
+// FromEnvironment returns the systemd that the environment names, or nil if
 // it names none, and removes from the environment what is not meant for the
 // children of this program.
 func FromEnvironment() (*Manager, error) {

@@ -27,7 +27,7 @@ func BenchmarkSigner(b *testing.B) {
 	}
 }
 
-// BenchmarkTreeOf is what each start of a plugin costs where its user is the
+// BenchmarkTreeOf is what each start of a plugin costs if its user is the
 // agent's own and policy.signers is set.
 func BenchmarkTreeOf(b *testing.B) {
 	for _, c := range []struct{ files, size int }{{2, 4 << 10}, {50, 20 << 10}, {1000, 10 << 10}, {1, 10 << 20}} {

@@ -30,7 +30,7 @@ type Version struct {
 	Commit []byte `json:"commit"`
 	// TagName is the tag that was asked for.
 	TagName string `json:"tag_name,omitempty"`
-	// Tag is the raw object that the tag names, where it is an annotated one.
+	// Tag is the raw object that the tag names, if it is an annotated one.
 	Tag []byte `json:"tag,omitempty"`
 }
 
@@ -85,7 +85,7 @@ func (v Version) Tree() (string, error) {
 	return c.tree, err
 }
 
-// CheckNewer returns an error where v is older than the installed version: where
+// CheckNewer returns an error if v is older than the installed version: if
 // it is its parent, or has an older committer's date and is not its child.
 func (v Version) CheckNewer(installed Version) error {
 	if v.ID == installed.ID {

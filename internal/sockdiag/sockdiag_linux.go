@@ -93,7 +93,7 @@ func owner(answer, asked []byte) (uid int, err error) {
 	if len(answer) < answerSize || native.Uint16(answer[4:]) != unix.SOCK_DIAG_BY_FAMILY {
 		return 0, errors.New("ask the kernel for the owner of a socket: the answer is none")
 	}
-	// Where nothing is connected so, the kernel answers with a socket that listens
+	// If nothing is connected so, the kernel answers with a socket that listens
 	// on the local port.
 	state, family := answer[headerSize+1], answer[headerSize]
 	if !isOpen(state) || !sameSocket(family, answer[idAt:idAt+idSize], asked[headerSize], asked[headerSize+8:]) {
@@ -105,7 +105,7 @@ func owner(answer, asked []byte) (uid int, err error) {
 	return int(native.Uint32(answer[uidAt:])), nil
 }
 
-// isOpen tells whether a socket in this state is connected, and its process can
+// isOpen reports whether a socket in this state is connected, and its process can
 // still read.
 func isOpen(state byte) bool {
 	return state == unix.BPF_TCP_ESTABLISHED || state == unix.BPF_TCP_FIN_WAIT1 || state == unix.BPF_TCP_FIN_WAIT2

@@ -78,7 +78,7 @@ func TestSocketThatIsClosedHasNoOwner(t *testing.T) {
 	require.ErrorIs(t, err, sockdiag.ErrNoOwner)
 }
 
-// Where nothing is connected so, the kernel answers with who listens there.
+// If nothing is connected so, the kernel answers with who listens there.
 func TestListenerIsNotTheOwnerOfAConnection(t *testing.T) {
 	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"} {
 		listener, err := net.Listen(network, address)

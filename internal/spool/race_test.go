@@ -2,6 +2,6 @@
 
 package spool_test
 
-// raceDetector tells whether the race detector is on. Memory is then several
+// raceDetector reports whether the race detector is on. Memory is then several
 // times what it is without.
 const raceDetector = true

@@ -28,7 +28,7 @@ type note struct {
 	Value  json.RawMessage `json:"value"`
 }
 
-// Load reads the newest value, and leaves value as it is where there is none.
+// Load reads the newest value, and leaves value as it is if there is none.
 // What cannot be read counts as absent: the next two writes replace it. Call it
 // before the first Save of a run, which goes on from the newest.
 func (n *Notes) Load(value any) (found bool, err error) {

@@ -41,8 +41,8 @@ func (e *DamagedError) Error() string {
 // Unwrap returns what is wrong with the file.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// Load reads the file at path into value. Where there is no such file, found is
-// false and value is left as it is. The error is a [*DamagedError] where the file
+// Load reads the file at path into value. If there is no such file, found is
+// false and value is left as it is. The error is a [*DamagedError] if the file
 // was damaged and moved aside; value is then unchanged or partly filled.
 func Load(path string, value any) (found bool, err error) {
 	found, err = Read(path, value)
@@ -77,7 +77,7 @@ func Read(path string, value any) (found bool, err error) {
 	return true, nil
 }
 
-// unusable tells whether no later read of the file can succeed.
+// unusable reports whether no later read of the file can succeed.
 func unusable(err error) bool {
 	return errors.As(err, new(*safefile.NotRegularError)) || errors.As(err, new(*safefile.TooLargeError))
 }

@@ -27,7 +27,7 @@ var (
 )
 
 // Pool returns the CAs as they are on disk now. As for crypto/x509, SSL_CERT_FILE
-// and SSL_CERT_DIR name other places. Where none is found, as on systems that
+// and SSL_CERT_DIR name other places. If none is found, as on systems that
 // keep them elsewhere, the answer is that of [x509.SystemCertPool].
 func Pool() (*x509.CertPool, error) {
 	files, dirs := bundles, directories

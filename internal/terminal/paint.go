@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Colours tells whether what is written to file may be coloured: it is a
+// Colours reports whether what is written to file may be coloured: it is a
 // terminal that can, and the user has not set NO_COLOR (https://no-color.org).
 func Colours(file *os.File, getenv func(string) string) bool {
 	if getenv("NO_COLOR") != "" || getenv("TERM") == "" || getenv("TERM") == "dumb" {
@@ -31,7 +31,7 @@ type painter struct {
 }
 
 // NewPainter returns a writer to w, a terminal, that colours the words bad, good
-// and doubtful where a line begins with them. Each Write has whole lines. What
+// and doubtful if a line begins with them. Each Write has whole lines. What
 // is written must have no control characters, see [NewWriter].
 func NewPainter(w io.Writer, bad, good, doubtful []string) io.Writer {
 	p := &painter{to: w, words: map[string]string{}}

@@ -15,7 +15,7 @@ import (
 const MaxLength = 64
 
 // CheckNamespace says why the points of a namespace cannot be published to the
-// topic prefix+namespace; nil where they can. Whoever does not know the prefix
+// topic prefix+namespace; nil if they can. Whoever does not know the prefix
 // leaves it empty; a longer prefix may then still make the topic too long. nsqd
 // also knows topics that end in "#ephemeral". It drops their messages while nobody
 // listens, so they are refused.
@@ -23,7 +23,7 @@ func CheckNamespace(prefix, namespace string) error {
 	return check("namespace", "namespaces", namespace, MaxLength-len(prefix))
 }
 
-// CheckPrefix says why no namespace makes a topic with this prefix; nil where
+// CheckPrefix says why no namespace makes a topic with this prefix; nil if
 // one does. The empty prefix is good.
 func CheckPrefix(prefix string) error {
 	if prefix == "" {

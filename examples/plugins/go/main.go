@@ -25,7 +25,7 @@ import (
 )
 
 // metric is what the agent reads. It puts PLUGIN.<plugin>. before the name,
-// adds the tag host, and takes its own time where there is no timestamp.
+// adds the tag host, and takes its own time if there is no timestamp.
 type metric struct {
 	Name  string            `json:"name"`
 	Value float64           `json:"value"`
@@ -43,7 +43,7 @@ func run(files []string) error {
 	if len(files) == 0 {
 		return errors.New("name PEM files as arguments, such as /etc/ssl/web.crt")
 	}
-	metrics := []metric{} // printed as [] and not as null where it is empty
+	metrics := []metric{} // printed as [] and not as null if it is empty
 	for _, file := range files {
 		end, err := expiry(file)
 		if err != nil {

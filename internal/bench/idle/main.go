@@ -91,7 +91,7 @@ func build(dir string) (string, error) {
 	return binary, command.Run()
 }
 
-// measure runs the agent, prints what it costs, and returns an error where
+// measure runs the agent, prints what it costs, and returns an error if
 // that is too much.
 func measure(command *exec.Cmd, consumer *nsqdtest.Consumer, period time.Duration) (err error) {
 	began := time.Now()
