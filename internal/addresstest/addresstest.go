@@ -10,10 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Free returns a TCP address of this host on which nobody listens. It is not of
-// 127.0.0.1, but of a loopback address of this process alone, so that no other
-// program is given the port before the test uses it. (Linux answers to all of
-// 127.0.0.0/8.)
+// Free returns a TCP address of this host on which nobody listens. It has a loopback
+// address that only this process uses, not 127.0.0.1, so that no other program gets the
+// port before the test uses it. (Linux answers to all of 127.0.0.0/8.)
 func Free(tb testing.TB) string {
 	tb.Helper()
 	pid := os.Getpid()

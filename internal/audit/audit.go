@@ -1,5 +1,5 @@
-// Package audit writes the audit log: who changed, or was refused to change, what
-// runs on this host. The HTTP API and the agent itself write to one log.
+// Package audit writes the audit log. It records who changed what runs on this host, and
+// whose attempts were refused. The HTTP API and the agent itself write to one log.
 package audit
 
 import (
@@ -15,12 +15,12 @@ import (
 // maxText bounds each text of a line, in bytes.
 const maxText = 500
 
-// Line is a line of the audit log. Nothing secret belongs into it.
+// Line is a line of the audit log. It must not contain secrets.
 type Line struct {
 	// Time is set by Write: RFC 3339, UTC.
 	Time string `json:"time"`
-	// Who acted: a caller of the HTTP API by the strongest proof, or "registry",
-	// "update" or "rollback", by whose word a version changed.
+	// Who acted: a caller of the HTTP API, named by its strongest proof, or
+	// "registry", "update" or "rollback", if that changed a version.
 	Who string `json:"who"`
 	// From is the address that a request came from; "agent" for what the agent
 	// did itself.

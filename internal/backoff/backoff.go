@@ -1,4 +1,4 @@
-// Package backoff spaces the attempts at something that fails, and waits.
+// Package backoff spaces the retries of something that fails.
 package backoff
 
 import (
@@ -7,15 +7,13 @@ import (
 	"time"
 )
 
-// Backoff says how long to wait before each retry. The wait doubles with every
-// failure and is random, between half of its value and the whole of it, so that
-// a fleet that lost a server does not come back in step.
+// Backoff says how long to wait before each retry. The wait doubles with every failure.
+// It is random, between half of its value and the whole, so that a fleet that lost a
+// server does not come back in step.
 //
-// The zero value waits for no time at all. A Backoff is not safe for concurrent
-// use.
+// The zero value does not wait. A Backoff is not safe for concurrent use.
 type Backoff struct {
-	// First is the longest wait after the first failure, Most the longest wait
-	// after any.
+	// First is the longest wait after the first failure, Most after any failure.
 	First, Most time.Duration
 
 	failures int
@@ -34,8 +32,7 @@ func (b *Backoff) Next() time.Duration {
 // Reset forgets the failures.
 func (b *Backoff) Reset() { b.failures = 0 }
 
-// Pause waits for d. It returns false as soon as ctx ends, also if that was
-// before the call.
+// Pause waits for d. It returns false as soon as ctx ends, or if it has ended before.
 func Pause(ctx context.Context, d time.Duration) bool {
 	if ctx.Err() != nil {
 		return false

@@ -1,5 +1,5 @@
-// Package budget bounds what several users take of one thing together, such as
-// bytes of memory.
+// Package budget bounds how much of one thing, such as memory, several users take
+// together.
 package budget
 
 import "sync/atomic"

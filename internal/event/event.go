@@ -1,6 +1,5 @@
-// Package event names what log lines tell of, for the root package, which makes
-// the names part of its API and says what attributes they have, and for the works
-// below it that log.
+// Package event has the names of the events in the log. The root package makes them part
+// of its API and documents their attributes. The packages below it use them, too.
 package event
 
 import "log/slog"

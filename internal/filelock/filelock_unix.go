@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TryLock locks the file without waiting. Its error is [ErrLocked] if
-// somebody else has.
+// TryLock locks the file without waiting. Its error is [ErrLocked] if another process
+// holds the lock.
 func TryLock(file *os.File) error {
 	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

@@ -18,7 +18,7 @@ type Lock struct {
 	path string
 }
 
-// HeldError says that a process has locked the file at Path. It wraps
+// HeldError means that a process has locked the file at Path. It wraps
 // [ErrLocked].
 type HeldError struct {
 	Path string
@@ -34,10 +34,10 @@ func (e *HeldError) Error() string {
 // Unwrap returns [ErrLocked].
 func (e *HeldError) Unwrap() error { return ErrLocked }
 
-// Take locks the file at path and makes it if there is none. Only the
-// process's user and root may open it: whoever can open a file can lock it. The
-// error is a [*HeldError] if another process has locked it for longer than a
-// moment, and a [*safefile.NotRegularError] if something else is there.
+// Take locks the file at path, and makes it if it does not exist. Only the process's user
+// and root may open it, because everybody who can open a file can lock it. The error is a
+// [*HeldError] if another process holds the lock for longer than a moment, and a
+// [*safefile.NotRegularError] if path is not a regular file.
 func Take(path string) (*Lock, error) {
 	l, err := take(path)
 	if errors.Is(err, ErrLocked) {
@@ -47,8 +47,8 @@ func Take(path string) (*Lock, error) {
 	return l, err
 }
 
-// glance is longer than somebody who only looks whether the file is locked
-// holds the lock.
+// glance is longer than a process holds the lock that only checks whether the file is
+// locked.
 const glance = 50 * time.Millisecond
 
 func take(path string) (*Lock, error) {
@@ -81,8 +81,8 @@ func lock(file *os.File, path string) error {
 	return err
 }
 
-// Write replaces what the file says by the process id and, unless it is empty,
-// a line of text.
+// Write replaces the content of the file by the process id and, unless it is empty, a
+// line of text.
 func (l *Lock) Write(text string) error {
 	content := strconv.Itoa(os.Getpid()) + "\n"
 	if text != "" {
@@ -91,7 +91,7 @@ func (l *Lock) Write(text string) error {
 	if _, err := l.file.WriteAt([]byte(content), 0); err != nil {
 		return err
 	}
-	return l.file.Truncate(int64(len(content))) // afterwards: at no time is the process id not there
+	return l.file.Truncate(int64(len(content))) // truncated last, so that the process id is always there
 }
 
 // Named reports whether the file is still where it was made.
@@ -117,7 +117,7 @@ func (l *Lock) Remove() error {
 	return errors.Join(err, l.Release())
 }
 
-// most is more than a process id and a line of text need.
+// most is more than the length of a process id and a line of text.
 const most = 4 << 10
 
 // Content returns what [Lock.Write] wrote into the file: the process id, or

@@ -157,7 +157,7 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-// NetConn returns the connection that c is around, as that of tls.Conn does.
+// NetConn returns the connection that c wraps, as tls.Conn's method does.
 func (c *connection) NetConn() net.Conn { return c.Conn }
 
 // setIdle notes whether a connection waits for a request.
@@ -172,7 +172,7 @@ func setIdle(conn net.Conn, idle bool) {
 	c.limit.changed.Broadcast()
 }
 
-// limited returns the connection of a limit that conn is or is around.
+// limited returns the connection of a limit that conn is or wraps.
 func limited(conn net.Conn) *connection {
 	for {
 		if c, ok := conn.(*connection); ok {

@@ -79,9 +79,9 @@ func Serve(config Config, listeners ...net.Listener) *Server {
 	return s
 }
 
-// Check returns nil if all listeners are served and the handler answers a GET of
-// path with 200 before ctx ends. It needs no connection, since those may all be
-// taken on a server that works.
+// Check returns nil if all listeners are served and the handler answers a GET of path with
+// 200 before ctx ends. It does not open a connection, because a healthy server may have
+// none left.
 func (s *Server) Check(ctx context.Context, path string) error {
 	if err := s.failed.Load(); err != nil {
 		return fmt.Errorf("check the HTTP API: it is no longer served: %w", *err)
@@ -108,7 +108,7 @@ func (s *Server) Check(ctx context.Context, path string) error {
 	}
 }
 
-// answer is the answer to a request that came over no connection.
+// answer is the answer to a request without a connection.
 type answer struct {
 	header http.Header
 	code   int
@@ -144,14 +144,13 @@ func (s *Server) endingConnections(handler http.Handler) http.Handler {
 	})
 }
 
-// Stop accepts no more connections, answers the requests of the open ones
-// within the grace, and then closes those that are left. It waits no longer
-// for requests that go on without their connection; [Server.Wait] does.
+// Stop accepts no more connections, answers the requests of the open ones within the
+// grace, and then closes those that are left. Requests may still run without their
+// connection: [Server.Wait] waits for them.
 //
-// http.Server.Shutdown would hang up at once on idle connections, and on those
-// whose first request it has not yet read: the caller of a post that is on its
-// way would not know what became of it. Here callers who go on are told with
-// an answer that their connection ends.
+// http.Server.Shutdown closes idle connections at once, and connections whose first
+// request it has not read yet. The caller of a post that is on its way would not know the
+// result. Here the next answer tells the caller that the connection ends.
 func (s *Server) Stop(grace time.Duration) error {
 	s.stopping.Store(true)
 	var wrong []error

@@ -21,7 +21,7 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// Config says where the log goes, and how much of it is kept.
+// Config is the place of the log, and how much of it is kept.
 type Config struct {
 	// Path of the file that is being written. Its directory is made if it is
 	// not there.
@@ -65,7 +65,7 @@ func Open(config Config) (*File, error) {
 // its size. mu is held.
 func (f *File) open() (size int64, err error) {
 	if f.file != nil {
-		// What cannot be found out now is not a reason to lose a line.
+		// If that cannot be found out now, no line is lost because of it.
 		named, err := os.Lstat(f.config.Path)
 		open, openErr := f.file.Stat()
 		if openErr == nil && (err == nil && os.SameFile(named, open) || err != nil && !errors.Is(err, fs.ErrNotExist)) {

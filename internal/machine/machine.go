@@ -1,5 +1,4 @@
-// Package machine reads what tells this machine from others: its identity and its
-// addresses.
+// Package machine reads the identity and the addresses of this machine.
 package machine
 
 import (
@@ -9,13 +8,13 @@ import (
 	"strings"
 )
 
-// Identity tells hosts apart whatever they are called. What is not known is empty.
+// Identity distinguishes hosts independently of their names. An unknown part is empty.
 type Identity struct {
 	Serial string `json:"serial,omitempty"` // of the hardware, or of the virtual machine
 	ID     string `json:"id,omitempty"`     // machine-id(5): of the installation
 }
 
-// Read returns what the system says.
+// Read returns the identity of this machine.
 func Read() Identity {
 	m := Identity{Serial: Serial()}
 	if id, err := os.ReadFile("/etc/machine-id"); err == nil {
@@ -37,7 +36,7 @@ func Serial() string {
 	return strings.TrimSpace(string(serial))
 }
 
-// Differs reports whether both are known not to be the same.
+// Differs reports whether the two certainly belong to different machines.
 func (m Identity) Differs(other Identity) bool {
 	return m.Serial != "" && other.Serial != "" && m.Serial != other.Serial ||
 		m.ID != "" && other.ID != "" && m.ID != other.ID

@@ -8,8 +8,8 @@
 //	memory = "64 MiB"   # for one run
 //	pids = 16
 //
-// The registry's item has the last word on the format. The policy and the interval
-// have it on the rest: a plugin can ask for less than it would be given.
+// The format in the registry's item takes precedence. For the rest, the policy and the
+// interval do: a plugin can only ask for less than they allow.
 package manifest
 
 import (
@@ -64,7 +64,7 @@ func CheckMode(mode string, format pluginoutput.Format) error {
 	return nil
 }
 
-// Manifest is what the file says. What it leaves out is zero.
+// Manifest is the content of the file. A field that the file leaves out is zero.
 type Manifest struct {
 	Format pluginoutput.Format
 	Mode   string
@@ -79,10 +79,9 @@ type Manifest struct {
 	Pids int
 }
 
-// Read reads the file in the plugin's directory. Without one, the Manifest is zero.
-// The error names each fault with its line. The file may be a link, but not one
-// that leads out of the directory: it is read with the agent's rights, and its
-// errors show lines of it.
+// Read reads the file in the plugin's directory. Without a file, the Manifest is zero.
+// The error names each fault with its line. The file may be a link, but must not lead out
+// of the directory: it is read with the agent's rights, and errors quote its lines.
 func Read(dir string) (Manifest, error) {
 	if _, err := os.Lstat(filepath.Join(dir, Name)); errors.Is(err, fs.ErrNotExist) {
 		return Manifest{}, nil // one system call before each run of most plugins

@@ -36,14 +36,14 @@ func TestWhatIsNoRegularFileIsNoPIDFile(t *testing.T) {
 			}
 			return os.Symlink(target, path)
 		},
-		"a named pipe":    func(path string) error { return syscall.Mkfifo(path, 0o600) },
-		"a directory":     func(path string) error { return os.Mkdir(path, 0o700) },
-		"no regular file": func(path string) error { return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0) },
+		"a named pipe":       func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a directory":        func(path string) error { return os.Mkdir(path, 0o700) },
+		"not a regular file": func(path string) error { return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0) },
 	} {
 		path := path(t)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, make(path))
-		sentence := path + " is " + want + ", which is not a pid file; remove it, or name another path with agent.pidfile"
+		sentence := path + " is " + want + "; a pid file is a regular file: remove it, or name another path with agent.pidfile"
 
 		_, err := pidfile.Take(path)
 		require.EqualError(t, err, sentence)

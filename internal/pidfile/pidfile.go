@@ -1,9 +1,9 @@
 // Package pidfile tells which process is the running agent.
 //
-// A running agent holds a lock (flock(2)) on its pid file until it ends,
-// however it ends. So the number in a file that nobody has locked means
-// nothing, and a process that has the number by now is not mistaken for the
-// agent. Only the user that the agent runs as, and root, may open the file.
+// A running agent holds a lock (flock(2)) on its pid file until it ends, in whatever way.
+// So the process id in a file that nobody has locked means nothing, and another process
+// that has this id by now is not mistaken for the agent. Only the agent's user and root
+// may open the file.
 package pidfile
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// ErrNotRunning says that no agent holds the pid file.
+// ErrNotRunning means that no agent holds the pid file.
 var ErrNotRunning = errors.New("no agent is running")
 
 // File is a pid file that this process holds. It is not safe for concurrent
@@ -28,9 +28,8 @@ type File struct {
 	path string
 }
 
-// Take writes this process's number into the pid file at path and locks it. A
-// file that a dead agent left is taken over. If an agent is running, the
-// error names it.
+// Take writes this process's id into the pid file at path and locks it. It takes over a
+// file that a dead agent left. If an agent is running, the error names it.
 func Take(path string) (*File, error) {
 	f, err := Hold(path)
 	if err != nil {
@@ -55,7 +54,7 @@ func Hold(path string) (*File, error) {
 	return &File{lock: lock, path: path}, nil
 }
 
-// explain says what to do where the pid file cannot be locked.
+// explain adds what to do where the pid file cannot be locked.
 func explain(path string, err error) error {
 	var irregular *safefile.NotRegularError
 	var held *filelock.HeldError
@@ -71,7 +70,7 @@ func explain(path string, err error) error {
 }
 
 func notPIDFile(e *safefile.NotRegularError) error {
-	return fmt.Errorf("%w, which is not a pid file; remove it, or name another path with agent.pidfile", e)
+	return fmt.Errorf("%w; a pid file is a regular file: remove it, or name another path with agent.pidfile", e)
 }
 
 // Renew writes the pid file again if somebody has removed or replaced it, so

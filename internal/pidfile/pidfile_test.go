@@ -83,7 +83,7 @@ func TestANumberThatTheHolderDidNotWriteIsNoAgent(t *testing.T) {
 	for _, pid := range []int{other.Process.Pid, 1 << 30} {
 		require.NoError(t, os.WriteFile(path, []byte(strconv.Itoa(pid)), 0o644))
 		_, err = pidfile.Running(path)
-		require.ErrorContains(t, err, fmt.Sprintf("not by %d, which it names: that is not an agent", pid))
+		require.ErrorContains(t, err, fmt.Sprintf("names process %d, which is not an agent", pid))
 	}
 }
 

@@ -45,7 +45,7 @@ func Running(path string) (*Process, error) {
 	return &Process{PID: pid, file: file, path: path}, nil
 }
 
-// holder returns the number of the process that has locked the file.
+// holder returns the id of the process that has locked the file.
 func holder(file *os.File, path string) (int, error) {
 	text, _ := filelock.Content(file)
 	pid, err := strconv.Atoi(text)
@@ -59,14 +59,14 @@ func holder(file *os.File, path string) (int, error) {
 	case err != nil || pid <= 1:
 		return 0, fmt.Errorf("the pid file %s is held by a process but names none: %.40q", path, text)
 	case !hasOpen(pid, file):
-		return 0, fmt.Errorf("the pid file %s is held by a process, but not by %d, which it names: that is not an agent", path, pid)
+		return 0, fmt.Errorf("the pid file %s is held by a process, but names process %d, which is not an agent", path, pid)
 	}
 	return pid, nil
 }
 
-// hasOpen reports whether the process has the file open. Anybody who may read a
-// pid file can lock it, so the lock alone does not make its number an agent's.
-// It is true if that cannot be found out.
+// hasOpen reports whether the process has the file open. Anybody who may read a pid file
+// can lock it, so the lock alone does not show that the id is an agent's. It returns true
+// if that cannot be found out.
 func hasOpen(pid int, file *os.File) bool {
 	held, err := file.Stat()
 	if err != nil || !onLinux() {
@@ -83,7 +83,7 @@ func hasOpen(pid int, file *os.File) bool {
 	})
 }
 
-// Failure says, once the process has ended, what went wrong at its end. It is
+// Failure returns what went wrong at the end of a process that has ended. It is
 // empty after a clean stop.
 func (p *Process) Failure() string {
 	owner, reason := filelock.Content(p.file)
@@ -114,8 +114,7 @@ func (p *Process) Reload() (n int, failure string) {
 // Close closes the pid file.
 func (p *Process) Close() error { return p.file.Close() }
 
-// Exited reports whether the process has ended; one that its parent has not yet
-// waited for has.
+// Exited reports whether the process has ended. A zombie has ended.
 func Exited(pid int) bool {
 	if !exists(pid) {
 		return true

@@ -1,7 +1,6 @@
-// Package pipewriter writes to standard output and standard error, which may be
-// pipes whose reader has stopped to read: a pager that waits for a key, or a log
-// driver that hangs. A plain write would then wait for ever, and with it
-// everything that logs.
+// Package pipewriter writes to standard output and standard error. These may be pipes
+// whose reader no longer reads, such as a pager that waits for a key, or a log driver
+// that hangs. A plain write would then wait for ever, and everything that logs with it.
 package pipewriter
 
 import (
@@ -35,9 +34,9 @@ type Writer struct {
 // New returns a writer to file.
 func New(file *os.File) *Writer { return &Writer{file: file} }
 
-// Write writes lines. If the reader does not read, it returns [ErrNotRead]
-// after a second, and from then on at once until the reader goes on. A line of
-// which only a part was written is ended before the next one.
+// Write writes lines. If the reader does not read, it returns [ErrNotRead] after a
+// second, and from then on at once until the reader reads again. A line that was written
+// only in part is ended before the next one.
 func (w *Writer) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isWritable waits until the file takes some bytes. What cannot be found out,
-// and a reader that has left, are for the write to tell.
+// isWritable waits until the file accepts some bytes. If that cannot be found out, or if
+// the reader has left, it returns true, and the write returns the error.
 func isWritable(file *os.File, wait time.Duration) bool {
 	conn, err := file.SyscallConn()
 	if err != nil {

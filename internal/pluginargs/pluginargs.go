@@ -1,7 +1,7 @@
-// Package pluginargs splits and judges the arguments of plugins, as the
-// registry and the callers of the HTTP API give them. No shell ever sees them;
-// what a shell would act upon is refused all the same, because a plugin may
-// well be a shell script.
+// Package pluginargs splits and checks the arguments of plugins, which come from the
+// registry and from callers of the HTTP API. The agent does not pass them to a shell.
+// Characters with a meaning in a shell are refused nevertheless, because a plugin may be
+// a shell script.
 package pluginargs
 
 import (
@@ -29,13 +29,13 @@ func Check(args []string) error {
 	for i, arg := range args {
 		what := forbidden(arg)
 		if what != "" {
-			return fmt.Errorf("argument %d, %.80q, has %s in it, which plugins may not be given", i+1, arg, what)
+			return fmt.Errorf("argument %d, %.80q, contains %s, which is not allowed in arguments of plugins", i+1, arg, what)
 		}
 	}
 	return nil
 }
 
-// forbidden returns what of arg is refused, for the reader of an error, or "".
+// forbidden names the part of arg that is refused, for an error, or returns "".
 func forbidden(arg string) string {
 	if i := strings.IndexAny(arg, ";|<>`"); i >= 0 {
 		return arg[i : i+1]

@@ -1,6 +1,5 @@
-// Package policy judges what may run on this host, whatever a registry asks for.
-// Its functions are pure: the config, the runner of plugins and the plan ask the
-// same judge.
+// Package policy decides what may run on this host, whatever a registry asks for. Its
+// functions are pure. The config, the runner of plugins and the plan all use them.
 package policy
 
 import (
@@ -27,23 +26,23 @@ type Policy struct {
 	// Plugins are globs of the repositories ORG/PROJECT that may be installed.
 	// Empty: all may.
 	Plugins []string
-	// Signers is an allowed_signers file (ssh-keygen(1)): only what one of them
-	// has signed is installed. Empty: signatures are not looked at.
+	// Signers is an allowed_signers file (ssh-keygen(1)): only versions that one of
+	// them has signed are installed. Empty: signatures are not verified.
 	Signers string
 	// Pinned allows only plugins with a version.
 	Pinned bool
-	// NoCalls refuses runs that are asked for over HTTP.
+	// NoCalls refuses runs that are requested over HTTP.
 	NoCalls bool
-	// Rules for plugins that match. The first that does counts.
+	// Rules for plugins. The first one that matches counts.
 	Rules []Rule
 }
 
-// Rule says how matching plugins run. What is zero is as it is for all plugins.
+// Rule says how matching plugins run. For a zero field the default of all plugins holds.
 type Rule struct {
 	// Match is a glob of repositories ORG/PROJECT.
 	Match string
-	// User that the plugins run as: a name, or "dynamic" for one that each namespace
-	// has for itself.
+	// User that the plugins run as: a name, or "dynamic" for a separate user for each
+	// namespace.
 	User string
 	// Env is the path of a file with lines NAME=VALUE for their environment.
 	Env string
@@ -55,11 +54,11 @@ type Rule struct {
 	CPU float64
 	// State is how much a plugin may keep in its own directory, in bytes.
 	State int64
-	// NoNetwork takes the network away.
+	// NoNetwork runs the plugins without a network.
 	NoNetwork bool
 }
 
-// Refusal is the error of what the policy refuses.
+// Refusal is the error of a plugin that the policy refuses.
 type Refusal struct {
 	// Key of the config that refuses it: policy.plugins, for example.
 	Key    string
@@ -68,9 +67,9 @@ type Refusal struct {
 
 func (e *Refusal) Error() string { return fmt.Sprintf("refused by %s: %s", e.Key, e.Reason) }
 
-// Judge returns a [*Refusal] if the policy does not let the plugin be
-// installed or run. version is empty for the newest release. Signatures are
-// judged by who has fetched what is signed.
+// Judge returns a [*Refusal] if the policy does not allow installing or running the
+// plugin. version is empty for the newest release. Judge does not verify signatures: the
+// runner does, after fetching.
 func (p Policy) Judge(repo, version string) error {
 	if len(p.Plugins) > 0 && !matchesAny(p.Plugins, repo) {
 		return &Refusal{KeyPlugins, fmt.Sprintf("%s matches none of its globs", repo)}
@@ -81,15 +80,15 @@ func (p Policy) Judge(repo, version string) error {
 	return p.judgeCase(repo)
 }
 
-// judgeCase refuses a name that a rule does not match because of its case alone: many
-// servers do not distinguish it, so that the plugin would escape its rule.
+// judgeCase refuses a name that a rule does not match only because of its case. Many
+// servers do not distinguish case, so the plugin could escape its rule.
 func (p Policy) judgeCase(repo string) error {
 	for _, rule := range p.Rules {
 		if matches(rule.Match, repo) {
 			return nil
 		}
 		if matches(strings.ToLower(rule.Match), strings.ToLower(repo)) {
-			return &Refusal{KeyMatch, fmt.Sprintf("%s differs from %s in case alone: write both alike", repo, rule.Match)}
+			return &Refusal{KeyMatch, fmt.Sprintf("%s differs from %s only in case: write both alike", repo, rule.Match)}
 		}
 	}
 	return nil
@@ -105,9 +104,8 @@ func (p Policy) Rule(repo string) Rule {
 	return Rule{}
 }
 
-// CheckGlob says what is wrong with a glob of repositories. A * stands for any
-// text without a slash, so that infra/* is one organisation without subgroups.
-// Case matters.
+// CheckGlob returns an error if a glob of repositories is not valid. A * stands for any
+// text without a slash, so infra/* is one organisation without subgroups. Case matters.
 func CheckGlob(glob string) error {
 	switch _, err := path.Match(glob, ""); {
 	case err != nil:

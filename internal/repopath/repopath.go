@@ -24,10 +24,10 @@ const maxPath = 1024
 //	git@host:ORG/PROJECT.git
 //	https://host/ORG/PROJECT.git
 //
-// ORG may have subgroups, as GitLab's do: ORG/SUBGROUP/PROJECT. The schemes
-// http, https, git and ssh are known; user, host and port play no part, and
-// the ending .git may be left out. The path obeys [Check], and what Parse
-// returned it returns again. Errors do not repeat what may be a password.
+// ORG may have subgroups, as in GitLab: ORG/SUBGROUP/PROJECT. The schemes http, https,
+// git and ssh are known. User, host and port are ignored, and the ending .git may be left
+// out. The path obeys [Check]. Parsing a returned path returns it unchanged. Errors do
+// not contain text that may be a password.
 func Parse(address string) (string, error) {
 	path, err := pathOf(strings.TrimSpace(address))
 	if err != nil {
@@ -40,9 +40,9 @@ func Parse(address string) (string, error) {
 	return path, nil
 }
 
-// Check says what is wrong with a path ORG/PROJECT or ORG/SUBGROUP/PROJECT:
-// it has two or more names that obey [ValidName], the last one without the
-// ending .git, and 1024 bytes at most. The last name is the project.
+// Check returns an error unless path is a valid ORG/PROJECT or ORG/SUBGROUP/PROJECT. A
+// valid path has at most 1024 bytes and two or more names that obey [ValidName]. The last
+// name is the project, and does not end in .git.
 func Check(path string) error {
 	names := strings.Split(path, "/")
 	// A project that still ended in .git would be another one when read again.
@@ -83,9 +83,9 @@ func pathOf(address string) (string, error) {
 	return u.Path, nil
 }
 
-// ValidName reports whether s may be the name of a directory of plugins, which
-// holds for a namespace, an organisation and a project alike: it matches
-// [A-Za-z0-9][A-Za-z0-9._-]*, has no ".." in it and at most 255 bytes.
+// ValidName reports whether s can be a directory in the plugins' directory, as the names
+// of namespaces, organisations and projects are. It matches [A-Za-z0-9][A-Za-z0-9._-]*,
+// does not contain "..", and has at most 255 bytes.
 func ValidName(s string) bool {
 	if s == "" || len(s) > maxName || strings.Contains(s, "..") {
 		return false

@@ -8,9 +8,8 @@ import (
 // maxVersion is the longest name of a tag, in bytes.
 const maxVersion = 200
 
-// CheckVersion says what is wrong with a version of a repository, which is the
-// name of a tag or a full commit. A tag's name is ASCII and obeys
-// git-check-ref-format(1).
+// CheckVersion returns an error unless version is the name of a tag or a full commit. A
+// tag's name is ASCII and obeys git-check-ref-format(1).
 func CheckVersion(version string) error {
 	if version == "" || len(version) > maxVersion || strings.ContainsFunc(version, notInVersion) || !isLetterOrDigit(rune(version[0])) {
 		return errVersion

@@ -10,15 +10,14 @@ import (
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
-// Poll asks somebody else at once, then at every interval, sooner after a
-// failure, and whenever a caller wants it. It asks once at a time. Its exported
-// fields are set before Start.
+// Poll calls Ask at once, then at every interval, sooner after a failure, and when a
+// caller wants it. It makes one call at a time. Its exported fields are set before Start.
 type Poll struct {
 	// Ask asks, with the context of Start. After an error it may say when to ask
 	// again; zero: after a pause that grows, from a second up to a minute.
 	Ask func(ctx context.Context) (again time.Duration, err error)
-	// Interval between two answers. The second question comes after a random part
-	// of it, so that hosts that were started together ask apart.
+	// Interval between two calls. The second call comes after a random part of it, so
+	// that hosts that were started together do not ask together.
 	Interval time.Duration
 	// NotRunning and Stopped are the errors of Now before Start and after Wait.
 	NotRunning, Stopped error
@@ -71,9 +70,9 @@ func (p *Poll) loop(ctx context.Context) {
 	}
 }
 
-// Now asks, and returns when the answer is there or ctx ends. The answer is to a
-// question that began after the call: callers who come while one is under way share
-// the next.
+// Now asks, and returns when the answer is there or ctx ends. The answer is to a question
+// that began after the call of Now. Callers that come while a question is under way share
+// the next one.
 func (p *Poll) Now(ctx context.Context) error {
 	_, err := p.ask(ctx, p.newQuestion)
 	return err
@@ -104,8 +103,8 @@ func (p *Poll) question(which func() *question) (*question, error) {
 	return which(), nil
 }
 
-// anyQuestion returns the one that is under way, which it begins if there is
-// none. The caller holds mu.
+// anyQuestion returns the question under way, and begins one if there is none. The caller
+// holds mu.
 func (p *Poll) anyQuestion() *question {
 	if p.current == nil {
 		p.begin(&question{done: make(chan struct{})})
@@ -113,7 +112,7 @@ func (p *Poll) anyQuestion() *question {
 	return p.current
 }
 
-// newQuestion returns one that has not begun, or begins just now. The caller holds
+// newQuestion returns a question that has not begun yet, or begins now. The caller holds
 // mu.
 func (p *Poll) newQuestion() *question {
 	switch {
@@ -128,7 +127,7 @@ func (p *Poll) newQuestion() *question {
 // begin asks, and then begins the next question. The caller holds mu.
 func (p *Poll) begin(q *question) {
 	p.current = q
-	ctx := p.ctx // others may share the answer: that a caller goes away ends nothing
+	ctx := p.ctx // others may share the answer, so it does not end with one caller
 	p.running.Go(func() {
 		q.again, q.err = p.Ask(ctx)
 		p.mu.Lock()
@@ -142,9 +141,8 @@ func (p *Poll) begin(q *question) {
 	})
 }
 
-// Wait refuses further questions and returns when the one under way has ended,
-// which it does when the context of Start has, or with an error when ctx ends
-// before that.
+// Wait refuses further questions. It returns when the question under way has ended, which
+// ends with the context of Start, or with an error when ctx ends first.
 func (p *Poll) Wait(ctx context.Context) error {
 	p.mu.Lock()
 	p.stopped = true

@@ -1,13 +1,13 @@
 // Package schedule runs jobs again and again, each at its own interval and at
 // its own phase of it, so that many jobs on many hosts do not start together.
 //
-//	Set(jobs) ──► an entry and a goroutine a job ──► Run at phase, phase+interval, …
+//	Set(jobs) ──► an entry and a goroutine for each job ──► Run at phase, phase+interval, …
 //
-// A job never overlaps itself: starts that fall into a run are left out. Starts
-// follow the monotonic clock, so a jump of the wall clock moves none.
+// A job never overlaps itself: starts during a run are skipped. Starts follow the
+// monotonic clock, so a jump of the wall clock does not move them.
 //
-// A [Poll] asks again and again, and when somebody wants it; [Slots] bound how
-// many do something at a time.
+// A [Poll] asks again and again, and on request. [Slots] limit how many do something at a
+// time.
 package schedule
 
 import (
@@ -64,8 +64,8 @@ func New(ctx context.Context) *Schedule {
 	return &Schedule{ctx: ctx, entries: make(map[string]entry)}
 }
 
-// Set makes jobs, by name, the whole schedule: new ones start, those whose times
-// have changed start anew, those not named stop, all others are not disturbed.
+// Set makes jobs, by name, the whole schedule. New jobs start, jobs whose times have
+// changed start anew, jobs that are not named stop, and all others continue undisturbed.
 func (s *Schedule) Set(jobs map[string]Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *Schedule) Set(jobs map[string]Job) {
 		if present {
 			old.stop()
 			predecessor = old.done
-			j.AtOnce = false // it ran a moment ago
+			j.AtOnce = false // it has just run
 		}
 		s.entries[name] = s.start(j, predecessor)
 	}
@@ -105,9 +105,9 @@ func (s *Schedule) start(j Job, predecessor <-chan struct{}) entry {
 	return e
 }
 
-// Overdue returns the names of the jobs whose start is late by more than the
-// given time: their timers do not fire any more. A job that runs is not overdue,
-// however long it takes.
+// Overdue returns the names of the jobs whose start is late by more than the given time,
+// because their timers no longer fire. A running job is not overdue, however long it
+// takes.
 func (s *Schedule) Overdue(late time.Duration) (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,12 +120,12 @@ func (s *Schedule) Overdue(late time.Duration) (names []string) {
 	return names
 }
 
-// Wait returns when all jobs have ended, which they do when the schedule's
-// context ends, or with an error when ctx ends before that.
+// Wait returns when all jobs have ended, or with an error when ctx ends first. Jobs end
+// when the schedule's context ends.
 func (s *Schedule) Wait(ctx context.Context) error { return waitgroup.Wait(ctx, &s.running) }
 
-// loop runs the job at its times until ctx ends. A run that takes longer than
-// the interval makes the starts that it covers fall out.
+// loop runs the job at its times until ctx ends. Starts that fall into a longer run are
+// skipped.
 func (j Job) loop(ctx context.Context, due *atomic.Pointer[time.Time]) {
 	began := time.Now()
 	start := j.next(began, -1, 0)
@@ -154,9 +154,8 @@ func (j Job) loop(ctx context.Context, due *atomic.Pointer[time.Time]) {
 	}
 }
 
-// next returns the first start that is later than the last one and not before
-// now, all as time since the job was scheduled, by the monotonic clock: a jump
-// of the wall clock moves no start.
+// next returns the first start that is later than the last one and not before now. All
+// are times since the job was scheduled, by the monotonic clock.
 func (j Job) next(began time.Time, last, now time.Duration) time.Duration {
 	if j.AtOnce && last < 0 {
 		return 0

@@ -2,7 +2,7 @@ package schedule
 
 import "context"
 
-// Slots bounds how many hold one at a time: its capacity.
+// Slots limits how many do something at a time: its capacity.
 type Slots chan struct{}
 
 // Take waits for a slot. It returns false when ctx ends first.

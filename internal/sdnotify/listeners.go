@@ -20,9 +20,9 @@ type Listener struct {
 	net.Listener
 }
 
-// Listeners returns the sockets that systemd has passed to this program, and
-// removes from the environment what names them. It is called once. The caller
-// closes them; systemd itself keeps listening.
+// Listeners returns the sockets that systemd has passed to this program, and removes
+// their variables from the environment. It is called once. The caller closes the sockets;
+// systemd itself keeps listening.
 func Listeners() (all []Listener, err error) {
 	count, names := take("LISTEN_FDS"), strings.Split(take("LISTEN_FDNAMES"), ":")
 	if pid := take("LISTEN_PID"); pid != strconv.Itoa(os.Getpid()) {

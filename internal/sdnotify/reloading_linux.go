@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reloading says that a reload begins, and when: systemd waits for a [Ready]
-// that comes after it.
+// Reloading says that a reload begins, with the time: systemd waits for a [Ready] that
+// comes after it.
 func Reloading() string {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {

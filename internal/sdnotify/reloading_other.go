@@ -2,5 +2,5 @@
 
 package sdnotify
 
-// Reloading says that a reload begins. There is no systemd to hear it here.
+// Reloading says that a reload begins. There is no systemd here to receive it.
 func Reloading() string { return "RELOADING=1" }

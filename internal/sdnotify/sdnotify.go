@@ -1,7 +1,6 @@
-// Package sdnotify speaks with systemd as a service does: it tells how the
-// service fares, learns how often the watchdog wants to hear from it, and takes
-// the sockets that systemd listens on for it. It follows sd_notify(3),
-// sd_watchdog_enabled(3) and sd_listen_fds(3).
+// Package sdnotify speaks with systemd as a service does. It reports the state of the
+// service, reads the interval of the watchdog, and takes the sockets that systemd listens
+// on for it. It follows sd_notify(3), sd_watchdog_enabled(3) and sd_listen_fds(3).
 package sdnotify
 
 import (
@@ -28,16 +27,16 @@ const (
 // service must not hang because systemd does.
 const sendTimeout = time.Second
 
-// Manager is the systemd that has started this program. Nil is none: it takes
-// every message and does nothing. Its methods are safe for concurrent use.
+// Manager is the systemd that has started this program. A nil Manager means that there is
+// none: its methods do nothing. They are safe for concurrent use.
 type Manager struct {
 	socket  *net.UnixConn // nil: systemd does not listen
 	timeout time.Duration // of the watchdog
 }
 
-// FromEnvironment returns the systemd that the environment names, or nil if
-// it names none, and removes from the environment what is not meant for the
-// children of this program.
+// FromEnvironment returns the systemd that the environment names, or nil if it names
+// none. It removes systemd's variables from the environment, because they are not meant
+// for the children of this program.
 func FromEnvironment() (*Manager, error) {
 	path := take("NOTIFY_SOCKET")
 	timeout := take("WATCHDOG_USEC")

@@ -1,4 +1,4 @@
-// Package sockdiag asks the kernel whose a TCP socket of this host is
+// Package sockdiag asks the kernel which user owns a TCP socket of this host
 // (sock_diag(7)).
 package sockdiag
 
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoOwner says that no process of this network namespace has the socket (any
-// more).
+// ErrNoOwner means that no process of this network namespace has the socket, or that it
+// has closed it.
 var ErrNoOwner = errors.New("no process of this network namespace has the socket at the other end")
 
 // Sizes and places in the messages of linux/netlink.h and linux/inet_diag.h.
@@ -26,11 +26,11 @@ const (
 	answerSize = inodeAt + 4
 )
 
-// Owner returns the user that made the connected TCP socket with these addresses,
-// by its number in the caller's user namespace. [ErrNoOwner]: there is none, or
-// its process has closed it; the kernel, which sends the rest, then names root on
-// some versions and a former owner on others. It asks for exactly this socket,
-// whatever the number of others, and may be called concurrently.
+// Owner returns the uid, in the caller's user namespace, of the user that made the
+// connected TCP socket with these addresses. It returns [ErrNoOwner] if there is none, or
+// if its process has closed it. (For a closed socket, some kernels name root and others
+// the former owner.) It asks for exactly this socket, however many others there are. It
+// may be called concurrently.
 func Owner(local, remote netip.AddrPort) (uid int, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -91,9 +91,9 @@ func owner(answer, asked []byte) (uid int, err error) {
 		return 0, fmt.Errorf("ask the kernel for the owner of a socket: %w", errno)
 	}
 	if len(answer) < answerSize || native.Uint16(answer[4:]) != unix.SOCK_DIAG_BY_FAMILY {
-		return 0, errors.New("ask the kernel for the owner of a socket: the answer is none")
+		return 0, errors.New("ask the kernel for the owner of a socket: the answer is not one of sock_diag")
 	}
-	// If nothing is connected so, the kernel answers with a socket that listens
+	// If there is no such connection, the kernel answers with a socket that listens
 	// on the local port.
 	state, family := answer[headerSize+1], answer[headerSize]
 	if !isOpen(state) || !sameSocket(family, answer[idAt:idAt+idSize], asked[headerSize], asked[headerSize+8:]) {

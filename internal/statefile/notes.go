@@ -21,16 +21,16 @@ type Notes struct {
 	number int64 // of the newest note
 }
 
-// note is what a file holds, as a line, after its checksum. What follows the
-// line is left of a longer note.
+// note is the content of a file, as a line after its checksum. Anything after the line is
+// the rest of a longer note.
 type note struct {
 	Number int64           `json:"number"`
 	Value  json.RawMessage `json:"value"`
 }
 
 // Load reads the newest value, and leaves value as it is if there is none.
-// What cannot be read counts as absent: the next two writes replace it. Call it
-// before the first Save of a run, which goes on from the newest.
+// A file that cannot be read counts as absent: the next two writes replace it. Call Load
+// before the first Save of a run, which continues from the newest note.
 func (n *Notes) Load(value any) (found bool, err error) {
 	var newest note
 	for turn := range int64(2) {
@@ -93,8 +93,8 @@ func (n *Notes) Remove() error {
 	return errors.Join(os.RemoveAll(n.path(0)), os.RemoveAll(n.path(1)))
 }
 
-// open opens the file to write. Whatever has its place and is not a file, or is
-// larger than what is read again, goes.
+// open opens the file to write. It first removes what is at its path, if that is not a
+// regular file or is too large to be read again.
 func (n *Notes) open(path string) (*os.File, error) {
 	file, err := safefile.Open(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	switch {

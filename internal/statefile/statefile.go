@@ -1,6 +1,6 @@
 // Package statefile keeps small values over restarts, in two ways:
 //
-//   - [Save] replaces a file as a whole. After a crash or a power cut there is
+//   - [Save] replaces a file atomically. After a crash or a power cut, the file has
 //     the old value or the new one.
 //   - [Notes] writes two files in turn and in place. That needs no room on a
 //     full disk and no fsync, so it can be done often. It survives a kill, but
@@ -28,7 +28,7 @@ import (
 // MaxSize bounds a file, in bytes.
 const MaxSize = 64 << 20
 
-// DamagedError says that no later read of the file at Path can succeed.
+// DamagedError means that no later read of the file at Path can succeed.
 type DamagedError struct {
 	Path string
 	Err  error
@@ -53,8 +53,7 @@ func Load(path string, value any) (found bool, err error) {
 	return found, err
 }
 
-// Read is [Load] for whoever does not own the file: a damaged one stays where it
-// is.
+// Read is [Load] for a caller that does not own the file: a damaged file is not moved.
 func Read(path string, value any) (found bool, err error) {
 	content, err := safefile.Read(path, MaxSize)
 	switch {
@@ -82,8 +81,7 @@ func unusable(err error) bool {
 	return errors.As(err, new(*safefile.NotRegularError)) || errors.As(err, new(*safefile.TooLargeError))
 }
 
-// setAside moves what is at path out of the way, in place of what was moved
-// there before.
+// setAside renames the file at path, and replaces the file that was set aside before.
 func setAside(path string) error {
 	aside := path + ".damaged"
 	if info, err := os.Lstat(aside); err == nil && info.IsDir() {

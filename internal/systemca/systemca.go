@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// bundles and directories are where Linux distributions keep the certificates:
-// those of crypto/x509 (root_linux.go).
+// bundles and directories are the places where Linux distributions keep the
+// certificates, copied from crypto/x509 (root_linux.go).
 var (
 	bundles = []string{
 		"/etc/ssl/certs/ca-certificates.crt",                // Debian, Ubuntu, Gentoo, Arch
@@ -26,9 +26,9 @@ var (
 	directories = []string{"/etc/ssl/certs", "/etc/pki/tls/certs"}
 )
 
-// Pool returns the CAs as they are on disk now. As for crypto/x509, SSL_CERT_FILE
-// and SSL_CERT_DIR name other places. If none is found, as on systems that
-// keep them elsewhere, the answer is that of [x509.SystemCertPool].
+// Pool returns the CAs that are on disk now. As for crypto/x509, SSL_CERT_FILE and
+// SSL_CERT_DIR name other places. If it finds none, as on systems that keep them
+// elsewhere, it returns [x509.SystemCertPool].
 func Pool() (*x509.CertPool, error) {
 	files, dirs := bundles, directories
 	if file := os.Getenv("SSL_CERT_FILE"); file != "" {

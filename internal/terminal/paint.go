@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Colours reports whether what is written to file may be coloured: it is a
-// terminal that can, and the user has not set NO_COLOR (https://no-color.org).
+// Colours reports whether text for this file may be coloured: it is a terminal that can
+// do it, and the user has not set NO_COLOR (https://no-color.org).
 func Colours(file *os.File, getenv func(string) string) bool {
 	if getenv("NO_COLOR") != "" || getenv("TERM") == "" || getenv("TERM") == "dumb" {
 		return false

@@ -1,6 +1,6 @@
-// Package terminal keeps texts of others from controlling a terminal. A control
-// character can move the cursor, change what was printed before or, in some
-// terminals, type commands.
+// Package terminal makes foreign texts safe to print on a terminal. A control character
+// can move the cursor, change what was printed before or, in some terminals, type
+// commands.
 package terminal
 
 import (
@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Clean returns s with blanks for its control characters, also for tabs and
-// line breaks, and U+FFFD for what is not UTF-8.
+// Clean returns s with blanks in place of control characters, tabs and line breaks, and
+// with U+FFFD in place of invalid UTF-8.
 func Clean(s string) string { return strings.Map(clean, s) }
 
 func clean(r rune) rune {

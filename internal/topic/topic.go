@@ -1,6 +1,5 @@
-// Package topic judges the names of NSQ topics, and of the namespaces that
-// topics are made of. The root package, the configuration, the HTTP API, the
-// registries and the NSQ output all ask here.
+// Package topic checks the names of NSQ topics, and of the namespaces in them. The root
+// package, the configuration, the HTTP API, the registries and the NSQ output use it.
 //
 // https://nsq.io/overview/internals.html, go-nsq's IsValidTopicName
 package topic
@@ -14,17 +13,16 @@ import (
 // MaxLength is the length of the longest topic, in bytes.
 const MaxLength = 64
 
-// CheckNamespace says why the points of a namespace cannot be published to the
-// topic prefix+namespace; nil if they can. Whoever does not know the prefix
-// leaves it empty; a longer prefix may then still make the topic too long. nsqd
-// also knows topics that end in "#ephemeral". It drops their messages while nobody
-// listens, so they are refused.
+// CheckNamespace returns an error if the points of a namespace cannot be published to the
+// topic prefix+namespace. An unknown prefix is left empty; the real one may then still
+// make the topic too long. Topics that end in "#ephemeral" are refused, because nsqd
+// drops their messages while nobody listens.
 func CheckNamespace(prefix, namespace string) error {
 	return check("namespace", "namespaces", namespace, MaxLength-len(prefix))
 }
 
-// CheckPrefix says why no namespace makes a topic with this prefix; nil if
-// one does. The empty prefix is good.
+// CheckPrefix returns an error if no topic can begin with this prefix. The empty prefix
+// is valid.
 func CheckPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
