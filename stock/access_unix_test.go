@@ -34,7 +34,7 @@ func TestWhatOthersCanChangeIsRefusedByItsKey(t *testing.T) {
 		},
 		"above the log": {
 			func(_ *testing.T, dir string) error { return mkdir(dir+"/log", 0o777) },
-			"log.logdir: DIR/log/agent is in DIR/log, where every user may exchange it",
+			"log.logdir: DIR/log/agent is in DIR/log, where every user may replace it",
 		},
 		"a link in the log's place": {
 			func(_ *testing.T, dir string) error {

@@ -82,7 +82,7 @@ func TestFileOfVariablesThatIsWrongIsRefusedWithoutItsValues(t *testing.T) {
 			os.Symlink(envFile(t, "A=s3cret"), link)
 			os.Lchown(link, 1, 1)
 			return link
-		}, "leads through a place of another user"},
+		}, "leads through a directory of another user"},
 		"too large":  {func(t *testing.T) string { return envFile(t, "A="+strings.Repeat("s3cret", 20_000)) }, "is larger than 65536 bytes"},
 		"no name":    {func(t *testing.T) string { return envFile(t, "A=1\n=s3cret") }, "line 2: this is not NAME=VALUE"},
 		"no value":   {func(t *testing.T) string { return envFile(t, "s3cret") }, "line 1: this is not NAME=VALUE"},

@@ -1,5 +1,5 @@
-// Package influxdb knows what InfluxDB can store: which names, values and
-// timestamps, and how tags have to be changed so that they can be stored.
+// Package influxdb knows which names, values and timestamps InfluxDB can store, and how
+// tags have to be changed so that it can store them.
 package influxdb
 
 import (
@@ -21,12 +21,12 @@ const (
 	maxStringBytes = 65535
 )
 
-// IsSeconds reports whether t can be Unix seconds: ten digits, from 2001 to
-// 2262, where the nanoseconds in which InfluxDB counts end. Milliseconds and
-// finer units have more digits.
+// IsSeconds reports whether t can be Unix seconds: ten digits, from 2001 to 2262. Later
+// times do not fit into InfluxDB's nanoseconds. Milliseconds and finer units have more
+// digits.
 func IsSeconds(t int64) bool { return t >= 1e9 && t <= math.MaxInt64/int64(time.Second) }
 
-// CheckName says why name cannot be a measurement: it is empty, or has other
+// CheckName returns an error if name cannot be a measurement: it is empty, or has other
 // characters than 0-9 A-Z a-z . _ -
 func CheckName(name string) error {
 	if name == "" {
@@ -43,9 +43,9 @@ func CheckName(name string) error {
 }
 
 // Value returns value in the form in which it is stored: float64, bool or string.
-// Kinds of integers and floats become a float64, what is not UTF-8 in a string
-// becomes U+FFFD. A value of another kind, one that is not finite and a string of
-// more than 65,535 bytes is an error.
+// Integers and floats become a float64, and invalid UTF-8 in a string becomes U+FFFD. A
+// value of another type, one that is not finite, and a string of more than 65,535 bytes
+// are errors.
 func Value(value any) (any, error) {
 	switch v := value.(type) {
 	case float64:

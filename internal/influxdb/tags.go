@@ -11,9 +11,9 @@ import (
 // Tag is one tag.
 type Tag struct{ Key, Value string }
 
-// Tags are tags in the form in which they are stored. They know which map they
-// were made of, as points that follow each other often share theirs. They are
-// not safe for concurrent use.
+// Tags are tags in the form in which they are stored. They know the map that they were
+// made of, because successive points often share one. They are not safe for concurrent
+// use.
 type Tags struct {
 	from map[string]string
 	tags map[string]string
@@ -32,8 +32,8 @@ func NewTags(from map[string]string) Tags {
 	return t
 }
 
-// judge finds the size of the tags and what is wrong with them, and tells
-// whether they are clean. It is one loop for all of that: a loop over a map is slow.
+// judge finds the size of the tags, what is wrong with them, and whether they are clean.
+// It does all that in one loop, because a loop over a map is slow.
 func (t *Tags) judge() (clean bool) {
 	clean = true
 	for key, value := range t.tags {
@@ -46,9 +46,8 @@ func (t *Tags) judge() (clean bool) {
 	return clean
 }
 
-// Of reports whether t was made of this map, which must not have been changed
-// since but by t itself. For an empty map it says no: those tags are quickly
-// made anew.
+// Of reports whether t was made of this map. Only t may have changed the map since. For an
+// empty map it returns false: those tags are quickly made anew.
 func (t *Tags) Of(from map[string]string) bool {
 	return len(from) > 0 && t.from != nil && reflect.ValueOf(t.from).Pointer() == reflect.ValueOf(from).Pointer()
 }
@@ -60,11 +59,11 @@ func (t *Tags) Map() map[string]string { return t.tags }
 // added.
 func (t *Tags) Size() int { return t.size }
 
-// Err says why no point can have these tags; nil if one can.
+// Err returns an error if no point can have these tags.
 func (t *Tags) Err() error { return t.err }
 
-// Add adds the tags that are missing, in the map that t was made of where that
-// needed no change. Only the first call does something.
+// Add adds the tags that are missing. It adds them to the map that t was made of, if that
+// map needed no change. Only the first call has an effect.
 func (t *Tags) Add(added []Tag) {
 	if t.full {
 		return
@@ -81,8 +80,8 @@ func (t *Tags) Add(added []Tag) {
 	t.full = true
 }
 
-// IsReservedTag reports whether InfluxDB refuses a tag of this name, or mistakes
-// it for its own.
+// IsReservedTag reports whether InfluxDB refuses a tag of this name, or takes it for its
+// own.
 // https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/#naming-restrictions
 func IsReservedTag(key string) bool {
 	switch key {
@@ -129,8 +128,8 @@ func isClean(s string) bool {
 	return s != "" && s[len(s)-1] != '\\'
 }
 
-// CleanTag makes s fit for line protocol, which has no form for control
-// characters and for a backslash at the end.
+// CleanTag changes s so that line protocol can express it: it has no form for control
+// characters, nor for a backslash at the end.
 func CleanTag(s string) string {
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	s = strings.TrimRight(strings.TrimSpace(s), `\`)

@@ -1,12 +1,11 @@
-// Package lineproto writes and reads points as InfluxDB line protocol. It writes tags sorted by
-// key, a single field "value", timestamps in seconds.
+// Package lineproto writes and reads points as InfluxDB line protocol. It writes tags
+// sorted by key, a single field "value", and timestamps in seconds.
 //
-// There are dialects. What this package writes is read alike by InfluxDB 1.x,
-// by Telegraf's default parser and by line-protocol/v2. A line break in a text
-// stands for itself, inside the quotes: Telegraf refuses the whole message for
-// an escaped one, and InfluxDB 1.x stores a backslash and an n. What has no form
-// that all three read becomes a blank: a form feed, and a carriage return that
-// no line feed follows.
+// There are dialects. InfluxDB 1.x, Telegraf's default parser and line-protocol/v2 read
+// the lines of this package in the same way. A line break in a text is written unescaped,
+// inside the quotes: Telegraf refuses the whole message because of an escaped one, and
+// InfluxDB 1.x stores a backslash and an n. A form feed, and a carriage return without a
+// line feed, become blanks, because the three do not agree on any form for them.
 //
 // https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
 package lineproto
@@ -38,12 +37,12 @@ type Encoder struct {
 type tag struct{ key, value string }
 
 // AppendPoint appends one point, newline included, to buf and returns the
-// extended buffer. value is a float64, a bool or a string. A point that line
-// protocol has no form for leaves buf as it was.
+// extended buffer. value is a float64, a bool or a string. If line protocol has no form
+// for the point, buf stays as it was.
 //
-// Nearly every name and tag is made of letters, digits and punctuation that
-// mean nothing in line protocol; those are only copied. All others are left to
-// the line-protocol library, which costs three times as much.
+// Nearly all names and tags have only letters, digits and punctuation without a meaning
+// in line protocol. These are only copied. The line-protocol library, which costs three
+// times as much, encodes the others.
 func (e *Encoder) AppendPoint(buf []byte, name string, tags map[string]string, value any, seconds int64) ([]byte, error) {
 	if !e.hasTags(tags) {
 		e.setTags(tags)
@@ -63,7 +62,7 @@ func (e *Encoder) AppendPoint(buf []byte, name string, tags map[string]string, v
 	return append(line, '\n'), nil
 }
 
-// latest is the last second that InfluxDB can store, which counts nanoseconds.
+// latest is the last second that InfluxDB can store in nanoseconds.
 const latest = math.MaxInt64 / int64(time.Second)
 
 // hasTags reports whether tags are those of the last point.
@@ -163,8 +162,8 @@ func AppendText(buf []byte, text string) []byte {
 	return append(buf, '"')
 }
 
-// plain reports whether s is not empty and stands for itself as a name, a tag's
-// key and a tag's value.
+// plain reports whether s is not empty and needs no escapes as a name, a tag's key and a
+// tag's value.
 func plain(s string) bool {
 	for i := range len(s) {
 		if b := s[i]; b <= ' ' || b >= 0x7f || b == ',' || b == '=' || b == '\\' || b == '"' || b == '#' {

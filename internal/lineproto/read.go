@@ -9,7 +9,7 @@ import (
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 )
 
-// Point is one value that line protocol says.
+// Point is one value of a line.
 type Point struct {
 	Name string
 	// Timestamp in seconds; 0: the line has none.
@@ -20,14 +20,13 @@ type Point struct {
 	Value any
 }
 
-// Points yields the values of line protocol. The field "value" becomes a point
-// with the measurement's name; any other field's point is named
-// MEASUREMENT.FIELD. A bad line yields an error, beside a Point that has the
-// measurement's name as far as it was read, and the lines after it are read.
+// Points yields the values of line protocol. The field "value" becomes a point with the
+// measurement's name. Other fields become points MEASUREMENT.FIELD. A bad line yields an
+// error, with a Point that has the measurement's name as far as it was read. The lines
+// after it are read nevertheless.
 //
-// A timestamp may be in seconds, milliseconds, microseconds or nanoseconds:
-// for the times from 2001 to 2262 its digits tell which. Others are left as
-// they are.
+// A timestamp may be in seconds, milliseconds, microseconds or nanoseconds. For times from
+// 2001 to 2262, the number of digits shows which. Other timestamps are not changed.
 //
 // https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
 func Points(text []byte) iter.Seq2[Point, error] {
@@ -54,7 +53,7 @@ func Points(text []byte) iter.Seq2[Point, error] {
 	}
 }
 
-// line is what one line says.
+// line is the content of one line.
 type readLine struct {
 	measurement string
 	tags        map[string]string
@@ -103,7 +102,7 @@ func decodeLine(decoder *lineprotocol.Decoder) (readLine, error) {
 	if len(l.fields) == 0 {
 		return l, errors.New("the line has no field")
 	}
-	// Times beyond what a time.Time holds in nanoseconds are none here either.
+	// A time that does not fit into nanoseconds counts as none.
 	stamp, err := decoder.Time(lineprotocol.Nanosecond, time.Time{})
 	if err != nil {
 		return l, err

@@ -7,16 +7,15 @@ import (
 	"strings"
 )
 
-// ReadJSON hands the metrics of a JSON list to add, and returns the first
-// error, be it add's.
+// ReadJSON passes the metrics of a JSON list to add, and returns the first error, which
+// may be add's.
 //
-// It reads what encoding/json reads into a list of metrics, with keys in any
-// case and unknown keys ignored, but for four things: a key that is there twice
-// is an error, so is a value that is a list or an object, a timestamp may be any
-// number and is cut to its integer part, and a byte order mark is skipped.
+// It accepts what encoding/json accepts for a list of metrics, with keys in any case and
+// unknown keys ignored. There are four differences: a key that occurs twice is an error,
+// a value that is a list or an object is an error, a timestamp may be any number and is
+// cut to its integer part, and a byte order mark is skipped.
 //
-// Points refer to the memory of body, and those that follow each other with
-// the same tags share the map.
+// Points refer to the memory of body. Successive points with the same tags share the map.
 func ReadJSON(body string, add func(Point) error) error {
 	r := metricReader{jsonReader: jsonReader{text: body}}
 	if strings.HasPrefix(body, byteOrderMark) {
@@ -48,8 +47,8 @@ func ReadJSON(body string, add func(Point) error) error {
 	return nil
 }
 
-// metricReader reads metrics. A reader made for their shape takes a third of
-// the time of encoding/json: docs/decisions/json.md has the figures.
+// metricReader reads metrics. A reader for exactly this format takes a third of the time
+// of encoding/json: docs/decisions/json.md has the figures.
 type metricReader struct {
 	jsonReader
 	tags     map[string]string // the last ones
@@ -137,8 +136,8 @@ func (r *metricReader) field(p *Point, which int) (err error) {
 	return err
 }
 
-// timestamp reads a number and cuts it to its integer part. What does not fit
-// is not a time, as 0 is none.
+// timestamp reads a number and cuts it to its integer part. A number that does not fit
+// becomes 0, which means no time.
 func (r *metricReader) timestamp() (int64, error) {
 	text, err := r.number("the timestamp, which is a number")
 	if err != nil {
@@ -183,8 +182,8 @@ func (r *metricReader) value() (any, error) {
 	return nil, r.expected("the value, which is a number, a bool or a string")
 }
 
-// notFinite returns the word, as Python and JavaScript write them, for what is
-// no finite number; empty if the text goes on with something else.
+// notFinite returns the word with which Python or JavaScript write a number that is not
+// finite, or "" if the text continues with something else.
 func (r *metricReader) notFinite() string {
 	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
 		if strings.HasPrefix(r.text[r.at:], word) {
@@ -194,8 +193,8 @@ func (r *metricReader) notFinite() string {
 	return ""
 }
 
-// tagMap reads an object of strings. Tags often repeat those of the metric
-// before, and a whole object that the text begins with is the next one.
+// tagMap reads an object of strings. Tags are often the same as those of the previous
+// metric: if the text begins with the same object, its map is used again.
 func (r *metricReader) tagMap() (map[string]string, error) {
 	if r.peek() == '{' && r.tagsText != "" && strings.HasPrefix(r.text[r.at:], r.tagsText) {
 		r.at += len(r.tagsText)

@@ -15,7 +15,7 @@ type jsonReader struct {
 	at   int // bytes read
 }
 
-// peek passes white space and returns the byte behind it, 0 at the end.
+// peek skips white space and returns the next byte, 0 at the end.
 func (r *jsonReader) peek() byte {
 	for ; r.at < len(r.text); r.at++ {
 		switch c := r.text[r.at]; c {
@@ -27,11 +27,11 @@ func (r *jsonReader) peek() byte {
 	return 0
 }
 
-// expected returns the error that something else is there.
+// expected returns the error that the text continues with something else than what.
 func (r *jsonReader) expected(what string) error {
 	rest := r.text[r.at:]
 	if rest == "" {
-		return fmt.Errorf("byte %d: the body ends where there should be %s", r.at, what)
+		return fmt.Errorf("byte %d: the body ends, but %s should follow", r.at, what)
 	}
 	return fmt.Errorf("byte %d: %.20q is not %s", r.at, rest[:min(len(rest), 80)], what)
 }
@@ -64,8 +64,7 @@ func (r *jsonReader) key() (string, error) {
 	return key, nil
 }
 
-// string reads a string. Like encoding/json it puts U+FFFD in place of what is
-// no UTF-8.
+// string reads a string. Like encoding/json it replaces invalid UTF-8 by U+FFFD.
 func (r *jsonReader) string(what string) (string, error) {
 	if r.peek() != '"' {
 		return "", r.expected(what)
@@ -128,7 +127,7 @@ func (r *jsonReader) pass(some string) bool {
 	return false
 }
 
-// digits passes digits and returns how many.
+// digits skips digits and returns how many there were.
 func (r *jsonReader) digits() int {
 	begin := r.at
 	for r.at < len(r.text) && '0' <= r.text[r.at] && r.text[r.at] <= '9' {
@@ -146,7 +145,7 @@ func (r *jsonReader) word(word string) error {
 	return nil
 }
 
-// skip passes a value of any kind, at a depth of nesting.
+// skip skips a value of any kind, at a depth of nesting.
 func (r *jsonReader) skip(depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("byte %d: values are nested more than %d deep", r.at, maxDepth)
@@ -168,7 +167,7 @@ func (r *jsonReader) skip(depth int) error {
 	return err
 }
 
-// skipAll passes an object or a list with all that is in it.
+// skipAll skips an object or a list with its content.
 func (r *jsonReader) skipAll(open byte, depth int) error {
 	r.at++
 	end := byte(']')

@@ -6,8 +6,8 @@ import (
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
-// ReadLines hands the values of line protocol to add, as [lineproto.Points] reads
-// them, and returns the first error, be it add's.
+// ReadLines passes the values of line protocol, as [lineproto.Points] reads them, to add.
+// It returns the first error, which may be add's.
 func ReadLines(body string, add func(Point) error) error {
 	i := 0
 	for point, err := range lineproto.Points([]byte(strings.TrimPrefix(body, byteOrderMark))) {

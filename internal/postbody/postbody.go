@@ -1,9 +1,8 @@
 // Package postbody reads what is posted to the agent: JSON lists of metrics,
 // and line protocol.
 //
-// Both readers hand over one point after the other, so that the caller can
-// stop them, and check syntax and types only: whether a name is a good one is
-// for the agent to say.
+// Both readers pass on one point after the other, so that the caller can stop them. They
+// check only syntax and types. The agent checks the names.
 package postbody
 
 import "fmt"

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// unescape returns what stands for the inside of a JSON string (RFC 8259,
-// section 7), or where in s an escape sequence is wrong; else at is -1. What
-// is not UTF-8, and half of a surrogate pair, becomes U+FFFD.
+// unescape decodes the inside of a JSON string (RFC 8259, section 7). at is the position of
+// a wrong escape sequence in s, or -1. Invalid UTF-8, and half of a surrogate pair, become
+// U+FFFD.
 func unescape(s string) (text string, at int) {
 	var b strings.Builder
 	b.Grow(len(s))

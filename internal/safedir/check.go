@@ -11,10 +11,10 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// Check says why the directory at path cannot be the agent's own: it is, or
-// contains, a directory of the system or somebody's home, or lies in one that
-// is all the system's. The directory need not exist; symbolic links are
-// followed as far as it does.
+// Check returns an error if the directory at path cannot be the agent's own: it is, or
+// contains, a directory of the system or a user's home, or it is inside a directory that
+// belongs to the system completely. The directory need not exist. Symbolic links in the
+// existing part of the path are followed.
 func Check(path string) error {
 	path = filepath.Clean(path)
 	err := check(path)
@@ -26,9 +26,9 @@ func Check(path string) error {
 	return err
 }
 
-// CheckData says why the directory at data cannot keep the agent's data beside
-// plugins in the directory at plugins: it would be, hold or be part of one of
-// them, PLUGINS/NS/PROJECT. Names that begin with a dot are not namespaces.
+// CheckData returns an error if the directory at data cannot keep the agent's data while
+// plugins are in the directory at plugins: it would be, contain or be inside a plugin,
+// PLUGINS/NS/PROJECT. Names that begin with a dot are not namespaces.
 func CheckData(plugins, data string) error {
 	plugins, data = safefile.Resolve(plugins), safefile.Resolve(data)
 	if contains(data, plugins) {
@@ -64,26 +64,26 @@ func check(path string) error {
 	}
 	for _, other := range shared {
 		if path == other || path == safefile.Resolve(other) {
-			return fmt.Errorf("%s is not the agent's alone; %s", path, advice)
+			return fmt.Errorf("%s is not only the agent's; %s", path, advice)
 		}
 	}
 	if parent := filepath.Dir(path); parent == "/home" || parent == safefile.Resolve("/home") {
-		return fmt.Errorf("%s is directly in %s, where people's homes are; %s", path, parent, advice)
+		return fmt.Errorf("%s is directly in %s, where users have their homes; %s", path, parent, advice)
 	}
 	for _, other := range shared {
 		if contains(path, other) || contains(path, safefile.Resolve(other)) {
-			return fmt.Errorf("%s contains %s, which is not the agent's alone; %s", path, other, advice)
+			return fmt.Errorf("%s contains %s, which is not only the agent's; %s", path, other, advice)
 		}
 	}
 	return nil
 }
 
-// contains reports whether other is dir or lies in it.
+// contains reports whether other is dir or is inside it.
 func contains(dir, other string) bool {
 	return dir == other || dir == "/" || strings.HasPrefix(other, dir+"/")
 }
 
-// systemTrees are directories in which nothing is the agent's (hier(7)).
+// systemTrees are directories that belong to the system completely (hier(7)).
 func systemTrees() []string {
 	return []string{
 		"/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc",
@@ -94,7 +94,7 @@ func systemTrees() []string {
 	}
 }
 
-// sharedDirs are directories in which programs have some of their own.
+// sharedDirs are directories that contain directories of many programs.
 func sharedDirs() []string {
 	return []string{
 		"/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp",

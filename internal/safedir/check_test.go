@@ -29,7 +29,7 @@ func TestDirectoriesOfTheSystemAndHomesAreRefused(t *testing.T) {
 		require.ErrorContains(t, safedir.Check(dir), "name a directory of the agent's own", dir)
 	}
 	// Only here does it cost nothing to be wrong.
-	require.ErrorContains(t, new(safedir.Owned).Empty(home), "is not the agent's alone")
+	require.ErrorContains(t, new(safedir.Owned).Empty(home), "is not only the agent's")
 	require.DirExists(t, home)
 	for _, dir := range []string{
 		"/usr/local/agent-plugins", "/usr/local/lib/agent", "/var/lib/agent", "/opt/agent", "/srv/agent", "/run/agent",
@@ -43,12 +43,12 @@ func TestARefusalSaysWhatIsThere(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink("/etc", link))
 	for dir, want := range map[string]string{
-		"/":              "/ contains /home, which is not the agent's alone; name a directory of the agent's own",
-		"/opt":           "/opt is not the agent's alone; name a directory of the agent's own",
-		"/usr/local":     "/usr/local contains /usr/local/games, which is not the agent's alone; name a directory of the agent's own",
+		"/":              "/ contains /home, which is not only the agent's; name a directory of the agent's own",
+		"/opt":           "/opt is not only the agent's; name a directory of the agent's own",
+		"/usr/local":     "/usr/local contains /usr/local/games, which is not only the agent's; name a directory of the agent's own",
 		"/etc":           "/etc belongs to the system; name a directory of the agent's own",
 		"/etc/ssh":       "/etc/ssh is in /etc, which belongs to the system; name a directory of the agent's own",
-		"/home/coresave": "/home/coresave is directly in /home, where people's homes are; name a directory of the agent's own",
+		"/home/coresave": "/home/coresave is directly in /home, where users have their homes; name a directory of the agent's own",
 		link + "/ssh":    link + "/ssh leads to /etc/ssh: /etc/ssh is in /etc, which belongs to the system; name a directory of the agent's own",
 	} {
 		require.EqualError(t, safedir.Check(dir), want)

@@ -43,7 +43,7 @@ func TestEmptyDoesNotEnterWhatIsMountedBelow(t *testing.T) {
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, "other", "project"), 0o700))
 
 			require.EqualError(t, new(safedir.Owned).Empty(dir), dir+" is not empty: "+target+
-				" is mounted in it and left alone; umount what is there (umount PATH), then do this again")
+				" is mounted in it and left alone; run umount PATH, then do this again")
 			require.FileExists(t, kept)
 			require.NoFileExists(t, gone)
 			require.NoDirExists(t, filepath.Join(dir, "other"))

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// mountPoints returns the resolved paths of all mount points, bind mounts among
-// them. Other systems than Linux have no such mounts within one device.
+// mountPoints returns the resolved paths of all mount points, including bind mounts. Other
+// systems than Linux have no bind mounts.
 func mountPoints() (map[string]bool, error) {
 	if runtime.GOOS != "linux" {
 		return nil, nil

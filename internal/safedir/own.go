@@ -25,7 +25,7 @@ type Dir struct {
 	Perm fs.FileMode
 }
 
-// InUseError says that another process owns the directory at Path.
+// InUseError means that another process owns the directory at Path.
 type InUseError struct {
 	Path string
 	// Key of the config that names it. Empty if none is known.
@@ -43,8 +43,8 @@ func (e *InUseError) Error() string {
 		e.Key, e.Path, e.Owner, e.Key)
 }
 
-// Owned are directories that this process has locked. The locks end with the
-// process, however it ends.
+// Owned are directories that this process has locked. The locks end with the process, in
+// whatever way it ends.
 type Owned struct {
 	locks []*dirLock
 	paths []string // resolved
@@ -56,16 +56,16 @@ type dirLock struct {
 	dir Dir
 }
 
-// Own locks the directories for this process, in turn, and makes those that are
-// missing. Its error is an [*InUseError] if another process, or another
-// owner in this one, has one of them, and otherwise says what to do about a
-// directory that cannot be used. Two of dirs may be the same one.
+// Own locks the directories for this process, one after the other, and makes those that
+// are missing. Its error is an [*InUseError] if another process, or another Owned of this
+// one, has locked one. Any other error says what to do about a directory that cannot be
+// used. Two of dirs may be the same directory.
 func Own(dirs ...Dir) (*Owned, error) {
 	return own(dirs, makeDir)
 }
 
-// makeDir makes the directory where it is missing, and refuses one that others
-// can change.
+// makeDir makes the directory if it is missing, and refuses one that other users can
+// change.
 func makeDir(d Dir) error {
 	if err := safefile.CheckDir(d.Path); err != nil {
 		return err
@@ -79,8 +79,7 @@ func makeDir(d Dir) error {
 	return nil
 }
 
-// OwnExisting is [Own] for those of the directories that are there, whoever
-// they belong to.
+// OwnExisting is [Own] for the directories that exist, whoever they belong to.
 func OwnExisting(dirs ...Dir) (*Owned, error) {
 	return own(dirs, func(Dir) error { return nil })
 }
@@ -100,7 +99,7 @@ func own(dirs []Dir, prepare func(Dir) error) (*Owned, error) {
 	return o, nil
 }
 
-// lock locks the directory, if it is there.
+// lock locks the directory, if it exists.
 func (o *Owned) lock(d Dir) error {
 	l, err := take(d)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -116,14 +115,14 @@ func (o *Owned) lock(d Dir) error {
 func take(d Dir) (*filelock.Lock, error) {
 	l, err := filelock.Take(filepath.Join(d.Path, lockName))
 	if err == nil {
-		_ = l.Write("") // the process id is for messages; a full disk is not a reason not to start
+		_ = l.Write("") // the process id is only for messages, so a full disk does not prevent the start
 	}
 	return l, err
 }
 
-// Renew makes and locks again the directories that somebody has removed, or whose
-// lock, so that no other agent takes them, and returns their paths. The error says
-// which could not be, or belong to another process by now.
+// Renew makes and locks again the directories that were removed, or whose lock was
+// removed, so that no other agent takes them. It returns their paths. The error names
+// those that could not be locked, or that belong to another process by now.
 func (o *Owned) Renew() (renewed []string, err error) {
 	if o == nil {
 		return nil, nil
@@ -147,7 +146,7 @@ func (o *Owned) Renew() (renewed []string, err error) {
 	return renewed, err
 }
 
-// advise says of which directory the error is, and what to do.
+// advise adds to the error the directory and what to do.
 func advise(d Dir, err error) error {
 	var held *filelock.HeldError
 	switch {

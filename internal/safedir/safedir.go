@@ -1,5 +1,5 @@
-// Package safedir looks after the directories that belong to the agent: it
-// refuses those that cannot, such as the system's and people's own, locks them
+// Package safedir manages the directories that belong to the agent. It refuses directories
+// that cannot belong to it, such as those of the system and of users, locks directories
 // for one process, and empties them.
 package safedir
 
@@ -15,14 +15,14 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// Empty removes what is inside the directory at path, and nothing else. Links
-// that lead out of it are removed, not followed. What is mounted below it, and
-// what another process owns there (see [Own]), stays with the directories that
-// lead there; the error then names it and says what to do. A directory that is
-// not there is empty. Empty refuses what [Check] refuses.
+// Empty removes everything inside the directory at path, and nothing else. Links that lead
+// out of it are removed, not followed. A mount below it, and a directory there that another
+// process owns (see [Own]), stay, with the directories above them. The error then names
+// them and says what to do. A missing directory is empty. Empty refuses the directories
+// that [Check] refuses.
 //
-// The lock of a directory that o owns goes last: until then no other agent can
-// take it.
+// The lock of a directory that o owns is removed last: until then no other agent can take
+// the directory.
 func (o *Owned) Empty(path string) error {
 	if err := Check(path); err != nil {
 		return fmt.Errorf("empty a directory: %w", err)
@@ -37,7 +37,7 @@ func (o *Owned) Empty(path string) error {
 	defer root.Close()
 	points, err := mountPoints()
 	if err != nil {
-		return fmt.Errorf("empty %s: tell what is mounted in it: %w", path, err)
+		return fmt.Errorf("empty %s: find out what is mounted in it: %w", path, err)
 	}
 	info, err := root.Stat(".")
 	if err != nil {
@@ -52,7 +52,7 @@ func (o *Owned) Empty(path string) error {
 		e.err = errors.Join(e.err, fmt.Errorf("%s is not empty: %w", path, used))
 	}
 	if len(e.mounted) > 0 {
-		e.err = errors.Join(e.err, fmt.Errorf("%s is not empty: %s mounted in it and left alone; umount what is there (umount PATH), then do this again",
+		e.err = errors.Join(e.err, fmt.Errorf("%s is not empty: %s mounted in it and left alone; run umount PATH, then do this again",
 			path, isOrAre(e.mounted)))
 	}
 	return e.err
@@ -68,8 +68,7 @@ type emptying struct {
 	err         error           // the first
 }
 
-// empty removes what is in the directory at path, and tells whether all is
-// gone.
+// empty removes everything in the directory at path, and reports whether nothing is left.
 func (e *emptying) empty(dir *os.Root, path string) bool {
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	e.failed(err)
@@ -85,8 +84,7 @@ func (e *emptying) empty(dir *os.Root, path string) bool {
 	return gone
 }
 
-// remove removes the entry of dir, whose path is given, and tells whether it
-// is gone.
+// remove removes the entry of dir, whose path is given, and reports whether it is gone.
 func (e *emptying) remove(dir *os.Root, entry fs.DirEntry, path string) bool {
 	if e.mountPoints[path] {
 		e.mounted = append(e.mounted, path)
@@ -131,7 +129,8 @@ func (e *emptying) failed(err error) {
 	}
 }
 
-// isOrAre makes the beginning of a sentence about the first of many paths.
+// isOrAre returns the beginning of a sentence about several paths: the first one and the
+// number of the others.
 func isOrAre(paths []string) string {
 	const most = 10
 	if len(paths) == 1 {

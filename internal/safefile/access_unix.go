@@ -16,10 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CheckDir says why the directory at path is not the process's own: another
-// user than the process's and root owns it or may write into it, or could put
-// another directory in its place. A directory that is not there yet is judged
-// by those above it. ACLs are not looked at.
+// CheckDir returns an error if users other than the process's and root own the directory
+// at path, may write into it, or could replace it. For a directory that does not exist
+// yet, it checks the directories above. It ignores ACLs.
 func CheckDir(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -37,10 +36,9 @@ func CheckDir(path string) error {
 	return checkAbove(path)
 }
 
-// CheckFile says why others than the process's user and root may change the
-// file at path or put another one in its place and, if it is a secret, why
-// others may read it. Links are followed. A file that is not there is not
-// judged, nor is a pipe.
+// CheckFile returns an error if users other than the process's and root may change or
+// replace the file at path or, if it is a secret, if they may read it. Links are followed.
+// A missing file and a pipe are not checked.
 func CheckFile(path string, secret bool) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrPermission) {
@@ -61,8 +59,8 @@ func CheckFile(path string, secret bool) error {
 	return checkAbove(path)
 }
 
-// checkAbove checks the directories above path, by the names in it and by where
-// its links lead.
+// checkAbove checks the directories above path, both of the path as it is written and of
+// the path that its links lead to.
 func checkAbove(path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -87,17 +85,17 @@ func checkParents(path string) error {
 			continue // not there yet, or judged already
 		}
 		if err := checkOwner(above, info); err != nil {
-			return fmt.Errorf("%s leads through a place of another user: %w", path, err)
+			return fmt.Errorf("%s leads through a directory of another user: %w", path, err)
 		}
 		if mode := info.Mode(); mode.IsDir() && mode&0o002 != 0 && mode&fs.ModeSticky == 0 {
-			return fmt.Errorf("%s is in %s, where every user may exchange it (mode %#o); run chmod o-w %s, or name another path", path, above, mode.Perm(), above)
+			return fmt.Errorf("%s is in %s, where every user may replace it (mode %#o); run chmod o-w %s, or name another path", path, above, mode.Perm(), above)
 		}
 	}
 	return nil
 }
 
-// CheckWritable says why the process cannot make files in the directory at path,
-// or the directory itself if it is not there yet.
+// CheckWritable returns an error if the process cannot make files in the directory at path
+// or, if that does not exist yet, cannot make the directory.
 func CheckWritable(path string) error {
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
 		// By the effective user, as all that follows (faccessat(2)).
@@ -109,12 +107,12 @@ func CheckWritable(path string) error {
 			return fmt.Errorf("the user %s may not write into %s: do this as root or as the agent's user, or name another directory", userName(uint32(os.Geteuid())), at)
 		}
 		if !errors.Is(err, fs.ErrNotExist) || at == "/" || at == "." {
-			return nil // what else is wrong with it is said elsewhere
+			return nil // other checks report other faults
 		}
 	}
 }
 
-// checkOwner wants an owner who may do everything here anyway.
+// checkOwner returns an error unless the owner is the process's user or root.
 func checkOwner(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Uid == 0 || stat.Uid == uint32(os.Geteuid()) || stat.Uid == unmapped && inUserNamespace() {
@@ -125,9 +123,9 @@ func checkOwner(path string, info fs.FileInfo) error {
 		path, userName(stat.Uid), self)
 }
 
-// unmapped is whom the kernel shows as the owner if a user namespace does
-// not know the real one (/proc/sys/kernel/overflowuid), as in a rootless
-// container: its host's root, above all.
+// unmapped is the uid that the kernel shows if a user namespace does not know the real
+// owner (/proc/sys/kernel/overflowuid). In a rootless container this is usually the host's
+// root.
 const unmapped = 65534
 
 // inUserNamespace reports whether the process is in a user namespace that lacks
@@ -137,15 +135,14 @@ func inUserNamespace() bool {
 	return err == nil && strings.Join(strings.Fields(string(content)), " ") != "0 0 4294967295"
 }
 
-// privateGroup reports whether the file's group is that of its owner alone, as
-// most systems make one for each user.
+// privateGroup reports whether only the owner of the file is in its group. Most systems
+// make such a group for each user.
 func privateGroup(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && stat.Gid == stat.Uid
 }
 
-// Owner returns the name of the user who owns what is at path, if that can be
-// found out.
+// Owner returns the name of the user who owns the file at path, if that can be found out.
 func Owner(path string) (name string, known bool) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -53,7 +53,7 @@ func TestNobodyElseCanExchangeADirectoryOfTheAgent(t *testing.T) {
 	above := t.TempDir()
 	dir := mkdir(t, filepath.Join(above, "a", "b"), 0o700)
 	mkdir(t, filepath.Join(above, "a"), 0o777)
-	require.ErrorContains(t, safefile.CheckDir(dir), "where every user may exchange it (mode 0777)")
+	require.ErrorContains(t, safefile.CheckDir(dir), "where every user may replace it (mode 0777)")
 	mkdir(t, filepath.Join(above, "a"), 0o777|os.ModeSticky)
 	require.NoError(t, safefile.CheckDir(dir), "in /tmp only its owner can rename it")
 	mkdir(t, filepath.Join(above, "a"), 0o775)
@@ -79,7 +79,7 @@ func TestWhereALinkLeadsIsJudgedToo(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(open, "dir"), filepath.Join(above, "link")))
 	mkdir(t, open, 0o777)
 	for _, below := range []string{"", "new", "new/log"} {
-		require.ErrorContains(t, safefile.CheckDir(filepath.Join(above, "link", below)), open+", where every user may exchange it")
+		require.ErrorContains(t, safefile.CheckDir(filepath.Join(above, "link", below)), open+", where every user may replace it")
 	}
 }
 

@@ -1,13 +1,13 @@
 package safefile
 
-// CheckDir is for systems whose files have an owner and a mode.
+// CheckDir does nothing: files have no owner and mode here.
 func CheckDir(string) error { return nil }
 
-// CheckFile is for systems whose files have an owner and a mode.
+// CheckFile does nothing: files have no owner and mode here.
 func CheckFile(string, bool) error { return nil }
 
-// CheckWritable is for systems whose files have an owner and a mode.
+// CheckWritable does nothing: files have no owner and mode here.
 func CheckWritable(string) error { return nil }
 
-// Owner is for systems whose files have an owner and a mode.
+// Owner returns nothing: files have no owner and mode here.
 func Owner(string) (name string, known bool) { return "", false }

@@ -1,10 +1,9 @@
-// Package safefile opens the agent's own files and judges who else may change
-// or read them.
+// Package safefile opens the agent's own files, and checks who else may change or read
+// them.
 //
-// Open and Read take regular files only: they do not follow a symbolic link in
-// the last part of a path, and do not wait for the other end of a pipe. So
-// nobody who can write into a directory makes the agent write elsewhere, hang,
-// or read without end.
+// Open and Read accept only regular files: they do not follow a symbolic link in the last
+// part of a path, and do not wait for the other end of a pipe. So a user who can write into
+// a directory cannot make the agent write elsewhere, hang, or read without end.
 package safefile
 
 import (
@@ -18,7 +17,7 @@ import (
 	"path/filepath"
 )
 
-// NotRegularError says that something other than a regular file is at Path.
+// NotRegularError means that something other than a regular file is at Path.
 type NotRegularError struct {
 	Path string
 	Mode fs.FileMode
@@ -27,7 +26,7 @@ type NotRegularError struct {
 // Error names the path and what is there.
 func (e *NotRegularError) Error() string { return fmt.Sprintf("%s is %s", e.Path, e.Kind()) }
 
-// Kind says what is there, such as "a symbolic link".
+// Kind says what is at the path, such as "a symbolic link".
 func (e *NotRegularError) Kind() string {
 	switch e.Mode.Type() {
 	case fs.ModeSymlink:
@@ -40,7 +39,7 @@ func (e *NotRegularError) Kind() string {
 	return "not a regular file"
 }
 
-// TooLargeError says that the file at Path holds more than Limit bytes.
+// TooLargeError means that the file at Path is larger than Limit bytes.
 type TooLargeError struct {
 	Path  string
 	Limit int64
@@ -54,8 +53,8 @@ func (e *TooLargeError) Error() string {
 // Open opens the file at path as [os.OpenFile] does. Its error is a
 // [*NotRegularError] if something other than a regular file is there.
 func Open(path string, flags int, perm fs.FileMode) (*os.File, error) {
-	// A device may not even be opened. The second look is for what takes the
-	// file's place between the two.
+	// A device must not even be opened. The second check is for a file that is replaced
+	// after the first.
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, &NotRegularError{path, info.Mode()}
 	}
@@ -73,8 +72,8 @@ func Open(path string, flags int, perm fs.FileMode) (*os.File, error) {
 	return file, nil
 }
 
-// Read returns what the file at path holds. Its error is a [*TooLargeError]
-// beyond limit bytes.
+// Read returns the content of the file at path. Its error is a [*TooLargeError] beyond
+// limit bytes.
 func Read(path string, limit int64) ([]byte, error) {
 	file, err := Open(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -114,8 +113,8 @@ func Resolve(path string) string {
 	return filepath.Join(Resolve(parent), filepath.Base(path))
 }
 
-// Unseen says of the file at path, at which this user may not look, that it was not
-// checked. It returns other errors as they are.
+// Unseen explains an error of permission: this user cannot check the file at path. It
+// returns other errors unchanged.
 func Unseen(path string, err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
