@@ -36,7 +36,7 @@ func TestWhatARegistryGetsWrongIsAProblemAndReachesNothing(t *testing.T) {
 		"plugin's bad name":     {plugin(func(p *agent.Plugin) { p.Name = "PLUGIN.a b" }), `plugin "PLUGIN.a b" is ignored: a name has only`},
 		"plugin's long name":    {plugin(func(p *agent.Plugin) { p.Name = "PLUGIN." + strings.Repeat("n", 256) }), "its name has 256 characters; 255 is the most"},
 		"plugin's repository":   {plugin(func(p *agent.Plugin) { p.Repo = "../p" }), `its repository "../p": it is not ORG/PROJECT`},
-		"plugin's arguments":    {plugin(func(p *agent.Plugin) { p.Args = []string{"a;b"} }), `argument 1, "a;b", has ; in it`},
+		"plugin's arguments":    {plugin(func(p *agent.Plugin) { p.Args = []string{"a;b"} }), `argument 1, "a;b", contains ;`},
 		"plugin's interval":     {plugin(func(p *agent.Plugin) { p.Interval = -1 }), "an interval of -1ns is too short"},
 		"plugin's long pause":   {plugin(func(p *agent.Plugin) { p.Interval = 1000 * time.Hour }), "an interval of 1000h0m0s is too long"},
 		"plugin's namespace":    {plugin(func(p *agent.Plugin) { p.Namespace = "db" }), "it is assigned to namespace web and says that it is of"},

@@ -57,21 +57,21 @@ func (a APIConfig) tlsConfig() (*tls.Config, error) {
 	return config, nil
 }
 
-// warnOpen says what is open to whom where not only this host can connect.
+// warnOpen warns if other hosts can connect, and says who may control the agent.
 func warnOpen(cfg Config, logger *slog.Logger) {
 	host, _, err := net.SplitHostPort(cfg.Agent.Listen)
 	if ip, parsed := netip.ParseAddr(host); err != nil || host == "localhost" || parsed == nil && ip.IsLoopback() {
 		return
 	}
-	control := "control of it is for callers on this host only"
+	control := "only callers on this host can control the agent"
 	switch {
 	case cfg.API.TokenFile != "" && cfg.API.ClientCA != "":
-		control = "control of it takes the token of api.tokenfile or a certificate of api.clientca"
+		control = "controlling the agent needs the token of api.tokenfile or a certificate of api.clientca"
 	case cfg.API.TokenFile != "":
-		control = "control of it takes the token of api.tokenfile"
+		control = "controlling the agent needs the token of api.tokenfile"
 	case cfg.API.ClientCA != "":
-		control = "control of it takes a certificate of api.clientca"
+		control = "controlling the agent needs a certificate of api.clientca"
 	}
-	logger.Warn("the HTTP API is open to other hosts: whoever reaches this address can read the agent's status and post metrics; "+
+	logger.Warn("the HTTP API is open to other hosts: everybody who reaches this address can read the agent's status and post metrics; "+
 		control+"; set agent.listen to 127.0.0.1:1232 to close it", "address", cfg.Agent.Listen)
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/lodastack/agent/internal/topic"
 )
 
-// check calls fail for everything that is wrong beyond types and bounds. What is
-// required for a part need not be there if that part is given.
+// check calls fail for every fault besides wrong types and bounds. The keys that a part
+// requires may be missing if that part is given.
 func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	failed := func(key string, err error) {
 		if err != nil {
@@ -56,7 +56,7 @@ func (a AgentConfig) check(failed func(key string, err error)) {
 	failed("agent.listen", checkListen(a.Listen))
 	for _, prefix := range a.IfacePrefix {
 		if prefix == "" || strings.ContainsFunc(prefix, unicode.IsSpace) {
-			failed("agent.ifaceprefix", fmt.Errorf(`%q begins no interface's name; write [ "eth" ], or leave the key out`, prefix))
+			failed("agent.ifaceprefix", fmt.Errorf(`no interface's name begins with %q; write [ "eth" ], or leave the key out`, prefix))
 		}
 	}
 	failed("agent.pluginsuser", gitrunner.CheckUser(a.PluginsUser))
@@ -71,8 +71,7 @@ func (a AgentConfig) check(failed func(key string, err error)) {
 	}
 }
 
-// checkRoom checks the directories that the agent fills, and that
-// `agent stop -m clean` empties.
+// checkRoom checks the directories that the agent fills and `agent stop -m clean` empties.
 func (c Config) checkRoom(failed func(key string, err error)) {
 	plugins := c.Agent.PluginsDir
 	if err := checkDir(plugins); err != nil {
@@ -93,7 +92,7 @@ func (c Config) checkRoom(failed func(key string, err error)) {
 	}
 }
 
-// checkLogDir wants a directory that the agent has for nothing else.
+// checkLogDir returns an error if the agent uses the directory for something else, too.
 func (c Config) checkLogDir() error {
 	dir := c.Log.LogDir
 	if dir == "" {
@@ -133,13 +132,13 @@ func (a APIConfig) check(failed func(key string, err error)) {
 	failed("api.tokenfile", checkSecret(a.TokenFile))
 	checkKeyPair(failed, "api.tlscert", a.TLSCert, "api.tlskey", a.TLSKey)
 	if a.ClientCA != "" && a.TLSCert == "" {
-		failed("api.clientca", errors.New("clients show certificates over TLS only; set api.tlscert and api.tlskey too"))
+		failed("api.clientca", errors.New("clients can show certificates only over TLS; set api.tlscert and api.tlskey too"))
 	}
 	failed("api.clientca", checkCertificates(a.ClientCA))
 	if a.Socket != "" {
 		failed("api.socket", checkPath(a.Socket))
 		if len(a.Socket) > 107 {
-			failed("api.socket", fmt.Errorf("a path of %d bytes is too long for a socket; 107 is the most", len(a.Socket)))
+			failed("api.socket", fmt.Errorf("a path of %d bytes is too long for a socket; the limit is 107", len(a.Socket)))
 		}
 	}
 	failed("api.localcontrol", a.checkLocalControl())
@@ -151,7 +150,8 @@ func (a APIConfig) check(failed func(key string, err error)) {
 	}
 }
 
-// checkLocalControl wants a value that lets somebody control the agent.
+// checkLocalControl returns an error for a value with which nobody could control the
+// agent.
 func (a APIConfig) checkLocalControl() error {
 	switch {
 	case a.LocalControl == httpapi.ControlSocket && a.Socket == "":
@@ -182,14 +182,14 @@ func checkHostName(host string) error {
 	return nil
 }
 
-// checkKind wants the name of a kind of measurements.
+// checkKind returns an error unless name is a kind of measurements.
 func checkKind(name string) error {
 	known := hostmetrics.KindNames()
 	if slices.Contains(known, name) {
 		return nil
 	}
 	if upper := strings.ToUpper(name); slices.Contains(known, upper) {
-		return fmt.Errorf("%q is not a kind; %q is meant?", name, upper)
+		return fmt.Errorf("%q is not a kind; did you mean %q?", name, upper)
 	}
 	return fmt.Errorf("%q is not a kind; the kinds are %s", name, strings.Join(known, ", "))
 }
@@ -202,7 +202,7 @@ func checkHost(host string) error {
 	return checkHostName(host)
 }
 
-// checkRegistry wants an address of a registry.
+// checkRegistry returns an error unless address is that of a registry.
 func (c Config) checkRegistry() error {
 	if c.Agent.RegistryAddr == "" {
 		return errors.New("missing; write http://HOST, https://HOST, or file:///PATH for a registry file")

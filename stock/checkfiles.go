@@ -17,9 +17,9 @@ import (
 	"github.com/lodastack/agent/internal/signature"
 )
 
-// checkAccess calls fail for each file and directory of the agent that others
-// than its user and root could change, each that this user cannot use or look at, each
-// secret that others may read, and what is wrong in the allowed_signers file.
+// checkAccess calls fail for each file and directory of the agent that users other than
+// its own and root could change, for each that this user cannot use or check, for each
+// secret that other users may read, and for faults of the allowed_signers file.
 func (c Config) checkAccess(fail func(key, reason string)) {
 	failed := func(key string, err error) {
 		if err != nil {
@@ -55,8 +55,8 @@ func (c Config) checkAccess(fail func(key, reason string)) {
 	}
 }
 
-// checkConfigFiles notes each file of the config that others than this user and
-// root could change, and each that it refers to and others could read.
+// checkConfigFiles notes each file of the config that users other than this one and root
+// could change, and each file it refers to that they could read.
 func checkConfigFiles(path string, file *configfile.File) {
 	failed := func(path string, err error) {
 		if err != nil {
@@ -101,7 +101,7 @@ func (c Config) secretFiles() map[string]string {
 	}
 }
 
-// certificateFiles are the files that say whom the agent trusts, by key. Some
+// certificateFiles are the files with the certificates that the agent trusts, by key. Some
 // may be empty.
 func (c Config) certificateFiles() map[string]string {
 	return map[string]string{
@@ -112,7 +112,7 @@ func (c Config) certificateFiles() map[string]string {
 	}
 }
 
-// checkRegular wants a regular file at path, or nothing.
+// checkRegular returns an error if something other than a regular file is at path.
 func checkRegular(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrPermission) {
@@ -124,7 +124,7 @@ func checkRegular(path string) error {
 	return fmt.Errorf("%w; remove it, or name another path", &safefile.NotRegularError{Path: path, Mode: info.Mode()})
 }
 
-// checkPath wants an absolute path: an agent may be started anywhere.
+// checkPath returns an error unless path is absolute: an agent may be started anywhere.
 func checkPath(path string) error {
 	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
 		return fmt.Errorf("%q is not an absolute path; begin it with /", path)
@@ -132,8 +132,8 @@ func checkPath(path string) error {
 	return nil
 }
 
-// checkDir wants the absolute path of a directory, or of nothing yet. What this
-// user may not look at may be one.
+// checkDir returns an error unless path is absolute, and is a directory or does not exist
+// yet. It accepts a path that this user may not look at.
 func checkDir(path string) error {
 	if path == "" {
 		return nil
@@ -152,7 +152,7 @@ func checkDir(path string) error {
 	return nil
 }
 
-// checkSecret wants a file with something in it, or none.
+// checkSecret returns an error if the file is empty. There may be no file.
 func checkSecret(path string) error {
 	if path == "" {
 		return nil
@@ -161,7 +161,7 @@ func checkSecret(path string) error {
 	return err
 }
 
-// readSecret returns what is in the file, without blanks around it.
+// readSecret returns the content of the file, without blanks around it.
 func readSecret(path string) (string, error) {
 	if err := checkPath(path); err != nil {
 		return "", err
@@ -177,7 +177,7 @@ func readSecret(path string) (string, error) {
 	return secret, nil
 }
 
-// checkKeyPair wants a certificate with its key, or neither.
+// checkKeyPair returns an error unless a certificate and its key are given, or neither.
 func checkKeyPair(failed func(string, error), certKey, cert, keyKey, key string) {
 	switch {
 	case cert == "" && key == "":
@@ -204,7 +204,8 @@ func loadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	return tls.X509KeyPair(cert, key)
 }
 
-// checkCertificates wants a PEM file of certificates, or none.
+// checkCertificates returns an error unless the file has certificates in PEM. There may be
+// no file.
 func checkCertificates(path string) error {
 	if path == "" {
 		return nil
@@ -221,7 +222,7 @@ func readCertificates(path string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("%s has no certificate in it; it must be a PEM file", path)
+		return nil, fmt.Errorf("%s contains no certificate; it must be a PEM file", path)
 	}
 	return pool, nil
 }

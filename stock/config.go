@@ -11,9 +11,9 @@ import (
 	"github.com/lodastack/agent/internal/safedir"
 )
 
-// Config is what a config file says, with the defaults in place of what it does
-// not say; see [ReadConfig]. Its fields have the names of the keys, which
-// docs/configuration.md describes. Paths are absolute.
+// Config is the content of a config file, with defaults for keys that are left out; see
+// [ReadConfig]. Its fields have the names of the keys, which docs/configuration.md
+// describes. Paths are absolute.
 type Config struct {
 	Agent  AgentConfig
 	Output OutputConfig
@@ -38,8 +38,8 @@ type Config struct {
 		Root string
 	}
 
-	// Warnings are sentences, each with its line, about what in the file has no
-	// meaning any more or is not safe. Empty: there is no such thing.
+	// Warnings are sentences, each with its line, about keys that have no meaning any
+	// more and values that are not safe. Empty: there are none.
 	Warnings []string
 }
 
@@ -58,7 +58,7 @@ type AgentConfig struct {
 	// /usr/local/agent-plugins.
 	PluginsDir string
 	// PluginsUser is the user that plugins run as if the agent is root. It
-	// must exist; "dynamic" gives each namespace one of its own. The default is
+	// must exist; "dynamic" gives each namespace a user of its own. The default is
 	// nobody.
 	PluginsUser string
 	// Git is where plugins are cloned from, with one %s in it, or with one %o
@@ -72,14 +72,14 @@ type AgentConfig struct {
 	// GitTimeout is how long git may take for one plugin, a second to a day. The
 	// default is 2 minutes.
 	GitTimeout time.Duration
-	// GitMaxSize bounds in bytes what is transferred for a plugin, and its
-	// files on disk, 1 MiB to 1 TiB. The default is 256 MiB.
+	// GitMaxSize bounds the transfer of a plugin, and its files on disk, in bytes,
+	// 1 MiB to 1 TiB. The default is 256 MiB.
 	GitMaxSize int64
 	// GitMaxFiles bounds the number of a plugin's files and directories, 1 to 10
 	// million. The default is 20,000.
 	GitMaxFiles int
-	// Branch of the plugins' releases; if a repository lacks it, its default
-	// branch is taken. The default is release.
+	// Branch of the plugins' releases. If a repository does not have it, its default
+	// branch is used. The default is release.
 	Branch string
 	// DataDir holds what the agent keeps from one run to the next, and points
 	// that are not yet delivered. Empty, the default: PluginsDir/.agent; see
@@ -120,9 +120,8 @@ type OutputConfig struct {
 	// MaxMessageSize is how large a message to NSQ may be, in bytes, 1 KiB to
 	// 64 MiB. The default is 1 MiB.
 	MaxMessageSize int64
-	// SpoolSize bounds in bytes what is kept on disk while the output takes
-	// nothing, 1 MiB to 1 PiB. The default is 1 GiB. Zero: nothing is kept on
-	// disk.
+	// SpoolSize bounds the points that are kept on disk while the output is down, in
+	// bytes, 1 MiB to 1 PiB. The default is 1 GiB. Zero: nothing is kept on disk.
 	SpoolSize int64
 	// SpoolAge bounds how long points are kept on disk, a minute to 366 days.
 	// The default is 7 days.
@@ -151,17 +150,17 @@ type APIConfig struct {
 	// TLSCert and TLSKey are PEM files of the server's certificate and key.
 	// Empty, the default: no TLS.
 	TLSCert, TLSKey string
-	// ClientCA is a PEM file of certificates; a client that shows one signed by
-	// them may control. It needs TLSCert. Empty, the default: none may by its
-	// certificate.
+	// ClientCA is a PEM file of CA certificates. A client with a certificate that they
+	// have signed may control the agent. It needs TLSCert. Empty, the default: no
+	// certificate allows control.
 	ClientCA string
-	// Socket is the path of a unix socket to listen on besides, of 107 bytes at
-	// most. Empty, the default: there is none.
+	// Socket is the path of a unix socket to listen on, too, of at most 107 bytes.
+	// Empty, the default: there is none.
 	Socket string
-	// LocalControl says which callers may control the agent for being on its
-	// host: loopback (those over a loopback address or the socket), socket (only
-	// those over the socket, which there must be) or token (none: it takes
-	// TokenFile or ClientCA). The default is loopback.
+	// LocalControl says which callers on this host may control the agent without any
+	// other proof: loopback (those over a loopback address or the socket), socket
+	// (only those over the socket, which must be set) or token (none: TokenFile or
+	// ClientCA is needed). The default is loopback.
 	LocalControl string
 	// Hosts are names, without port, under which the API may be addressed,
 	// besides localhost, the host's own name and IP addresses. Empty, the
@@ -204,18 +203,18 @@ type PolicyConfig struct {
 	Plugins []string
 	// Signers is an allowed_signers file, see ssh-keygen(1): only commits and
 	// tags that one of them has signed are installed. Empty, the default:
-	// signatures are not looked at.
+	// signatures are not verified.
 	Signers string
 	// Pinned allows only plugins with a version. The default is false.
 	Pinned bool
-	// Calls allows runs that are asked for over HTTP. The default is true.
+	// Calls allows runs that are requested over HTTP. The default is true.
 	Calls bool
 	// Plugin says how plugins that match run; the first that matches counts.
 	Plugin []PluginPolicy
 }
 
-// PluginPolicy says how plugins that match run. What is zero is as it is for all
-// plugins.
+// PluginPolicy says how plugins that match run. For a zero field the default of all
+// plugins holds.
 type PluginPolicy struct {
 	// Match is a glob of repositories ORG/PROJECT.
 	Match string
@@ -239,7 +238,7 @@ type PluginPolicy struct {
 	Network bool
 }
 
-// levelFatal is the level FATAL of a config: only what ends the agent.
+// levelFatal is the level FATAL of a config: only errors that end the agent are logged.
 const levelFatal = slog.Level(12)
 
 // LogConfig is the section log.
@@ -247,19 +246,18 @@ type LogConfig struct {
 	// LogDir holds the log files. Empty, the default: the log goes to standard
 	// error.
 	LogDir string
-	// Level is the least that is logged: that of DEBUG, INFO (zero, and the
+	// Level is the lowest level that is logged: that of DEBUG, INFO (zero, and the
 	// default), WARNING or ERROR, or 12 for FATAL.
 	Level slog.Level
 	// LogRotateNum is how many full files are kept, 0 to 10,000. The default is
 	// 5.
 	LogRotateNum int
-	// LogRotateSize is at how many bytes a file is full, 4 KiB to 1 PiB. The
+	// LogRotateSize is the size at which a file is full, in bytes, 4 KiB to 1 PiB. The
 	// default is 100 MiB.
 	LogRotateSize int64
 }
 
-// defaultConfig returns what holds if a config file says nothing. It lacks
-// what is required.
+// defaultConfig returns the config of an empty file. The required keys are missing.
 func defaultConfig() Config {
 	c := Config{
 		Agent: AgentConfig{
@@ -301,7 +299,7 @@ func defaultConfig() Config {
 	return c
 }
 
-// DataDir returns the directory of what the agent keeps from one run to the next.
+// DataDir returns the directory in which the agent keeps data from one run to the next.
 func (c Config) DataDir() string {
 	if c.Agent.DataDir != "" {
 		return c.Agent.DataDir
@@ -309,8 +307,8 @@ func (c Config) DataDir() string {
 	return filepath.Join(c.Agent.PluginsDir, ".agent")
 }
 
-// dirs are the directories that one agent has for itself; without plugins from
-// git it needs none for them. That of the log is the log's.
+// dirs are the directories that belong to one agent alone, without the log's. Without
+// plugins from git it needs none for them.
 func (c Config) dirs(plugins bool) []safedir.Dir {
 	dirs := []safedir.Dir{{Path: c.DataDir(), Key: "agent.datadir", Perm: 0o700}}
 	if plugins {

@@ -18,20 +18,19 @@ import (
 // connectTimeout is how long one server may take to answer.
 const connectTimeout = 3 * time.Second
 
-// Contact is what a server that the config names answered.
+// Contact is the answer of a server that the config names.
 type Contact struct {
 	// Who is asked: "registry ADDRESS", "nsqd ADDRESS" or "git ADDRESS".
 	Who string
 	// Answer in words, if Err is nil.
 	Answer string
-	// Err says why there is no answer that is good. Nil: there is one.
+	// Err says why there is no good answer. Nil: there is one.
 	Err error
 }
 
-// Connect asks the registry, each nsqd and the git host once, each for a few
-// seconds at most, and returns what they answer. git is asked for the first
-// plugin of this host; without one, its host is connected to. Nothing is changed,
-// and no message is sent.
+// Connect asks the registry, each nsqd and the git host once, each for a few seconds at
+// most, and returns their answers. It asks git for the first plugin of this host, or only
+// connects to its host if there is no plugin. It changes nothing and sends no message.
 func (c Config) Connect(ctx context.Context) []Contact {
 	var servers []string
 	if c.Output.Name == outputNSQ {
@@ -110,7 +109,7 @@ func (c Config) askGit(ctx context.Context, assignments []agent.Assignment) Cont
 		}
 	}
 	where, err := gitrunner.AskHost(ctx, c.Agent.Git)
-	return Contact{Who: "git " + where, Answer: "is there; no plugin is assigned that git could be asked for", Err: err}
+	return Contact{Who: "git " + where, Answer: "accepts connections; no plugin is assigned, so git was not asked for one", Err: err}
 }
 
 // askPlugin asks git for a plugin, in a directory of its own, because the
@@ -131,7 +130,7 @@ func (c Config) askPlugin(ctx context.Context, p agent.Plugin) (contact Contact)
 		contact.Err = err
 		return contact
 	}
-	defer func() { _ = runner.Close(context.WithoutCancel(ctx)) }() // what git left is not the user's concern
+	defer func() { _ = runner.Close(context.WithoutCancel(ctx)) }() // the user need not know of files that git left
 	commit, err := runner.Ask(ctx, p)
 	if err == nil {
 		contact.Answer = fmt.Sprintf("answers: %.12s would be installed", commit)

@@ -17,11 +17,11 @@ type GitRunnerConfig struct {
 	// nothing can be installed.
 	PluginsDir string
 	// Git is the address that plugins are cloned from, with %s in place of the
-	// plugin's path ORG/PROJECT; a template that ends its path in an
-	// organisation takes what follows it (git@host:org/%s.git), and refuses
-	// other organisations. In place of %s, %o and %p stand for ORG (with its
-	// subgroups) and PROJECT. A password in it is given to git by environment.
-	// Empty: nothing can be installed.
+	// plugin's path ORG/PROJECT. If the path of the template ends in an organisation
+	// (git@host:org/%s.git), %s is the rest of the plugin's path, and other
+	// organisations are refused. Instead of %s, %o can stand for ORG (with its
+	// subgroups) and %p for PROJECT. git gets a password in the address by its
+	// environment. Empty: nothing can be installed.
 	Git string
 	// GitUser is the user that git runs as if the agent is root. Empty:
 	// agent-git if that user exists and Git needs no ssh keys, local
@@ -34,8 +34,7 @@ type GitRunnerConfig struct {
 	// Branch that is installed, if a repository has it; else the
 	// repository's default branch is. Empty: release.
 	Branch string
-	// Hostname is told to plugins as AGENT_HOSTNAME, which is empty where
-	// this is.
+	// Hostname is the plugins' AGENT_HOSTNAME. It may be empty.
 	Hostname string
 	// MaxConcurrentInstalls is the number of plugins that are fetched at a
 	// time. Zero or less: 4.
@@ -43,8 +42,8 @@ type GitRunnerConfig struct {
 	// GitTimeout is how long git may take to install or update one plugin.
 	// Zero or less: 2 minutes.
 	GitTimeout time.Duration
-	// MaxSize bounds in bytes what is transferred for a plugin, and its files
-	// on disk. Zero or less: 256 MiB.
+	// MaxSize bounds the transfer of a plugin, and its files on disk, in bytes. Zero
+	// or less: 256 MiB.
 	MaxSize int64
 	// MaxFiles bounds the number of a plugin's files and directories. Zero or
 	// less: 20,000.
@@ -58,17 +57,17 @@ type GitRunnerConfig struct {
 	// MaxCPU is how many cores one run may use, if a cgroup can enforce it.
 	// Zero or less: 1.
 	MaxCPU float64
-	// MaxState is how much a plugin may keep in its own directory, in bytes. It is
-	// looked at before each run, and every second or so while it runs. Zero or less:
+	// MaxState limits a plugin's own directory, in bytes. The directory is checked
+	// before each run, and about every second while the plugin runs. Zero or less:
 	// 1 GiB.
 	MaxState int64
-	// NoCgroup makes runs do without cgroups, and so without MaxProcesses,
-	// MaxMemory and MaxCPU. False: cgroups are used if the host has them.
+	// NoCgroup runs plugins without cgroups, and so without MaxProcesses, MaxMemory
+	// and MaxCPU. False: cgroups are used if the host has them.
 	NoCgroup bool
 	// Policy says what may be installed and run. Its zero value allows everything;
 	// its Calls is for the HTTP API.
 	Policy PolicyConfig
-	// Logger is told what concerns no single plugin. Nil: nothing is logged.
+	// Logger for messages that concern no single plugin. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -84,13 +83,13 @@ type PluginRunner interface {
 	agent.Closer
 }
 
-// PluginRun is all that is known of one run of a plugin.
+// PluginRun is the result of one run of a plugin, with all its figures.
 type PluginRun struct {
-	// Format of its output and Mode, as the plugin says itself. Empty: it does not.
+	// Format of its output and Mode, as its plugin.toml says. Empty: it does not say.
 	Format, Mode string
-	// Stdout that the plugin wrote; if it wrote too much, the first 64 KiB.
+	// Stdout is the plugin's standard output, or its first 64 KiB if it wrote too much.
 	Stdout []byte
-	// Stderr is the end of what it wrote to its standard error, 4 KiB at most.
+	// Stderr is the end of its standard error, at most 4 KiB.
 	Stderr []byte
 	// StdoutSize and StderrSize are how much it wrote, in bytes.
 	StdoutSize, StderrSize int64
@@ -110,8 +109,8 @@ type PluginRun struct {
 	Gone <-chan struct{}
 }
 
-// GitRunner returns a runner of plugins that come out of git repositories and
-// leave no process behind.
+// GitRunner returns a runner that fetches plugins from git repositories, and lets none of
+// their processes outlive a run.
 func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
 	runner, err := gitrunner.New(gitrunner.Config{
 		PluginsDir: cfg.PluginsDir, Git: cfg.Git, GitUser: cfg.GitUser, User: cfg.User, Branch: cfg.Branch, Hostname: cfg.Hostname,
@@ -125,7 +124,7 @@ func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
 	return gitRunner{runner}, nil
 }
 
-// gitRunner is a runner whose types are public.
+// gitRunner is the runner of internal/gitrunner with public types.
 type gitRunner struct{ *gitrunner.Runner }
 
 func (r gitRunner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (PluginRun, error) {
@@ -133,7 +132,7 @@ func (r gitRunner) RunDir(ctx context.Context, dir string, p agent.Plugin, args 
 	return PluginRun(run), err
 }
 
-// runnerConfig is what a config says about plugins.
+// runnerConfig returns the part of the config about plugins.
 func runnerConfig(cfg Config, logger *slog.Logger) GitRunnerConfig {
 	hostname := cfg.Agent.Hostname
 	if hostname == "" {

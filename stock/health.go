@@ -11,8 +11,8 @@ import (
 // agent runs; see [agent.Agent.Started].
 func (s *Service) Ready() <-chan struct{} { return s.ready }
 
-// Status returns how the agent fares, unless that takes longer than ctx. It fails
-// while no [Service.Run] is under way.
+// Status returns the agent's status, unless that takes longer than ctx. It fails while no
+// [Service.Run] is under way.
 func (s *Service) Status(ctx context.Context) (status agent.Status, err error) {
 	g, err := s.look(ctx)
 	if err != nil {
@@ -28,10 +28,9 @@ func (s *Service) Status(ctx context.Context) (status agent.Status, err error) {
 	}
 }
 
-// Check returns nil while the service works: its loop turns, the HTTP API is
-// served and answers, and the agent works as [agent.Agent.Check] says. Otherwise
-// it says what does not, once ctx has ended at the latest. A reload under way
-// delays it.
+// Check returns nil while the service works: its loop runs, the HTTP API is served and
+// answers, and the agent works as [agent.Agent.Check] says. Otherwise the error says what
+// does not work, at the latest when ctx ends. A reload under way delays it.
 func (s *Service) Check(ctx context.Context) error {
 	g, err := s.look(ctx)
 	if err != nil {
@@ -40,7 +39,7 @@ func (s *Service) Check(ctx context.Context) error {
 	return g.server.Check(ctx, "/healthz")
 }
 
-// look returns the current generation, as the goroutine of Run gives it out.
+// look asks the goroutine of Run for the current generation.
 func (s *Service) look(ctx context.Context) (*generation, error) {
 	answer := make(chan *generation, 1)
 	select {

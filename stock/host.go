@@ -10,7 +10,7 @@ import (
 	"github.com/lodastack/agent/internal/hostmetrics"
 )
 
-// HostConfig says where and what to measure. Its zero value measures this host.
+// HostConfig says what to measure, and where. Its zero value measures this host.
 type HostConfig struct {
 	// Root is the directory below which the host's /proc, /sys, /var/log and
 	// file systems are found, for an agent in a container. Empty: /.
@@ -21,18 +21,18 @@ type HostConfig struct {
 	InterfacePrefixes []string
 	// CoredumpDir is where core dumps appear, below Root. Empty: /home/coresave.
 	CoredumpDir string
-	// NTPServers are asked in turn until one answers, HOST or HOST:PORT. Empty:
-	// pool.ntp.org; since nobody chose that server, it is not an error if it does
-	// not answer.
+	// NTPServers, HOST or HOST:PORT, are asked in turn until one answers. Empty:
+	// pool.ntp.org. Nobody chose that server, so it is not an error if it does not
+	// answer.
 	NTPServers []string
 	// Disable names kinds that are not measured, in capitals: CPU, TIME, … Empty:
 	// all are.
 	Disable []string
-	// StateDir holds what must outlive the process, such as how far the login
-	// records have been read. Two agents must not share one. Empty: what was
-	// reported is forgotten with the process.
+	// StateDir holds data that must outlive the process, such as how far the login
+	// records have been read. Two agents must not share one. Empty: nothing outlives
+	// the process.
 	StateDir string
-	// Logger receives what is not an error of one collection. Nil: nothing is
+	// Logger for messages that are not an error of one collection. Nil: nothing is
 	// logged.
 	Logger *slog.Logger
 }
@@ -43,10 +43,10 @@ type HostKind struct {
 	Name string
 	// Every is the default interval.
 	Every time.Duration
-	// Collector measures the kind. Nil where Assigned does.
+	// Collector measures the kind. Nil if Assigned does.
 	Collector agent.Collector
 	// Assigned measures what the registry names item by item, for PORT and
-	// PROC. Nil where Collector does.
+	// PROC. Nil if Collector does.
 	Assigned agent.AssignmentCollector
 }
 
@@ -74,8 +74,8 @@ func HostCollectors(cfg HostConfig) []agent.Option {
 	return options
 }
 
-// HostConfig returns what the config says about measuring the host. It lacks
-// the StateDir, so that a collector made of it changes nothing, and the Logger.
+// HostConfig returns the part of the config about measuring the host. It has no StateDir,
+// so that a collector made of it changes nothing, and no Logger.
 func (c Config) HostConfig() HostConfig {
 	host := HostConfig{
 		Root:              c.Collect.Root,

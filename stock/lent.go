@@ -10,8 +10,8 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// lent returns the embedder's parts for the agents that a service makes one after
-// the other: an agent does not close what the next one needs.
+// lent returns the embedder's parts for the successive agents of a service: an agent does
+// not close a part that the next one needs.
 func lent(given agent.Parts) agent.Parts {
 	if given.Output != nil {
 		given.Output = lentOutput{given.Output}
@@ -58,8 +58,7 @@ func closeParts(ctx context.Context, given agent.Parts) (err error) {
 	return err
 }
 
-// lentOutput is an output that is closed by somebody else. It tells what the
-// output tells.
+// lentOutput is an output that somebody else closes. It also inspects the output.
 type lentOutput struct{ agent.Output }
 
 func (lentOutput) Close(context.Context) error { return nil }
@@ -71,8 +70,8 @@ func (o lentOutput) InspectOutput() (details agent.OutputDetails) {
 	return details
 }
 
-// lentStore is a store that is closed by somebody else. A call that an agent has
-// given up ends before the next agent makes one.
+// lentStore is a store that somebody else closes. A call that an agent has given up ends
+// before the next agent makes one.
 type lentStore struct {
 	agent.Store
 	calling sync.Mutex
@@ -116,7 +115,7 @@ func (s *lentStore) Losses() []agent.Loss {
 	return s.Store.Losses()
 }
 
-// lentRunner is a runner without a Close. It does what else the runner can.
+// lentRunner is a runner without its Close. It has all other abilities of the runner.
 type lentRunner struct{ agent.PluginRunner }
 
 func (r lentRunner) InspectPlugin(p agent.Plugin) (details agent.PluginDetails) {
@@ -137,12 +136,12 @@ func (r lentRunner) RunDaemon(ctx context.Context, p agent.Plugin, args []string
 	if daemons, ok := r.PluginRunner.(agent.PluginDaemonRunner); ok {
 		return daemons.RunDaemon(ctx, p, args, output)
 	}
-	return &agent.RunError{Result: agent.RunStart, Err: errors.New("the runner of this agent runs no daemons")}
+	return &agent.RunError{Result: agent.RunStart, Err: errors.New("the runner of this agent cannot run daemons")}
 }
 
 func (r lentRunner) Rollback(ctx context.Context, p agent.Plugin) error {
 	if rollbacker, ok := r.PluginRunner.(agent.PluginRollbacker); ok {
 		return rollbacker.Rollback(ctx, p)
 	}
-	return fmt.Errorf("%w: its runner keeps none", agent.ErrNoEarlierVersion)
+	return fmt.Errorf("%w: its runner does not keep any", agent.ErrNoEarlierVersion)
 }

@@ -24,8 +24,8 @@ func endpoints(cfg Config) []endpoint {
 // listeners are open sockets by where they listen.
 type listeners map[endpoint]net.Listener
 
-// adopt returns the listeners that the program had already, by what the config
-// says of them.
+// adopt returns the listeners that the program had already, by their endpoints in the
+// config.
 func adopt(cfg Config, passed []net.Listener) (listeners, error) {
 	adopted := listeners{}
 	for _, listener := range passed {
@@ -41,8 +41,8 @@ func adopt(cfg Config, passed []net.Listener) (listeners, error) {
 	return adopted, nil
 }
 
-// passedEndpoint returns the endpoint of the config that a socket is for. Where
-// the two differed, `agent status` would ask at another address.
+// passedEndpoint returns the endpoint of the config for a socket. The two must be the same,
+// or `agent status` would ask at another address.
 func passedEndpoint(cfg Config, address net.Addr) (endpoint, error) {
 	switch a := address.(type) {
 	case *net.TCPAddr:
@@ -58,11 +58,11 @@ func passedEndpoint(cfg Config, address net.Addr) (endpoint, error) {
 		}
 		return endpoint{"unix", cfg.API.Socket}, nil
 	}
-	return endpoint{}, fmt.Errorf("the program got a socket of the network %s to listen on: it can be one of tcp or unix", address.Network())
+	return endpoint{}, fmt.Errorf("the program got a socket of the network %s to listen on: only tcp and unix are supported", address.Network())
 }
 
-// listen opens what the config wants. What one of the inherited has already is
-// duplicated: connections that come in while one server follows another wait
+// listen opens the sockets of the config. It duplicates those that one of the inherited
+// listeners has already: connections that come in while one server replaces another wait
 // in the socket, and none is refused.
 func listen(cfg Config, inherited ...listeners) (listeners, error) {
 	opened := listeners{}
@@ -99,7 +99,7 @@ func (l listeners) close() error {
 	return errors.Join(wrong...)
 }
 
-// ignoreClosed is err, unless it says that something is closed already.
+// ignoreClosed returns err, unless it means that something is closed already.
 func ignoreClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -107,7 +107,7 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// removeFiles removes the files of unix sockets that none of the others has.
+// removeFiles removes the files of unix sockets that the others do not have.
 func (l listeners) removeFiles(others ...listeners) {
 	for e := range l {
 		if e.network == "unix" && find(e, others) == nil {
@@ -133,8 +133,8 @@ func (e endpoint) listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// listenUnix listens on a socket that only its owner may connect to. A socket
-// that a killed agent left is replaced.
+// listenUnix listens on a socket that only its owner may connect to. It replaces a socket
+// that a killed agent left.
 func listenUnix(path string) (net.Listener, error) {
 	if conn, err := net.Dial("unix", path); err == nil {
 		conn.Close()
@@ -146,7 +146,7 @@ func listenUnix(path string) (net.Listener, error) {
 	case err != nil:
 		return nil, fmt.Errorf("api.socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("api.socket: %s is there already and no socket; name another path", path)
+		return nil, fmt.Errorf("api.socket: %s exists already and is not a socket; name another path", path)
 	default:
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("api.socket: %w", err)
@@ -159,7 +159,7 @@ func listenUnix(path string) (net.Listener, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("api.socket: %w", err), listener.Close())
 	}
-	listener.(*net.UnixListener).SetUnlinkOnClose(false) // a successor may go on with it
+	listener.(*net.UnixListener).SetUnlinkOnClose(false) // a successor may continue with it
 	return listener, nil
 }
 

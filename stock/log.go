@@ -21,12 +21,12 @@ const (
 	auditName = "audit.log"
 )
 
-// serviceLog is where the agent logs, as its config says. It can be configured
-// anew while it is used. reopen and Close are not safe for concurrent use.
+// serviceLog is the log of the agent, as its config says. It can be configured anew while
+// it is used. reopen and Close are not safe for concurrent use.
 type serviceLog struct {
 	logger *slog.Logger
-	// audit takes the lines of the audit log: LogDir/audit.log, or the log
-	// itself if there is no LogDir.
+	// audit gets the lines of the audit log. It is LogDir/audit.log, or the log itself
+	// if there is no LogDir.
 	audit io.Writer
 
 	level     slog.LevelVar
@@ -49,8 +49,8 @@ func openLog(cfg LogConfig) (*serviceLog, error) {
 	return l, nil
 }
 
-// reopen makes the log follow another config. If it cannot be opened the
-// log stays what it was.
+// reopen makes the log follow another config. If that cannot be opened, the log does not
+// change.
 func (l *serviceLog) reopen(cfg LogConfig) error {
 	owned := l.owned
 	if cfg.LogDir != l.dir {
@@ -92,8 +92,8 @@ func openLogFiles(cfg LogConfig) (log, audit io.WriteCloser, err error) {
 	return log, audit, nil
 }
 
-// ownLogDir takes the directory of the log for this process. On a full disk it
-// goes without a lock: the log must not keep the agent from starting.
+// ownLogDir locks the directory of the log for this process. On a full disk it does without
+// a lock: the log must not keep the agent from starting.
 func ownLogDir(dir string) (*safedir.Owned, error) {
 	if dir == "" {
 		return nil, nil
@@ -105,17 +105,17 @@ func ownLogDir(dir string) (*safedir.Owned, error) {
 	return owned, err
 }
 
-// Close closes the log files and gives up its directory. What is logged
-// afterwards goes to standard error.
+// Close closes the log files and unlocks the directory. Later log lines go to standard
+// error.
 func (l *serviceLog) Close() error {
 	err := errors.Join(l.auditSink.change(nil), l.sink.change(nil), l.owned.Close())
 	l.dir, l.owned = "", nil
 	return err
 }
 
-// sink is a writer that can be exchanged.
+// sink is a writer that can be replaced.
 type sink struct {
-	otherwise io.Writer // takes what is written while w is nil
+	otherwise io.Writer // gets the lines while w is nil
 
 	mu sync.Mutex
 	w  io.WriteCloser // guarded by mu

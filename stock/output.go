@@ -16,7 +16,7 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
-// NSQConfig says which servers the points go to, and how.
+// NSQConfig says to which servers the points are sent, and how.
 type NSQConfig struct {
 	// Servers are the TCP addresses (HOST:PORT) of the nsqds. The points go to
 	// any of them, never to several. At least one is required.
@@ -24,37 +24,34 @@ type NSQConfig struct {
 	// TopicPrefix stands before the namespace in a topic's name: collect. in the
 	// stock agent. At most 63 characters of [.a-zA-Z0-9_-]. Empty: no prefix.
 	TopicPrefix string
-	// Format of the messages: influx for line protocol, a line a point, or json
-	// for what the lodastack router reads. Empty: influx.
+	// Format of the messages: influx for line protocol, one line for each point, or
+	// json for the lodastack router. Empty: influx.
 	Format string
 	// MaxMessageSize is how large a message may be, in bytes, from 1 KiB to
 	// 64 MiB. If nsqd's --max-msg-size is smaller, the output sends smaller
 	// messages once nsqd has refused one. Zero: 1 MiB, nsqd's own default.
 	MaxMessageSize int
-	// Timeout of one attempt at one server, from connecting to the
-	// acknowledgement. An attempt gets less where the context of the Write
-	// would not leave the servers after it their share. It cannot be negative.
-	// Zero: 5 s.
+	// Timeout of one attempt at one server, from connecting to the acknowledgement.
+	// An attempt gets less if the context of the Write would otherwise leave too
+	// little time for the servers after it. It cannot be negative. Zero: 5 s.
 	Timeout time.Duration
-	// TLS makes every connection use TLS; a server that does not offer it is
-	// not written to. A ServerName that is empty is the server's host. Nil: no
-	// TLS.
+	// TLS makes every connection use TLS. Servers that do not offer it are not used. An
+	// empty ServerName means the server's host. Nil: no TLS.
 	TLS *tls.Config
 	// AuthSecret is sent to servers that ask for it (nsqd's
 	// --auth-http-address). Without TLS it crosses the network in the clear.
-	// Empty: such servers are not written to.
+	// Empty: such servers are not used.
 	AuthSecret string
 	// UserAgent is shown in nsqd's statistics. Empty: lodastack-agent.
 	UserAgent string
 	// Hostname is shown in nsqd's statistics. Empty: the system's.
 	Hostname string
-	// Logger is told when a server goes down and comes back. Nil: nothing is
-	// logged.
+	// Logger for servers that go down and come back. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// NSQOutput returns an output that publishes to NSQ: to the first server that
-// is alive. It connects when it is first written to.
+// NSQOutput returns an output that publishes to NSQ, to the first server that works. It
+// connects at the first write.
 func NSQOutput(cfg NSQConfig) (agent.Output, error) {
 	output, err := nsqoutput.New(nsqoutput.Config(cfg))
 	if err != nil {
@@ -98,14 +95,13 @@ func (c Config) nsqConfig(logger *slog.Logger) (NSQConfig, error) {
 	return nsq, nil
 }
 
-// stdout returns standard output. If that is a terminal, what is written
-// cannot control it.
+// stdout returns standard output. If that is a terminal, control characters are removed.
 func stdout() io.Writer {
 	w := pipewriter.New(os.Stdout)
 	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		return terminal.NewWriter(w)
 	}
-	return w // programs are to read what was sent
+	return w // not a terminal: programs read exactly what was sent
 }
 
 // tlsConfig reads the files for TLS to nsqd; nil if it is off.

@@ -8,8 +8,7 @@ import (
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
-// outputSwitch is an output in whose place another one can be put while the
-// agent runs.
+// outputSwitch is an output that can be replaced by another one while the agent runs.
 type outputSwitch struct {
 	mu  sync.Mutex
 	now *switchedOutput // guarded by mu
@@ -25,8 +24,8 @@ func newOutputSwitch(output agent.Output) *outputSwitch {
 	return &outputSwitch{now: &switchedOutput{Output: output}}
 }
 
-// replace lets all further writes go to next. It closes the output before once
-// its writes have returned, or ctx has ended.
+// replace sends all further writes to next. It closes the former output once its writes
+// have returned, or ctx has ended.
 func (s *outputSwitch) replace(ctx context.Context, next agent.Output) error {
 	s.mu.Lock()
 	before := s.now
@@ -42,7 +41,7 @@ func (s *outputSwitch) current() agent.Output {
 	return s.now.Output
 }
 
-// Write writes to the output of the moment.
+// Write writes to the current output.
 func (s *outputSwitch) Write(ctx context.Context, b agent.Batch) error {
 	s.mu.Lock()
 	now := s.now
@@ -52,10 +51,10 @@ func (s *outputSwitch) Write(ctx context.Context, b agent.Batch) error {
 	return now.Write(ctx, b)
 }
 
-// Close closes the output of the moment.
+// Close closes the current output.
 func (s *outputSwitch) Close(ctx context.Context) error { return s.current().Close(ctx) }
 
-// InspectOutput tells what the output of the moment tells.
+// InspectOutput inspects the current output.
 func (s *outputSwitch) InspectOutput() (details agent.OutputDetails) {
 	if inspector, ok := s.current().(agent.OutputInspector); ok {
 		return inspector.InspectOutput()

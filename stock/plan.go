@@ -8,9 +8,8 @@ import (
 	"github.com/lodastack/agent/internal/gitrunner"
 )
 
-// Plan asks the registry what an update would change for an agent of this config,
-// with more appended to its options; see [agent.NewPlan]. It opens and changes
-// nothing.
+// Plan asks the registry what an update would change for an agent of this config, with more
+// appended to its options; see [agent.NewPlan]. It opens no files and changes nothing.
 func (c Config) Plan(ctx context.Context, more ...agent.Option) (agent.Plan, error) {
 	given, rest := agent.SplitOptions(more...)
 	if given.Registry == nil {

@@ -19,7 +19,7 @@ func (p PolicyConfig) check(failed func(key string, err error)) {
 
 func (p PluginPolicy) check(failed func(key string, err error)) {
 	if p.Match == "" {
-		failed("match", errors.New("missing; write a glob of the repositories that this is for, \"infra/*\" for example"))
+		failed("match", errors.New("missing; write a glob of the repositories that the rule is for, \"infra/*\" for example"))
 	} else {
 		failed("match", policy.CheckGlob(p.Match))
 	}

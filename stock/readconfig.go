@@ -19,13 +19,13 @@ import (
 // DefaultPath is where the agent's config file is expected.
 const DefaultPath = "/etc/agent.conf"
 
-// ReadConfig reads the config file at path and checks it for an agent of this
-// process's user. The error has a line for each fault, FILE:LINE: KEY: REASON;
-// what could be read is returned beside it.
+// ReadConfig reads the config file at path and checks it for an agent of this process's
+// user. The error has a line for each fault, FILE:LINE: KEY: REASON. The readable values
+// are returned with it.
 func ReadConfig(path string) (Config, error) { return readConfig(path, true, agent.Parts{}) }
 
-// ReadConfigValues is [ReadConfig] for whoever asks about the agent and does not
-// run it: another user may own its files and directories.
+// ReadConfigValues is [ReadConfig] for a program that asks about the agent and does not run
+// it: another user may own the agent's files and directories.
 func ReadConfigValues(path string) (Config, error) { return readConfig(path, false, agent.Parts{}) }
 
 // readConfig reads a config of an agent with the given parts. own says that it
@@ -51,22 +51,22 @@ func takeConfig(file *configfile.File, path string, own bool, given agent.Parts)
 	return c, file.Err()
 }
 
-// warn adds a warning for each value that is good and not safe.
+// warn adds a warning for each value that is valid but not safe.
 func (c *Config) warn(f *configfile.File) {
 	warn := func(key, text string) {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%s: %s: %s", f.Where(key), key, text))
 	}
 	if httpregistry.Cleartext(c.Agent.RegistryAddr) {
 		warn("agent.registryaddr", "http is not encrypted: "+
-			"who can change what is on its way decides what this host collects and which plugins it runs; use https")
+			"whoever can change the traffic decides what this host collects and which plugins it runs; use https")
 	}
 	if plainGit(c.Agent.Git) {
 		warn("agent.git", "git:// and http:// are not encrypted: "+
-			"who can change what is on its way decides which plugins this host runs; use https:// or ssh://")
+			"whoever can change the traffic decides which plugins this host runs; use https:// or ssh://")
 	}
 	if c.Agent.Git != "" && c.Policy.Signers == "" {
 		warn("agent.git", "plugins need no signature: "+
-			"who can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers")
+			"whoever can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers")
 	}
 	if gitrunner.RunsGitAsRoot(c.Agent.Git, c.Agent.GitUser, c.Agent.PluginsUser) {
 		warn("agent.git", "git runs as root: "+
@@ -80,7 +80,7 @@ const (
 	day       = 24 * time.Hour
 )
 
-// read takes over what the file says.
+// read copies the values of the file.
 func (c *Config) read(f *configfile.File) {
 	a := &c.Agent
 	f.String("agent.listen", &a.Listen)
@@ -131,7 +131,7 @@ func (c *Config) read(f *configfile.File) {
 
 	for _, section := range []string{"trace", "member"} {
 		if f.Skip(section) {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: the section %s is skipped: this agent has no use for it", f.Where(section), section))
+			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: the section %s is ignored: this agent does not use it", f.Where(section), section))
 		}
 	}
 }

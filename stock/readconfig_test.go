@@ -68,8 +68,8 @@ func TestTheFirstREADMEsExampleLoadsAsWritten(t *testing.T) {
 	want.Agent.Git = "git://git@git.test.com/orgname/%s.git"
 	want.Output.Servers = []string{"0.0.0.0:7777"}
 	want.Warnings = []string{
-		"agent.conf:13: agent.git: git:// and http:// are not encrypted: who can change what is on its way decides which plugins this host runs; use https:// or ssh://",
-		"agent.conf:13: agent.git: plugins need no signature: who can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers",
+		"agent.conf:13: agent.git: git:// and http:// are not encrypted: whoever can change the traffic decides which plugins this host runs; use https:// or ssh://",
+		"agent.conf:13: agent.git: plugins need no signature: whoever can write to a plugin's repository decides what this host runs; name an allowed_signers file in policy.signers",
 	}
 	want.Log = stock.LogConfig{LogDir: "/tmp/agent/log", Level: slog.LevelDebug, LogRotateNum: 5, LogRotateSize: 1887436800}
 	c.Warnings = slices.DeleteFunc(c.Warnings, func(w string) bool { return strings.Contains(w, "git runs as root") }) // depends on the host
@@ -141,8 +141,8 @@ rate = "yes"
 `)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"agent.conf:6: the section trace is skipped: this agent has no use for it",
-		"agent.conf:10: the section member is skipped: this agent has no use for it",
+		"agent.conf:6: the section trace is ignored: this agent does not use it",
+		"agent.conf:10: the section member is ignored: this agent does not use it",
 	}, c.Warnings)
 }
 

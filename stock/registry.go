@@ -14,7 +14,7 @@ import (
 	"github.com/lodastack/agent/internal/systemca"
 )
 
-// RegistryConfig says where a registry is, and how to ask it.
+// RegistryConfig is the address of a registry, and how to ask it.
 type RegistryConfig struct {
 	// Address is http://… or https://… for a lodastack registry, which may have
 	// a path of its own, or file:///PATH for a registry file, which is read at
@@ -26,21 +26,20 @@ type RegistryConfig struct {
 	// RootCAs may sign the certificate of a lodastack registry. Nil: those that
 	// the system trusts when the registry is made. HTTPClient has its own.
 	RootCAs *x509.CertPool
-	// HTTPClient makes the requests to a lodastack registry, for those who need
-	// client certificates or a proxy of their own; its rules of redirection are
-	// replaced. Nil: a client that keeps no connection from one update to the
-	// next.
+	// HTTPClient makes the requests to a lodastack registry, for example with client
+	// certificates or a proxy. Its CheckRedirect is replaced. Nil: a client that keeps
+	// no connection from one update to the next.
 	HTTPClient *http.Client
-	// TopicPrefix is that of [NSQConfig]. A registry file with a namespace of
-	// which NSQ would refuse the topic is a wrong one. Empty: no prefix.
+	// TopicPrefix is that of [NSQConfig]. A namespace whose topic NSQ would refuse is a
+	// fault of a registry file. Empty: no prefix.
 	TopicPrefix string
-	// Logger is told at DEBUG what is read, and what an answer had in it that
-	// the agent does not know. Nil: nothing is logged.
+	// Logger for each reading, and for unknown parts of answers, at DEBUG. Nil:
+	// nothing is logged.
 	Logger *slog.Logger
 }
 
-// Registry returns a lodastack registry, or a registry file in its place. It asks
-// and reads nothing yet.
+// Registry returns a lodastack registry, or a registry file. It does not ask or read
+// anything yet.
 func Registry(cfg RegistryConfig) (agent.Registry, error) {
 	if strings.HasPrefix(cfg.Address, "file:") {
 		return fileRegistry(cfg)

@@ -88,7 +88,7 @@ func TestASocketIsNotTakenFromAnotherProgram(t *testing.T) {
 	file := h.write(t, "agent.sock", "no socket")
 	h.configure(t, fmt.Sprintf("api.socket = %q\n", file))
 	_, err := stock.NewService(h.config)
-	require.ErrorContains(t, err, "is there already and no socket")
+	require.ErrorContains(t, err, "exists already and is not a socket")
 	require.FileExists(t, file)
 
 	require.NoError(t, os.Remove(file))

@@ -9,7 +9,7 @@ import (
 	"github.com/lodastack/agent/internal/spool"
 )
 
-// SpoolConfig says where points are kept, and how many.
+// SpoolConfig says in which directory points are kept, and how many.
 type SpoolConfig struct {
 	// Dir is a directory that belongs to this spool alone. It is made if
 	// missing. Required.
@@ -21,13 +21,12 @@ type SpoolConfig struct {
 	// MaxAge bounds how long points wait. They are dropped when they are
 	// between 1 and 9/8 of it old. Zero: 7 days.
 	MaxAge time.Duration
-	// Logger is told what goes wrong with the files. Nil: nothing is logged.
+	// Logger for problems with the files. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// Spool opens a store in cfg.Dir: what the output does not take is kept there
-// on disk, and delivered later. See [agent.WithStore]. An agent closes it when it
-// has run.
+// Spool opens a store in cfg.Dir. It keeps the points there while the output is down, to
+// deliver them later. See [agent.WithStore]. An agent closes it after its run.
 func Spool(cfg SpoolConfig) (agent.Store, error) {
 	store, err := spool.Open(spool.Config(cfg))
 	if err != nil {
@@ -39,7 +38,7 @@ func Spool(cfg SpoolConfig) (agent.Store, error) {
 // hasSpool reports whether the config wants points kept on disk.
 func (c Config) hasSpool() bool { return c.Output.Name != outputStdout && c.Output.SpoolSize > 0 }
 
-// spoolConfig is what a config says about points on disk.
+// spoolConfig returns the part of the config about points on disk.
 func spoolConfig(cfg Config, logger *slog.Logger) SpoolConfig {
 	return SpoolConfig{
 		Dir:     filepath.Join(cfg.DataDir(), "spool"),

@@ -16,12 +16,11 @@
 //	http.Handle("/agent/", http.StripPrefix("/agent", a.Handler()))
 //	return a.Run(ctx)
 //
-// A server of your own that should let callers on the host control the agent has
-// [agent.ConnContext] as its ConnContext: the users that plugins run as may not.
+// If your own server should let callers on the host control the agent, set its ConnContext
+// to [agent.ConnContext]. The agent then recognizes the users of plugins, who may not.
 //
-// All of them take options of your own. A registry, output, store or plugin
-// runner among them stands in place of that of the config, which is not made,
-// and whose keys need not be there.
+// All three take options of your own. A registry, output, store or plugin runner among them
+// replaces that of the config, which is not made. Its keys may be missing.
 //
 // If you want only some of the parts, make them one by one, with [NSQOutput] for
 // example, and give them to [agent.New].
@@ -64,7 +63,7 @@ func Run(ctx context.Context, path string, more ...agent.Option) error {
 	return s.Run(ctx)
 }
 
-// Agent is the agent of a config file. It serves nothing by itself, and must be
+// Agent is the agent of a config file. It does not serve its API by itself, and must be
 // closed.
 type Agent struct {
 	*agent.Agent
@@ -97,11 +96,10 @@ func Open(path string, more ...agent.Option) (*Agent, error) {
 	return a, nil
 }
 
-// Close ends what the agent has besides itself: the locks of its directories,
-// its spool, the processes that plugins left, and the log, which goes to standard
-// error from then on. It is called when Run has returned, or in place of Run, and
-// takes a second at most. What was given to [Open] is not closed. It may be called
-// more than once.
+// Close releases everything that [Open] has opened: the locks of directories, the spool, the
+// processes that plugins left, and the log, which goes to standard error from then on. It
+// is called when Run has returned, or in place of Run, and takes at most a second. It does
+// not close the parts that were given to [Open]. It may be called more than once.
 func (a *Agent) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
@@ -113,9 +111,8 @@ func (a *Agent) Close() error {
 	return errors.Join(wrong...)
 }
 
-// assemble makes an agent with the given parts, those of the config in place of
-// the ones that are nil, and the rest of the options. If that fails, it closes
-// what it has opened.
+// assemble makes an agent with the given parts, the config's parts where these are nil, and
+// the rest of the options. If that fails, it closes everything that it has opened.
 func assemble(cfg Config, log *serviceLog, given agent.Parts, rest agent.Option) (*Agent, error) {
 	a := &Agent{Config: cfg}
 	if err := a.open(log, given, rest); err != nil {
@@ -147,8 +144,8 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 	return err
 }
 
-// parts returns the options of the parts: the given ones, and those of the config
-// if none is given. What has to be opened comes last.
+// parts returns the options of the parts: the given ones, and the config's where none is
+// given. It opens files last.
 func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.Option, err error) {
 	if given.Registry == nil {
 		if given.Registry, err = a.Config.Registry(logger); err != nil {

@@ -92,7 +92,7 @@ func TestUpdateHasTheRegistryAskedNow(t *testing.T) {
 	h.write(t, "registry.toml", "nonsense")
 	r = execute(t, "update", "-f", h.config)
 	require.Equal(t, 1, r.code)
-	require.Contains(t, r.stderr, "answers: What the registry has not answered stays as it was. ")
+	require.Contains(t, r.stderr, "answers: The assignments stay as they were, except those that the registry has answered. ")
 	require.Contains(t, r.stderr, "registry.toml:1: not TOML")
 }
 

@@ -216,7 +216,7 @@ func TestCheckSaysThatAConfigIsGood(t *testing.T) {
 	h.configure(t, "[member]\n")
 	r := execute(t, "check", "-f", h.config)
 	require.Equal(t, result{0, h.config + " is good\n",
-		"warning: " + h.config + ":9: the section member is skipped: this agent has no use for it\n"}, r)
+		"warning: " + h.config + ":9: the section member is ignored: this agent does not use it\n"}, r)
 }
 
 func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {

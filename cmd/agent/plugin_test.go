@@ -64,7 +64,7 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		"tags":      {`echo '[{"name":"a","value":1,"tags":{"pid":"'$$'"}}]'`, nil, []string{"a: every value of the tag pid is new"}},
 		"leftover":  {"sleep 60 >/dev/null 2>&1 & echo '[]'", nil, []string{"BAD it leaves no processes behind", "still there when it had exited: 1"}},
 		"slow":      {"sleep 60", []string{"--interval", "1s"}, []string{"BAD it exits with 0 within 500ms", "timed out", "here with --interval"}},
-		"arguments": {"echo '[]'", []string{"--", "a;b"}, []string{"BAD plugin is there", `"a;b", has ; in it`}},
+		"arguments": {"echo '[]'", []string{"--", "a;b"}, []string{"BAD plugin is there", `"a;b", contains ;`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := execute(t, append([]string{"plugin", "test", pluginDir(t, c.script)}, c.args...)...)
@@ -102,7 +102,7 @@ func TestADirectoryClosedToThePluginsUserIsToBeCopied(t *testing.T) {
 	r := execute(t, "plugin", "test", dir)
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.stdout, dir+", run as nobody\n")
-	require.Contains(t, r.stdout, "try a copy if nobody may read it: cp -R "+dir+" /tmp")
+	require.Contains(t, r.stdout, "try a copy where nobody may read it: cp -R "+dir+" /tmp")
 }
 
 func TestTAPIsForMachines(t *testing.T) {

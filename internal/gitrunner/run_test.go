@@ -137,7 +137,7 @@ func TestArgumentsForAShellAreRefused(t *testing.T) {
 	for _, arg := range []string{"a;b", "a|b", "a<b", "a>b", "`a`", "a&&b", "a\nb", "a\x00b", "a\x7fb"} {
 		_, err := runDir(t, r, dir, time.Second, arg)
 		requireResult(t, agent.RunStart, err)
-		require.ErrorContains(t, err, "may not be given")
+		require.ErrorContains(t, err, "is not allowed")
 	}
 	res, err := runDir(t, r, dir, 5*time.Second, "$(id)", "a&b", "*", "-x", "")
 	require.NoError(t, err)

@@ -29,8 +29,8 @@ type Agent interface {
 	// Recent returns what is remembered of the points that passed.
 	Recent() *recent.Memory
 
-	// Post delivers the points, or puts them where a crash does not reach
-	// them. An error means that none was taken.
+	// Post delivers the points, or stores them so that they survive a crash. An
+	// error means that none was accepted.
 	Post(ctx context.Context, namespace string, points Points) (Posted, error)
 	// Update asks the registry.
 	Update(ctx context.Context) error
@@ -41,8 +41,7 @@ type Agent interface {
 	EnablePlugin(ctx context.Context, namespace, repo string) error
 	DisablePlugin(ctx context.Context, namespace, repo string) error
 
-	// ErrorStatus returns the HTTP status that an error of these methods
-	// stands for: 400 if the caller is to blame, 404 for an unknown plugin,
+	// ErrorStatus returns the HTTP status for an error of these methods: 400 if the caller is to blame, 404 for an unknown plugin,
 	// 409 if something else has to end first or there is no earlier version, 503 while the agent does not
 	// run. Zero: none of these.
 	ErrorStatus(err error) int
@@ -52,24 +51,25 @@ type Agent interface {
 type Points struct {
 	// Expected is about how many there are.
 	Expected int
-	// Each hands them to add, one after the other. Its error, which Post
+	// Each passes them to add, one after the other. Its error, which Post
 	// returns, is about the body.
 	Each func(add func(postbody.Point)) error
 }
 
-// Posted is what became of a post's points.
+// Posted is the result of a post.
 type Posted struct {
 	// Accepted is how many points the agent took responsibility for.
 	Accepted int
-	// Refused tells which of them were refused for good after the others were
-	// taken, nil if none was. They are counted as dropped.
+	// Refused are the points that the output refused for good, after the others were
+	// accepted. They are counted as dropped. Nil: none was refused.
 	Refused *Refused
 }
 
 // Refused is the part of a post that was refused.
 type Refused struct {
-	// Points is how many; the most that it can be if Shared is set, which
-	// says that posts were written together and it is not known whose it were.
+	// Points is their number. If Shared is set, several posts were written together,
+	// it is unknown whose points were refused, and Points is the largest possible
+	// number.
 	Points  int    `json:"metrics"`
 	Reason  string `json:"reason"`
 	Indexes []int  `json:"indexes,omitempty"`
@@ -77,7 +77,7 @@ type Refused struct {
 	Error   string `json:"error"`
 }
 
-// Run is how a plugin's run went.
+// Run is the result of a plugin's run.
 type Run struct {
 	// Result in a word, such as ok or timeout.
 	Result   string

@@ -5,9 +5,8 @@
 //	  │          └─ post: body (bounded memory) ──► postbody
 //	  └─ site, method, control
 //
-// The package knows an agent by the interface [Agent] alone. Whatever goes
-// wrong on the way is an error, which becomes an answer in the form of RFC
-// 9457 in one place.
+// The package knows an agent only by the interface [Agent]. Every failure on the way is an
+// error, and one function turns errors into answers in the form of RFC 9457.
 package httpapi
 
 import (
@@ -50,8 +49,8 @@ func New(agent Agent, config Config) http.Handler {
 type endpoint struct {
 	// control is true if the endpoint changes what the agent does.
 	control bool
-	// effect is true if a request does more than read. Callers take HEAD to
-	// be harmless, so it is not allowed there.
+	// effect is true if a request does more than read. HEAD is not allowed then,
+	// because callers expect it to be harmless.
 	effect bool
 	// fails are the status codes of failures that not every endpoint has.
 	fails []int
@@ -99,8 +98,8 @@ func (a *api) endpoints() map[string]endpoint {
 	}
 }
 
-// guarded returns a handler that authorizes a request, lets the endpoint serve
-// it, and answers with the error of either.
+// guarded returns a handler that authorizes a request and lets the endpoint serve it. It
+// answers with the error of either.
 func (a *api) guarded(path string, e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -125,8 +124,8 @@ func (a *api) guarded(path string, e endpoint) http.Handler {
 	})
 }
 
-// serve authorizes and serves a request. A panic is an error like any other. The
-// caller is known if the endpoint is one of control.
+// serve authorizes and serves a request. A panic is an error like any other. The caller is
+// known if the endpoint controls the agent.
 func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint, c caller) (authorized bool, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -137,7 +136,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint, c caller
 	if err := a.authorize(w, r, e, c); err != nil {
 		return false, err
 	}
-	authorized = true // also if what follows panics
+	authorized = true // also if a later call panics
 	return authorized, e.serve(w, r)
 }
 
@@ -148,20 +147,20 @@ func (a *api) authorize(w http.ResponseWriter, r *http.Request, e endpoint, c ca
 	}
 	if allowed := e.methods(); !slices.Contains(allowed, r.Method) {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		return problem(http.StatusMethodNotAllowed, "Use GET or POST; this API does not take the method %.20q.", r.Method)
+		return problem(http.StatusMethodNotAllowed, "Use GET or POST; this API does not support the method %.20q.", r.Method)
 	}
 	if !e.control {
 		return nil
 	}
 	if header := browserHeader(r.Header); header != "" && r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return problem(http.StatusMethodNotAllowed, "A browser made this request (%s), and a link is enough to make it: this takes POST from browsers.", header)
+		return problem(http.StatusMethodNotAllowed, "A browser made this request (%s), and a mere link could make it: browsers have to use POST here.", header)
 	}
 	return a.checkControl(c)
 }
 
-// queryOf returns the parameters in the request's address. Those of a form in
-// its body do not count: curl -d calls every body a form.
+// queryOf returns the parameters in the request's address. It ignores those of a form in
+// the body, because curl -d calls every body a form.
 func queryOf(r *http.Request) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -177,7 +176,7 @@ func queryOf(r *http.Request) (url.Values, error) {
 
 // serveNothing answers for all other paths.
 func (a *api) serveNothing(_ http.ResponseWriter, r *http.Request) error {
-	return problem(http.StatusNotFound, "There is nothing at %.100q. GET /openapi.json lists what there is.", r.URL.Path)
+	return problem(http.StatusNotFound, "There is nothing at %.100q. GET /openapi.json lists all endpoints.", r.URL.Path)
 }
 
 func (a *api) serveUpdate(w http.ResponseWriter, r *http.Request) error {
@@ -186,7 +185,7 @@ func (a *api) serveUpdate(w http.ResponseWriter, r *http.Request) error {
 		if p := a.problemOf(err); p != nil {
 			return p
 		}
-		return problem(http.StatusBadGateway, "What the registry has not answered stays as it was. %v", err)
+		return problem(http.StatusBadGateway, "The assignments stay as they were, except those that the registry has answered. %v", err)
 	}
 	return answer(w, done{"ok"})
 }
@@ -204,8 +203,8 @@ const healthTimeout = 5 * time.Second
 
 // serveHealth answers whether the agent works.
 func (a *api) serveHealth(w http.ResponseWriter, r *http.Request) error {
-	// A caller that has sent all and closes its half ends the request's context, but
-	// waits for the answer.
+	// A caller that closes its half of the connection after sending ends the request's
+	// context, but still waits for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), healthTimeout)
 	defer cancel()
 	if err := a.agent.Check(ctx); err != nil {
@@ -221,7 +220,7 @@ func (a *api) serveReady(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, done{"ready"})
 }
 
-// notInForce says why the agent does not know what to do yet.
+// notInForce says why no assignments are in force yet.
 const notInForce = "No assignments are in force yet: the registry has not answered since the start, and the agent remembers no earlier answer."
 
 // done is the answer of an endpoint that has nothing else to return.
@@ -236,6 +235,6 @@ func answer(w http.ResponseWriter, value any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(content, '\n')) // a caller that went away wants no answer
+	_, _ = w.Write(append(content, '\n')) // the caller may have left
 	return nil
 }

@@ -259,7 +259,7 @@ func TestUpdateSaysOfAPartialAnswerOnlyWhatIsTrue(t *testing.T) {
 	got := test.do(t, "POST", "/update", "")
 	require.Equal(t, 502, got.status)
 	require.Contains(t, test.agent.Namespaces(), "ns.new", "what was answered is in force")
-	require.Contains(t, got.detail(t), "What the registry has not answered stays as it was. ")
+	require.Contains(t, got.detail(t), "The assignments stay as they were, except those that the registry has answered. ")
 	require.Contains(t, got.detail(t), "namespace ns.away: no answer")
 }
 

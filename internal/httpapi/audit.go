@@ -46,17 +46,17 @@ func fromOf(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// shown are the parameters that say what is called, in the order of the audit log.
-// Callers may put a password or token into others, as clients of InfluxDB do.
+// shown are the parameters that the audit log contains, in its order: they say what is
+// called. Callers may put a password or token into others, as clients of InfluxDB do.
 var shown = []string{"ns", "repo", "timeout", "param"}
 
-// maxShown bounds each of them in the audit log, in bytes: together they fit into a
-// line, so that none can push another out of it.
+// maxShown bounds each of them in the audit log, in bytes. Together they fit into a line,
+// so a long one cannot displace another.
 const maxShown = 100
 
-// called returns the path and the parameters of a request that say what it calls.
+// called returns the path of a request and the parameters that say what it calls.
 func called(u *url.URL) string {
-	query, _ := url.ParseQuery(u.RawQuery) // of what is wrong, the right part
+	query, _ := url.ParseQuery(u.RawQuery) // of a malformed query, the valid part
 	text, others := shorten(u.EscapedPath()), 0
 	for separator, i := "?", 0; i < len(shown); i++ {
 		if values := query[shown[i]]; len(values) > 0 {
@@ -80,7 +80,7 @@ func called(u *url.URL) string {
 	return text
 }
 
-// escape makes a value one that ends nowhere else, as people write it.
+// escape escapes the characters of a value that would end it.
 func escape(value string) string {
 	return strings.NewReplacer("%2F", "/", "%3A", ":", "%40", "@", "+", "%20").Replace(url.QueryEscape(value))
 }

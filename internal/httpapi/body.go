@@ -12,15 +12,14 @@ import (
 )
 
 const (
-	// memoryBodies times the largest body is what all posts may take together.
+	// memoryBodies times the largest body is the memory that all posts may take together.
 	memoryBodies = 6
-	// leastMemory is what they may take in any case, in bytes.
+	// leastMemory is how much they may take in any case, in bytes.
 	leastMemory = 1 << 20
-	// largeBody is the size in bytes beyond which a body has to be the only such
-	// one: of several that grow together until the memory is full, none would get
-	// in.
+	// largeBody is the size in bytes beyond which only one body is read at a time. If
+	// several grew together until the memory is full, none would be accepted.
 	largeBody = 1 << 20
-	// pointMemory is about what a decoded metric takes beside its text.
+	// pointMemory is about how much memory a decoded metric takes besides its text.
 	pointMemory = 384
 	// chunkBytes is how much of a body is read at a time.
 	chunkBytes = 16 << 10
@@ -28,8 +27,8 @@ const (
 	bodyTimeout = 30 * time.Second
 )
 
-// readBody returns the request's body, with gzip undone. What it takes in
-// memory is taken from share.
+// readBody returns the request's body, decompressed. It takes the memory for it from
+// share.
 func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShare) (string, error) {
 	tooLarge := problem(http.StatusRequestEntityTooLarge,
 		"The body is larger than %d bytes: send it in parts, or raise api.maxbody.", a.config.MaxBody)
@@ -57,10 +56,10 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 	return text, nil
 }
 
-// skipBody reads what is left of the body of a request that is refused. Many clients
-// send all before they look for an answer, and would find a reset connection in its
-// place. A body of twice the largest size is not worth it, nor one that the client
-// does not send before it is told to.
+// skipBody reads the rest of the body of a refused request. Many clients send the whole
+// body before they read the answer, and would see a reset connection instead. skipBody
+// does not read a body of twice the largest size, nor one that the client sends only when
+// told to.
 func (a *api) skipBody(r *http.Request) {
 	if r.ContentLength > 2*a.config.MaxBody || r.Header.Get("Expect") != "" {
 		return
@@ -68,16 +67,16 @@ func (a *api) skipBody(r *http.Request) {
 	_, _ = io.CopyN(io.Discard, r.Body, 2*a.config.MaxBody)
 }
 
-// errTooLarge is the error of a body that is too large once unzipped.
+// errTooLarge is the error of a body that is too large after decompression.
 var errTooLarge = errors.New("too large")
 
-// readAll reads all of body, unless that is more than a body may have or than
-// share can take. length is -1 if it is not known.
+// readAll reads the whole body, unless it is larger than a body may be or than share
+// allows. length is -1 if it is not known.
 //
-// It joins chunks, because a buffer that grows leaves several times its size
-// behind as garbage. A large body of known length moves into its place once it
-// has shown that it is one: a caller who announces much and sends nothing gets
-// no memory, and does not keep others out.
+// It joins chunks, because a buffer that grows leaves several times its size behind as
+// garbage. A large body of known length gets a buffer of that size only after enough of it
+// has arrived. So a caller that announces much and sends nothing gets no memory, and does
+// not keep others out.
 func (a *api) readAll(body io.Reader, length int64, share *memoryShare) (string, error) {
 	if length > largeBody && share.otherIsLarge() {
 		return "", errOtherLarge()
@@ -155,8 +154,8 @@ func errOtherLarge() error {
 		" send this one again later, or in smaller parts.", largeBody).retryAfter(1)
 }
 
-// fill reads until chunk is full. Unlike io.ReadFull it leaves the error at the
-// end as it is, which for gzip may be one of its own.
+// fill reads until chunk is full. Unlike io.ReadFull it does not change the error at the
+// end, which may be gzip's.
 func fill(chunk []byte, body io.Reader) (n int, err error) {
 	for n < len(chunk) && err == nil {
 		var m int
@@ -200,7 +199,7 @@ func newByteBudget(total int64) *byteBudget { return &byteBudget{total: total, l
 // share returns the share of one request, which has nothing yet.
 func (b *byteBudget) share() *memoryShare { return &memoryShare{budget: b} }
 
-// memoryShare is what one request has taken of a byteBudget.
+// memoryShare is how much one request has taken from a byteBudget.
 type memoryShare struct {
 	budget *byteBudget
 	taken  int64
@@ -229,8 +228,8 @@ func (s *memoryShare) give(n int64) {
 	s.taken -= n
 }
 
-// isOnlyLarge reports whether this is the large body under way, which it becomes
-// if there is none.
+// isOnlyLarge reports whether this is the large body under way. If there is none, this
+// becomes it.
 func (s *memoryShare) isOnlyLarge() bool {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()

@@ -30,14 +30,14 @@ type Config struct {
 	// MaxBody bounds a post's body, in bytes, from LeastMaxBody to
 	// LargestMaxBody.
 	MaxBody int64
-	// LocalControl says which callers may control the agent for being on this
-	// host. Empty stands for ControlLoopback.
+	// LocalControl says which callers on this host may control the agent without any
+	// other proof. Empty means ControlLoopback.
 	LocalControl string
-	// PluginUsers are the numbers of users that plugins run as, other than the
-	// agent's own. They control nothing, whatever they show. If there are
-	// none, the users of callers over TCP are not looked up.
+	// PluginUsers are the uids of the users that plugins run as, without the agent's
+	// own. They may control nothing, even with a token. If there are none, the users
+	// of callers over TCP are not looked up.
 	PluginUsers []int
-	// PluginUserRanges are numbers of more such users.
+	// PluginUserRanges are more such uids.
 	PluginUserRanges []UIDRange
 	// NoCalls refuses runs of plugins.
 	NoCalls bool
@@ -46,7 +46,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// UIDRange are the numbers of users from First to Last.
+// UIDRange are the uids from First to Last.
 type UIDRange struct {
 	First int `json:"first"`
 	Last  int `json:"last"`
@@ -65,10 +65,10 @@ func CheckLocalControl(value string) error {
 	case "", ControlLoopback, ControlSocket, ControlToken:
 		return nil
 	}
-	return fmt.Errorf("%q says of no caller whether it may control the agent; write %s, %s or %s", value, ControlLoopback, ControlSocket, ControlToken)
+	return fmt.Errorf("%q does not say who may control the agent; write %s, %s or %s", value, ControlLoopback, ControlSocket, ControlToken)
 }
 
-// DefaultConfig returns what holds where nothing else is said.
+// DefaultConfig returns the defaults.
 func DefaultConfig() Config { return Config{MaxBody: 16 << 20, Logger: slog.New(slog.DiscardHandler)} }
 
 // CheckHost returns what is wrong with a name of Config.Hosts.

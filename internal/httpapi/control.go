@@ -23,8 +23,9 @@ type caller struct {
 	plugin      bool  // it is one of those that plugins run as
 }
 
-// callerOf returns who makes a request. Whose process it is over TCP is looked
-// for only where control is asked for and plugins have users of their own.
+// callerOf returns who makes a request. It looks up the user of a process that calls over
+// TCP only for requests that control the agent, and only if plugins have users of their
+// own.
 func (a *api) callerOf(r *http.Request, control bool) caller {
 	c := caller{local: isLocal(r), overSocket: fromUnixSocket(r), uid: -1, hasToken: a.hasToken(r)}
 	c.wrongToken = !c.hasToken && r.Header.Get("Authorization") != ""
@@ -80,19 +81,19 @@ func (c caller) String() string {
 func (a *api) checkControl(c caller) error {
 	switch {
 	case c.plugin:
-		return problem(http.StatusForbidden, "The caller runs as user %d, which plugins run as: plugins never control the agent.", c.uid)
+		return problem(http.StatusForbidden, "The caller runs as user %d, as plugins do: plugins never control the agent.", c.uid)
 	case c.hasToken || c.certificate != "":
 		return nil
 	case !a.trusts(c):
 		return problem(http.StatusForbidden, "%s. %s.", a.whoMayControl(), a.missing(c))
 	case c.hidden != nil:
-		return problem(http.StatusForbidden, "It cannot be told that the caller is not a plugin, because its user is unknown: %v."+
+		return problem(http.StatusForbidden, "The caller may be a plugin, because its user is unknown: %v."+
 			" Call over the unix socket of api.socket, or with the token of api.tokenfile.", c.hidden)
 	}
 	return nil
 }
 
-// trusts reports whether the caller may control the agent for being on this host,
+// trusts reports whether the caller may control the agent because it is on this host,
 // unless it is a plugin.
 func (a *api) trusts(c caller) bool {
 	switch a.config.LocalControl {
@@ -104,7 +105,7 @@ func (a *api) trusts(c caller) bool {
 	return c.local
 }
 
-// whoMayControl says it in a sentence without its full stop.
+// whoMayControl says who may control the agent, in a sentence without its full stop.
 func (a *api) whoMayControl() string {
 	const proven = "callers who send \"Authorization: Bearer TOKEN\" or a client certificate of api.clientca"
 	switch a.config.LocalControl {
@@ -127,8 +128,8 @@ func (a *api) missing(c caller) string {
 	return "The request has no Authorization header with the token of api.tokenfile"
 }
 
-// isLocal reports whether the caller is on this host. A request that a proxy on
-// this host relays may come from anywhere.
+// isLocal reports whether the caller is on this host. A request that a proxy on this host
+// relays may come from another one.
 func isLocal(r *http.Request) bool {
 	if isRelayed(r.Header) {
 		return false
@@ -162,8 +163,8 @@ func isRelayed(header http.Header) bool {
 	return false
 }
 
-// fromUnixSocket reports whether the server that received the request listens on
-// a unix socket. The caller's own address would not do: it may be anything.
+// fromUnixSocket reports whether the server that received the request listens on a unix
+// socket. The caller's address does not show that: it may be anything.
 func fromUnixSocket(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && local.Network() == "unix"
@@ -176,8 +177,7 @@ func (a *api) token() string {
 	return a.config.Token()
 }
 
-// hasToken compares in a time that does not depend on the token, nor on its
-// length.
+// hasToken compares in constant time, which depends neither on the token nor on its length.
 func (a *api) hasToken(r *http.Request) bool {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token := a.token()

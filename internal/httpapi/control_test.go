@@ -54,7 +54,7 @@ func TestLocalControlSaysWhoIsTrustedForBeingOnTheHost(t *testing.T) {
 		}
 	}
 	_, err := agent.New(agent.WithLocalControl("localhost"))
-	require.ErrorContains(t, err, `"localhost" says of no caller whether it may control the agent; write loopback, socket or token`)
+	require.ErrorContains(t, err, `"localhost" does not say who may control the agent; write loopback, socket or token`)
 }
 
 // A link in a mail is enough for a browser to make a GET request for no site at

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// checkSite refuses what a browser does on behalf of another site.
+// checkSite refuses requests that a browser makes on behalf of another site.
 func (a *api) checkSite(r *http.Request) error {
 	if !fromUnixSocket(r) && !a.isOwnHost(r.Host) {
 		return problem(http.StatusForbidden, "The request is for the host %.100q, which is not known to be this one:"+
@@ -32,8 +32,8 @@ func (a *api) checkSite(r *http.Request) error {
 	return nil
 }
 
-// browserHeader returns a header that says that a browser made the request; empty
-// if there is none. Pages cannot take away those that begin with Sec-.
+// browserHeader returns a header that shows that a browser made the request, or "". A page
+// cannot remove the headers that begin with Sec-.
 func browserHeader(header http.Header) (first string) {
 	for name := range header {
 		says := strings.HasPrefix(name, "Sec-") || name == "Origin" || name == "Referer" || name == "Upgrade-Insecure-Requests"
@@ -44,12 +44,11 @@ func browserHeader(header http.Header) (first string) {
 	return first
 }
 
-// isOwnHost reports whether host, as the Host header has it, can only be this
-// one. A page of evil.test can let that name resolve to 127.0.0.1 or to an
-// address of the intranet, and a browser then takes the agent for the page's
-// own server; but it still sends the name. An IP address is not subject to
-// this, because resolving plays no part in it, and neither is the host's own
-// name, which the page does not own.
+// isOwnHost reports whether host, from the Host header, can only be this host. A page of
+// evil.test can let that name resolve to 127.0.0.1 or to an address of the intranet (DNS
+// rebinding). A browser then takes the agent for the page's own server, but still sends
+// the name. IP addresses are safe, because they are not resolved. The host's own name is
+// safe, because the page does not own it.
 func (a *api) isOwnHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -70,8 +69,8 @@ func (a *api) isOwnHost(host string) bool {
 	return name == own || name == hostKey(system) || name == shortName(own) || slices.ContainsFunc(a.config.Hosts, func(host string) bool { return name == hostKey(host) })
 }
 
-// isAddress reports whether name is an IP address as a Host header has it: IPv6
-// in brackets (RFC 3986, section 3.2.2).
+// isAddress reports whether name is an IP address in the form of a Host header: IPv6 in
+// brackets (RFC 3986, section 3.2.2).
 func isAddress(name string) bool {
 	inner, opened := strings.CutPrefix(name, "[")
 	inner, closed := strings.CutSuffix(inner, "]")

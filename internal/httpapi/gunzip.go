@@ -7,12 +7,12 @@ import (
 	"io"
 )
 
-// errTrailing says that a body does not end with its gzip data.
+// errTrailing means that a body does not end with its gzip data.
 var errTrailing = errors.New("bytes after the gzip data")
 
-// gunzip reads gzip data of one or more members. As gzip(1) does, it ignores zeros
-// at the end, which fill a block. Unlike a [gzip.Reader], which takes fewer than ten
-// bytes there for data that was cut off, it tells other bytes from a next member.
+// gunzip reads gzip data of one or more members. Like gzip(1) it ignores zeros at the end,
+// which fill a block. It reports other bytes there as trailing. ([gzip.Reader] takes fewer
+// than ten bytes at the end for data that was cut off.)
 type gunzip struct {
 	member *gzip.Reader
 	from   *bufio.Reader

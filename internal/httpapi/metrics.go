@@ -16,13 +16,13 @@ func (a *api) serveMetrics(w http.ResponseWriter, _ *http.Request) error {
 	e.figures(a.agent.Figures(), time.Now())
 	e.answers(a.answers.counts(), a.endpoints())
 	e.process()
-	_, _ = w.Write(e.text) // a caller that went away wants no answer
+	_, _ = w.Write(e.text) // the caller may have left
 	return nil
 }
 
-// figures adds the agent's own figures. Counters are there from the start, with
-// 0, because the increase of one that appears with its first event is not seen.
-// So are the times of what has not happened yet, with 0.
+// figures adds the agent's own figures. Counters exist from the start, with 0: the first
+// increase of a counter that appears later would not be seen. The times of events that have
+// not happened yet are 0, too.
 func (e *exposition) figures(f Figures, now time.Time) {
 	e.family("lodastack_agent_build_info", "gauge", "Which build of the agent this is; always 1.")
 	e.sample(1, "version", f.Version, "commit", f.Commit, "goversion", f.GoVersion)
@@ -35,8 +35,8 @@ func (e *exposition) figures(f Figures, now time.Time) {
 	e.plugins(f.Plugins)
 }
 
-// output adds the figures of the output. One that keeps on disk what its
-// servers do not take has not failed, so that the servers count too.
+// output adds the figures of the output. While points go to disk, the output has not
+// failed, so "up" also depends on the servers.
 func (e *exposition) output(o OutputFigures, now time.Time) {
 	allDown := len(o.Servers) > 0
 	for _, server := range o.Servers {
@@ -44,7 +44,7 @@ func (e *exposition) output(o OutputFigures, now time.Time) {
 	}
 	e.family("lodastack_agent_output_up", "gauge", "Whether points get out: the last write succeeded, and not all servers are down.")
 	e.sample(truth(!o.Failed && !allDown))
-	e.family("lodastack_agent_output_server_up", "gauge", "Whether the server took what was last sent to it, or is not used yet.")
+	e.family("lodastack_agent_output_server_up", "gauge", "Whether the server accepted the last request, or was not used yet.")
 	for _, server := range o.Servers {
 		e.sample(truth(!server.Down), "server", server.Address)
 	}
@@ -62,7 +62,7 @@ func (e *exposition) output(o OutputFigures, now time.Time) {
 	e.family("lodastack_agent_output_disk_bytes", "gauge", "Size of the files in which points wait.")
 	e.sample(float64(o.Disk.Bytes))
 	if o.Disk.Limit > 0 {
-		e.family("lodastack_agent_output_disk_limit_bytes", "gauge", "How large the files in which points wait may become: then the oldest points are dropped.")
+		e.family("lodastack_agent_output_disk_limit_bytes", "gauge", "Limit of the files in which points wait: beyond it the oldest points are dropped.")
 		e.sample(float64(o.Disk.Limit))
 	}
 }
@@ -105,7 +105,7 @@ func (e *exposition) registry(r RegistryFigures) {
 	e.sample(truth(!r.Failed && !r.Answered.IsZero()))
 	e.family("lodastack_agent_assignments_in_force", "gauge", "Whether it is known what to collect.")
 	e.sample(truth(r.InForce))
-	e.family("lodastack_agent_registry_problems", "gauge", "Items of the registry's last answers that made no sense.")
+	e.family("lodastack_agent_registry_problems", "gauge", "Invalid items in the registry's last answers.")
 	e.sample(float64(r.Problems))
 	e.family("lodastack_agent_registry_answer_timestamp_seconds", "gauge", "When the registry last gave a good answer, in Unix time: time() minus this is its age. 0: not since the start.")
 	e.sample(unixSeconds(r.Answered))

@@ -12,7 +12,7 @@ const (
 	// maxForeign is how many namespaces besides the host's own are posted to at
 	// a time. Each costs an account here and a topic in NSQ.
 	maxForeign = 1000
-	// foreignIdle is after how long without posts a namespace makes room.
+	// foreignIdle is the time without posts after which a namespace makes room.
 	foreignIdle = time.Hour
 )
 
@@ -40,7 +40,7 @@ func (a *api) postNamespace(r *http.Request) (string, error) {
 		}
 	}
 	switch {
-	case !a.agent.InForce(): // what is not known yet is not wrong
+	case !a.agent.InForce(): // the namespaces are not known yet, so none is wrong
 		return "", problem(http.StatusServiceUnavailable, "%s Send the metrics again later.", notInForce).retryAfter(5)
 	case namespace == "":
 		return "", problem(http.StatusBadRequest, "Name the namespace, /post?ns=NAMESPACE: it may be left out only if the host has exactly one, and this one has %d.", len(own))
@@ -65,8 +65,7 @@ type foreignNamespaces struct {
 	used map[string]time.Time // guarded by mu; when last
 }
 
-// use notes a post to the namespace, or refuses it where too many others are in
-// use.
+// use notes a post to the namespace, or refuses it if too many others are in use.
 func (f *foreignNamespaces) use(namespace string, now time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

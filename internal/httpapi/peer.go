@@ -34,7 +34,7 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 }
 
 // errNoPeer is for servers that do not use ConnContext.
-var errNoPeer = errors.New("the server does not tell the API of its connections (http.Server.ConnContext)")
+var errNoPeer = errors.New("the server was not set up with httpapi.ConnContext (http.Server.ConnContext)")
 
 // peerOf returns the user of the process that made a request.
 func peerOf(r *http.Request) (uid int, err error) {

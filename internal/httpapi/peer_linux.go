@@ -9,9 +9,8 @@ import (
 	"github.com/lodastack/agent/internal/sockdiag"
 )
 
-// unixPeer returns the user that connected to a unix socket (unix(7),
-// SO_PEERCRED): that of the process at the time of connect(2), whoever has the
-// descriptor now.
+// unixPeer returns the user that connected to a unix socket (unix(7), SO_PEERCRED). It is
+// the user at the time of connect(2), even if another process has the descriptor now.
 func unixPeer(conn *net.UnixConn) (uid int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

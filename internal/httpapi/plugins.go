@@ -96,7 +96,7 @@ func (a *api) servePluginRollback(w http.ResponseWriter, r *http.Request) error 
 	return a.servePluginChange(w, r, a.agent.RollbackPlugin)
 }
 
-// servePluginChange lets another version of a plugin be installed.
+// servePluginChange installs another version of a plugin.
 func (a *api) servePluginChange(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, namespace, repo string) error) error {
 	keepWriting(w, pluginUpdateTimeout)
 	ctx, cancel := context.WithTimeout(r.Context(), pluginUpdateTimeout)
@@ -133,8 +133,7 @@ func (a *api) servePluginSwitch(w http.ResponseWriter, r *http.Request, do func(
 	return answer(w, done{"ok"})
 }
 
-// pluginQuery returns the request's parameters, those that name a plugin
-// apart.
+// pluginQuery returns the request's parameters, and separately those that name a plugin.
 func pluginQuery(r *http.Request) (query url.Values, namespace, repo string, err error) {
 	query, err = queryOf(r)
 	if err != nil {

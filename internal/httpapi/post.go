@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// usualPointText is about how many bytes of a body a metric takes.
+	// usualPointText is the usual size of a metric in a body, in bytes.
 	usualPointText = 100
-	// pointsAtOnce is for how many points memory is taken at a time.
+	// pointsAtOnce is the number of points for which memory is taken at a time.
 	pointsAtOnce = 16
 )
 
-// postTimeout bounds how long a request waits until its metrics are safe: for
-// the write that was under way when it came, and for its own.
+// postTimeout bounds how long a request waits until its metrics are safe. It waits for the
+// write under way when it came, and for its own.
 const postTimeout = 21 * time.Second
 
 // postAnswer is what /post answers when the metrics are safe.
@@ -49,8 +49,8 @@ func (a *api) post(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	keepWriting(w, postTimeout)
-	// Not the request's own context: as long as the metrics may be in memory,
-	// they count, and a caller who leaves makes no room for another one.
+	// Not the request's own context: the metrics count as long as they may be in
+	// memory, even if the caller has left.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), postTimeout)
 	defer cancel()
 	posted, err := a.agent.Post(ctx, namespace, points)
@@ -60,8 +60,7 @@ func (a *api) post(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, postAnswer(posted))
 }
 
-// readPoints reads the request's body. What the points take in memory is taken
-// from share.
+// readPoints reads the request's body. It takes the memory of the points from share.
 func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memoryShare) (Points, error) {
 	body, err := a.readBody(w, r, share)
 	if err != nil {
@@ -74,7 +73,7 @@ func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memorySh
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "text/plain" {
 		read = postbody.ReadLines
 	} else if !strings.ContainsAny(body, "[{") {
-		hint = " Line protocol is taken with Content-Type: text/plain."
+		hint = " Line protocol needs Content-Type: text/plain."
 	}
 	each := func(add func(postbody.Point)) error {
 		n := 0
@@ -86,21 +85,21 @@ func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memorySh
 			return share.take(pointsAtOnce * pointMemory)
 		})
 		if err != nil && asProblem(err) == nil {
-			return problem(http.StatusBadRequest, "%v. Nothing of the body was taken.%s", err, hint)
+			return problem(http.StatusBadRequest, "%v. No metric of the body was accepted.%s", err, hint)
 		}
 		return err
 	}
 	return Points{Expected: len(body)/usualPointText + 1, Each: each}, nil
 }
 
-// postProblem returns the answer where the metrics could not be sent.
+// postProblem returns the answer if the metrics could not be sent.
 func (a *api) postProblem(err error) error {
 	if p := asProblem(err); p != nil {
 		return p
 	}
 	p := a.problemOf(err)
 	if p != nil && p.Status == http.StatusBadRequest {
-		p.Detail += ". Nothing of the body was taken."
+		p.Detail += ". No metric of the body was accepted."
 	}
 	if p == nil {
 		p = problem(http.StatusServiceUnavailable, "The metrics are not safe yet: send them again later. %v", err).retryAfter(5)

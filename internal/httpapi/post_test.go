@@ -94,7 +94,7 @@ func TestPostTakesLineProtocol(t *testing.T) {
 	require.Len(t, test.output.posted("ns.one"), 3)
 	got = test.do(t, "POST", "/post?ns=ns.one", "up value=1")
 	require.Equal(t, 400, got.status)
-	require.Contains(t, got.detail(t), "Line protocol is taken with Content-Type: text/plain.")
+	require.Contains(t, got.detail(t), "Line protocol needs Content-Type: text/plain.")
 }
 
 func TestByteOrderMarkIsSkipped(t *testing.T) {

@@ -17,7 +17,7 @@ type problemError struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
-	// Detail tells what went wrong, and what the caller can do.
+	// Detail says what went wrong, and what the caller can do.
 	Detail string `json:"detail"`
 	// runAnswer tells how a plugin's run went.
 	*runAnswer
@@ -66,7 +66,7 @@ func asProblem(err error) *problemError {
 	return p
 }
 
-// statusCallerLeft is counted if the caller no longer waits for the answer.
+// statusCallerLeft is counted if the caller has left before the answer.
 const statusCallerLeft = 499
 
 // answerError sends err as a problem, and returns the status.
@@ -92,12 +92,12 @@ func (a *api) answerError(w http.ResponseWriter, r *http.Request, err error) int
 		w.Header().Set("Retry-After", strconv.Itoa(p.retry))
 	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(content.Bytes()) // a caller that went away wants no answer
+	_, _ = w.Write(content.Bytes()) // the caller may have left
 	return p.Status
 }
 
-// keepWriting extends the server's own time limit for the answer of a request
-// that takes up to d.
+// keepWriting extends the server's time limit for the answer to a request that takes up to
+// d.
 func keepWriting(w http.ResponseWriter, d time.Duration) {
 	// A server that cannot do this keeps its own limit.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + 10*time.Second))

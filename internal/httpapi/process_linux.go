@@ -15,7 +15,7 @@ import (
 // have under these names. One that cannot be read is left out.
 func (e *exposition) process() {
 	if stat, err := procfs.ReadStat(os.Getpid()); err == nil {
-		e.family("process_cpu_seconds_total", "counter", "CPU time that the agent itself has used, plugins not counted in.")
+		e.family("process_cpu_seconds_total", "counter", "CPU time that the agent itself has used, without plugins.")
 		e.sample(float64(stat.UserTicks+stat.SystemTicks) / procfs.TicksPerSecond)
 		e.family("process_resident_memory_bytes", "gauge", "Resident memory of the agent itself.")
 		e.sample(float64(stat.ResidentPages) * float64(os.Getpagesize()))

@@ -19,8 +19,8 @@ const (
 	maxRefused = 1000
 )
 
-// refusals keeps refused callers from filling the audit log, whose files are
-// rotated, with lines that say the same.
+// refusals keeps refused callers from filling the audit log with equal lines: its files are
+// rotated, and other lines would be lost.
 type refusals struct {
 	mu      sync.Mutex
 	callers map[refusedCaller]*refusalCount // guarded by mu
@@ -38,7 +38,7 @@ type refusalCount struct {
 	count int
 }
 
-// add counts a refusal, and tells whether the audit log is to have its line.
+// add counts a refusal, and reports whether to write its line to the audit log.
 func (r *refusals) add(c refusedCaller, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,8 +55,8 @@ func (r *refusals) add(c refusedCaller, now time.Time) bool {
 	return r.callers[c].count <= refusalsWritten
 }
 
-// sums returns a line for each caller whose window is over and whose refusals are
-// not all in the log, and forgets all whose window is over.
+// sums forgets the callers whose window is over. It returns a line for each of them whose
+// refusals are not all in the log.
 func (r *refusals) sums(now time.Time) (lines []audit.Line) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,7 +69,7 @@ func (r *refusals) sums(now time.Time) (lines []audit.Line) {
 			lines = append(lines, audit.Line{
 				Who: c.who, From: c.from,
 				What:   fmt.Sprintf("%d more requests since %s", more, counted.since.UTC().Format(time.RFC3339)),
-				Result: fmt.Sprintf("refused, as the %d before them", refusalsWritten),
+				Result: fmt.Sprintf("refused, like the %d before them", refusalsWritten),
 			})
 		}
 	}

@@ -39,7 +39,7 @@ func TestManyRefusalsOfOneCallerAreCountedAndNoControlCallIsLost(t *testing.T) {
 		lines := log.take(t)
 		require.Len(t, lines, 2)
 		require.Regexp(t, `^950 more requests since 2000-01-01T00:00:00Z$`, lines[0]["what"])
-		require.Equal(t, "refused, as the 50 before them", lines[0]["result"])
+		require.Equal(t, "refused, like the 50 before them", lines[0]["result"])
 		require.Equal(t, "192.0.2.7", lines[0]["from"])
 		require.Equal(t, "unknown", lines[0]["who"])
 		require.Equal(t, "192.0.2.7:1", lines[1]["from"], "a new minute has its own lines")
