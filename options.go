@@ -37,6 +37,7 @@ type config struct {
 	started         time.Time
 	api             httpapi.Config
 	noPage          bool
+	measurements    func() []Measurement // nil: nothing is described
 }
 
 func defaultConfig() config {

@@ -61,9 +61,10 @@ func HostKinds(cfg HostConfig) []HostKind {
 	return kinds
 }
 
-// HostCollectors returns [HostKinds] as options of an agent.
+// HostCollectors returns [HostKinds] as options of an agent, with the description
+// of what they measure.
 func HostCollectors(cfg HostConfig) []agent.Option {
-	var options []agent.Option
+	options := []agent.Option{agent.WithMeasurements(hostMeasurements)}
 	for _, kind := range HostKinds(cfg) {
 		if kind.Assigned != nil {
 			options = append(options, agent.WithAssignmentCollector(kind.Name, kind.Every, kind.Assigned))
@@ -72,6 +73,15 @@ func HostCollectors(cfg HostConfig) []agent.Option {
 		options = append(options, agent.WithCollector(kind.Name, kind.Every, kind.Collector))
 	}
 	return options
+}
+
+// hostMeasurements describes what the kinds measure.
+func hostMeasurements() []agent.Measurement {
+	var list []agent.Measurement
+	for _, m := range hostmetrics.Measurements() {
+		list = append(list, agent.Measurement{Kind: m.Kind, Name: m.Name, Unit: m.Unit, Meaning: m.Meaning})
+	}
+	return list
 }
 
 // HostConfig returns the part of the config about measuring the host. It has no StateDir,

@@ -28,6 +28,8 @@ type Agent interface {
 	Figures() Figures
 	// Recent returns what is remembered of the points that passed.
 	Recent() *recent.Memory
+	// Measurements describes what the host's collectors measure.
+	Measurements() []Measurement
 
 	// Post delivers the points, or stores them so that they survive a crash. An
 	// error means that none was accepted.
@@ -102,6 +104,13 @@ type Figures struct {
 	Registry   RegistryFigures
 	Collectors []CollectorFigures
 	Plugins    []PluginFigures
+}
+
+// Measurement describes what a collector measures.
+type Measurement struct {
+	// Name of the metrics. Unit is empty for a plain number. Meaning is a
+	// sentence without a full stop.
+	Name, Unit, Meaning string
 }
 
 // Account is a namespace's balance of points.

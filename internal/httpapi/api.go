@@ -94,6 +94,7 @@ func (a *api) endpoints() map[string]endpoint {
 		"/healthz":          reading(a.serveHealth, 503),
 		"/readyz":           reading(a.serveReady, 503),
 		"/metrics":          reading(a.serveMetrics),
+		"/metrics/host":     reading(a.serveHostMetrics, 404),
 		"/openapi.json":     reading(a.serveOpenAPI),
 	}
 }

@@ -204,3 +204,31 @@ func TestReadersWhoNeverReadAreBoundedAndSlowNobody(t *testing.T) {
 		require.Less(t, time.Since(began), 5*time.Second)
 	}
 }
+
+func TestTheHostsMeasurementsAreGauges(t *testing.T) {
+	test := newAPITest(t, agent.WithTags(map[string]string{"data-centre": `f"1`}),
+		agent.WithMeasurements(func() []agent.Measurement {
+			return []agent.Measurement{{Kind: "CPU", Name: "cpu.idle", Unit: "%", Meaning: "time without work"}}
+		}),
+		agent.WithCollector("CPU", time.Hour, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) {
+			return []agent.Metric{
+				{Name: "cpu.idle", Tags: map[string]string{"core": "1"}, Value: 97.5},
+				{Name: "cpu.idle", Tags: map[string]string{"core": "0"}, Value: 3},
+				{Name: "0.own", Value: true}, {Name: "0.own", Value: 2}, {Name: "text", Value: "x"},
+			}, nil
+		})))
+	var got answer
+	require.Eventually(t, func() bool {
+		got = test.do(t, "GET", "/metrics/host", "")
+		return got.body != ""
+	}, 5*time.Second, time.Millisecond)
+	require.Equal(t, `# HELP _0_own The measurement 0.own.
+# TYPE _0_own gauge
+_0_own{data_centre="f\"1",host="web1.example.org"} 2
+# HELP cpu_idle In %: time without work.
+# TYPE cpu_idle gauge
+cpu_idle{core="0",data_centre="f\"1",host="web1.example.org"} 3
+cpu_idle{core="1",data_centre="f\"1",host="web1.example.org"} 97.5
+`, got.body)
+	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", got.header.Get("Content-Type"))
+}
