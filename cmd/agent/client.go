@@ -145,6 +145,27 @@ func (r *refusal) Error() string {
 func (c *client) ask(method, path string, timeout time.Duration) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	response, err := c.send(ctx, method, path)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("the agent at %s has not answered within %v", c.where, timeout)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := c.body(response)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode == http.StatusOK && json.Valid(body) {
+		return body, nil
+	}
+	return nil, c.refused(response, body)
+}
+
+// send sends a request and returns the agent's answer, whose body the caller
+// closes.
+func (c *client) send(ctx context.Context, method, path string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {
 		return nil, err
@@ -158,24 +179,27 @@ func (c *client) ask(method, path string, timeout time.Duration) (json.RawMessag
 		return nil, fmt.Errorf("no agent answers at %s: start one (agent start), or name its config with -f", c.where)
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("this user may not ask the agent at %s: do this as root or as the agent's user", c.where)
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the agent at %s has not answered within %v", c.where, timeout)
 	case err != nil:
 		return nil, fmt.Errorf("ask the agent at %s: %w", c.where, errors.Unwrap(err))
 	}
-	defer response.Body.Close()
+	return response, nil
+}
+
+func (c *client) body(response *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, 256<<20))
 	if err != nil {
 		return nil, fmt.Errorf("ask the agent at %s: %w", c.where, err)
 	}
-	if response.StatusCode == http.StatusOK && json.Valid(body) {
-		return body, nil
-	}
+	return body, nil
+}
+
+// refused returns why the agent did not do what it was asked for.
+func (c *client) refused(response *http.Response, body []byte) error {
 	var problem struct {
 		Detail string `json:"detail"`
 	}
 	if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
-		return nil, fmt.Errorf("the server at %s is not an agent: %s", c.where, response.Status)
+		return fmt.Errorf("the server at %s is not an agent: %s", c.where, response.Status)
 	}
-	return nil, &refusal{c.where, problem.Detail, body}
+	return &refusal{c.where, problem.Detail, body}
 }

@@ -37,13 +37,14 @@ func pluginHost(t *testing.T, more string) (*host, *gittest.Repo) {
 }
 
 // startReady starts the agent, and waits until assignments are in force.
-func (h *host) startReady(t *testing.T) {
+func (h *host) startReady(t *testing.T) *daemon {
 	t.Helper()
-	h.start(t)
+	d := h.start(t)
 	require.Eventually(t, func() bool {
 		response, err := http.Get("http://" + h.listen + "/readyz")
 		return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
 	}, 10*time.Second, 5*time.Millisecond)
+	return d
 }
 
 func TestATerminalControlsTheAgent(t *testing.T) {
