@@ -29,7 +29,7 @@
 //	schedule                    who runs when             agent.go (apply), internal/schedule
 //	   ├─────────────┐
 //	   ▼             ▼
-//	Collector     PluginRunner  run, decoded              collector.go; pluginset.go
+//	Collector     PluginRunner  run, decoded              collector.go measurement.go; pluginset.go
 //	   │             │                                    assignedplugin.go plugininstall.go
 //	   │             │                                    plugindaemon.go pluginoutput.go
 //	   │             │
@@ -40,8 +40,8 @@
 //	normalise                   names, tags, times        metric.go, internal/influxdb
 //	          │
 //	          ▼ batches
-//	delivery                    merged, retried, counted  delivery.go, internal/delivery
-//	          │
+//	delivery                    merged, retried, counted  delivery.go, internal/delivery;
+//	          │                 for people to look at     internal/recent
 //	          ├──► Store        while the output is down
 //	          ▼
 //	        Output

@@ -58,6 +58,7 @@ func badValues() map[string][]string {
 		"api.writetimeout":      {`"0s"`, `"25h"`},
 		"api.idletimeout":       {`"0s"`, `"25h"`},
 		"api.maxconnections":    {`0`, `100001`},
+		"api.page":              {`"no"`, `0`},
 		"policy.calls":          {`"no"`, `0`},
 		"policy.pinned":         {`"yes"`, `1`},
 		"policy.plugin":         {`"infra/*"`},
