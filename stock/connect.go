@@ -109,7 +109,7 @@ func (c Config) askGit(ctx context.Context, assignments []agent.Assignment) Cont
 		}
 	}
 	where, err := gitrunner.AskHost(ctx, c.Agent.Git)
-	return Contact{Who: "git " + where, Answer: "accepts connections; no plugin is assigned, so git was not asked for one", Err: err}
+	return Contact{Who: "git " + where, Answer: "is there; no plugin is assigned that git could be asked for", Err: err}
 }
 
 // askPlugin asks git for a plugin, in a directory of its own, because the
