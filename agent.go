@@ -26,7 +26,7 @@ var (
 	ErrStopped    = errors.New("the agent has stopped")
 )
 
-// Agent measures a host and delivers what it and others measured there. Make
+// Agent measures a host, and delivers its own metrics and those of other programs. Make
 // one with [New]. Its methods are safe for concurrent use.
 type Agent struct {
 	config   config
@@ -53,10 +53,10 @@ type Agent struct {
 	assignments []Assignment       // guarded by mu; in force
 }
 
-// New makes an agent. It does no I/O and starts nothing. Its error names
-// everything that is missing or wrong: in one line, and with the verb %+v in a
-// line for each fault. [errors.As] finds them all in a *multierror.Error of
-// github.com/hashicorp/go-multierror, a part of this contract.
+// New makes an agent. It does no I/O and starts nothing. Its error names every missing part
+// and every fault: in one line, or with the verb %+v in a line for each fault. [errors.As]
+// finds them all in a *multierror.Error of github.com/hashicorp/go-multierror, which is
+// part of this contract.
 func New(opts ...Option) (*Agent, error) {
 	config := defaultConfig()
 	var wrong *multierror.Error
@@ -108,9 +108,9 @@ func New(opts ...Option) (*Agent, error) {
 }
 
 // Run asks the registry, collects, runs plugins and delivers until ctx ends.
-// Then it ends what runs, delivers what waits, closes the output and returns
-// nil; it returns an error if that was not possible within the shutdown
-// timeout. An agent runs once.
+// Then it ends all runs, delivers the waiting points, closes the output and returns nil. It
+// returns an error if that was not possible within the shutdown timeout. An agent runs
+// once.
 func (a *Agent) Run(ctx context.Context) error {
 	if !a.ran.CompareAndSwap(false, true) {
 		return ErrAlreadyRun
@@ -123,7 +123,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.schedule = schedule.New(ctx)
 	a.mu.Unlock()
 	a.plugins.start(ctx)
-	a.updater.remember() // before anybody can ask: a good answer must not be replaced by an old one
+	a.updater.remember() // before any caller can ask: an old answer must not replace a new one
 	a.updates.Start(ctx)
 	a.mu.Lock()
 	a.running = true
@@ -137,15 +137,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	return a.stop(context.WithoutCancel(ctx))
 }
 
-// Ready returns a channel that is closed once assignments are in force, be they
-// from the registry or remembered from an earlier run: [Agent.Namespaces] and
-// [Agent.Plugins] then tell what they are, collectors run, and [Agent.Update] can
-// be called. If the registry never answers, it is never closed.
+// Ready returns a channel that is closed once assignments are in force, from the registry or
+// from an earlier run. Then [Agent.Namespaces] and [Agent.Plugins] return them, collectors
+// run, and [Agent.Update] can be called. The channel is never closed if the registry never
+// answers and no assignments were remembered.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
-// Update asks the registry now and returns when its answer is in force, or
-// the reason why it is not. When ctx ends, the registry is asked still. Plugins
-// that could not be installed are tried again, too; it does not wait for them.
+// Update asks the registry now and returns when its answer is in force, or the reason why it
+// is not. If ctx ends first, the question to the registry goes on. Plugins that could not be
+// installed are tried again, too; Update does not wait for them.
 func (a *Agent) Update(ctx context.Context) error {
 	err := a.updates.Now(ctx)
 	a.plugins.tryNow()
@@ -156,8 +156,8 @@ func (a *Agent) Update(ctx context.Context) error {
 // kept after its last point.
 const forgetAfter = time.Hour
 
-// apply puts what the registry said in force, in one moment: whoever sees a
-// namespace finds its plugins.
+// apply puts the registry's answer in force, in one step: a caller that sees a namespace also
+// finds its plugins.
 func (a *Agent) apply(assignments []Assignment) {
 	current := make([]string, len(assignments))
 	for i, assignment := range assignments {
@@ -181,8 +181,8 @@ func (a *Agent) apply(assignments []Assignment) {
 	a.becomeReady()
 }
 
-// becomeReady closes ready once both are true. What is remembered is in force
-// before the agent runs. The caller holds mu.
+// becomeReady closes ready once the agent runs and assignments are in force. Remembered
+// assignments are in force before the agent runs. The caller holds mu.
 func (a *Agent) becomeReady() {
 	if a.running && a.inForce && !a.isReady() {
 		close(a.ready)
@@ -206,20 +206,20 @@ func (a *Agent) isReady() bool {
 	}
 }
 
-// state returns where the agent remembers things.
+// state returns the state directory.
 func (a *Agent) state() statefile.Dir { return statefile.Dir(a.config.stateDir) }
 
-// newError is everything that is wrong with the options of an agent.
+// newError has all faults of an agent's options.
 type newError struct{ faults *multierror.Error }
 
-// Error names all faults in one line, as a log wants them.
+// Error names all faults in one line, for a log.
 func (e *newError) Error() string { return "make an agent: " + e.join("; ") }
 
 // Unwrap returns the faults.
 func (e *newError) Unwrap() error { return e.faults }
 
-// Format writes a line for each fault if the verb is %+v, as a person wants
-// them on a terminal, and else the one line.
+// Format writes a line for each fault if the verb is %+v, for a terminal, and else the one
+// line.
 func (e *newError) Format(s fmt.State, verb rune) {
 	text := e.Error()
 	switch {

@@ -55,7 +55,7 @@ func TestFaultsOfOptionsAreOneLineOrAList(t *testing.T) {
 	_, err := agent.New(agent.WithOutput(agenttest.NewOutput()), agent.WithBufferSize(0), agent.WithTags(map[string]string{"": "x", "time": "y"}))
 	require.EqualError(t, err, "make an agent: WithBufferSize: 0 points are too few; "+
 		`WithTags: the tag "": the key is empty or has spaces or control characters, or a backslash at its end; `+
-		`WithTags: the tag "time": it has a meaning of its own in InfluxDB: give it another name; `+
+		`WithTags: the tag "time": InfluxDB uses this name itself: give the tag another name; `+
 		"no registry says what to collect: use WithRegistry")
 	require.Equal(t, err.Error(), fmt.Sprint(err))
 	require.Equal(t, fmt.Sprintf("%q", err.Error()), fmt.Sprintf("%q", err))

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Build tells which build of the agent this is. What is not known is "unknown",
-// and that is always so of the branch: a commit makes one build on all of them.
+// Build identifies a build of the agent. An unknown part is "unknown". The branch always is:
+// a commit gives the same build on every branch.
 type Build struct {
 	// Version as git describe prints it: v1.2.0, or v1.2.0-5-g0123456789ab five
 	// commits later. In a program that embeds the agent, the module's version.
@@ -27,8 +27,8 @@ var stamp string
 // that embeds it.
 const modulePath = "github.com/lodastack/agent"
 
-// ReadBuild returns what `make build` or else the Go toolchain recorded about
-// this module in the running program.
+// ReadBuild returns the build of this module that `make build`, or else the Go toolchain,
+// recorded in the running program.
 func ReadBuild() Build { return readBuild(stamp) }
 
 func readBuild(stamp string) Build {

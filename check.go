@@ -16,11 +16,11 @@ const overdueAfter = 30 * time.Second
 // delivered.
 func (a *Agent) Started() <-chan struct{} { return a.started }
 
-// Check returns nil while the agent works: the schedule starts collectors and
-// plugins in time, and delivery, registry and plugins can be asked. Its error
-// says what does not. It is what a watchdog should rely on: a registry, an output
-// or a plugin that fails is not a fault of the agent, and no error here. An answer
-// that takes longer than ctx is an error. Before Run there is nothing to check.
+// Check returns nil while the agent works: the schedule starts collectors and plugins in
+// time, and delivery, registry and plugins answer. Otherwise the error says what does not
+// work. A watchdog should rely on it. A registry, an output or a plugin that fails is not a
+// fault of the agent, and no error here. An answer that takes longer than ctx is an error.
+// Before Run there is nothing to check.
 func (a *Agent) Check(ctx context.Context) error {
 	select {
 	case a.checking <- struct{}{}:
@@ -30,7 +30,7 @@ func (a *Agent) Check(ctx context.Context) error {
 	checked := make(chan error, 1)
 	go func() {
 		defer func() { <-a.checking }()
-		a.Status() // with Oldest it takes every lock there is; it does not wait for parts that hang
+		a.Status() // this and Oldest take every lock; they do not wait for parts that hang
 		a.delivery.Oldest()
 		checked <- a.checkSchedule()
 	}()
@@ -38,7 +38,7 @@ func (a *Agent) Check(ctx context.Context) error {
 	case err := <-checked:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("check the agent: its status cannot be had: %w", ctx.Err())
+		return fmt.Errorf("check the agent: its status cannot be read: %w", ctx.Err())
 	}
 }
 

@@ -16,11 +16,10 @@ import (
 
 // Collector measures something of the host. See [WithCollector].
 //
-// Collect returns what it could measure; if that is not all, it returns
-// the error beside the metrics. It is never called again before it has
-// returned, but it may be called from different goroutines. ctx ends when the
-// collector's interval is over or the agent stops. Returned metrics belong to
-// the agent.
+// Collect returns the metrics that it could measure, together with an error if some are
+// missing. It is never called again before it has returned, but it may be called from
+// different goroutines. ctx ends when the collector's interval is over or the agent stops.
+// Returned metrics belong to the agent.
 type Collector interface {
 	Collect(ctx context.Context) ([]Metric, error)
 }
@@ -31,14 +30,14 @@ type CollectorFunc func(ctx context.Context) ([]Metric, error)
 // Collect calls f.
 func (f CollectorFunc) Collect(ctx context.Context) ([]Metric, error) { return f(ctx) }
 
-// AssignmentCollector measures what the registry names item by item, such as
-// the ports and processes of a namespace. See [WithAssignmentCollector].
+// AssignmentCollector measures items that the registry names one by one, such as the ports
+// and processes of a namespace. See [WithAssignmentCollector].
 //
-// CollectAssigned sees the assignments of all namespaces at once, so that one
-// look at the host serves them all, and must not change them. Each batch goes
-// to the namespace that it names; one that names none, or one that makes no NSQ
-// topic, is dropped and makes the run a failed one. Batches may share metrics.
-// Otherwise the rules are those of [Collector].
+// CollectAssigned gets the assignments of all namespaces at once, so that it need look at
+// the host only once. It must not change them. Each batch goes to the namespace that it
+// names. A batch whose namespace is empty, or cannot be an NSQ topic, is dropped, and the
+// run counts as failed. Batches may share metrics. Otherwise the rules are those of
+// [Collector].
 type AssignmentCollector interface {
 	CollectAssigned(ctx context.Context, assignments []Assignment) ([]Batch, error)
 }
@@ -82,10 +81,10 @@ func collectAssigned(c AssignmentCollector) collectFunc {
 	}
 }
 
-// shortestInterval bounds how often a registry may have something collected.
+// shortestInterval is the shortest interval of a collector that a registry may assign.
 const shortestInterval = 10 * time.Millisecond
 
-// collection is a collector of the agent and how it fares.
+// collection is a collector of the agent, with its state.
 type collection struct {
 	kind   string
 	every  time.Duration // default interval; 0: none
@@ -154,8 +153,8 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	c.end(points, bad, err, a.config.logger)
 }
 
-// begin notes the beginning of a run; false if one is under way still, of a
-// schedule that has ended.
+// begin notes the beginning of a run. It returns false if a run of a former schedule still is
+// under way.
 func (c *collection) begin(interval time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,7 +168,7 @@ func (c *collection) begin(interval time.Duration) bool {
 	return true
 }
 
-// end notes how a run went; the log hears of it when that changes.
+// end notes the result of a run, and logs it if it differs from the last one.
 func (c *collection) end(points int, bad []*MetricError, err error, logger *slog.Logger) {
 	now := ""
 	if err != nil {
@@ -197,7 +196,7 @@ func (c *collection) end(points int, bad []*MetricError, err error, logger *slog
 	}
 }
 
-// currentStatus returns how the collection fares.
+// currentStatus returns the status of the collection.
 func (c *collection) currentStatus() CollectorStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,11 +15,11 @@ import (
 //
 //	Accepted = Delivered + Waiting + the sum of Dropped
 //
-// Accepted, Delivered and Dropped never go back.
+// Accepted, Delivered and Dropped never decrease.
 type Account struct {
 	// Accepted points are those the agent took responsibility for.
 	Accepted int64 `json:"accepted"`
-	// Delivered points were acknowledged by whom they were sent to.
+	// Delivered points were acknowledged by the receiver.
 	Delivered int64 `json:"delivered"`
 	// Waiting points are in memory or on disk, still to be delivered.
 	Waiting int64 `json:"waiting"`
@@ -27,8 +27,8 @@ type Account struct {
 	Dropped map[string]int64 `json:"dropped,omitempty"`
 }
 
-// newDelivery makes the engine that takes the points to the output. It calls
-// claim before it reads the saved accounts.
+// newDelivery makes the engine that delivers the points to the output. It calls claim before
+// it reads the saved accounts.
 func newDelivery(c config, output *outputPart, store *storePart, claim func()) *delivery.Engine[Metric] {
 	d := delivery.Config[Metric]{
 		Output:     output.write,
@@ -56,24 +56,24 @@ func (a *Agent) accounts() (byNamespace map[string]Account, total Account) {
 	return byNamespace, Account(sum)
 }
 
-// PartlyRefusedError is the error of [Agent.Send] and [Agent.Post] if the output
-// has refused a part of the metrics for good. The others are safe and must not be posted again.
+// PartlyRefusedError is the error of [Agent.Send] and [Agent.Post] if the output has refused
+// some of the metrics for good. The others are safe and must not be posted again.
 type PartlyRefusedError struct {
-	// Points is how many are refused. They are counted as dropped for Reason.
+	// Points is the number of refused metrics. They are counted as dropped for Reason.
 	Points int
 	Reason string
-	// Indexes are the positions of the refused metrics, if the output tells.
+	// Indexes are the positions of the refused metrics, if the output knows them.
 	Indexes []int
-	// Shared says that the metrics were written together with those of other
-	// posts, and that the output does not tell whose were refused: Points is
-	// the most that can be of this one.
+	// Shared means that the metrics were written together with those of other posts,
+	// and that it is unknown whose were refused. Points is then the largest possible
+	// number.
 	Shared bool
 	Err    error
 }
 
 func (e *PartlyRefusedError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what the output said.
+// Unwrap returns the output's error.
 func (e *PartlyRefusedError) Unwrap() error { return e.Err }
 
 // asPostError returns the engine's error as Send and Post return it: a refusal of
@@ -115,14 +115,14 @@ func (p *outputPart) write(ctx context.Context, b delivery.Batch[Metric]) error 
 	return err
 }
 
-// inspect returns what the output tells, or that it does not.
+// inspect returns the output's details, or a problem if it does not return any.
 func (p *outputPart) inspect() OutputDetails {
 	if p.inspector == nil {
 		return OutputDetails{}
 	}
 	details, err := ask(&p.hanging, p.inspector.InspectOutput)
 	if err != nil {
-		details.Problems = append(details.Problems, "the output does not tell how it fares: "+err.Error())
+		details.Problems = append(details.Problems, "the output does not report its state: "+err.Error())
 	}
 	return details
 }
@@ -195,15 +195,15 @@ func (p *storePart) Close(ctx context.Context) error {
 	return recovered(func() error { return p.store.Close(ctx) })
 }
 
-// inspect adds what the store tells, or that it does not, to an output's details.
+// inspect adds the store's details to the output's, or a problem if it does not return any.
 func (p *storePart) inspect(details *OutputDetails) {
 	if err := p.unusable.Load(); err != nil {
-		details.Problems = append(details.Problems, "the store is not used until the next start, as it does not say what it keeps: "+(*err).Error())
+		details.Problems = append(details.Problems, "the store is not used until the next start, because it does not say what it keeps: "+(*err).Error())
 		return
 	}
 	stored, err := ask(&p.hanging, p.store.Inspect)
 	if err != nil {
-		details.Problems = append(details.Problems, "the store does not tell how it fares: "+err.Error())
+		details.Problems = append(details.Problems, "the store does not report its state: "+err.Error())
 		return
 	}
 	details.Disk = &stored.DiskDetails

@@ -3,11 +3,11 @@
 //
 // An [Agent] joins five kinds of parts, each an interface:
 //
-//   - a [Registry] says which namespaces the host belongs to and what they want
-//     collected,
+//   - a [Registry] says which namespaces the host belongs to and what to collect for
+//     them,
 //   - a [Collector] measures something,
 //   - a [PluginRunner] fetches plugins and runs them,
-//   - an [Output] takes the points away,
+//   - an [Output] receives the points,
 //   - a [Store] keeps points while the output is down.
 //
 // Package stock has the real ones: the lodastack registry, the measurements of a
@@ -16,7 +16,7 @@
 // interface has an example. Package agenttest has a fake of each part for your
 // tests, and a suite that checks what each interface promises.
 //
-// The agent serves nothing by itself: mount [Agent.Handler] where you like.
+// The agent does not serve its API by itself: mount [Agent.Handler] where you like.
 //
 // # How data flows
 //
@@ -46,22 +46,22 @@
 //	          ▼
 //	        Output
 //
-// The interfaces and their words are in registry.go, collector.go, plugin.go,
+// The interfaces and their types are in registry.go, collector.go, plugin.go,
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
-// shutdown.go and options.go (options of [Agent.Handler] are in httpapi.go). What
-// it tells of itself is in check.go, status.go, event.go and build.go; the types that a part
-// tells it with stand beside that part ([ServerDetails] in output.go,
-// [DiskDetails] in store.go, [PluginDetails] in plugin.go), [PluginStatus] and
-// [PluginResult] in pluginstatus.go. Calls that name a plugin are in
-// plugincalls.go, which plugins are disabled in disabledplugins.go, what the audit
-// log says of plugins in pluginaudit.go. [New] wraps each part once, with a guard
+// shutdown.go and options.go (options of [Agent.Handler] are in httpapi.go). Its
+// reports about itself are in check.go, status.go, event.go and build.go. The types with
+// which a part reports its state are in the part's file ([ServerDetails] in output.go,
+// [DiskDetails] in store.go, [PluginDetails] in plugin.go), and [PluginStatus] and
+// [PluginResult] in pluginstatus.go. Calls that name a plugin are in plugincalls.go, the
+// list of disabled plugins in disabledplugins.go, and the audit log's lines about plugins
+// in pluginaudit.go. [New] wraps each part once, with a guard
 // against its panics and hangs: parts.go, collector.go for collectors, delivery.go
 // for the output and the store.
 //
 // # Promises
 //
-// Collected points wait in a bounded buffer and are written until the output
-// takes them. A point is dropped when it cannot be sent, when the buffer has no
+// Collected points wait in a bounded buffer and are written until the output accepts
+// them. A point is dropped when it cannot be sent, when the buffer has no
 // room for it, or when the output refuses it for good. Each dropped point is
 // counted with its reason: [Status] has an [Account] for each namespace, which
 // balances at all times. With a store, points for which [Agent.Post] returned

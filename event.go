@@ -2,10 +2,10 @@ package agent
 
 import "github.com/lodastack/agent/internal/event"
 
-// EventKey is the key of the attribute that tells a program what a log line is
-// about. The value is one of the other constants whose names begin with Event; it
-// and the attributes that the constant names are part of the API. Messages, and
-// lines without the attribute, are for people and may change.
+// EventKey is the key of the attribute that tells a program what a log line is about. The
+// value is one of the other constants whose names begin with Event. It and the attributes
+// in the constant's comment are part of the API. Messages, and lines without the attribute,
+// are for people and may change.
 //
 // A program that acts on events gives [WithLogger] a logger whose [slog.Handler]
 // looks for the attribute and passes the record on. The handler is called from
@@ -13,7 +13,7 @@ import "github.com/lodastack/agent/internal/event"
 // takes longer than a second for one are dropped.
 const EventKey = event.Key
 
-// Events of which the log tells at INFO or above.
+// Events that are logged at INFO or above.
 const (
 	EventStarted            = event.Started            // host, version
 	EventStopping           = event.Stopping           // the context of Run has ended
@@ -36,7 +36,7 @@ const (
 	EventBufferFull         = event.BufferFull         // limit; once, until there is room again
 )
 
-// Events of which the log tells at DEBUG. took is a duration.
+// Events that are logged at DEBUG. took is a duration.
 const (
 	EventRegistryAsked  = event.RegistryAsked  // took, namespaces, plugins, error if there is one
 	EventPluginRan      = event.PluginRan      // plugin, type, result, took, metrics

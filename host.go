@@ -11,13 +11,13 @@ import (
 	"github.com/lodastack/agent/internal/machine"
 )
 
-// errNoAddresses is why the agent goes on without knowing the host's addresses:
-// only the registry's report has a use for them.
+// errNoAddresses means that the host's addresses are unknown. The agent continues, because
+// only the report to the registry needs them.
 var errNoAddresses = errors.New("the host's addresses are not known " +
 	"(under systemd, RestrictAddressFamilies must have AF_NETLINK)")
 
-// readHost looks at the host as it is now. Beside errNoAddresses the rest is
-// valid.
+// readHost reads the host's name, addresses and serial number. With errNoAddresses, the rest
+// is valid.
 func (c *config) readHost() (Host, error) {
 	var host Host
 	var err error
@@ -34,8 +34,8 @@ func (c *config) readHost() (Host, error) {
 // maxHostname bounds a host name, in bytes; DNS allows 253 (RFC 1035).
 const maxHostname = 255
 
-// CheckHostname says why name cannot be the tag host: it must be 1 to 255 bytes
-// without blanks, control characters and a backslash at its end.
+// CheckHostname returns an error if name cannot be the tag host. It must have 1 to 255 bytes,
+// no blanks or control characters, and no backslash at its end.
 func CheckHostname(name string) error {
 	if name == "" || len(name) > maxHostname {
 		return fmt.Errorf("%.40q has %d bytes; a host name has 1 to %d", name, len(name), maxHostname)
@@ -64,14 +64,13 @@ func (c *config) readHostname() (string, error) {
 	return influxdb.CleanTag(name), err
 }
 
-// machineFile in the state directory says whose state it is.
+// machineFile in the state directory identifies the machine that the state is of.
 const machineFile = "machine.json"
 
-// claimState removes what another machine has left in the state directory, as
-// the images do that are made of a running host: its accounts, assignments,
-// disabled plugins and last accepted report are not this host's. Points that wait
-// in the store stay: they may be nowhere else. The error says what was removed, or
-// what could not be done; the agent runs nevertheless.
+// claimState removes the state of another machine from the state directory, as in an image
+// of a running host: accounts, assignments, disabled plugins and last accepted report are
+// not this host's. Points that wait in the store stay, because they may be nowhere else. The
+// error says what was removed, or what failed. The agent runs nevertheless.
 func (a *Agent) claimState() error {
 	state := a.state()
 	if state == "" {
@@ -80,7 +79,7 @@ func (a *Agent) claimState() error {
 	now, saved := a.config.machine(), machine.Identity{}
 	err := state.Load(machineFile, &saved)
 	if saved.Differs(now) {
-		err = errors.Join(err, errors.New("it was made on another machine: the accounts, assignments, disabled plugins and last report of that one are removed"))
+		err = errors.Join(err, errors.New("it was made on another machine: its accounts, assignments, disabled plugins and last report are removed"))
 		failed := errors.Join(delivery.RemoveAccounts(string(state)), state.Remove(assignmentsFile), state.Remove(hostFile), state.Remove(disabledFile))
 		if failed != nil {
 			return errors.Join(err, failed) // the next start tries again

@@ -18,18 +18,16 @@ import (
 // Handler returns the agent's HTTP API, to be mounted at the root of a server
 // or, with [http.StripPrefix], anywhere. /openapi.json describes it.
 //
-// Reading and posting are open to whoever reaches the server. Control of the
-// agent (/update and /plugins/update, rollback, run, enable, disable) is for callers
-// from a loopback address or a unix socket, as [WithLocalControl] says, for those
-// with the token of [WithControlToken], and for those whose client certificate
-// the server has verified; a request that a proxy relayed does not count as a
-// local one. The users of [WithPluginUsers] never control the agent.
-// Requests that a browser makes for another site, or under a name that is not
-// the host's, are refused, and so is control by GET from a browser.
+// Everybody who reaches the server may read and post. Three kinds of callers may control the
+// agent (/update and /plugins/update, rollback, run, enable, disable): those from a loopback
+// address or a unix socket, as [WithLocalControl] says, those with the token of
+// [WithControlToken], and those whose client certificate the server has verified. A request
+// that a proxy relayed does not count as local. The users of [WithPluginUsers] may never
+// control the agent. The handler refuses requests that a browser makes for another site, or
+// under a name that is not the host's, and control by GET from a browser.
 //
-// The handler limits the size of bodies and the memory that they take
-// together. Time limits for headers and idle connections, and the number of
-// connections, are up to the server.
+// The handler limits the size of bodies, and the memory of all bodies together. The server
+// limits the time for headers, idle connections, and the number of connections.
 func (a *Agent) Handler() http.Handler {
 	return httpapi.New(apiAgent{a}, a.config.api)
 }
@@ -37,8 +35,8 @@ func (a *Agent) Handler() http.Handler {
 // WithControlToken lets callers of [Agent.Handler] from other hosts control
 // the agent (update, rollback, run, enable and disable) when they send the header
 // "Authorization: Bearer TOKEN". token is called for every such request, from
-// any goroutine, so that a new token is in force at once; while it returns
-// the empty string, no token opens anything. By default none does.
+// any goroutine, so that a new token is in force at once. While it returns the empty string,
+// which is the default, no token is accepted.
 func WithControlToken(token func() string) Option {
 	return func(c *config) error {
 		if token == nil {
@@ -49,9 +47,9 @@ func WithControlToken(token func() string) Option {
 	}
 }
 
-// WithLocalControl says which callers of [Agent.Handler] may control the agent for
-// being on its host: "loopback" (the default) those over a loopback address or a
-// unix socket, "socket" only those over a unix socket, "token" none.
+// WithLocalControl says which callers of [Agent.Handler] on this host may control the agent
+// without any other proof: "loopback" (the default) those over a loopback address or a unix
+// socket, "socket" only those over a unix socket, "token" none.
 func WithLocalControl(how string) Option {
 	return func(c *config) error {
 		if err := httpapi.CheckLocalControl(how); err != nil {
@@ -62,16 +60,16 @@ func WithLocalControl(how string) Option {
 	}
 }
 
-// WithPluginUsers names users, by their numbers, that plugins run as. Callers of
-// [Agent.Handler] that are one of them never control the agent, and neither does
-// a caller without a token or certificate whose user cannot be found: the server
-// must use [ConnContext]. It makes no sense for the agent's own user, as which
-// others call too. By default there are none, and nobody is looked for.
+// WithPluginUsers names users, by their uids, that plugins run as. As callers of
+// [Agent.Handler] they may never control the agent. A caller without a token or certificate
+// whose user cannot be found may not either, so the server must use [ConnContext]. Do not
+// name the agent's own user, because other callers run as it, too. By default there are no
+// such users, and the users of callers are not looked up.
 func WithPluginUsers(uids ...int) Option {
 	return func(c *config) error {
 		for _, uid := range uids {
 			if uid < 0 {
-				return fmt.Errorf("WithPluginUsers: %d is not the number of a user", uid)
+				return fmt.Errorf("WithPluginUsers: %d is not a uid", uid)
 			}
 		}
 		c.api.PluginUsers = slices.Concat(c.api.PluginUsers, uids)
@@ -79,12 +77,11 @@ func WithPluginUsers(uids ...int) Option {
 	}
 }
 
-// WithPluginUserRange names users as [WithPluginUsers] does: all from the first to
-// the last number.
+// WithPluginUserRange names users as [WithPluginUsers] does: all uids from first to last.
 func WithPluginUserRange(first, last int) Option {
 	return func(c *config) error {
 		if first < 0 || last < first {
-			return fmt.Errorf("WithPluginUserRange: %d to %d are not numbers of users", first, last)
+			return fmt.Errorf("WithPluginUserRange: %d to %d is not a range of uids", first, last)
 		}
 		c.api.PluginUserRanges = append(slices.Clip(c.api.PluginUserRanges), httpapi.UIDRange{First: first, Last: last})
 		return nil
@@ -98,7 +95,7 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 }
 
 // WithoutPluginCalls makes [Agent.Handler] refuse to run plugins on demand.
-// [Agent.RunPlugin] goes on working.
+// [Agent.RunPlugin] still works.
 func WithoutPluginCalls() Option {
 	return func(c *config) error {
 		c.api.NoCalls = true
@@ -133,9 +130,8 @@ func WithAPIHosts(names ...string) Option {
 	}
 }
 
-// WithAPINamespaces lets callers of [Agent.Handler] post to namespaces that are
-// not the host's own: to those that match one of the globs ([path.Match]). By
-// default none does.
+// WithAPINamespaces lets callers of [Agent.Handler] post to namespaces that are not the
+// host's own, if they match one of the globs ([path.Match]). By default there are no globs.
 func WithAPINamespaces(globs ...string) Option {
 	return func(c *config) error {
 		for _, glob := range globs {
@@ -152,10 +148,10 @@ func WithAPINamespaces(globs ...string) Option {
 // [Agent.Handler] that controls the agent, for each request that it refuses, for
 // each plugin that the host's own config refuses, and for each change of an
 // installed version. The keys are time, who ("uid 1000", "certificate SUBJECT",
-// "token", "loopback" or "unknown"; "registry", "update" or "rollback" by whose
-// word a version changed), from ("agent" for what it did itself), what and
-// result. Each line is one Write, from any goroutine; what waits for it waits. By
-// default they go to the logger.
+// "token", "loopback" or "unknown"; "registry", "update" or "rollback" if that
+// changed a version), from ("agent" for what it did itself), what and
+// result. Each line is one Write, from any goroutine, and the request waits for it. By
+// default the lines go to the logger.
 func WithAuditLog(w io.Writer) Option {
 	return func(c *config) error {
 		if w == nil {
@@ -166,10 +162,9 @@ func WithAuditLog(w io.Writer) Option {
 	}
 }
 
-// WithMaxBody bounds the body of a post, in bytes as sent and also after gzip
-// is undone. From 1 KiB to 256 MiB; the default is 16 MiB. All posts together
-// hold at most about six times as much in memory; those beyond are answered
-// with 503.
+// WithMaxBody bounds the body of a post, in bytes, both as sent and decompressed. From 1 KiB
+// to 256 MiB; the default is 16 MiB. All posts together take at most about six times as much
+// memory; further ones are answered with 503.
 func WithMaxBody(bytes int64) Option {
 	return func(c *config) error {
 		if bytes < httpapi.LeastMaxBody || bytes > httpapi.LargestMaxBody {

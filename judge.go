@@ -27,8 +27,8 @@ const maxNamespaces = 1000
 // maxProblems bounds the problems of one assignment, and those of one answer.
 const maxProblems = 100
 
-// judge returns what of a registry's answer makes sense, sorted by namespace. A
-// bad item becomes a problem of its namespace, a bad namespace one of the answer.
+// judge returns the valid part of a registry's answer, sorted by namespace. A bad item
+// becomes a problem of its namespace, a bad namespace a problem of the answer.
 func judge(answer []Assignment) (good []Assignment, problems []string) {
 	for _, assignment := range answer {
 		if err := topic.CheckNamespace("", assignment.Namespace); err != nil {
@@ -42,7 +42,7 @@ func judge(answer []Assignment) (good []Assignment, problems []string) {
 		if a.Namespace != b.Namespace {
 			return false
 		}
-		problems = append(problems, fmt.Sprintf("namespace %s is in the answer twice: the second one is ignored", a.Namespace))
+		problems = append(problems, fmt.Sprintf("namespace %s occurs twice in the answer: the second one is ignored", a.Namespace))
 		return true
 	})
 	if more := len(good) - maxNamespaces; more > 0 {
@@ -52,8 +52,8 @@ func judge(answer []Assignment) (good []Assignment, problems []string) {
 	return good, bounded(problems)
 }
 
-// judgeItems returns the assignment without the items that make no sense. It
-// changes nothing that belongs to the registry.
+// judgeItems returns the assignment without its bad items. It does not change the registry's
+// own values.
 func judgeItems(a Assignment) Assignment {
 	var problems []string
 	bad := func(what, name string, err error) bool {
@@ -99,10 +99,10 @@ func checkPlugin(namespace string, p Plugin) error {
 		return errors.New("its namespace cannot be the name of a directory")
 	}
 	if p.Namespace != "" && p.Namespace != namespace {
-		return fmt.Errorf("it is assigned to namespace %s and says that it is of %.100q", namespace, p.Namespace)
+		return fmt.Errorf("it is assigned to namespace %s, but names the namespace %.100q", namespace, p.Namespace)
 	}
 	if len(name) > maxPluginName {
-		return fmt.Errorf("its name has %d characters; %d is the most", len(name), maxPluginName)
+		return fmt.Errorf("its name has %d characters; the limit is %d", len(name), maxPluginName)
 	}
 	if err := influxdb.CheckName(name); err != nil {
 		return err
@@ -144,8 +144,7 @@ func checkProcess(p Process) error {
 	return influxdb.CheckName(p.Name)
 }
 
-// longestInterval is that of anything that runs again and again. Sums of longer
-// ones may overflow.
+// longestInterval bounds all intervals. Sums of longer ones could overflow.
 const longestInterval = 31 * 24 * time.Hour
 
 func checkInterval(interval, least time.Duration) error {
@@ -153,7 +152,7 @@ func checkInterval(interval, least time.Duration) error {
 		return fmt.Errorf("an interval of %s is too short", interval)
 	}
 	if interval > longestInterval {
-		return fmt.Errorf("an interval of %s is too long; 31 days is the most", interval)
+		return fmt.Errorf("an interval of %s is too long; the limit is 31 days", interval)
 	}
 	return nil
 }
@@ -162,20 +161,20 @@ func checkInterval(interval, least time.Duration) error {
 // second to confirm the first.
 const confirmAfter = time.Minute
 
-// doubted is an answer that would take away so much that the registry may be
-// broken, or emptied by mistake.
+// doubted is an answer that would remove so much that the registry may be broken, or was
+// emptied by mistake.
 type doubted struct {
 	answer []Assignment
 	since  time.Time
 	reason *shrunkError
 }
 
-// shrunkError says that an answer is not believed yet.
+// shrunkError means that an answer is not believed yet.
 type shrunkError struct{ before, after int }
 
 func (e *shrunkError) Error() string {
-	return fmt.Sprintf("the registry would take away more than half of what runs here (%d namespaces, plugins, ports and processes, %d afterwards): "+
-		"that is believed when it says so again, a minute from now or later", e.before, e.after)
+	return fmt.Sprintf("the registry would remove more than half of what runs here (%d namespaces, plugins, ports and processes, %d afterwards): "+
+		"the agent believes that when the registry says it again, a minute from now or later", e.before, e.after)
 }
 
 // doubt returns an error if next takes away more than half of what is known
@@ -197,8 +196,7 @@ func (u *updater) doubt(next []Assignment) error {
 	return nil
 }
 
-// checkShrunk returns an error if next takes away more than half of what is
-// known.
+// checkShrunk returns an error if next removes more than half of what is known.
 func checkShrunk(known, next []Assignment) *shrunkError {
 	before, after := items(known), items(next)
 	if after*2 >= before {

@@ -7,19 +7,18 @@ import (
 	"github.com/lodastack/agent/internal/influxdb"
 )
 
-// Metric is one measured value, in the form that plugins print and that
-// /post takes.
+// Metric is one measured value, in the form that plugins print and /post accepts.
 type Metric struct {
 	// Name is the measurement: one or more of [0-9A-Za-z._-].
 	Name string `json:"name"`
-	// Timestamp is in Unix seconds. Zero, or a value that cannot be seconds
-	// (milliseconds, say), stands for the time at which the agent took it.
+	// Timestamp is in Unix seconds. Zero, or a value that cannot be seconds (such as
+	// milliseconds), stands for the time at which the agent accepted the metric.
 	Timestamp int64 `json:"timestamp"`
 	// Tags may be nil. Keys and values are trimmed and their inner spaces become
-	// '-'; a tag without a value is left out. A metric that has no tag host gets
-	// the agent's. A tag named time, _field or _measurement makes the metric a
-	// bad one: InfluxDB has its own use for these names. So do name and tags that
-	// take more than 61,439 bytes in line protocol.
+	// '-'. A tag without a value is left out. A metric without a tag host gets the
+	// agent's. A metric is invalid if it has a tag named time, _field or _measurement,
+	// which InfluxDB uses itself, or if its name and tags take more than 61,439 bytes
+	// in line protocol.
 	Tags map[string]string `json:"tags"`
 	// Value is a number of any Go type (sent as a float), a bool or a
 	// string of at most 65,535 bytes. NaN and the infinities cannot be stored and
@@ -27,29 +26,29 @@ type Metric struct {
 	Value any `json:"value"`
 }
 
-// Batch is a list of metrics for one namespace. What an [Output] receives is
-// normalised: names are valid, every metric has its host tag, timestamps are
-// in seconds, and values are float64, bool or string. A batch and its tags
-// may be shared with other batches: whoever receives one must not change it.
+// Batch is a list of metrics for one namespace. An [Output] receives normalised batches:
+// names are valid, every metric has its host tag, timestamps are in seconds, and values are
+// float64, bool or string. A batch and its tags may be shared with other batches, so the
+// receiver must not change them.
 type Batch struct {
 	Namespace string
 	Metrics   []Metric
 }
 
 const (
-	// addedBytes of a series are kept for what the agent adds: a prefix of the
-	// name, the tag host and the tags of WithTags. What a metric brings along may
-	// take the rest, so that whether it can be sent depends on nothing else.
+	// addedBytes of a series are reserved for the agent's additions: a prefix of the
+	// name, the tag host and the tags of WithTags. The metric's own name and tags may
+	// take the rest, so that its validity depends on nothing else.
 	addedBytes    = 4096
 	maxOwnBytes   = influxdb.MaxSeriesBytes - addedBytes
 	maxAddedTags  = 3072
 	maxPluginName = 255 // without PLUGIN.
 )
 
-// hostTag is the tag that tells which host a point is from.
+// hostTag is the tag with the host of a point.
 const hostTag = "host"
 
-// MetricError tells why a metric cannot be sent.
+// MetricError says why a metric cannot be sent.
 type MetricError struct {
 	// Index of the metric in its list, from 0.
 	Index int
@@ -64,18 +63,18 @@ func (e *MetricError) Error() string {
 // Unwrap returns the reason.
 func (e *MetricError) Unwrap() error { return e.Err }
 
-// Validate says why the metric cannot be sent; nil if it can. The agent drops
-// or refuses exactly what is not valid, whoever made it.
+// Validate returns an error if the metric cannot be sent. The agent drops or refuses exactly
+// the metrics that are not valid, wherever they come from.
 func (m Metric) Validate() error { return m.clean(influxdb.NewTags(m.Tags)) }
 
-// normaliser brings metrics into the form in which an Output gets them.
+// normaliser converts metrics to the form in which an Output gets them.
 type normaliser struct {
 	prefix string         // of the measurements' names
 	tags   []influxdb.Tag // for metrics that have none of the same key
 	now    int64          // Unix seconds
 }
 
-// normaliser returns the normaliser for metrics that the agent takes now.
+// normaliser returns the normaliser for metrics that the agent accepts now.
 func (a *Agent) normaliser(prefix string) normaliser {
 	tags := []influxdb.Tag{{Key: hostTag, Value: a.hostname()}}
 	for key, value := range a.config.tags {
@@ -121,8 +120,8 @@ func (n normaliser) normalise(m *Metric, tags *influxdb.Tags) error {
 	return nil
 }
 
-// clean brings the value and the tags into the form in which they are sent, or
-// says why the metric cannot be. It is the one judge of metrics.
+// clean converts the value and the tags to the form in which they are sent, or returns why
+// the metric cannot be sent. Nothing else decides that.
 func (m *Metric) clean(tags influxdb.Tags) error {
 	if err := influxdb.CheckName(m.Name); err != nil {
 		return err
@@ -135,14 +134,13 @@ func (m *Metric) clean(tags influxdb.Tags) error {
 		return tags.Err()
 	}
 	if size := len(m.Name) + tags.Size(); size > maxOwnBytes {
-		return fmt.Errorf("name and tags take %d bytes; %d is the most that can be sent", size, maxOwnBytes)
+		return fmt.Errorf("name and tags take %d bytes; the limit is %d", size, maxOwnBytes)
 	}
 	m.Value, m.Tags = value, tags.Map()
 	return nil
 }
 
-// cloneMetrics copies metrics with their tags, for normalising what belongs to
-// somebody else.
+// cloneMetrics copies metrics with their tags, to normalise metrics of another owner.
 func cloneMetrics(metrics []Metric) []Metric {
 	clones := make([]Metric, len(metrics))
 	for i, m := range metrics {

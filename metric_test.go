@@ -199,7 +199,7 @@ func TestWhatTheAgentAddsMakesNoValidMetricABadOne(t *testing.T) {
 	}, tags, agent.WithHostname(host))
 
 	_, err := agent.New(tags, agent.WithTags(map[string]string{"u": "v"}))
-	require.ErrorContains(t, err, "WithTags: the tags take 3075 bytes; 3072 is the most")
+	require.ErrorContains(t, err, "WithTags: the tags take 3075 bytes; the limit is 3072")
 }
 
 // printed returns what a plugin prints to send a metric.

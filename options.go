@@ -16,7 +16,7 @@ import (
 // Option configures an [Agent]; see [New].
 type Option func(*config) error
 
-// config is what the options have said.
+// config collects the options.
 type config struct {
 	registry        Registry
 	output          Output
@@ -62,11 +62,10 @@ type Parts struct {
 	PluginRunner PluginRunner
 }
 
-// SplitOptions returns the parts that opts name, and an option for everything else
-// that opts say. A program that runs an agent with somebody else's options makes
-// only the parts that are missing there, since two of one kind are an error, and
-// can put something of its own around the others. What is wrong with opts is an
-// error of the option.
+// SplitOptions returns the parts that opts name, and one option for all the rest of opts. A
+// program that runs an agent with foreign options makes only the missing parts, because two
+// parts of one kind are an error, and can wrap the others. Faults of opts become errors of
+// the returned option.
 func SplitOptions(opts ...Option) (Parts, Option) {
 	named := defaultConfig()
 	apply := func(c *config) error {
@@ -117,9 +116,9 @@ func WithOutput(o Output) Option {
 	}
 }
 
-// WithStore names the [Store] that keeps what the output does not take. The
-// agent closes it at the end of [Agent.Run]. Without one, points wait in memory
-// only, and a post fails while the output is down.
+// WithStore names the [Store] that keeps points while the output is down. The agent closes it
+// at the end of [Agent.Run]. Without one, points wait only in memory, and a post fails while
+// the output is down.
 func WithStore(s Store) Option {
 	return func(c *config) error {
 		if s == nil {
@@ -149,10 +148,9 @@ func WithPluginRunner(r PluginRunner) Option {
 }
 
 // WithCollector adds a [Collector]. It runs once when the first namespace is
-// known, and from then on at the smallest interval that a namespace gives for
-// kind, or every so often if none does. If every is 0, it runs only
-// if a namespace gives kind an interval; 31 days is the most. What it measures
-// goes to every namespace.
+// known, and then at the smallest interval that a namespace gives for kind, or at the
+// interval every if none does. If every is 0, it runs only if a namespace gives kind an
+// interval. every is at most 31 days. The metrics go to every namespace.
 //
 // kind names the collector in the registry, in the status and in the log. Two
 // collectors cannot be of one kind.
@@ -166,8 +164,7 @@ func WithCollector(kind string, every time.Duration, collector Collector) Option
 }
 
 // WithAssignmentCollector adds an [AssignmentCollector]. It runs when a
-// [Collector] of [WithCollector] would. What it measures goes to the namespaces
-// that it names.
+// [Collector] of [WithCollector] would. The metrics go to the namespaces that it names.
 func WithAssignmentCollector(kind string, every time.Duration, collector AssignmentCollector) Option {
 	return func(c *config) error {
 		if collector == nil {
@@ -191,9 +188,9 @@ func (c *config) addCollection(option string, added *collection) error {
 	return nil
 }
 
-// WithLogger makes the agent log to l. By default it does not log. Records that
-// come while the handler takes longer than a second for one are dropped, as is one
-// that makes it panic. See [EventKey] for those that programs may act on.
+// WithLogger makes the agent log to l. By default it does not log. If the handler takes longer
+// than a second for a record, records that come meanwhile are dropped. A record that makes it
+// panic is dropped, too. See [EventKey] for records that programs may act on.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
@@ -216,8 +213,8 @@ func WithHostname(name string) Option {
 	}
 }
 
-// WithWarnings adds sentences to [Status.Warnings]: what whoever runs the agent
-// should know of its configuration, although nothing is wrong.
+// WithWarnings adds sentences to [Status.Warnings]: facts about the configuration that its
+// operator should know, although they are not faults.
 func WithWarnings(sentences ...string) Option {
 	return func(c *config) error {
 		c.warnings = append(c.warnings, sentences...)
@@ -227,8 +224,8 @@ func WithWarnings(sentences ...string) Option {
 
 // WithTags adds tags to every point that has none of the same key, a data
 // centre for example. Keys and values have no spaces or control characters, and
-// no key is host (see [WithHostname]), time, _field or _measurement. Together they
-// take 3 KiB at most.
+// no key is host (see [WithHostname]), time, _field or _measurement. Together they take at
+// most 3 KiB.
 func WithTags(tags map[string]string) Option {
 	return func(c *config) error {
 		var wrong []error
@@ -246,13 +243,13 @@ func WithTags(tags map[string]string) Option {
 		maps.Copy(c.tags, tags)
 		own := influxdb.NewTags(c.tags)
 		if size := own.Size(); size > maxAddedTags {
-			return fmt.Errorf("WithTags: the tags take %d bytes; %d is the most", size, maxAddedTags)
+			return fmt.Errorf("WithTags: the tags take %d bytes; the limit is %d", size, maxAddedTags)
 		}
 		return nil
 	}
 }
 
-// checkOwnTag says why the agent may not add a tag to its points.
+// checkOwnTag returns an error if the agent may not add a tag to its points.
 func checkOwnTag(key, value string) error {
 	switch {
 	case key == "" || influxdb.CleanTag(key) != key:
@@ -262,15 +259,14 @@ func checkOwnTag(key, value string) error {
 	case key == hostTag:
 		return errors.New("WithHostname sets it")
 	case influxdb.IsReservedTag(key):
-		return errors.New("it has a meaning of its own in InfluxDB: give it another name")
+		return errors.New("InfluxDB uses this name itself: give the tag another name")
 	}
 	return nil
 }
 
-// WithStateDir names the directory in which the agent remembers, from one run
-// to the next, what the registry said last and accepted of the host, which
-// plugins are disabled, and the accounts. It is made if it does not exist.
-// Without one, a restart forgets.
+// WithStateDir names the directory in which the agent keeps its state from one run to the
+// next: the last answer of the registry, the last accepted report, the disabled plugins, and
+// the accounts. It is made if it does not exist. Without one, a restart loses the state.
 func WithStateDir(dir string) Option {
 	return func(c *config) error {
 		if dir == "" {
@@ -306,10 +302,10 @@ func WithUpdateInterval(d time.Duration) Option {
 	}
 }
 
-// WithShutdownTimeout bounds how long [Agent.Run] takes to return once its context
-// has ended. What runs gets half of the time to end, what waits is delivered until
-// three seconds (at most three eighths) of it are left, and the rest is for parts
-// that hang. The default is 10 seconds.
+// WithShutdownTimeout bounds how long [Agent.Run] takes to return once its context has ended.
+// Runs get half of the time to end. Waiting points are delivered until three seconds of it
+// (at most three eighths) are left. The rest is for parts that hang. The default is 10
+// seconds.
 func WithShutdownTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
@@ -329,9 +325,8 @@ func WithBuild(b Build) Option {
 	}
 }
 
-// WithStarted sets since when [Status] says that the agent runs, for a program that
-// makes one agent after the other, as at a reload. The default is the time of
-// [New].
+// WithStarted sets the start time in [Status], for a program that makes one agent after
+// another, as at a reload. The default is the time of [New].
 func WithStarted(t time.Time) Option {
 	return func(c *config) error {
 		if t.IsZero() || t.After(time.Now()) {

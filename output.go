@@ -11,22 +11,22 @@ import (
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
-// Output takes the points away: to a queue, a file, another output. See
+// Output receives the points and writes them to a queue, a file or another output. See
 // [WithOutput].
 type Output interface {
-	// Write returns nil once the batch is safe: acknowledged by whom it was
-	// sent to. An error means that it is not, and the agent tries again later
-	// unless the error is permanent (see [Permanent]).
+	// Write returns nil once the batch is safe: the receiver has acknowledged it. After
+	// an error the agent retries later, unless the error is permanent (see
+	// [Permanent]).
 	//
 	// It is called concurrently and returns soon after ctx has ended. The
 	// batch is normalised, has at least one metric, and must not be changed.
 	Write(ctx context.Context, b Batch) error
-	// Close releases what the output holds, after the last Write has
-	// returned. It may be called more than once.
+	// Close releases the output's resources, after the last Write has returned. It may
+	// be called more than once.
 	Close(ctx context.Context) error
 }
 
-// OutputFunc makes a function an [Output] that holds nothing.
+// OutputFunc makes a function an [Output] without resources.
 type OutputFunc func(ctx context.Context, b Batch) error
 
 // Write calls f.
@@ -35,14 +35,13 @@ func (f OutputFunc) Write(ctx context.Context, b Batch) error { return f(ctx, b)
 // Close does nothing.
 func (f OutputFunc) Close(context.Context) error { return nil }
 
-// OutputInspector is an optional interface of an [Output] that reports its state.
-// An output around another one reports both.
+// OutputInspector is an optional interface of an [Output] that reports its state. An output
+// that wraps another one reports the state of both.
 type OutputInspector interface {
 	InspectOutput() OutputDetails
 }
 
-// OutputDetails is what an [OutputInspector] tells. What it does not know is
-// left zero.
+// OutputDetails is the state that an [OutputInspector] reports. Unknown fields are zero.
 type OutputDetails struct {
 	// Servers that the output writes to.
 	Servers []ServerDetails `json:"servers,omitempty"`
@@ -59,12 +58,12 @@ type ServerDetails struct {
 	State string `json:"state"`
 	// LastError is the last failure; it stays when the server is up again.
 	LastError string `json:"last_error,omitempty"`
-	// Since is when State became what it is.
+	// Since is when the server entered State.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// PermanentError is the error of a batch that an [Output] will never be able
-// to write. The agent counts the batch as dropped and goes on with the next.
+// PermanentError is the error of a batch that an [Output] will never be able to write. The
+// agent counts the batch as dropped and continues with the next.
 type PermanentError struct {
 	// Reason is a word for the count of dropped points, such as
 	// "bad_topic". Empty stands for "refused".
@@ -77,16 +76,16 @@ type PermanentError struct {
 	// them, the agent tells each of several callers, whose metrics were written
 	// together, what of theirs was refused.
 	Indexes []int
-	// Err says why, and best what to do about it: the status shows it.
+	// Err says why, and preferably what to do about it: the status shows it.
 	Err error
 }
 
-// Permanent says of an error of [Output.Write] that trying again is useless.
+// Permanent marks an error of [Output.Write] as one after which a retry is useless.
 func Permanent(err error) error { return &PermanentError{Reason: "refused", Err: err} }
 
 func (e *PermanentError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the error that was declared permanent.
+// Unwrap returns the error that was marked as permanent.
 func (e *PermanentError) Unwrap() error { return e.Err }
 
 // asPermanent returns the permanent error in err, with its reason, or nil.

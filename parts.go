@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// The parts that an agent is given may be anybody's. [New] wraps each of them
-// once: registryPart, runnerPart, outputPart, storePart, collectFunc and
-// loggerPart turn panics into errors, bound the calls that have no context, and
-// know which optional interfaces the part has. Nothing else calls a part.
+// The parts of an agent may be foreign code. [New] wraps each of them once: registryPart,
+// runnerPart, outputPart, storePart, collectFunc and loggerPart turn panics into errors,
+// bound the calls that have no context, and know the optional interfaces of the part.
+// Nothing else calls a part.
 
 // PanicError is the error of a part (a collector, an output, …) that panicked.
 type PanicError struct {
@@ -52,12 +52,12 @@ const promptly = time.Second
 
 var errHangs = fmt.Errorf("it has not returned within %s", promptly)
 
-// hanging bounds calls that have no context. While one hangs, no other is made:
-// callers neither wait nor pile up.
+// hanging bounds calls that have no context. While one call hangs, no other is made, so
+// callers do not wait or pile up.
 type hanging struct{ calls atomic.Int32 }
 
-// call calls f and waits for it for a second. f must not write to what the
-// caller reads, as it may go on.
+// call calls f and waits at most a second for it. f may go on after that, so it must not
+// write to variables that the caller reads.
 func (h *hanging) call(f func() error) error {
 	if h.calls.Load() > 0 {
 		return errHangs
@@ -79,7 +79,7 @@ func (h *hanging) call(f func() error) error {
 	return errHangs
 }
 
-// ask returns what f does, unless that panics or hangs.
+// ask returns the result of f, unless f panics or hangs.
 func ask[T any](h *hanging, f func() T) (answer T, err error) {
 	answers := make(chan T, 1)
 	if err := h.call(func() error { answers <- f(); return nil }); err != nil {
@@ -146,7 +146,7 @@ func (p *runnerPart) update(ctx context.Context, plugin Plugin) error {
 
 func (p *runnerPart) rollback(ctx context.Context, plugin Plugin) error {
 	if p.rollbacker == nil {
-		return fmt.Errorf("%w: its runner keeps none", ErrNoEarlierVersion)
+		return fmt.Errorf("%w: its runner does not keep any", ErrNoEarlierVersion)
 	}
 	return recovered(func() error { return p.rollbacker.Rollback(ctx, plugin) })
 }
@@ -161,7 +161,7 @@ func (p *runnerPart) run(ctx context.Context, plugin Plugin, args []string) (std
 
 func (p *runnerPart) runDaemon(ctx context.Context, plugin Plugin, args []string, output func(lines []byte) error) error {
 	if p.daemons == nil {
-		return &RunError{Result: RunStart, Err: errors.New("the runner of this agent runs no daemons")}
+		return &RunError{Result: RunStart, Err: errors.New("the runner of this agent cannot run daemons")}
 	}
 	return recovered(func() error { return p.daemons.RunDaemon(ctx, plugin, args, output) })
 }
@@ -176,8 +176,8 @@ func (p *runnerPart) remove(ctx context.Context, plugin Plugin) error {
 // has reports whether some version of the plugin is installed.
 func (p *runnerPart) has(plugin Plugin) bool { return p.inspect(plugin).Commit != "" }
 
-// inspect returns what the runner knows of a plugin: nothing if there is no
-// runner, or it panics or hangs.
+// inspect returns the runner's details of a plugin, or none if there is no runner, or if it
+// panics or hangs.
 func (p *runnerPart) inspect(plugin Plugin) PluginDetails {
 	if p == nil || p.inspector == nil {
 		return PluginDetails{}

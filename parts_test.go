@@ -112,7 +112,7 @@ func TestInspectorThatHangsHoldsNobodyUpForLong(t *testing.T) {
 		status := w.Status()
 		require.LessOrEqual(t, time.Since(began), 2*time.Second, "a second for each part, not for each plugin")
 		require.Len(t, status.Plugins, 3)
-		require.Contains(t, status.Output.Problems[0], "the output does not tell how it fares: it has not returned within 1s")
+		require.Contains(t, status.Output.Problems[0], "the output does not report its state: it has not returned within 1s")
 		began = time.Now()
 		w.Status()
 		require.Zero(t, time.Since(began), "it is not asked while it hangs")

@@ -183,6 +183,6 @@ func TestRunnerThatRunsNoDaemonsSaysSo(t *testing.T) {
 		assignPlugins(w, mysql)
 		w.run()
 		w.pass(time.Minute)
-		require.Contains(t, w.Plugins()[0].LastRun.Error, "runs no daemons")
+		require.Contains(t, w.Plugins()[0].LastRun.Error, "cannot run daemons")
 	}, agent.WithPluginRunner(plain{agenttest.NewPluginRunner()}))
 }

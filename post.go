@@ -18,23 +18,22 @@ import (
 // postPrefix begins the names of posted metrics.
 const postPrefix = "RUN."
 
-// Send sends metrics to a namespace under their own names; [Agent.Post] puts RUN.
-// before the names, and differs in nothing else.
+// Send sends metrics to a namespace under their own names. [Agent.Post] puts RUN. before the
+// names, and otherwise does the same.
 //
-// The namespace need not be one of the host's own, but must make an NSQ topic: 1
-// to 64 of the characters a-z A-Z 0-9 . _ -. Nil means that the metrics are safe:
-// acknowledged by the output, or in the store.
+// The namespace need not be one of the host's own, but must be valid in an NSQ topic: 1 to 64
+// of the characters a-z A-Z 0-9 . _ -. Nil means that the metrics are safe: acknowledged by
+// the output, or in the store.
 //
-// All metrics are taken or none. A metric that cannot be sent makes the error a
-// [*MetricError] that names the first such one, a bad namespace makes it an
-// [*InputError]. If the output refuses metrics for good, the error is a
-// [*PartlyRefusedError] if it has taken the others, and wraps a [*PermanentError]
-// if it has taken none. A retry is useless after these. After any other error it
-// is not known that the metrics are safe: send them again, later.
+// All metrics are accepted or none. If a metric cannot be sent, the error is a [*MetricError]
+// for the first one. For a bad namespace it is an [*InputError]. If the output refuses some
+// metrics for good and has accepted the others, it is a [*PartlyRefusedError]. If the output
+// refuses all of them for good, it wraps a [*PermanentError]. A retry is useless after these
+// errors. After any other error the metrics may not be safe: send them again later.
 //
-// metrics are not changed. Send may be called before [Agent.Run], which begins to
-// use the store: until then, Send fails if the output does not take the metrics,
-// and nothing goes on when it has returned. After Run the error is [ErrStopped].
+// metrics are not changed. Send may be called before [Agent.Run]. The store is used only
+// while the agent runs: before, Send fails if the output does not accept the metrics. After
+// Run the error is [ErrStopped].
 func (a *Agent) Send(ctx context.Context, namespace string, metrics []Metric) error {
 	return a.send(ctx, namespace, "", cloneMetrics(metrics))
 }
@@ -83,8 +82,8 @@ func (a *Agent) buffer(namespace, prefix string, metrics []Metric) []*MetricErro
 	return bad
 }
 
-// bufferWaiting is buffer for who can wait: it returns once the metrics are safe, or
-// soon after ctx has ended.
+// bufferWaiting is buffer for a caller that can wait: it returns once the metrics are safe,
+// or soon after ctx has ended.
 func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, metrics []Metric) []*MetricError {
 	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
@@ -103,7 +102,7 @@ func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, met
 	return bad
 }
 
-// deliver hands normalised metrics over, which nobody waits for.
+// deliver delivers normalised metrics, for which no caller waits.
 func (a *Agent) deliver(namespace string, metrics []Metric) {
 	a.recent.Add(len(metrics), recentPoints(namespace, metrics))
 	a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})

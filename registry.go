@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Registry says what a host is to collect. See [WithRegistry].
+// Registry says what a host has to collect. See [WithRegistry].
 //
 // A registry that also is a [Reporter] is told about the host.
 type Registry interface {
-	// Assignments returns everything that host is to collect, one value for
-	// each namespace.
+	// Assignments returns everything that host has to collect, one value for each
+	// namespace.
 	//
-	// If some namespaces could not be had, it returns the others beside a
-	// [*PartialError]: the agent keeps what it knew of the missing ones. Any
-	// other error changes nothing that runs: namespaces returned beside it are
-	// taken over, and none is given up. A single bad item is left out of its
-	// namespace and named in [Assignment.Problems].
+	// If some namespaces cannot be read, it returns the others with a
+	// [*PartialError]. The agent keeps the former assignments of the missing ones.
+	// With any other error, namespaces that are returned are applied, and no other
+	// namespace is removed. A single bad item is left out of its namespace and named
+	// in [Assignment.Problems].
 	//
 	// It is called by one goroutine at a time. ctx has a deadline.
 	Assignments(ctx context.Context, host Host) ([]Assignment, error)
@@ -34,8 +34,8 @@ func (f RegistryFunc) Assignments(ctx context.Context, host Host) ([]Assignment,
 	return f(ctx, host)
 }
 
-// StaticRegistry returns a [Registry] that always puts the host into the same
-// namespaces. Each gets what the collectors measure, at their default intervals.
+// StaticRegistry returns a [Registry] that always puts the host into the same namespaces. Each
+// gets the metrics of all collectors, at their default intervals.
 func StaticRegistry(namespaces ...string) Registry {
 	assignments := make([]Assignment, len(namespaces))
 	for i, namespace := range namespaces {
@@ -44,9 +44,9 @@ func StaticRegistry(namespaces ...string) Registry {
 	return RegistryFunc(func(context.Context, Host) ([]Assignment, error) { return slices.Clone(assignments), nil })
 }
 
-// Reporter is a [Registry] that also wants to be told about the host: at the
-// start and at every update. An error that wraps [ErrHostUnknown] says that the
-// registry does not know the host of [Report.Previous].
+// Reporter is a [Registry] that also gets reports about the host, at the start and at every
+// update. An error that wraps [ErrHostUnknown] means that the registry does not know the host
+// of [Report.Previous].
 type Reporter interface {
 	Report(ctx context.Context, r Report) error
 }
@@ -56,7 +56,7 @@ type Reporter interface {
 // host is a clone of another one, or the registry was restored from a backup.
 var ErrHostUnknown = errors.New("the registry does not know the host's old name")
 
-// Host tells a registry which host asks.
+// Host identifies the host that asks a registry.
 type Host struct {
 	// Hostname is the value of the tag host.
 	Hostname string `json:"hostname"`
@@ -68,7 +68,7 @@ type Host struct {
 	Serial string `json:"serial"`
 }
 
-// Report is what a [Reporter] is told.
+// Report is a report about the host to a [Reporter].
 type Report struct {
 	// Host as it is now.
 	Host Host
@@ -81,26 +81,26 @@ type Report struct {
 	// Namespaces are the names of what is assigned, and IDs their
 	// [Assignment.ID], both in one order.
 	Namespaces, IDs []string
-	// Build tells which agent reports.
+	// Build of the agent that reports.
 	Build Build
 	// Time of the report.
 	Time time.Time
 }
 
-// Assignment is everything that one namespace wants of this host.
+// Assignment is everything that this host collects for one namespace.
 type Assignment struct {
 	Namespace string `json:"namespace"`
 	// ID is the registry's own identifier of the namespace on this host.
 	ID string `json:"id,omitempty"`
-	// Intervals says how often a kind of measurement is wanted: CPU, MEM, …
-	// (see [WithCollector]), for Ports and Processes PORT and PROC. A kind that
-	// is not in here is collected at its default interval.
+	// Intervals has the interval of each kind of measurement: CPU, MEM, … (see
+	// [WithCollector]), and PORT and PROC for Ports and Processes. Other kinds are
+	// collected at their default intervals.
 	Intervals map[string]time.Duration `json:"intervals,omitempty"`
 	Plugins   []Plugin                 `json:"plugins,omitempty"`
 	Ports     []Port                   `json:"ports,omitempty"`
 	Processes []Process                `json:"processes,omitempty"`
-	// Problems holds a sentence for each item of the registry's answer that
-	// was left out because it made no sense.
+	// Problems has a sentence for each item of the registry's answer that was left out
+	// because it was invalid.
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -122,10 +122,10 @@ type Process struct {
 	Path string `json:"path"`
 }
 
-// PartialError is returned by [Registry.Assignments] beside the assignments
-// of the namespaces that it does not name.
+// PartialError is returned by [Registry.Assignments] with the assignments of the namespaces
+// that it does not name.
 type PartialError struct {
-	// Namespaces holds the reason for each namespace that could not be had.
+	// Namespaces has the reason for each namespace that could not be read.
 	Namespaces map[string]error
 }
 

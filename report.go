@@ -30,7 +30,7 @@ func (u *updater) report(ctx context.Context, host Host) error {
 	u.accepted = &host
 	u.mu.Unlock()
 	if err := u.state.Save(hostFile, host); err != nil {
-		u.logger.Warn("a restart will not know what the registry accepted", "error", err)
+		u.logger.Warn("the accepted report cannot be saved: a restart will not know it", "error", err)
 	}
 	return nil
 }
@@ -46,9 +46,8 @@ func (u *updater) previousHost(now Host) Host {
 	return *u.accepted
 }
 
-// startOver forgets the last accepted report, as the registry does not know the
-// host that it was about: the next one is a first report. It tells whether
-// there was one to forget.
+// startOver forgets the last accepted report, because the registry does not know that host.
+// The next report is a first one. startOver reports whether there was one to forget.
 func (u *updater) startOver(host Host) bool {
 	u.mu.Lock()
 	old := u.accepted

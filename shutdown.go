@@ -9,13 +9,13 @@ import (
 	"github.com/lodastack/agent/internal/event"
 )
 
-// hangTimeout returns how long each of three last steps may take if a part
-// hangs: a write that does not return, a store and an output that do not close.
-// It is a part of the shutdown timeout.
+// hangTimeout returns how long each of the last three steps may take if a part hangs: a write
+// that does not return, a store that does not close, and an output that does not close. It is
+// a part of the shutdown timeout.
 func (c config) hangTimeout() time.Duration { return min(time.Second, c.shutdownTimeout/8) }
 
-// stop ends everything: what produces points first, then what takes them
-// away. It returns what could not be ended or delivered in time.
+// stop ends everything: the producers of points first, then the output. It returns an error
+// for everything that could not be ended or delivered in time.
 func (a *Agent) stop(ctx context.Context) error {
 	a.config.logger.Info("the agent stops", event.Attr(event.Stopping))
 	var wrong []error
@@ -27,7 +27,7 @@ func (a *Agent) stop(ctx context.Context) error {
 	timeout, hang := a.config.shutdownTimeout, a.config.hangTimeout()
 	stopping, cancel := context.WithTimeout(ctx, timeout-3*hang)
 	defer cancel()
-	// What produces gets half of the time, so that what waits can be delivered.
+	// The producers get half of the time, so that the waiting points can be delivered.
 	producing, cancel := context.WithTimeout(stopping, timeout/2)
 	defer cancel()
 	failed("the registry did not return", a.updates.Wait(producing))
@@ -38,7 +38,7 @@ func (a *Agent) stop(ctx context.Context) error {
 	// An output that respects its context takes none of this time.
 	closing, cancel := context.WithTimeout(ctx, hang)
 	defer cancel()
-	runner := make(chan error, 1) // beside the output: one that hangs takes nothing from the other
+	runner := make(chan error, 1) // in parallel with the output: if one hangs, the other still has its time
 	go func() { runner <- a.runner.close(closing) }()
 	failed("close the output", a.output.close(closing))
 	failed("close the plugin runner", <-runner)

@@ -8,15 +8,14 @@ import (
 	"github.com/lodastack/agent/internal/httpapi"
 )
 
-// Status is what the agent knows of itself. Its JSON is what /me/status
-// answers.
+// Status is the state of the agent. Its JSON is the answer of /me/status.
 type Status struct {
-	// Version is that of Build, where scripts made for earlier agents look.
+	// Version is that of Build, for scripts that were made for earlier agents.
 	Version  string `json:"version"`
 	Build    Build  `json:"build"`
 	Hostname string `json:"hostname"`
-	// Started is when the agent was made, or what [WithStarted] says: the stock
-	// agent keeps it over reloads, although what it counts begins anew.
+	// Started is when the agent was made, or the time of [WithStarted]. The stock agent
+	// keeps it over reloads, although its counters begin anew.
 	Started time.Time `json:"started"`
 	// Uptime is in seconds.
 	Uptime     float64            `json:"uptime"`
@@ -31,34 +30,33 @@ type Status struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// ControlStatus tells who may control the agent over HTTP.
+// ControlStatus says who may control the agent over HTTP.
 type ControlStatus struct {
-	// Local says who may for being on this host: see [WithLocalControl].
+	// Local says which callers on this host may: see [WithLocalControl].
 	Local string `json:"local"`
-	// PluginUsers are the users that may not, since plugins run as them. Empty:
-	// plugins run as the agent's own user, or are not told apart from other
-	// callers.
+	// PluginUsers are the users that may not, because plugins run as them. Empty:
+	// plugins run as the agent's own user, or are not distinguished from other callers.
 	PluginUsers []int `json:"plugin_users,omitempty"`
-	// PluginUserRanges are more such users, by their numbers.
+	// PluginUserRanges are more such users, by their uids.
 	PluginUserRanges []UIDRange `json:"plugin_user_ranges,omitempty"`
 	// Calls is true if plugins may be run on demand.
 	Calls bool `json:"calls"`
 }
 
-// UIDRange are the numbers of users from First to Last.
+// UIDRange are the uids from First to Last.
 type UIDRange = httpapi.UIDRange
 
 // RegistryStatus tells about the registry.
 type RegistryStatus struct {
-	// Asked is when the registry was asked last, Answered when its answer was
-	// last a good one.
+	// Asked is when the registry was asked last, and Answered when it last gave a good
+	// answer.
 	Asked    time.Time `json:"asked,omitzero"`
 	Answered time.Time `json:"answered,omitzero"`
-	// Doubted is when it first gave the answer that is not believed yet, because
-	// that would take away most of what runs here; zero if there is none.
+	// Doubted is when it first gave an answer that is not believed yet, because that
+	// would remove most of what runs here. Zero: there is none.
 	Doubted time.Time `json:"doubted,omitzero"`
-	// InForce is true once assignments are in force, be they from the
-	// registry or remembered from an earlier run.
+	// InForce is true once assignments are in force, from the registry or from an
+	// earlier run.
 	InForce bool `json:"in_force"`
 	// Error of the last conversation, empty if it went well.
 	Error string `json:"error,omitempty"`
@@ -98,7 +96,7 @@ type CollectorStatus struct {
 	Invalid  int64 `json:"invalid"`
 }
 
-// Status returns how the agent fares. It is safe for concurrent use.
+// Status returns the agent's state. It is safe for concurrent use.
 func (a *Agent) Status() Status {
 	s := Status{
 		Version:    a.config.build.Version,
@@ -150,8 +148,8 @@ func (a *Agent) outputDetails() (details OutputDetails) {
 	return details
 }
 
-// Dropping says that points of a namespace are dropped now: some were in the
-// last six minutes, or in the last hour and none was delivered since.
+// Dropping means that points of a namespace are being dropped: some were dropped in the last
+// six minutes, or in the last hour and none was delivered since.
 type Dropping struct {
 	Namespace string `json:"namespace"`
 	// Reason is a word, as in [Account.Dropped].
@@ -160,8 +158,8 @@ type Dropping struct {
 	Points int64     `json:"points"`
 	Since  time.Time `json:"since"`
 	Last   time.Time `json:"last"`
-	// Error is what the output said of the last ones, empty if it was not
-	// the output that dropped them.
+	// Error is the output's error for the last ones. Empty: the output did not drop
+	// them.
 	Error string `json:"error,omitempty"`
 }
 

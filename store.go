@@ -5,19 +5,16 @@ import (
 	"time"
 )
 
-// Store keeps batches, on disk as a rule, while the output does not take them.
-// See [WithStore].
+// Store keeps batches, usually on disk, while the output is down. See [WithStore].
 //
-// It is a queue that is read without being emptied: [Store.Next] goes on to the
-// next batches, [Store.Done] removes the oldest that were read, and
-// [Store.Rewind] goes back to the oldest that were not removed. The agent calls
-// one method at a time, but for Inspect, which it calls at any time. Batches
-// must not be changed, neither those that are given nor those that are returned.
+// It is a queue in which reading does not remove anything: [Store.Next] returns the next
+// batches, [Store.Done] removes the oldest that were read, and [Store.Rewind] goes back to
+// the oldest that were not removed. The agent calls one method at a time, except for Inspect,
+// which it calls at any time. Neither side may change batches that were passed or returned.
 type Store interface {
-	// Waiting returns how many points of each namespace the store has, with
-	// those that Losses has still to tell. An agent calls it once, before
-	// anything else. If it does not return within a second, the agent goes on
-	// without the store.
+	// Waiting returns how many points of each namespace the store has, including those
+	// that Losses has not returned yet. An agent calls it once, before anything else.
+	// If it does not return within a second, the agent continues without the store.
 	Waiting() map[string]int64
 	// Put returns nil once all batches are kept: from then on they survive a
 	// kill and power loss. After an error none is kept. To make room, the store
@@ -33,17 +30,17 @@ type Store interface {
 	// and puts rest, which is what of them the output has not taken, behind all
 	// others. After an error nothing has changed.
 	Done(ctx context.Context, rest []Batch) error
-	// Rewind makes Next begin again with the oldest batches that are kept.
+	// Rewind makes Next start again with the oldest batches that are kept.
 	Rewind()
 	// Losses returns the points that the store has dropped or lost since the
 	// last call. Points that Next has returned are lost only with the Rewind
 	// that would return them again.
 	Losses() []Loss
-	// Inspect tells how the store fares. It does not wait for the disk.
+	// Inspect returns the store's state. It does not wait for the disk.
 	Inspect() StoreDetails
-	// Close ends the store. It returns when ctx ends, at the latest. What is
-	// kept is there when the store is opened again. It may be called more than
-	// once; after it, Put returns an error.
+	// Close ends the store. It returns when ctx ends, at the latest. The batches stay
+	// for the next opening. It may be called more than once. After it, Put returns an
+	// error.
 	Close(ctx context.Context) error
 }
 
@@ -55,7 +52,7 @@ type Loss struct {
 	Points int
 }
 
-// StoreDetails is what a [Store] tells of itself.
+// StoreDetails is the state that a [Store] reports.
 type StoreDetails struct {
 	DiskDetails
 	// Problems has a sentence for each thing that a person should look at.

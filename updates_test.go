@@ -130,7 +130,7 @@ func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
 		require.Equal(t, []string{"db", "web"}, w.Namespaces())
 		require.ElementsMatch(t, []string{
 			"namespace web: port 99999 is not a port",
-			"namespace web is in the answer twice: the second one is ignored",
+			"namespace web occurs twice in the answer: the second one is ignored",
 			"ignored: the namespace is empty",
 			`namespace db: the interval of "m" is ignored: an interval of -1s is too short`,
 			`ignored: namespace "../../etc" contains '/'; namespaces consist of a-z A-Z 0-9 . _ -`,

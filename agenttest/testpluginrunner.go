@@ -94,7 +94,7 @@ func testRun(t *testing.T, s PluginRunnerSubject) {
 func (s PluginRunnerSubject) daemons(t *testing.T) agent.PluginDaemonRunner {
 	daemons, ok := s.Runner.(agent.PluginDaemonRunner)
 	if !ok {
-		t.Skip("the runner runs no daemons")
+		t.Skip("the runner cannot run daemons")
 	}
 	return daemons
 }

@@ -18,11 +18,11 @@ import (
 
 func checkCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "check [-f FILE] [--connect]", Short: "report everything that is wrong with the config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		Long: "Reads the config, and the registry file if it names one, and prints everything that is wrong, each with its line. " +
+		Use: "check [-f FILE] [--connect]", Short: "report every fault of the config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long: "Reads the config, and the registry file if it names one, and prints every fault with its line. " +
 			"Run it as the user that the agent runs as: it also checks who may read and write the agent's files. " +
-			"With --connect it asks the registry, each nsqd and the git host once, and prints what each answers.",
-		Annotations: exitCodes("0  the config is good; with --connect: and everybody answers", "1  something is wrong with it; with --connect: or somebody does not answer", "2  the command line is wrong"),
+			"With --connect it asks the registry, each nsqd and the git host once, and prints their answers.",
+		Annotations: exitCodes("0  the config is good; with --connect: and all servers answer", "1  the config has a fault; with --connect: or a server does not answer", "2  the command line is wrong"),
 	}
 	c.configFlag(command)
 	connects := command.Flags().Bool("connect", false, "ask the registry, each nsqd and the git host, too")
@@ -82,7 +82,7 @@ func checkRegistryFile(c *call, cfg stock.Config) error {
 	assignments, err := registry.Assignments(context.Background(), agent.Host{Hostname: cfg.Agent.Hostname})
 	var missing *fs.PathError
 	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) {
-		_, err := fmt.Fprintf(c.stderr, "warning: %s: agent.registryaddr: the registry file %s is not there yet; it says what is collected\n", c.config, missing.Path)
+		_, err := fmt.Fprintf(c.stderr, "warning: %s: agent.registryaddr: the registry file %s does not exist yet; nothing is collected without it\n", c.config, missing.Path)
 		return err
 	}
 	if err != nil {

@@ -115,7 +115,7 @@ func (c *client) get(path string) (json.RawMessage, error) {
 	return c.ask(http.MethodGet, path, clientPatience)
 }
 
-// post has the agent do something that may take until timeout.
+// post makes the agent do something that may take until timeout.
 func (c *client) post(path string, query url.Values, timeout time.Duration) (json.RawMessage, error) {
 	return c.ask(http.MethodPost, path+"?"+query.Encode(), timeout)
 }
@@ -132,7 +132,7 @@ func (c *client) plugins() (answer json.RawMessage, plugins []agent.PluginStatus
 	return answer, plugins, nil
 }
 
-// refusal is the agent's answer that it did not do what was asked for.
+// refusal is the agent's answer that it did not do what it was asked to do.
 type refusal struct {
 	where, detail string
 	body          json.RawMessage

@@ -29,11 +29,11 @@ const (
 func collectCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use: "collect [-f FILE] [KIND…]", Short: "measure once and print line protocol", DisableFlagsInUseLine: true,
-		Long: "Measures this host once, all kinds or those named, and prints the points as line protocol. " +
+		Long: "Measures this host once, all kinds or the named ones, and prints the points as line protocol. " +
 			"It needs neither a running agent nor a config, and delivers nothing.",
 		Example:           "agent collect CPU MEM",
 		ValidArgsFunction: completeKinds,
-		Annotations:       exitCodes("0  all kinds were measured", "1  something that was asked for could not be measured", "2  there is no such kind, or the command line is wrong"),
+		Annotations:       exitCodes("0  all kinds were measured", "1  not everything could be measured", "2  there is no such kind, or the command line is wrong"),
 		RunE:              func(_ *cobra.Command, kinds []string) error { return collect(c, kinds) },
 	}
 	c.configFlag(command)

@@ -22,7 +22,7 @@ func rootCommand(c *call) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "agent COMMAND",
 		Short: "measures this host, runs plugins, and delivers the points to NSQ",
-		Long: "agent measures this host, runs the plugins that a registry assigns to it, takes metrics of other programs " +
+		Long: "agent measures this host, runs the plugins that a registry assigns to it, accepts metrics of other programs " +
 			"over HTTP, and delivers all of it to NSQ as InfluxDB points.",
 		DisableFlagsInUseLine: true,
 		SilenceErrors:         true,
@@ -82,8 +82,7 @@ func unknownCommand(command *cobra.Command, args []string) error {
 	return usageError{reason}
 }
 
-// arguments wants from least to most arguments; most is -1 if there is no
-// limit.
+// arguments accepts from least to most arguments. most is -1 if there is no limit.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		switch {
@@ -113,8 +112,8 @@ func flagFault(err error) string {
 	return err.Error()
 }
 
-// exitCodesOf is the annotation of a command with what its exit codes mean, a
-// line each, if that is more than success and failure.
+// exitCodesOf is the annotation of a command with the meaning of its exit codes, one line
+// each, if it has more than success and failure.
 const exitCodesOf = "exit codes"
 
 func exitCodes(lines ...string) map[string]string {

@@ -28,9 +28,9 @@ func configSampleCommand(c *call) *cobra.Command {
 
 func configShowCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "show [-f FILE] [--json]", Short: "print the values in force, and where each comes from", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		Long: "Prints each key of the config with the value that is in force. Behind it is where it comes from: " +
-			"the file and line, with ${NAME} if it is from the environment, or default. Passwords and what comes from ${file:PATH} are hidden. " +
+		Use: "show [-f FILE] [--json]", Short: "print the values in force and their origins", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long: "Prints each key of the config with the value that is in force and its origin: " +
+			"the file and line, with ${NAME} if it is from the environment, or default. Passwords and values from ${file:PATH} are hidden. " +
 			"It shows the files as they are now, whatever the running agent has loaded.",
 		Annotations: exitCodes("0  the config is good", "1  something is wrong with it", "2  the command line is wrong"),
 	}

@@ -30,8 +30,8 @@ func controlCodes() map[string]string {
 
 func updateCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "update [-f FILE]", Short: "have the running agent ask the registry now", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		Long:        "Has the running agent ask the registry now, and waits until the answer is in force. New plugins are installed after that.",
+		Use: "update [-f FILE]", Short: "make the running agent ask the registry now", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long:        "Makes the running agent ask the registry now, and waits until the answer is in force. New plugins are installed after that.",
 		Annotations: controlCodes(),
 		RunE: func(*cobra.Command, []string) error {
 			return c.control("/update", nil, updatePatience, "the registry has answered, and its answer is in force")
@@ -56,7 +56,7 @@ func pluginControlCommand(c *call, name, short, done string) *cobra.Command {
 	return command
 }
 
-// control has the running agent do something, and prints that it is done.
+// control makes the running agent do something, and prints that it is done.
 func (c *call) control(path string, query url.Values, timeout time.Duration, done string) error {
 	client, err := c.client()
 	if err != nil {
@@ -109,7 +109,7 @@ func pluginsText(plugins []agent.PluginStatus, now time.Time) []byte {
 func pluginRunCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use: "run [-f FILE] [--timeout TIME] NS REPO [-- ARGS]", Short: "run a plugin now, and print its output", DisableFlagsInUseLine: true, Args: arguments(2, -1),
-		Long:              "Has the running agent run a plugin now, and prints its standard output, which is not delivered. What follows -- are the plugin's arguments.",
+		Long:              "Makes the running agent run a plugin now, and prints its standard output, which is not delivered. The plugin's arguments follow --.",
 		Example:           "agent plugin run shop.web acme/backup -- --verbose",
 		Annotations:       exitCodes("0  the plugin exited with 0", "1  it failed, or was not run", "2  the command line is wrong"),
 		ValidArgsFunction: c.completePlugins,
@@ -125,7 +125,7 @@ func pluginRunCommand(c *call) *cobra.Command {
 	return command
 }
 
-// runAssigned has the running agent run a plugin that is assigned to the host.
+// runAssigned makes the running agent run a plugin that is assigned to the host.
 func runAssigned(c *call, namespace, repo string, args []string, timeout time.Duration) error {
 	if timeout < time.Second || timeout > time.Hour {
 		return usageError{fmt.Sprintf("--timeout %v: write 1s to 1h", timeout)}
@@ -157,7 +157,7 @@ func runAssigned(c *call, namespace, repo string, args []string, timeout time.Du
 	return err
 }
 
-// completePlugins completes NS and REPO by what the running agent says.
+// completePlugins completes NS and REPO with the plugins of the running agent.
 func (c *call) completePlugins(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(given) > 1 {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -39,17 +39,17 @@ type foreignCheck struct {
 	command []string
 }
 
-// read takes the command, which stands behind --, where dash is.
+// read takes the command, which follows -- at dash.
 func (f *foreignCheck) read(args []string, dash int) error {
 	switch {
 	case dash < 0 || len(args) == 0 || dash == len(args):
-		return usageError{fmt.Sprintf("write -- and the command behind --%s", f.kind)}
+		return usageError{fmt.Sprintf("write -- and the command after --%s", f.kind)}
 	case dash > 0:
-		return usageError{fmt.Sprintf("%q: --%s runs the command behind --, without a directory", args[0], f.kind)}
+		return usageError{fmt.Sprintf("%q: --%s runs the command after --, without a directory", args[0], f.kind)}
 	case f.daemon && f.kind == "nagios":
 		return usageError{"--daemon: a Nagios check ends with its result"}
 	case f.signal != "" && (!f.daemon || f.signal != manifest.Stdin):
-		return usageError{fmt.Sprintf("--signal %s: there is --signal stdin, beside --daemon", f.signal)}
+		return usageError{fmt.Sprintf("--signal %s: the only signal is stdin, with --daemon", f.signal)}
 	}
 	program, err := exec.LookPath(args[0])
 	if err != nil {
@@ -105,7 +105,7 @@ func (f foreignCheck) makePlugin() (dir string, err error) {
 	return dir, err
 }
 
-// shellWord quotes what a shell would not take as it is.
+// shellWord quotes a word if a shell would change it.
 func shellWord(word string) string {
 	if word != "" && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+=:,@%") == "" {
 		return word

@@ -71,7 +71,7 @@ func TestAForeignCheckIsJudgedAsEveryPlugin(t *testing.T) {
 		want   string
 	}{
 		"exit 4":             {[]string{"--nagios"}, "echo OK; exit 4", "BAD it exits with 0 to 3 within 59.5s\n      the plugin exited with status 4"},
-		"unknown":            {[]string{"--nagios"}, "echo usage: check; exit 3", "BAD the check can tell: its state is not UNKNOWN\n      it exits with 3, and says \"usage: check\""},
+		"unknown":            {[]string{"--nagios"}, "echo usage: check; exit 3", "BAD the check knows the state: it is not UNKNOWN\n      it exits with 3, and says \"usage: check\""},
 		"a signal":           {[]string{"--nagios"}, "kill -9 $$", `the signal "killed"`},
 		"a decimal comma":    {[]string{"--nagios"}, "echo 'OK|a=1,5'", `metric 1 ("a"): the value "1,5" is not a number`},
 		"no performance":     {[]string{"--nagios"}, "echo OK", "PLUGIN.check.state value=0"},
@@ -89,14 +89,14 @@ func TestAForeignCheckIsJudgedAsEveryPlugin(t *testing.T) {
 
 func TestAForeignCheckIsNamedBehindTwoDashes(t *testing.T) {
 	for want, args := range map[string][]string{
-		"write -- and the command behind --nagios":             {"--nagios"},
-		"--nagios runs the command behind --":                  {"--nagios", ".", "--", "true"},
-		"--nagios and --telegraf: name one of them":            {"--telegraf", "--nagios", "--", "true"},
-		"there is no program check_none":                       {"--nagios", "--", "check_none"},
-		"--daemon: a Nagios check ends":                        {"--nagios", "--daemon", "--", "true"},
-		"--signal stdin: there is --signal stdin, beside":      {"--telegraf", "--signal", "stdin", "--", "true"},
-		"--daemon and --signal are for --telegraf and":         {"--daemon", "."},
-		"or a check with --nagios, --telegraf, --textfile and": {},
+		"write -- and the command after --nagios":                 {"--nagios"},
+		"--nagios runs the command after --":                      {"--nagios", ".", "--", "true"},
+		"--nagios and --telegraf: name one of them":               {"--telegraf", "--nagios", "--", "true"},
+		"there is no program check_none":                          {"--nagios", "--", "check_none"},
+		"--daemon: a Nagios check ends":                           {"--nagios", "--daemon", "--", "true"},
+		"--signal stdin: the only signal is stdin, with --daemon": {"--telegraf", "--signal", "stdin", "--", "true"},
+		"--daemon and --signal are for --telegraf and":            {"--daemon", "."},
+		"or a check with --nagios, --telegraf, --textfile and":    {},
 	} {
 		r := execute(t, append([]string{"plugin", "test"}, args...)...)
 		require.Equal(t, 2, r.code, args)

@@ -42,7 +42,7 @@ func helpCommand(c *call, root *cobra.Command) *cobra.Command {
 	}
 }
 
-// helpCall returns what prints the help of a command.
+// helpCall returns the command line that prints the help of a command.
 func helpCall(command *cobra.Command) string {
 	name, rest, _ := strings.Cut(command.CommandPath(), " ")
 	return strings.TrimSpace(name + " help " + rest)
@@ -67,7 +67,7 @@ func writeHelp(w io.Writer, command *cobra.Command) {
 		}
 		fmt.Fprintf(&text, "\nThe config is %s, or that of -f. `agent help COMMAND` says more.\n", stock.DefaultPath)
 	}
-	_, _ = w.Write(text.Bytes()) // there is nobody else to tell
+	_, _ = w.Write(text.Bytes()) // there is no other way to report it
 }
 
 // usage returns the usage of a command, on as many lines as it needs.

@@ -16,7 +16,7 @@ import (
 type verdict struct {
 	about   string
 	faults  []string // none: it passed
-	skipped bool     // an earlier fault left nothing to check
+	skipped bool     // an earlier fault prevented the check
 }
 
 // judge checks a plugin by its runs.
@@ -44,13 +44,13 @@ func judge(t trial) []verdict {
 			end.faults = []string{run.err.Error(), "make it faster, or give it more time (here with --interval)"}
 		case agent.RunOK:
 		default:
-			end.faults = []string{run.err.Error(), "so nothing of what it printed is sent"}
+			end.faults = []string{run.err.Error(), "so none of its output is sent"}
 			if t.daemon {
 				end.faults[1] = "the agent starts it again, after longer and longer pauses"
 			}
 		}
 		if run.Leftover > 0 {
-			left.faults = []string{fmt.Sprintf("still there when it had exited: %d; the agent ends them, so wait for them or do not start them", run.Leftover)}
+			left.faults = []string{fmt.Sprintf("%d left when it exited; the agent ends them, so wait for them or do not start them", run.Leftover)}
 		}
 	}
 	verdicts := append([]verdict{start, end, left}, judgeOutput(t)...)
@@ -60,10 +60,10 @@ func judge(t trial) []verdict {
 	return verdicts
 }
 
-// judgeState finds a Nagios check that ends as UNKNOWN: nearly always it is called
-// in a wrong way, or misses something on this host.
+// judgeState finds a Nagios check that ends as UNKNOWN: nearly always it was called wrongly,
+// or something is missing on this host.
 func judgeState(t trial) verdict {
-	known := verdict{about: "the check can tell: its state is not UNKNOWN", skipped: true}
+	known := verdict{about: "the check knows the state: it is not UNKNOWN", skipped: true}
 	for _, run := range t.runs {
 		if run.err != nil || run.outputErr != nil {
 			continue

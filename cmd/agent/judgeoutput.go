@@ -16,7 +16,7 @@ var formatNames = map[string]string{
 func judgeOutput(t trial) []verdict {
 	list := verdict{about: "it prints " + formatNames[t.runs[0].Format]}
 	if t.daemon && list.about == "it prints a JSON list" {
-		list.about = "it prints JSON, a line a metric or list"
+		list.about = "it prints JSON, one metric or list a line"
 	}
 	good := verdict{about: "each metric of it can be sent"}
 	types := verdict{about: "the values of a name are of one type"}

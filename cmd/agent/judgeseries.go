@@ -21,7 +21,7 @@ func repeated(metrics []agent.Metric) (faults []string) {
 		s := series{m.Name, tagText(m.Tags)}
 		seen[s]++
 		if seen[s] == 2 {
-			faults = append(faults, fmt.Sprintf("%s%s is there twice: both are sent, and InfluxDB keeps only the last", s.name, s.tags))
+			faults = append(faults, fmt.Sprintf("%s%s occurs twice: both are sent, and InfluxDB keeps only the last", s.name, s.tags))
 		}
 	}
 	return faults
@@ -35,7 +35,7 @@ func wrongTimes(metrics []agent.Metric, now time.Time) (faults []string) {
 		switch off := time.Duration(m.Timestamp-now.Unix()) * time.Second; {
 		case m.Timestamp == 0:
 		case m.Timestamp < 1e9 || m.Timestamp >= 1e10:
-			faults = append(faults, fmt.Sprintf("%s: %d is not a time in seconds; the agent puts its own in its place", m.Name, m.Timestamp))
+			faults = append(faults, fmt.Sprintf("%s: %d is not a time in seconds; the agent uses its own instead", m.Name, m.Timestamp))
 		case off.Abs() > clockSlack:
 			faults = append(faults, fmt.Sprintf("%s: %s is far from now", m.Name, time.Unix(m.Timestamp, 0).UTC().Format(time.RFC3339)))
 		}

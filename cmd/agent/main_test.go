@@ -226,7 +226,7 @@ func TestCheckWarnsOfARegistryFileThatIsNotThereYet(t *testing.T) {
 	require.NoError(t, os.Remove(registry))
 	r := execute(t, "check", "-f", h.config)
 	require.Equal(t, result{0, h.config + " is good\n", "warning: " + h.config + ": agent.registryaddr: the registry file " + registry +
-		" is not there yet; it says what is collected\n"}, r)
+		" does not exist yet; nothing is collected without it\n"}, r)
 }
 
 func TestCheckReadsTheRegistryFile(t *testing.T) {

@@ -50,7 +50,7 @@ func commandPage(root *cobra.Command) []byte {
 	for _, command := range root.Commands() {
 		writeCommandPage(&page, command)
 	}
-	fmt.Fprint(&page, ".SH EXIT STATUS\n0 if all went well, 1 where something failed, 2 where the command line is wrong. Commands with other ones say so above.\n")
+	fmt.Fprint(&page, ".SH EXIT STATUS\n0 if all went well, 1 if something failed, 2 if the command line is wrong. Commands with other exit codes list them above.\n")
 	fmt.Fprintf(&page, ".SH FILES\n.TP\n.I %s\nthe config; see\n.BR agent.conf (5)\n.SH SEE ALSO\n.BR agent.conf (5)\n", roff(stock.DefaultPath))
 	return page.Bytes()
 }

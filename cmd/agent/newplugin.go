@@ -17,13 +17,13 @@ import (
 	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
-// newPlugins has a plugin to begin with in each language, in a file of its name, and
+// newPlugins has a first plugin in each language, in a file of its name, and
 // a file for a CI server. See [pick].
 //
 //go:embed newplugin
 var newPlugins embed.FS
 
-// newPlugin is what agent plugin new is asked for.
+// newPlugin are the arguments of agent plugin new.
 type newPlugin struct {
 	language string
 	format   string
@@ -34,11 +34,11 @@ type newPlugin struct {
 func pluginNewCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "new [--lang sh|python|go] [--format json|influx|prometheus|nagios] [--daemon] DIR",
-		Short: "write a plugin to begin with into a directory", DisableFlagsInUseLine: true, Args: arguments(1, 1),
+		Short: "write a small plugin into a directory, as a start", DisableFlagsInUseLine: true, Args: arguments(1, 1),
 		Long: "Makes a directory with a small plugin, which counts the entries of directories, and prints what to do next. " +
-			"A workflow for GitHub Actions that tests the plugin is there, too. The directory may exist if it is empty.",
+			"It includes a workflow for GitHub Actions that tests the plugin. The directory may exist if it is empty.",
 		Example:     "agent plugin new --lang python entries && agent plugin test entries -- /etc",
-		Annotations: exitCodes("0  the plugin is written", "1  it could not be written, or there is something in the directory", "2  the command line is wrong"),
+		Annotations: exitCodes("0  the plugin is written", "1  it could not be written, or the directory is not empty", "2  the command line is wrong"),
 	}
 	var p newPlugin
 	flags := command.Flags()
@@ -119,7 +119,7 @@ func (p newPlugin) check() error {
 		return usageError{"--daemon: " + err.Error()}
 	}
 	if p.language == "go" && (strings.Trim(p.name, ".") == "" || strings.ContainsAny(p.name, " \"'`/\\")) {
-		return errors.New("name the directory as the plugin is to be called: its name becomes that of a Go module")
+		return errors.New("name the directory like the plugin: its name becomes that of a Go module")
 	}
 	return nil
 }
@@ -172,8 +172,8 @@ func (p newPlugin) manifest() (toml string) {
 	return toml
 }
 
-// pick returns the lines of a text that are for one of the words. A line "@ a b" says
-// that those which follow it are for a or b, and "@" that they are for all.
+// pick returns the lines of a text that are for one of the words. Lines after "@ a b" are
+// for a or b, and lines after "@" are for all.
 func pick(text []byte, words []string) []byte {
 	var picked []byte
 	wanted := true

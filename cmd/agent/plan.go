@@ -17,7 +17,7 @@ import (
 
 func planCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "plan [-f FILE] [--json]", Short: "print what an update would change, and change nothing", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Use: "plan [-f FILE] [--json]", Short: "print what an update would change, without changing it", DisableFlagsInUseLine: true, Args: arguments(0, 0),
 		Long:        "Asks the registry now, and prints what an update would change on this host and what its policy refuses. It changes nothing.",
 		Annotations: exitCodes("0  an update would change nothing", "1  it is not known what an update would change", "2  an update would change something, or the command line is wrong"),
 	}
@@ -62,7 +62,7 @@ func planJSON(p agent.Plan) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// unreadable says as whom to plan if this user may not read a file.
+// unreadable says which user can plan if this one may not read a file.
 func unreadable(cfg stock.Config, err error) error {
 	user := "the agent's user, or as root"
 	// Not all users may look at what is in there, but at the directory itself.

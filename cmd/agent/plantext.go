@@ -9,7 +9,7 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
-// planMarks stand before what comes, goes and changes.
+// planMarks stand before additions, removals and changes.
 var planMarks = map[agent.PlanAction]string{agent.PlanAdd: "+", agent.PlanRemove: "-", agent.PlanModify: "~"}
 
 // planText formats a plan for people, what changes first.
@@ -29,7 +29,7 @@ func planText(p agent.Plan) []byte {
 		}
 	}
 	if p.Doubt != "" {
-		list("The first such answer would not be believed", p.Doubt)
+		list("The agent would not believe the first such answer", p.Doubt)
 	}
 	var refused []string
 	for _, r := range p.Refused {

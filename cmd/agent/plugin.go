@@ -39,7 +39,7 @@ type trial struct {
 	foreign foreignCheck
 	repo    string
 	kept    agent.PluginDetails // how it is kept
-	differ  []string            // sentences: what an agent on this host may do in another way
+	differ  []string            // sentences: what an agent on this host may do differently
 	user    string              // the user it runs as
 	daemon  bool
 	limit   time.Duration
@@ -55,7 +55,7 @@ type pluginRun struct {
 	outputErr error // why there is no output
 }
 
-// ended returns what is known of a run that ended with err.
+// ended returns the result of a run that ended with err.
 func ended(run stock.PluginRun, err error) pluginRun {
 	output, outputErr := agent.DecodePluginRun(agent.Plugin{Format: run.Format, Mode: run.Mode}, run.Stdout, err)
 	if outputErr == nil {
@@ -103,13 +103,13 @@ func tryPlugin(c *call, asked pluginTrial) (t trial, err error) {
 	return t, nil
 }
 
-// differences says what an agent with this config may do in another way.
+// differences says what an agent with this config may do differently.
 func differences(cfg stock.Config) (sentences []string) {
 	if os.Geteuid() != 0 {
 		sentences = append(sentences, "an agent that runs as root runs it as another user, and has limits and confinement that need root: repeat this as root to see them")
 	}
 	if p := cfg.Policy; len(p.Plugins) > 0 || p.Pinned || p.Signers != "" {
-		sentences = append(sentences, "policy.plugins, policy.pinned and policy.signers are for repositories: they are not asked about a directory")
+		sentences = append(sentences, "policy.plugins, policy.pinned and policy.signers apply to repositories, not to a directory")
 	}
 	return sentences
 }

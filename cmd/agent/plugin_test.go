@@ -42,7 +42,7 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		args   []string
 		want   []string
 	}{
-		"exit":      {"echo '[]'; echo oops >&2; exit 3", nil, []string{"BAD it exits with 0", "exited with status 3", "nothing of what it printed is sent", "  oops"}},
+		"exit":      {"echo '[]'; echo oops >&2; exit 3", nil, []string{"BAD it exits with 0", "exited with status 3", "none of its output is sent", "  oops"}},
 		"no JSON":   {"echo hello", nil, []string{"BAD it prints a JSON list", "or [] if there is nothing"}},
 		"nothing":   {"true", nil, []string{"BAD it prints a JSON list", "it printed nothing; print ["}},
 		"object":    {`echo '{"name":"a","value":1}'`, nil, []string{"the object is not a list; print ["}},
@@ -58,11 +58,11 @@ func TestWhatIsBadAboutAPluginIsSaid(t *testing.T) {
 		"null":      {"echo null", nil, []string{"null is not a list"}},
 		"name":      {`echo '[{"name":"a b","value":1}]'`, nil, []string{"BAD each metric", `metric 0 ("a b"): a name has only`}},
 		"value":     {`echo '[{"name":"a","value":[1]}]'`, nil, []string{"BAD each metric", `metric 0 ("a")`}},
-		"twice":     {`echo '[{"name":"a","value":1},{"name":"a","value":2}]'`, nil, []string{"a is there twice"}},
+		"twice":     {`echo '[{"name":"a","value":1},{"name":"a","value":2}]'`, nil, []string{"a occurs twice"}},
 		"ms":        {`echo '[{"name":"a","value":1,"timestamp":1700000000000}]'`, nil, []string{"a: 1700000000000 is not a time in seconds"}},
 		"old":       {`echo '[{"name":"a","value":1,"timestamp":1500000000}]'`, nil, []string{"a: 2017-07-14T02:40:00Z is far from now"}},
 		"tags":      {`echo '[{"name":"a","value":1,"tags":{"pid":"'$$'"}}]'`, nil, []string{"a: every value of the tag pid is new"}},
-		"leftover":  {"sleep 60 >/dev/null 2>&1 & echo '[]'", nil, []string{"BAD it leaves no processes behind", "still there when it had exited: 1"}},
+		"leftover":  {"sleep 60 >/dev/null 2>&1 & echo '[]'", nil, []string{"BAD it leaves no processes behind", "1 left when it exited"}},
 		"slow":      {"sleep 60", []string{"--interval", "1s"}, []string{"BAD it exits with 0 within 500ms", "timed out", "here with --interval"}},
 		"arguments": {"echo '[]'", []string{"--", "a;b"}, []string{"BAD plugin is there", `"a;b", contains ;`}},
 	} {
@@ -146,7 +146,7 @@ func TestPluginIsTriedAsTheRuleForItsRepositorySays(t *testing.T) {
 	} {
 		r := execute(t, "plugin", "test", "-f", config, "--repo", repo, dir)
 		require.Equal(t, 0, r.code, r.stdout+r.stderr)
-		for _, text := range append(want, "policy.signers are for repositories: they are not asked about a directory") {
+		for _, text := range append(want, "policy.signers apply to repositories, not to a directory") {
 			require.Contains(t, r.stdout, text)
 		}
 		require.NotContains(t, r.stdout, "s3cret")

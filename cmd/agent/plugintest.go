@@ -19,7 +19,7 @@ import (
 // reportFormats are the forms of what agent plugin test reports.
 var reportFormats = map[string]reportWriter{"text": writeText, "json": writeJSON, "tap": writeTAP, "junit": writeJUnit}
 
-// pluginTrial is what agent plugin test is asked for.
+// pluginTrial are the arguments of agent plugin test.
 type pluginTrial struct {
 	format   string // of the report
 	interval time.Duration
@@ -34,7 +34,7 @@ func pluginTestCommand(c *call) *cobra.Command {
 		Use:   "test [-f FILE] [--format text|json|tap|junit] [--interval TIME] [--repo ORG/PROJECT] DIR [-- ARGS] | --nagios|--telegraf|--textfile [--daemon [--signal stdin]] -- COMMAND ARGS",
 		Short: "run a plugin or a check as the agent would, and judge its output", DisableFlagsInUseLine: true,
 		Long: "Runs the plugin in the directory twice, with the user, environment and limits that the agent uses, " +
-			"and reports what is wrong with it and what to do about it. What follows -- are the plugin's arguments. A run times out half a second before the next.\n\n" +
+			"and reports what is wrong with it and what to do about it. The plugin's arguments follow --. A run times out half a second before the next.\n\n" +
 			"With --nagios, --telegraf or --textfile, it runs a check that was written for another agent, and prints the files that make it a plugin.",
 		Example:     "agent plugin test . -- /etc\nagent plugin test --nagios -- /usr/lib/nagios/plugins/check_load -w 5 -c 10",
 		Annotations: exitCodes("0  the plugin is good", "1  the plugin needs work", "2  the command line is wrong"),
@@ -61,8 +61,8 @@ func pluginTestCommand(c *call) *cobra.Command {
 	return command
 }
 
-// read takes the arguments, of which the first behind -- has the number dash; -1
-// if there is no --. given are the kinds of foreign checks.
+// read takes the arguments. dash is the number of the first one after --, or -1 if there is
+// no --. given are the kinds of foreign checks.
 func (p *pluginTrial) read(given map[string]*bool, args []string, dash int) error {
 	if reportFormats[p.format] == nil {
 		return usageError{fmt.Sprintf("--format %s: there are the formats text, json, tap and junit", p.format)}
@@ -90,7 +90,7 @@ func (p *pluginTrial) read(given map[string]*bool, args []string, dash int) erro
 	return nil
 }
 
-// readSubject takes what is to be run, and returns its name.
+// readSubject takes the directory or command to run, and returns its name.
 func (p *pluginTrial) readSubject(args []string, dash int) (name string, err error) {
 	switch {
 	case p.foreign.kind != "":
@@ -136,7 +136,7 @@ func dirAndArgs(given []string, dash int) (dir string, args []string, err error)
 		given, args = given[:dash], given[dash:]
 	}
 	if len(given) == 0 {
-		return "", nil, usageError{"name the plugin's directory; or a check with " + strings.Join(foreignFlags(), ", ") + " and -- COMMAND"}
+		return "", nil, usageError{"name the plugin's directory, or a check with " + strings.Join(foreignFlags(), ", ") + " and -- COMMAND"}
 	}
 	if len(given) > 1 {
 		return "", nil, usageError{fmt.Sprintf("%q: write -- before the plugin's arguments", given[1])}

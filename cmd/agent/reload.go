@@ -19,9 +19,9 @@ const reloadTimeout = 30 * time.Second
 
 func reloadCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "reload [-f FILE]", Short: "let the running agent reload its config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		Long: "Checks the config, lets the agent that holds its pid file reload it, and waits until that is done. " +
-			"Where the config cannot be used, the running one stays in force.",
+		Use: "reload [-f FILE]", Short: "make the running agent reload its config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long: "Checks the config, makes the agent that holds its pid file reload it, and waits until that is done. " +
+			"If the config cannot be used, the running one stays in force.",
 		Annotations: exitCodes("0  the config is in force", "1  it is not, or no agent runs", "2  the command line is wrong"),
 		RunE:        func(*cobra.Command, []string) error { return reload(c) },
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/lodastack/agent/internal/terminal"
 )
 
-// reportWriter writes what was found out about a plugin.
+// reportWriter writes the report about a plugin.
 type reportWriter func(w io.Writer, t trial, verdicts []verdict) error
 
 // outcome of a check, in a word.

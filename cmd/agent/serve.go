@@ -76,7 +76,7 @@ func (d *served) run(signals <-chan os.Signal) error {
 				}
 			case ctx.Err() == nil:
 				asked = time.Now()
-				d.tell(sdnotify.Stopping, sdnotify.Status("Stopping: delivers or keeps what waits."))
+				d.tell(sdnotify.Stopping, sdnotify.Status("Stopping: delivers or stores the waiting points."))
 				stop()
 			case time.Since(asked) > sameRequest:
 				return exitError{exitUnclean, fmt.Errorf("a second signal (%v) killed the agent before it had stopped", s)}
@@ -111,7 +111,7 @@ func (d *served) reload(ctx context.Context, requests <-chan struct{}) {
 	}
 }
 
-// tell sends systemd messages. What it does not take is not a reason to stop.
+// tell sends systemd messages. A failure does not stop the agent.
 func (d *served) tell(messages ...string) {
 	if err := d.systemd.Notify(messages...); err != nil {
 		fmt.Fprintf(d.stderr, "agent start: %v\n", err)

@@ -22,9 +22,9 @@ func startCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use: "start [-f FILE]", Short: "run the agent in the foreground", DisableFlagsInUseLine: true, Args: arguments(0, 0),
 		Long: "Runs the agent in the foreground. SIGTERM and SIGINT stop it within 10 s; SIGHUP reloads the config, " +
-			"and a config that cannot be used leaves the running one in force.",
+			"and the running config stays in force if the new one cannot be used.",
 		Annotations: exitCodes("0  the agent was stopped", "1  it could not start, or it ended with an error",
-			"2  the command line is wrong", "3  it was told to stop, and did so, but not cleanly", "78  the config is wrong"),
+			"2  the command line is wrong", "3  it was told to stop, and stopped, but not cleanly", "78  the config is wrong"),
 		RunE: func(*cobra.Command, []string) error { return start(c) },
 	}
 	c.configFlag(command)
@@ -101,7 +101,7 @@ func passedListeners() ([]net.Listener, error) {
 	listeners := make([]net.Listener, len(all))
 	for i, listener := range all {
 		if listener.Name != "api" {
-			return nil, fmt.Errorf("systemd passes a socket named %q: the agent takes those named api (FileDescriptorName=api in the socket unit)", listener.Name)
+			return nil, fmt.Errorf("systemd passes a socket named %q: the agent accepts only sockets named api (FileDescriptorName=api in the socket unit)", listener.Name)
 		}
 		listeners[i] = listener.Listener
 	}

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// releaseStartPages takes the pages of the program's file, its code and constants, out
-// of the resident memory: a third of them served only the start, such as the parsers
-// of the config and of certificates. They stay in the kernel's page cache, and one that
-// is needed again is back with a page fault and without a read from disk. MADV_PAGEOUT would take them from the cache too, so that a disk that hangs
-// could stop the agent.
+// releaseStartPages removes the pages of the program's file, its code and constants, from
+// the resident memory. A third of them served only the start, such as the parsers of the
+// config and of certificates. The pages stay in the kernel's page cache: one that is needed
+// again costs a page fault, and no read from disk. MADV_PAGEOUT would remove them from the
+// cache too, and then a disk that hangs could stop the agent.
 func releaseStartPages() error {
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
@@ -36,7 +36,7 @@ func releaseStartPages() error {
 			continue
 		}
 		if path != program || rights != "r-xp" && rights != "r--p" {
-			continue // what can be written is not only in the file
+			continue // a writable page may differ from the file
 		}
 		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED); errno != 0 {
 			return fmt.Errorf("madvise: %w", errno)

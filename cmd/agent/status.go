@@ -14,7 +14,7 @@ import (
 func statusCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use: "status [-f FILE] [--json] [--check]", Short: "print the state of the running agent, problems first", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		Long:        "Prints the state of the running agent, problems first. With --check it prints a line for each problem, for a monitoring.",
+		Long:        "Prints the state of the running agent, problems first. With --check it prints one line for each problem, for monitoring systems.",
 		Annotations: exitCodes("0  the agent answered; with --check: and nothing is wrong", "1  no agent answers; with --check: or something is wrong", "2  the command line is wrong"),
 	}
 	c.configFlag(command)

@@ -55,8 +55,8 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 	}
 }
 
-// sandboxLines say how runs are kept: a line for each way, the one of most plugins
-// last.
+// sandboxLines describe the sandboxes of runs: one line for each description, that of most
+// plugins last.
 func sandboxLines(plugins []agent.PluginStatus) (lines []string) {
 	repos := map[string][]string{}
 	most := ""
@@ -64,7 +64,7 @@ func sandboxLines(plugins []agent.PluginStatus) (lines []string) {
 		if p.Limits == nil {
 			continue
 		}
-		kept := keptHow(p)
+		kept := sandboxText(p)
 		repos[kept] = append(repos[kept], p.Repo)
 		if len(repos[kept]) > len(repos[most]) {
 			most = kept
@@ -87,7 +87,7 @@ func sandboxLines(plugins []agent.PluginStatus) (lines []string) {
 	return append(lines, who+most)
 }
 
-func keptHow(p agent.PluginStatus) string {
+func sandboxText(p agent.PluginStatus) string {
 	kept := fmt.Sprintf("in a sandbox (%s), with %s", p.Cell, limitsText(*p.Limits))
 	if p.User != "" {
 		kept = "as " + p.User + " " + kept
@@ -102,13 +102,13 @@ func keptHow(p agent.PluginStatus) string {
 		kept += ", confined in " + strings.Join(p.Confined, ", ")
 	}
 	if p.Unconfined != "" {
-		return kept + ", not wholly confined: " + p.Unconfined
+		return kept + ", not completely confined: " + p.Unconfined
 	}
 	return kept
 }
 
-// versionText tells which version is installed: the tag that was asked for, and
-// the beginning of its commit.
+// versionText names the installed version: the tag that was asked for, and the beginning of
+// its commit.
 func versionText(p agent.PluginDetails) string {
 	switch {
 	case p.Commit == "":
@@ -119,7 +119,7 @@ func versionText(p agent.PluginDetails) string {
 	return fmt.Sprintf("%.8s", p.Commit)
 }
 
-// installedText tells since when the version is installed, and by whose word.
+// installedText says when the version was installed, and who asked for it.
 func installedText(p agent.PluginDetails, now time.Time) string {
 	if p.Since.IsZero() {
 		return "-"

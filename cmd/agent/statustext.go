@@ -138,33 +138,33 @@ func lastWords(stderr string) string {
 func registryText(r agent.RegistryStatus, now time.Time) string {
 	switch {
 	case !r.Doubted.IsZero():
-		return fmt.Sprintf("answered %s ago what is not believed yet; what it said before is in force", age(now.Sub(r.Doubted)))
+		return fmt.Sprintf("gave an answer %s ago that is not believed yet; its earlier answer is in force", age(now.Sub(r.Doubted)))
 	case r.Answered.IsZero() && r.InForce:
-		return "has not answered since the start; what it said before is in force"
+		return "has not answered since the start; its earlier answer is in force"
 	case r.Answered.IsZero():
 		return "has not answered yet"
 	}
 	return fmt.Sprintf("answered %s ago", age(now.Sub(r.Answered)))
 }
 
-// controlText says who may control the agent; nothing if the agent does not say.
+// controlText says who may control the agent, or nothing if the agent does not say.
 func controlText(c agent.ControlStatus) string {
 	var text string
 	switch c.Local {
 	case "":
 		return ""
 	case "token":
-		text = "takes the token or a certificate"
+		text = "needs the token or a certificate"
 	case "socket":
-		text = "is for callers over the unix socket"
+		text = "is allowed to callers over the unix socket"
 	default:
-		text = "is for callers on this host"
+		text = "is allowed to callers on this host"
 	}
 	switch {
 	case len(c.PluginUsers)+len(c.PluginUserRanges) > 0:
 		text += fmt.Sprintf(", never for plugins (uid %s)", uidsText(c))
 	case c.Local != "token":
-		text += ", plugins among them, which run as the agent's own user; api.localcontrol = \"token\" shuts them out"
+		text += ", also to plugins, which run as the agent's own user; api.localcontrol = \"token\" shuts them out"
 	}
 	if !c.Calls {
 		text += "; plugins do not run on demand"

@@ -85,10 +85,10 @@ func TestWhatIsWrongComesFirst(t *testing.T) {
 func TestAnAnswerThatIsNotBelievedIsNoMissingOne(t *testing.T) {
 	s := healthy()
 	for want, registry := range map[string]agent.RegistryStatus{
-		"registry    answered 5m ago\n":                                                           s.Registry,
-		"registry    has not answered yet\n":                                                      {},
-		"registry    has not answered since the start; what it said before is in force\n":         {InForce: true},
-		"registry    answered 5m ago what is not believed yet; what it said before is in force\n": {InForce: true, Doubted: now().Add(-5 * time.Minute)},
+		"registry    answered 5m ago\n":                                                                s.Registry,
+		"registry    has not answered yet\n":                                                           {},
+		"registry    has not answered since the start; its earlier answer is in force\n":               {InForce: true},
+		"registry    gave an answer 5m ago that is not believed yet; its earlier answer is in force\n": {InForce: true, Doubted: now().Add(-5 * time.Minute)},
 	} {
 		s.Registry = registry
 		require.Contains(t, string(statusText(s)), want)

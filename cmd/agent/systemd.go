@@ -16,14 +16,14 @@ const (
 	// statusEvery is how often systemd gets a new STATUS= where no watchdog
 	// asks for more.
 	statusEvery = 30 * time.Second
-	// longestStart is after what time a start is no longer slow, but hangs.
+	// longestStart is the time after which a start is no longer slow, but hangs.
 	longestStart = 10 * time.Minute
 	// extension is the time that a slow start asks for at a time.
 	extension = 30 * time.Second
 )
 
-// askForTime asks systemd for more time again and again until started is called:
-// to check a large spool takes time. Without systemd it does nothing.
+// askForTime asks systemd for more time until started is called, because checking a large
+// spool takes time. Without systemd it does nothing.
 func askForTime(systemd *sdnotify.Manager) (started func()) {
 	if systemd == nil {
 		return func() {}
@@ -39,9 +39,9 @@ func askForTime(systemd *sdnotify.Manager) (started func()) {
 	return func() { cancel(); <-done }
 }
 
-// watch feeds the watchdog of systemd while the service works, and tells its
-// status, until ctx ends. After a failed check it tries again soon: one may have
-// failed because the host was busy, or a reload was under way.
+// watch feeds the watchdog of systemd while the service works, and reports its status, until
+// ctx ends. After a failed check it tries again soon: the host may have been busy, or a
+// reload under way.
 func (d *served) watch(ctx context.Context) {
 	timeout := d.systemd.WatchdogTimeout()
 	every := statusEvery

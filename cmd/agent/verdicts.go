@@ -75,14 +75,13 @@ func (t trial) subject() string {
 	return t.dir
 }
 
-// conditions says under which limits the plugin ran, and what an agent does in
-// another way.
+// conditions says under which limits the plugin ran, and what an agent does differently.
 func conditions(t trial) []string {
 	var lines []string
 	if t.kept.Limits != nil {
 		kept := agent.PluginStatus{PluginDetails: t.kept}
 		kept.User = "" // it is said already
-		lines = append(lines, fmt.Sprintf("as the repository %s (--repo): %s", t.repo, keptHow(kept)))
+		lines = append(lines, fmt.Sprintf("as the repository %s (--repo): %s", t.repo, sandboxText(kept)))
 	}
 	return append(lines, t.differ...)
 }

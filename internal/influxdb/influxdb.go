@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// MaxSeriesBytes is the most that a measurement takes with its tags, escaped
-	// as in line protocol.
+	// MaxSeriesBytes is the largest size of a measurement with its tags, in bytes,
+	// escaped as in line protocol.
 	MaxSeriesBytes = 65535
-	// maxStringBytes is the most that a string field takes.
+	// maxStringBytes is the largest size of a string field, in bytes.
 	maxStringBytes = 65535
 )
 
@@ -60,7 +60,7 @@ func Value(value any) (any, error) {
 			return Value(strings.ToValidUTF8(v, string(utf8.RuneError)))
 		}
 		if len(v) > maxStringBytes {
-			return nil, fmt.Errorf("a value of %d bytes is too long; %d is the most that InfluxDB stores", len(v), maxStringBytes)
+			return nil, fmt.Errorf("a value of %d bytes is too long; InfluxDB stores at most %d", len(v), maxStringBytes)
 		}
 		return value, nil
 	case json.Number:

@@ -39,7 +39,7 @@ func (t *Tags) judge() (clean bool) {
 	for key, value := range t.tags {
 		clean = clean && isClean(key) && isClean(value)
 		if IsReservedTag(key) {
-			t.err = fmt.Errorf("the tag %q has a meaning of its own in InfluxDB: give it another name", key)
+			t.err = fmt.Errorf("the tag %q is used by InfluxDB itself: give it another name", key)
 		}
 		t.size += tagSize(key, value)
 	}
