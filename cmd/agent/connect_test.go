@@ -22,7 +22,7 @@ func TestCheckConnectSaysWhatEachAnswers(t *testing.T) {
 	registry := "registry file://" + h.dir + "/registry.toml answers: the host h1 is in the namespace web.shop\n"
 	nsqd := "nsqd " + h.nsqd.Addr() + " answers\n"
 	require.Equal(t, result{0, h.config + " is good\n" + registry + nsqd +
-		"git " + root.Dir + " accepts connections; no plugin is assigned, so git was not asked for one\n", ""}, withoutWarnings(execute(t, "check", "--connect", "-f", h.config)))
+		"git " + root.Dir + " is there; no plugin is assigned that git could be asked for\n", ""}, withoutWarnings(execute(t, "check", "--connect", "-f", h.config)))
 
 	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.shop\"\n[[namespace.plugin]]\nname = \"hello\"\nrepo = \"acme/hello\"\n")
 	commit := strings.TrimSpace(repo.Git("rev-parse", "release"))
