@@ -60,17 +60,23 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 		return nil
 	}
 	began := time.Now()
-	err := a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good})
-	if err == nil {
-		a.recent.AddPosted(len(good), recentPoints(namespace, good))
+	err := asPostError(a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good}), len(good))
+	if wereTaken(err) {
+		a.recent.AddPosted(namespace, prefix, len(good), recentPoints(namespace, good))
 	}
 	if logger := a.config.logger; err == nil && logger.Enabled(ctx, slog.LevelDebug) {
 		logger.Debug("a post was taken", event.Attr(event.PostTaken), "namespace", namespace, "metrics", len(good), "took", time.Since(began))
 	}
-	if err = asPostError(err, len(good)); err != nil {
+	if err != nil {
 		return fmt.Errorf("send %d metrics to namespace %s: %w", len(good), namespace, err)
 	}
 	return nil
+}
+
+// wereTaken tells whether metrics, or some of them, are safe.
+func wereTaken(err error) bool {
+	var partly *PartlyRefusedError
+	return err == nil || errors.As(err, &partly)
 }
 
 // buffer puts metrics of the agent's own producers into the buffer, with prefix
@@ -89,8 +95,7 @@ func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, met
 	good, bad := normalise.list(metrics)
 	for len(good) > 0 {
 		err := asPostError(a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good}), len(good))
-		var partly *PartlyRefusedError
-		if err == nil || errors.As(err, &partly) {
+		if wereTaken(err) {
 			a.recent.Add(len(good), recentPoints(namespace, good))
 			break
 		}

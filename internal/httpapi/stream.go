@@ -66,13 +66,12 @@ func (a *api) follow(r *http.Request, s *stream, reader *recent.Reader, every ti
 		select {
 		case <-r.Context().Done():
 			return
-		case p, more := <-reader.Points():
+		case _, more := <-reader.Ready():
 			if !more {
 				return
 			}
-			s.send("point", pointAnswer(p))
-			for range len(reader.Points()) { // what is there already needs one flush
-				s.send("point", pointAnswer(<-reader.Points()))
+			for _, p := range reader.Take() {
+				s.send("point", pointAnswer(p))
 			}
 		case <-status:
 			s.send("status", a.agent.Status())

@@ -94,7 +94,7 @@ func BenchmarkAddFlood(b *testing.B) {
 	}
 	m := New(true)
 	for b.Loop() {
-		m.AddPosted(len(points), seq(points...))
+		m.AddPosted("shop.web", "RUN.", len(points), seq(points...))
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(points)), "ns/point")
 }

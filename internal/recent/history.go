@@ -25,6 +25,7 @@ const (
 type history struct {
 	mu     sync.Mutex
 	series map[string]*past // guarded by mu; by name and tags
+	swept  int64            // guarded by mu; Unix seconds; when a full one was looked through
 }
 
 // past is the history of a series: a value for each interval.
@@ -61,21 +62,32 @@ func (m *Memory) AddHost(interval time.Duration, points iter.Seq[Point]) {
 		key := seriesKey(p)
 		series := h.series[key]
 		if series == nil || series.interval != seconds {
-			if series == nil && len(h.series) >= maxHistory {
-				h.forget(now)
-				if len(h.series) >= maxHistory {
-					continue
-				}
+			if series == nil && !h.hasRoom(now) || p.seriesSize() > maxSeriesBytes {
+				continue
 			}
-			series = newPast(p, seconds, now)
-			if h.series == nil {
-				h.series = make(map[string]*past)
-			}
+			series = newPast(p.clone(), seconds, now)
 			h.series[key] = series
 		}
 		series.add(value, now)
 	}
 }
+
+// hasRoom tells whether there is room for one more series. In a full history the
+// series make room that have missed two rounds: a login is measured once and never
+// again. The caller holds mu.
+func (h *history) hasRoom(now int64) bool {
+	if h.series == nil {
+		h.series = make(map[string]*past)
+	}
+	if len(h.series) >= maxHistory && now != h.swept {
+		h.swept = now
+		maps.DeleteFunc(h.series, func(_ string, s *past) bool { return !s.current(now) })
+	}
+	return len(h.series) < maxHistory
+}
+
+// current tells whether the newest value is no older than two intervals.
+func (s *past) current(now int64) bool { return now-s.time <= 2*s.interval }
 
 // seriesKey is the name with the tags.
 func seriesKey(p Point) string {
@@ -88,7 +100,7 @@ func seriesKey(p Point) string {
 
 func newPast(p Point, seconds, now int64) *past {
 	slots := min(max(int64(HistoryTime.Seconds())/seconds, 2), maxSlots)
-	s := &past{name: p.Name, tags: maps.Clone(p.Tags), interval: seconds, values: make([]float32, slots), origin: now}
+	s := &past{name: p.Name, tags: p.Tags, interval: seconds, values: make([]float32, slots), origin: now}
 	s.clear(0, slots)
 	return s
 }
@@ -175,7 +187,7 @@ func (m *Memory) HostValues() []HostValue {
 	defer h.mu.Unlock()
 	list := make([]HostValue, 0, len(h.series))
 	for _, s := range h.series {
-		if age := now - s.time; age <= 2*s.interval {
+		if s.current(now) {
 			list = append(list, HostValue{s.name, s.tags, s.value, s.time})
 		}
 	}

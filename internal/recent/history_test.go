@@ -99,3 +99,18 @@ func TestHistoryIsBounded(t *testing.T) {
 	m.AddHost(time.Millisecond, seq(Point{Name: "x", Tags: map[string]string{"core": "a"}, Value: 1.0}))
 	require.Len(t, m.history.series["x\x00core\x00a"].values, maxSlots)
 }
+
+func TestWhatIsMeasuredOnlyOnceMakesRoomInTheHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(true)
+		for i := range maxHistory {
+			m.AddHost(10*time.Second, seq(Point{Name: "kernel.user.login", Tags: map[string]string{"user": string(rune('a' + i))}, Value: 0.0}))
+		}
+		round(m, 10*time.Second, 1)
+		require.Len(t, m.History(Filter{}), maxHistory, "all are of now")
+		time.Sleep(21 * time.Second)
+		round(m, 10*time.Second, 1)
+		require.Len(t, m.History(Filter{}), 1)
+		round(m, 10*time.Second, 2)
+	})
+}

@@ -15,8 +15,10 @@ const (
 	MaxReaders = 64
 	// MaxRate is the most points a second that a reader may ask for.
 	MaxRate = 1000
-	// queued is how many points wait for a reader.
-	queued = 256
+	// queued is how many points wait for a reader, and queuedBytes about what they
+	// take. The largest point takes a little less, unless it has hundreds of tags.
+	queued      = 256
+	queuedBytes = 144 << 10
 )
 
 // Errors of [Memory.Read].
@@ -43,19 +45,20 @@ func (r *readers) any() bool { return r.count.Load() > 0 }
 type Reader struct {
 	filter Filter
 	rate   int
-	points chan Point
-	left   atomic.Int64
-
-	second int64 // guarded by readers.mu; the current one
-	taken  int   // guarded by readers.mu; points in it
+	ready  chan struct{} // has something once points wait; closed by Memory.Close
 
 	readers *readers
+	queue   []Point // guarded by readers.mu
+	bytes   int     // guarded by readers.mu; that the queue takes
+	left    int64   // guarded by readers.mu
+	second  int64   // guarded by readers.mu; the current one
+	taken   int     // guarded by readers.mu; points in it
 }
 
 // Read returns a reader of the points that the filter chooses, at most rate of
 // them a second. Whoever has it must close it.
 func (m *Memory) Read(filter Filter, rate int) (*Reader, error) {
-	r := &Reader{filter: filter, rate: rate, points: make(chan Point, min(queued, rate)), readers: &m.readers}
+	r := &Reader{filter: filter, rate: rate, ready: make(chan struct{}, 1), readers: &m.readers}
 	m.readers.mu.Lock()
 	defer m.readers.mu.Unlock()
 	if m.readers.closed {
@@ -69,12 +72,28 @@ func (m *Memory) Read(filter Filter, rate int) (*Reader, error) {
 	return r, nil
 }
 
-// Points returns where the points come from. It is closed once no more come.
-func (r *Reader) Points() <-chan Point { return r.points }
+// Ready returns a channel that has something once points wait, and is closed once
+// no more come.
+func (r *Reader) Ready() <-chan struct{} { return r.ready }
+
+// Take returns the points that wait.
+func (r *Reader) Take() []Point {
+	r.readers.mu.Lock()
+	defer r.readers.mu.Unlock()
+	points := r.queue
+	r.queue, r.bytes = nil, 0
+	return points
+}
 
 // LeftOut returns how many points the reader has missed since the last call: more
-// passed than its rate, or than it has read.
-func (r *Reader) LeftOut() int64 { return r.left.Swap(0) }
+// passed than its rate, or than it has taken.
+func (r *Reader) LeftOut() int64 {
+	r.readers.mu.Lock()
+	defer r.readers.mu.Unlock()
+	left := r.left
+	r.left = 0
+	return left
+}
 
 // Close ends all readers: no points pass any more.
 func (m *Memory) Close() {
@@ -83,7 +102,7 @@ func (m *Memory) Close() {
 	m.readers.closed = true
 	m.readers.count.Store(0)
 	for _, reader := range m.readers.list {
-		close(reader.points)
+		close(reader.ready)
 	}
 	m.readers.list = nil
 }
@@ -103,38 +122,53 @@ func (r *readers) offer(points iter.Seq[Point], now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for p := range points {
+		size, cloned := p.size(), false
 		for _, reader := range r.list {
-			if reader.filter.Matches(p.Namespace, p.Name) {
-				reader.offer(p, now.Unix())
+			switch {
+			case !reader.filter.Matches(p.Namespace, p.Name):
+			case !reader.hasRoom(size, now.Unix()):
+				reader.left++
+			default:
+				if !cloned { // once for all readers
+					p, cloned = p.clone(), true
+				}
+				reader.put(p, size)
 			}
 		}
 	}
 }
 
-// leftOut counts points that nobody looked at: each reader may have missed them.
-func (r *readers) leftOut(n int) {
+// leftOut counts n points that nobody looked at. Their names begin with prefix. A
+// reader that may have wanted them has missed them.
+func (r *readers) leftOut(namespace, prefix string, n int) {
 	if !r.any() {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, reader := range r.list {
-		reader.left.Add(int64(n))
+		if reader.filter.mayMatch(namespace, prefix) {
+			reader.left += int64(n)
+		}
 	}
 }
 
-// offer puts a point into the queue, where there is room.
-func (r *Reader) offer(p Point, second int64) {
+// hasRoom tells whether the reader takes one more point of this size in this second.
+// The caller holds readers.mu.
+func (r *Reader) hasRoom(size int, second int64) bool {
 	if second != r.second {
 		r.second, r.taken = second, 0
 	}
-	if r.taken < r.rate {
-		select {
-		case r.points <- p:
-			r.taken++
-			return
-		default:
-		}
+	return r.taken < r.rate && len(r.queue) < queued && r.bytes+size <= queuedBytes
+}
+
+// put puts a point of this size into the queue. The caller holds readers.mu.
+func (r *Reader) put(p Point, size int) {
+	r.queue = append(r.queue, p)
+	r.bytes += size
+	r.taken++
+	select {
+	case r.ready <- struct{}{}:
+	default: // the reader knows already
 	}
-	r.left.Add(1)
 }

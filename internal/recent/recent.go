@@ -3,7 +3,7 @@
 // the points themselves for whoever reads them now.
 //
 //	Add ──┬─► series    the last value of each series   ──► Points
-//	      └─► Readers   a bounded queue for each         ──► Next
+//	      └─► Readers   a bounded queue for each         ──► Take
 //	AddHost ─► history  an hour of each host measurement ──► History, HostValues
 //
 // It is bounded in series, bytes and time, whatever passes: what it leaves out is
@@ -13,6 +13,7 @@ package recent
 import (
 	"iter"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,40 @@ type Point struct {
 	Tags            map[string]string
 	Value           any   // float64, bool or string
 	Time            int64 // Unix seconds
+}
+
+// perTag is about what a tag takes in memory besides its text, in bytes: of short
+// tags, much more than that.
+const perTag = 48
+
+// seriesSize returns about how many bytes the namespace, name and tags take.
+func (p Point) seriesSize() int {
+	size := len(p.Namespace) + len(p.Name) + perTag*len(p.Tags)
+	for key, value := range p.Tags {
+		size += len(key) + len(value)
+	}
+	return size
+}
+
+// size returns about how many bytes the point takes, with its value.
+func (p Point) size() int {
+	text, _ := p.Value.(string)
+	return p.seriesSize() + len(text)
+}
+
+// clone returns a copy that shares no memory with the point. The strings of a
+// posted point are parts of the post's whole body, which must not be kept.
+func (p Point) clone() Point {
+	p.Namespace, p.Name = strings.Clone(p.Namespace), strings.Clone(p.Name)
+	tags := make(map[string]string, len(p.Tags))
+	for key, value := range p.Tags {
+		tags[strings.Clone(key)] = strings.Clone(value)
+	}
+	p.Tags = tags
+	if text, ok := p.Value.(string); ok {
+		p.Value = strings.Clone(text)
+	}
+	return p
 }
 
 // Memory remembers what passed. Its methods are safe for concurrent use.
@@ -53,15 +88,18 @@ func (m *Memory) Add(n int, points iter.Seq[Point]) {
 	}
 }
 
-// AddPosted takes n points that other programs have posted. Above LookedAt points
-// a second it looks at some of the posts only.
-func (m *Memory) AddPosted(n int, points iter.Seq[Point]) {
+// AddPosted takes a post of n points of one namespace that another program has sent,
+// whose names begin with prefix. Above LookedAt points a second it looks at some of
+// the posts only.
+func (m *Memory) AddPosted(namespace, prefix string, n int, points iter.Seq[Point]) {
 	if n == 0 || !m.remembers && !m.readers.any() {
 		return
 	}
 	if !m.rate.take(m.now(), n) {
-		m.leftOut.Add(int64(n))
-		m.readers.leftOut(n)
+		if m.remembers {
+			m.leftOut.Add(int64(n))
+		}
+		m.readers.leftOut(namespace, prefix, n)
 		return
 	}
 	m.look(points)

@@ -75,11 +75,39 @@ func TestTextIsBounded(t *testing.T) {
 		add(m, Point{Namespace: "web", Name: "text", Value: "x" + long})
 	}
 	require.Equal(t, "x"+strings.Repeat("ä", 127)+"…", m.Points(Filter{}, 1).Points[0].Value)
-	require.Equal(t, len("text")+255+len("…"), m.series.bytes)
+	require.Equal(t, len("web")+len("text")+255+len(cut), m.series.bytes)
 	for i := range MaxSeries {
 		add(m, Point{Namespace: "web", Name: fmt.Sprint(i), Tags: map[string]string{"t": long[:4000]}, Value: 1.0})
 	}
 	require.LessOrEqual(t, m.series.bytes, maxBytes)
+	for i := range MaxSeries {
+		add(m, Point{Namespace: "web", Name: fmt.Sprint(i), Tags: map[string]string{"t": long[:4000]}, Value: long[:200]})
+	}
+	require.LessOrEqual(t, m.series.bytes, maxBytes+len(m.series.byKey)*len(cut), "texts for which there is no room are cut off")
+}
+
+func TestTheMemoryOfHostileSeriesIsBounded(t *testing.T) {
+	for name, shape := range map[string]struct{ tags, length int }{
+		"long tags":                     {1, 3900},
+		"many tags":                     {75, 5},
+		"more tags than are remembered": {500, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tags := make(map[string]string)
+			for i := range shape.tags {
+				tags[fmt.Sprint(i)] = strings.Repeat("x", shape.length)
+			}
+			m := New(true)
+			before := heap()
+			for i := range MaxSeries {
+				tags["0"] = fmt.Sprint(i) + strings.Repeat("x", shape.length)
+				add(m, Point{Namespace: "web", Name: "x", Tags: tags, Value: 1.0})
+			}
+			require.Less(t, heap()-min(before, heap()), uint64(16<<20))
+			points := m.Points(Filter{}, 1)
+			require.EqualValues(t, MaxSeries, int64(points.Series)+points.LeftOut)
+		})
+	}
 }
 
 func TestOnlySomePostsOfAFloodAreLookedAt(t *testing.T) {
@@ -88,7 +116,7 @@ func TestOnlySomePostsOfAFloodAreLookedAt(t *testing.T) {
 		post := slices.Repeat([]Point{{Namespace: "web", Name: "x", Value: 1.0}}, 1000)
 		for range 5 { // 200,000 points in each of five seconds
 			for range 200 {
-				m.AddPosted(len(post), seq(post...))
+				m.AddPosted("web", "", len(post), seq(post...))
 			}
 			time.Sleep(time.Second)
 		}
@@ -96,7 +124,7 @@ func TestOnlySomePostsOfAFloodAreLookedAt(t *testing.T) {
 		require.Greater(t, left, int64(500_000))
 		require.Less(t, left, int64(800_000), "some are looked at in each second")
 		time.Sleep(time.Minute)
-		m.AddPosted(len(post), seq(post...))
+		m.AddPosted("web", "", len(post), seq(post...))
 		require.Equal(t, left, m.Points(Filter{}, 1).LeftOut, "all are, once the flood is over")
 	})
 }
@@ -126,6 +154,8 @@ func TestFilters(t *testing.T) {
 	}
 	_, err := NewFilter("", "cpu.[")
 	require.EqualError(t, err, `"cpu.[" is no pattern of names: a [ needs its ]`)
+	_, err = NewFilter("", strings.Repeat("x", maxPattern+1))
+	require.ErrorContains(t, err, "has 257 bytes; a pattern of names has at most 256")
 }
 
 func TestItIsSafeForConcurrentUse(t *testing.T) {
@@ -136,14 +166,15 @@ func TestItIsSafeForConcurrentUse(t *testing.T) {
 			p := Point{Namespace: "web", Name: fmt.Sprint(i % 4), Tags: map[string]string{"a": "b"}, Value: "text"}
 			for range 200 {
 				add(m, p)
-				m.AddPosted(1, seq(p))
+				m.AddPosted("web", "", 1, seq(p))
 				m.AddHost(10*time.Second, seq(Point{Name: "x", Value: 1.0}))
 				m.Points(Filter{}, 10)
 				m.History(Filter{})
 				m.HostValues()
 				if r, err := m.Read(Filter{}, 10); err == nil {
-					m.AddPosted(1, seq(p))
+					m.AddPosted("web", "", 1, seq(p))
 					r.LeftOut()
+					r.Take()
 					r.Close()
 				}
 			}

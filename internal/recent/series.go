@@ -15,12 +15,14 @@ import (
 const (
 	// MaxSeries is how many series are remembered.
 	MaxSeries = 10_000
-	// maxBytes bounds the text of all series: names, tags and values.
+	// maxBytes bounds what all names, tags and texts take.
 	maxBytes = 4 << 20
-	// maxSeriesBytes bounds the text of one; a longer one is left out.
+	// maxSeriesBytes bounds the name and tags of one; a larger one is left out.
 	maxSeriesBytes = 4096
-	// maxText is how much is kept of a value that is a text.
+	// maxText is how much is kept of a value that is a text, and cut stands for
+	// the rest.
 	maxText = 256
+	cut     = "…"
 	// A series that did not pass for so long makes room for a new one, and one
 	// that did not pass for a day is forgotten in any case.
 	replaceAfter = 10 * time.Minute
@@ -36,7 +38,7 @@ type seriesTable struct {
 
 	mu    sync.Mutex
 	byKey map[uint64]*series // guarded by mu
-	bytes int                // guarded by mu; of text
+	bytes int                // guarded by mu; that names, tags and texts take
 	swept time.Time          // guarded by mu
 }
 
@@ -106,10 +108,7 @@ func (t *seriesTable) store(list []keyed, now time.Time) (leftOut int64) {
 // admit returns a new series for the point, nil where there is no room. The
 // caller holds mu.
 func (t *seriesTable) admit(p Point, now time.Time) *series {
-	size := len(p.Name)
-	for k, v := range p.Tags {
-		size += len(k) + len(v)
-	}
+	size := p.seriesSize()
 	if size > maxSeriesBytes {
 		return nil
 	}
@@ -121,23 +120,27 @@ func (t *seriesTable) admit(p Point, now time.Time) *series {
 	if full() {
 		return nil
 	}
-	// A post's strings are parts of its whole body, which must not be kept.
-	s := &series{namespace: strings.Clone(p.Namespace), name: strings.Clone(p.Name), tags: make([]string, 0, 2*len(p.Tags))}
+	p = p.clone()
+	s := &series{namespace: p.Namespace, name: p.Name, tags: make([]string, 0, 2*len(p.Tags))}
 	for _, k := range slices.Sorted(maps.Keys(p.Tags)) {
-		s.tags = append(s.tags, strings.Clone(k), strings.Clone(p.Tags[k]))
+		s.tags = append(s.tags, k, p.Tags[k])
 	}
 	t.bytes += size
 	return s
 }
 
-// setValue sets the value, a text cut to maxText. The caller holds mu.
+// setValue sets the value, a text cut to maxText, or to nothing if the table has no
+// room for it. The caller holds mu.
 func (t *seriesTable) setValue(s *series, value any) {
 	if old, ok := s.value.(string); ok {
 		t.bytes -= len(old)
 	}
 	if text, ok := value.(string); ok {
 		if len(text) > maxText {
-			text = strings.ToValidUTF8(text[:maxText], "") + "…"
+			text = strings.ToValidUTF8(text[:maxText], "") + cut
+		}
+		if t.bytes+len(text) > maxBytes {
+			text = cut
 		}
 		t.bytes += len(text)
 		value = strings.Clone(text)
@@ -156,9 +159,9 @@ func (t *seriesTable) forget(since int64) {
 	}
 }
 
-// size returns the bytes of the series' text.
+// size returns about how many bytes the series takes, as [Point.size].
 func (s *series) size() int {
-	size := len(s.name)
+	size := len(s.namespace) + len(s.name) + perTag*len(s.tags)/2
 	for _, text := range s.tags {
 		size += len(text)
 	}
