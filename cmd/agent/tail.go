@@ -14,21 +14,39 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lodastack/agent/internal/lineproto"
+	"github.com/lodastack/agent/internal/recent"
 )
+
+// tailPatience is how long the agent may say nothing: it says something every 15
+// seconds.
+const tailPatience = 45 * time.Second
 
 // tailing is what tail was asked for.
 type tailing struct {
-	namespace string
-	rate      int
-	json      bool
+	namespace, pattern string
+	rate               int
+	json               bool
+	patience           time.Duration // with an agent that says nothing
+}
+
+// query returns the parameters for /me/stream.
+func (t tailing) query() (string, error) {
+	if _, err := recent.NewFilter(t.namespace, t.pattern); err != nil {
+		return "", usageError{err.Error()}
+	}
+	if t.rate < 1 || t.rate > recent.MaxRate {
+		return "", usageError{fmt.Sprintf("--rate %d: write a number from 1 to %d", t.rate, recent.MaxRate)}
+	}
+	return url.Values{"ns": {t.namespace}, "match": {t.pattern}, "rate": {strconv.Itoa(t.rate)}}.Encode(), nil
 }
 
 func tailCommand(c *call) *cobra.Command {
-	var t tailing
+	t := tailing{patience: tailPatience}
 	command := &cobra.Command{
 		Use: "tail [-f FILE] [--ns NS] [--rate N] [--json] [PATTERN]", Short: "print points as they pass, until Ctrl-C", DisableFlagsInUseLine: true, Args: arguments(0, 1),
 		Long: "Prints the points that pass the running agent as line protocol, until Ctrl-C. PATTERN is a glob of the measurement's name, or a name, which " +
@@ -44,27 +62,47 @@ func tailCommand(c *call) *cobra.Command {
 	command.RunE = func(_ *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		return tail(ctx, c, t, strings.Join(args, ""))
+		t.pattern = strings.Join(args, "")
+		return tail(ctx, c, t)
 	}
 	return command
 }
 
 // tail prints points until ctx ends.
-func tail(ctx context.Context, c *call, t tailing, pattern string) error {
+func tail(ctx context.Context, c *call, t tailing) error {
+	query, err := t.query()
+	if err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	query := url.Values{"ns": {t.namespace}, "match": {pattern}, "rate": {strconv.Itoa(t.rate)}}
-	response, err := client.send(ctx, http.MethodGet, "/me/stream?"+query.Encode())
-	if ctx.Err() != nil {
+	following, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	silent := time.AfterFunc(t.patience, func() {
+		end(fmt.Errorf("the agent at %s has said nothing for %v: it hangs, or cannot be reached any more", client.where, t.patience))
+	})
+	defer silent.Stop()
+	err = t.follow(following, c, client, query, func() { silent.Reset(t.patience) })
+	switch {
+	case ctx.Err() != nil:
 		return nil
+	case following.Err() != nil:
+		return context.Cause(following)
 	}
+	return err
+}
+
+// follow prints points until the stream ends, and calls heard when the agent has said
+// something.
+func (t tailing) follow(ctx context.Context, c *call, client *client, query string, heard func()) error {
+	response, err := client.send(ctx, http.MethodGet, "/me/stream?"+query)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
 		body, err := client.body(response)
 		if err != nil {
 			return err
@@ -72,7 +110,7 @@ func tail(ctx context.Context, c *call, t tailing, pattern string) error {
 		return client.refused(response, body)
 	}
 	printer := pointPrinter{out: c.stdout, json: t.json}
-	err = eachEvent(response.Body, func(event, data string) error {
+	err = eachEvent(response.Body, heard, func(event, data string) error {
 		switch event {
 		case "point":
 			return printer.print(data)
@@ -81,18 +119,15 @@ func tail(ctx context.Context, c *call, t tailing, pattern string) error {
 		}
 		return nil
 	})
-	if ctx.Err() != nil {
-		return nil
-	}
 	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		err = fmt.Errorf("the agent at %s has stopped or was restarted: call this again", client.where)
 	}
 	return err
 }
 
-// eachEvent calls handle for each server-sent event in a stream, until that ends or
-// handle returns an error.
-func eachEvent(stream io.Reader, handle func(event, data string) error) error {
+// eachEvent calls handle for each server-sent event in a stream, and heard for each
+// line, until the stream ends or handle returns an error.
+func eachEvent(stream io.Reader, heard func(), handle func(event, data string) error) error {
 	lines := bufio.NewReader(stream)
 	var event, data string
 	for {
@@ -103,6 +138,7 @@ func eachEvent(stream io.Reader, handle func(event, data string) error) error {
 		if err != nil {
 			return err
 		}
+		heard()
 		line = strings.TrimSuffix(line, "\n")
 		if line == "" && event != "" {
 			if err := handle(event, data); err != nil {

@@ -3,9 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,9 +119,36 @@ func TestTailSaysWhatIsWrong(t *testing.T) {
 	h := newHost(t)
 	require.Equal(t, result{1, "", "agent tail: no agent answers at " + h.listen + ": start one (agent start), or name its config with -f\n"},
 		execute(t, "tail", "-f", h.config))
-	h.start(t)
-	require.Equal(t, result{1, "", "agent tail: the agent at " + h.listen + ` answers: Wrong parameter match: "[" is no pattern of names: a [ needs its ].` + "\n"},
-		execute(t, "tail", "-f", h.config, "["))
-	require.Equal(t, result{1, "", "agent tail: the agent at " + h.listen + ` answers: Wrong parameter rate: "0" is not a whole number from 1 to 1000.` + "\n"},
-		execute(t, "tail", "-f", h.config, "--rate", "0"))
+	for says, args := range map[string][]string{
+		`"[" is no pattern of names: a [ needs its ]`: {"["},
+		"--rate 0: write a number from 1 to 1000":     {"--rate", "0"},
+		`unexpected argument "b"`:                     {"a", "b"},
+	} {
+		got := execute(t, append([]string{"tail", "-f", h.config}, args...)...)
+		require.Equal(t, 2, got.code)
+		require.Contains(t, got.stderr, "agent tail: "+says+"\n")
+	}
+}
+
+func TestTailNoticesAnAgentThatSaysNothing(t *testing.T) {
+	for name, says := range map[string]string{"no answer": "", "nothing after a point": "event: left_out\ndata: {\"points\":3}\n\n"} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if says != "" {
+					w.Header().Set("Content-Type", "text/event-stream")
+					_, _ = io.WriteString(w, says)
+					w.(http.Flusher).Flush()
+				}
+				<-r.Context().Done()
+			}))
+			defer server.Close()
+			address := server.Listener.Addr().String()
+			config := filepath.Join(t.TempDir(), "agent.conf")
+			require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "agent.listen = %q\n", address), 0o600))
+			var stdout, stderr bytes.Buffer
+			err := tail(t.Context(), &call{stdout: &stdout, stderr: &stderr, config: config}, tailing{rate: 1, patience: 100 * time.Millisecond})
+			require.EqualError(t, err, "the agent at "+address+" has said nothing for 100ms: it hangs, or cannot be reached any more")
+			require.Equal(t, says != "", strings.Contains(stderr.String(), "3 points were left out"))
+		})
+	}
 }

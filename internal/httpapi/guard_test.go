@@ -71,7 +71,7 @@ func TestControlIsForCallersOnTheHostAndThoseWithTokenOrCertificate(t *testing.T
 					require.Contains(t, got.detail(t), "api.tokenfile", path)
 				}
 			}
-			for _, path := range []string{"/me/ns", "/me/status", "/plugins/list", "/healthz", "/metrics"} {
+			for _, path := range []string{"/me/ns", "/me/status", "/me/points", "/me/history", "/metrics/host", "/plugins/list", "/healthz", "/metrics"} {
 				require.Equal(t, 200, test.serve(t, path, c.change).status, "%s only reads", path)
 			}
 		})
@@ -151,7 +151,7 @@ func TestRequestsForAnotherSiteAreRefusedAtEveryEndpoint(t *testing.T) {
 		{"a malformed origin", header("Origin", "http://[::1"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			paths := append([]string{"/post", "/me/ns", "/me/status", "/plugins/list", "/healthz", "/readyz", "/metrics", "/openapi.json", "/nothing"}, controlPaths...)
+			paths := append([]string{"/post", "/me/ns", "/me/status", "/me/points", "/me/history", "/me/stream?rate=0", "/metrics/host", "/plugins/list", "/healthz", "/readyz", "/metrics", "/openapi.json", "/nothing"}, controlPaths...)
 			for _, path := range paths {
 				got := test.serve(t, path, func(r *http.Request) { r.RemoteAddr = "127.0.0.1:999"; c.change(r) })
 				if c.allowed {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -197,12 +198,24 @@ func TestReadersWhoNeverReadAreBoundedAndSlowNobody(t *testing.T) {
 		counts[<-answers]++
 	}
 	require.Equal(t, map[string]int{"HTTP/1.1 200 OK": recent.MaxReaders, "HTTP/1.1 503 Service Unavailable": callers - recent.MaxReaders}, counts)
-	long := strings.Repeat("x", 60_000)
+	long, padding := strings.Repeat("x", 60_000), strings.Repeat(" ", 1<<20)
+	before := heap()
 	for range 200 { // more than the sockets hold
 		began := time.Now()
 		require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","value":"`+long+`"}]`).status)
+		require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","tags":{"key":"value"},"value":1}`+padding+`]`).status)
 		require.Less(t, time.Since(began), 5*time.Second)
+		test.output.set(func(o *apiOutput) { o.batches = nil }) // it keeps them all
 	}
+	require.Less(t, heap()-min(before, heap()), uint64(64<<20), "200 MiB were posted")
+}
+
+// heap returns the bytes that are in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func TestTheHostsMeasurementsAreGauges(t *testing.T) {
