@@ -36,6 +36,31 @@ func TestTheLastValueOfEachSeriesIsRemembered(t *testing.T) {
 	}}, m.Points(Filter{}, 10))
 }
 
+func TestAValueMayBecomeOneOfAnotherKind(t *testing.T) {
+	m := New(true)
+	for _, value := range []any{1.5, "text", true, "", false, "another text", -2.0} {
+		add(m, Point{Namespace: "web", Name: "x", Value: value})
+		require.Equal(t, []Point{{"web", "x", map[string]string{}, value, 0}}, m.Points(Filter{}, 1).Points)
+	}
+	require.Empty(t, m.series.texts)
+	require.Equal(t, len("web")+len("x"), m.series.bytes)
+}
+
+func TestForgettingKeepsTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(true)
+		add(m, Point{Namespace: "web", Name: "a", Value: "gone"}, Point{Namespace: "web", Name: "b", Tags: map[string]string{"k": "v"}, Value: "kept"}, Point{Namespace: "web", Name: "c"})
+		time.Sleep(forgetAfter)
+		kept := Point{Namespace: "web", Name: "b", Tags: map[string]string{"k": "v"}, Value: "kept", Time: 5}
+		add(m, kept)
+		time.Sleep(time.Second)
+		require.Equal(t, Points{Series: 1, Points: []Point{kept}}, m.Points(Filter{}, 10))
+		kept.Value = 2.0
+		add(m, kept, Point{Namespace: "web", Name: "a", Tags: map[string]string{}, Value: 3.0})
+		require.Equal(t, []Point{{Namespace: "web", Name: "a", Tags: map[string]string{}, Value: 3.0}, kept}, m.Points(Filter{}, 10).Points)
+	})
+}
+
 func TestNothingIsRememberedWhereItIsOff(t *testing.T) {
 	m := New(false)
 	add(m, Point{Namespace: "web", Name: "x", Value: 1.0})

@@ -1,7 +1,6 @@
 package recent
 
 import (
-	"cmp"
 	"hash/maphash"
 	"iter"
 	"maps"
@@ -11,7 +10,7 @@ import (
 	"time"
 )
 
-// Bounds of the last values. A series takes about 250 bytes besides its text.
+// Bounds of the last values. A series takes about 100 bytes besides its text.
 const (
 	// MaxSeries is how many series are remembered.
 	MaxSeries = 10_000
@@ -32,24 +31,43 @@ const (
 )
 
 // seriesTable has the last value of each series. Its zero value is empty.
+//
+// Its only pointers are those of values that are texts: under many posts the garbage
+// is collected tens of times a second, and each time follows every pointer.
 type seriesTable struct {
 	seedOnce sync.Once
 	seed     maphash.Seed
 
 	mu    sync.Mutex
-	byKey map[uint64]*series // guarded by mu
-	bytes int                // guarded by mu; that names, tags and texts take
-	swept time.Time          // guarded by mu
+	byKey map[uint64]int32 // guarded by mu; index in all
+	all   []series         // guarded by mu
+	// labels are those of all series, one after the other. The bytes that are
+	// there never change.
+	labels []byte            // guarded by mu
+	texts  map[uint64]string // guarded by mu; by key
+	bytes  int               // guarded by mu; that labels and texts take, about
+	swept  time.Time         // guarded by mu
 }
 
 // series is what is remembered of one series.
 type series struct {
-	namespace, name string
-	tags            []string // keys and values by turns
-	value           any
-	time            int64
-	seen            int64 // Unix seconds; when it passed last
+	key        uint64
+	begin, end uint32 // of its labels
+	size       int32  // that they take, about
+	kind       kind
+	number     float64 // the value; 1 is true
+	time       int64   // of the last point; Unix seconds
+	seen       int64   // when it passed; Unix seconds
 }
+
+// kind is what a value is.
+type kind uint8
+
+const (
+	aNumber kind = iota
+	aBool
+	aText // in seriesTable.texts
+)
 
 // keyed is a point with the key of its series.
 type keyed struct {
@@ -87,134 +105,122 @@ func (t *seriesTable) key(p Point) uint64 {
 func (t *seriesTable) store(list []keyed, now time.Time) (leftOut int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byKey == nil {
-		t.byKey = make(map[uint64]*series)
-	}
-	for _, k := range list {
-		s := t.byKey[k.key]
-		if s == nil {
-			if s = t.admit(k.point, now); s == nil {
+	for i := range list {
+		k := &list[i]
+		at, known := t.byKey[k.key]
+		if !known {
+			if !t.admit(k, now) {
 				leftOut++
 				continue
 			}
-			t.byKey[k.key] = s
+			at = t.byKey[k.key]
 		}
+		s := &t.all[at]
 		s.time, s.seen = k.point.Time, now.Unix()
 		t.setValue(s, k.point.Value)
 	}
 	return leftOut
 }
 
-// admit returns a new series for the point, nil where there is no room. The
-// caller holds mu.
-func (t *seriesTable) admit(p Point, now time.Time) *series {
-	size := p.seriesSize()
+// admit adds the point's series, if there is room. The caller holds mu.
+func (t *seriesTable) admit(k *keyed, now time.Time) bool {
+	size := k.point.seriesSize()
 	if size > maxSeriesBytes {
-		return nil
+		return false
 	}
-	full := func() bool { return len(t.byKey) >= MaxSeries || t.bytes+size > maxBytes }
+	full := func() bool { return len(t.all) >= MaxSeries || t.bytes+size > maxBytes }
 	if full() && now.Sub(t.swept).Abs() >= sweepEvery {
 		t.swept = now
 		t.forget(now.Add(-replaceAfter).Unix())
 	}
 	if full() {
-		return nil
+		return false
 	}
-	p = p.clone()
-	s := &series{namespace: p.Namespace, name: p.Name, tags: make([]string, 0, 2*len(p.Tags))}
-	for _, k := range slices.Sorted(maps.Keys(p.Tags)) {
-		s.tags = append(s.tags, k, p.Tags[k])
+	t.insert(series{key: k.key, size: int32(size)}, appendLabels(nil, k.point))
+	return true
+}
+
+// insert puts a series with its labels into the table. The caller holds mu.
+func (t *seriesTable) insert(s series, labels []byte) {
+	if t.byKey == nil {
+		t.byKey = make(map[uint64]int32)
 	}
-	t.bytes += size
-	return s
+	t.byKey[s.key] = int32(len(t.all))
+	s.begin = uint32(len(t.labels))
+	t.labels = append(t.labels, labels...)
+	s.end = uint32(len(t.labels))
+	t.all = append(t.all, s)
+	t.bytes += int(s.size)
 }
 
 // setValue sets the value, a text cut to maxText, or to nothing if the table has no
 // room for it. The caller holds mu.
 func (t *seriesTable) setValue(s *series, value any) {
-	if old, ok := s.value.(string); ok {
-		t.bytes -= len(old)
+	if s.kind == aText {
+		t.forgetText(s)
 	}
-	if text, ok := value.(string); ok {
-		if len(text) > maxText {
-			text = strings.ToValidUTF8(text[:maxText], "") + cut
+	switch value := value.(type) {
+	case float64:
+		s.kind, s.number = aNumber, value
+	case bool:
+		s.kind, s.number = aBool, 0
+		if value {
+			s.number = 1
 		}
-		if t.bytes+len(text) > maxBytes {
-			text = cut
+	case string:
+		if len(value) > maxText {
+			value = strings.ToValidUTF8(value[:maxText], "") + cut
 		}
-		t.bytes += len(text)
-		value = strings.Clone(text)
+		if t.bytes+len(value) > maxBytes {
+			value = cut
+		}
+		if t.texts == nil {
+			t.texts = make(map[uint64]string)
+		}
+		s.kind = aText
+		t.texts[s.key] = strings.Clone(value)
+		t.bytes += len(value)
 	}
-	s.value = value
 }
 
-// forget removes the series that did not pass since then. The caller holds mu.
+// forgetText removes the series' text. The caller holds mu.
+func (t *seriesTable) forgetText(s *series) {
+	t.bytes -= len(t.texts[s.key])
+	delete(t.texts, s.key)
+}
+
+// forget removes the series that did not pass since then, and makes the table anew
+// of the others. The caller holds mu.
 func (t *seriesTable) forget(since int64) {
-	for key, s := range t.byKey {
-		if s.seen >= since {
-			continue
-		}
-		delete(t.byKey, key)
-		t.bytes -= s.size()
+	stale := func(s series) bool { return s.seen < since }
+	if !slices.ContainsFunc(t.all, stale) {
+		return
 	}
-}
-
-// size returns about how many bytes the series takes, as [Point.size].
-func (s *series) size() int {
-	size := len(s.namespace) + len(s.name) + perTag*len(s.tags)/2
-	for _, text := range s.tags {
-		size += len(text)
-	}
-	if text, ok := s.value.(string); ok {
-		size += len(text)
-	}
-	return size
-}
-
-// point returns the series' last point.
-func (s *series) point() Point {
-	tags := make(map[string]string, len(s.tags)/2)
-	for i := 0; i+1 < len(s.tags); i += 2 {
-		tags[s.tags[i]] = s.tags[i+1]
-	}
-	return Point{Namespace: s.namespace, Name: s.name, Tags: tags, Value: s.value, Time: s.time}
-}
-
-// compare orders series by name, namespace and tags.
-func (s *series) compare(other *series) int {
-	return cmp.Or(cmp.Compare(s.name, other.name), cmp.Compare(s.namespace, other.namespace), slices.Compare(s.tags, other.tags))
-}
-
-// Points are last values.
-type Points struct {
-	// Series is how many series are remembered, LeftOut how many points were
-	// not, for want of room or because too many passed, since the start.
-	Series  int
-	LeftOut int64
-	// Points are the last ones of the series that were asked for, in order of
-	// name, namespace and tags.
-	Points []Point
-}
-
-// Points returns the last point of each series that the filter lets through, at
-// most limit.
-func (m *Memory) Points(filter Filter, limit int) Points {
-	now := m.now()
-	t := &m.series
-	t.mu.Lock()
-	t.forget(now.Add(-forgetAfter).Unix())
-	count := len(t.byKey)
-	var found []series // copies, as the lock is not held while they are sorted
-	for _, s := range t.byKey {
-		if filter.Matches(s.namespace, s.name) {
-			found = append(found, *s)
+	all, labels := t.all, t.labels
+	t.all, t.labels = nil, nil // a reader may have these
+	clear(t.byKey)
+	for _, s := range all {
+		t.bytes -= int(s.size)
+		if !stale(s) {
+			t.insert(s, labels[s.begin:s.end])
+		} else if s.kind == aText {
+			t.forgetText(&s)
 		}
 	}
-	t.mu.Unlock()
-	slices.SortFunc(found, func(a, b series) int { return a.compare(&b) })
-	points := Points{Series: count, LeftOut: m.leftOut.Load()}
-	for i := range found[:min(len(found), limit)] {
-		points.Points = append(points.Points, found[i].point())
+}
+
+// separator ends each label. No namespace, name or tag has such a byte.
+const separator = "\x00"
+
+// appendLabels appends the point's labels: its namespace, its name, and the keys and
+// values of its tags by turns, in order of the keys.
+func appendLabels(labels []byte, p Point) []byte {
+	add := func(label string) { labels = append(append(labels, label...), separator...) }
+	add(p.Namespace)
+	add(p.Name)
+	for _, key := range slices.Sorted(maps.Keys(p.Tags)) {
+		add(key)
+		add(p.Tags[key])
 	}
-	return points
+	return labels
 }
