@@ -29,7 +29,8 @@ var (
 // Agent measures a host, and delivers its own metrics and those of other programs. Make
 // one with [New]. Its methods are safe for concurrent use.
 type Agent struct {
-	config   config
+	config   fixed
+	settings atomic.Pointer[settings] // in force
 	output   *outputPart
 	store    *storePart  // nil: there is none
 	runner   *runnerPart // nil: there is none
@@ -73,13 +74,13 @@ func New(opts ...Option) (*Agent, error) {
 		wrong = multierror.Append(wrong, errors.New("no output takes the points: use WithOutput"))
 	}
 	if wrong.ErrorOrNil() != nil {
-		return nil, &newError{wrong}
+		return nil, &optionsError{"make an agent", wrong}
 	}
 
 	config.logger = newLogger(config.logger)
-	config.api.Logger, config.api.Audit.Logger = config.logger, config.logger
+	config.audit.Logger = config.logger
 	a := &Agent{
-		config: config,
+		config: config.fixed,
 		output: newOutputPart(config.output, config.logger),
 		store:  newStorePart(config.store),
 		runner: newRunnerPart(config.runner),
@@ -89,6 +90,7 @@ func New(opts ...Option) (*Agent, error) {
 		started:  make(chan struct{}),
 		checking: make(chan struct{}, 1),
 	}
+	a.putInForce(config.settings)
 	a.claim = sync.OnceValue(a.claimState)
 	a.delivery = newDelivery(config, a.output, a.store, func() { _ = a.claim() }) // Run logs the error
 	a.updater = &updater{
@@ -103,7 +105,7 @@ func New(opts ...Option) (*Agent, error) {
 		Ask: a.updater.ask, Interval: config.updateInterval,
 		NotRunning: ErrNotRunning, Stopped: ErrStopped,
 	}
-	a.plugins = newPluginSet(a.runner, a.state(), config.logger, config.api.Audit, a)
+	a.plugins = newPluginSet(a.runner, a.state(), config.logger, config.audit, a)
 	return a, nil
 }
 
@@ -209,29 +211,32 @@ func (a *Agent) isReady() bool {
 // state returns the state directory.
 func (a *Agent) state() statefile.Dir { return statefile.Dir(a.config.stateDir) }
 
-// newError has all faults of an agent's options.
-type newError struct{ faults *multierror.Error }
+// optionsError has all faults of an agent's options.
+type optionsError struct {
+	doing  string // what they were for
+	faults *multierror.Error
+}
 
 // Error names all faults in one line, for a log.
-func (e *newError) Error() string { return "make an agent: " + e.join("; ") }
+func (e *optionsError) Error() string { return e.doing + ": " + e.join("; ") }
 
 // Unwrap returns the faults.
-func (e *newError) Unwrap() error { return e.faults }
+func (e *optionsError) Unwrap() error { return e.faults }
 
 // Format writes a line for each fault if the verb is %+v, for a terminal, and else the one
 // line.
-func (e *newError) Format(s fmt.State, verb rune) {
+func (e *optionsError) Format(s fmt.State, verb rune) {
 	text := e.Error()
 	switch {
 	case verb == 'q':
 		text = fmt.Sprintf("%q", text)
 	case verb == 'v' && s.Flag('+') && len(e.faults.Errors) > 1:
-		text = "make an agent:\n  - " + e.join("\n  - ")
+		text = e.doing + ":\n  - " + e.join("\n  - ")
 	}
 	_, _ = io.WriteString(s, text) // fmt ignores write errors, too
 }
 
-func (e *newError) join(separator string) string {
+func (e *optionsError) join(separator string) string {
 	faults := make([]string, len(e.faults.Errors))
 	for i, fault := range e.faults.Errors {
 		faults[i] = strings.ReplaceAll(fault.Error(), "\n", separator) // options join what is wrong with their values

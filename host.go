@@ -18,7 +18,7 @@ var errNoAddresses = errors.New("the host's addresses are not known " +
 
 // readHost reads the host's name, addresses and serial number. With errNoAddresses, the rest
 // is valid.
-func (c *config) readHost() (Host, error) {
+func (c *fixed) readHost() (Host, error) {
 	var host Host
 	var err error
 	if host.Hostname, err = c.readHostname(); err != nil {
@@ -56,7 +56,7 @@ func (a *Agent) hostname() string {
 }
 
 // readHostname returns the name that the options give, or the system's.
-func (c *config) readHostname() (string, error) {
+func (c *fixed) readHostname() (string, error) {
 	if c.hostname != "" {
 		return c.hostname, nil
 	}

@@ -29,7 +29,7 @@ import (
 // The handler limits the size of bodies, and the memory of all bodies together. The server
 // limits the time for headers, idle connections, and the number of connections.
 func (a *Agent) Handler() http.Handler {
-	return httpapi.New(apiAgent{a}, a.config.api)
+	return httpapi.New(apiAgent{a}, func() *httpapi.Config { return &a.settings.Load().api })
 }
 
 // WithControlToken lets callers of [Agent.Handler] from other hosts control
@@ -108,10 +108,10 @@ func WithoutPluginCalls() Option {
 // /me/history and /metrics/host), which else take at most 2 MiB on a host with
 // the default measurements.
 func WithoutPage() Option {
-	return func(c *config) error {
+	return onlyNew("WithoutPage", func(c *config) error {
 		c.noPage = true
 		return nil
-	}
+	})
 }
 
 // WithAPIHosts adds names under which callers may address [Agent.Handler] in
@@ -153,13 +153,13 @@ func WithAPINamespaces(globs ...string) Option {
 // result. Each line is one Write, from any goroutine, and the request waits for it. By
 // default the lines go to the logger.
 func WithAuditLog(w io.Writer) Option {
-	return func(c *config) error {
+	return onlyNew("WithAuditLog", func(c *config) error {
 		if w == nil {
 			return errors.New("WithAuditLog: the writer is nil")
 		}
-		c.api.Audit.Writer = w
+		c.audit.Writer = w
 		return nil
-	}
+	})
 }
 
 // WithMaxBody bounds the body of a post, in bytes, both as sent and decompressed. From 1 KiB

@@ -23,7 +23,7 @@ type Measurement struct {
 // /metrics/host. describe is called when somebody asks, from any goroutine.
 // Several options add up. By default nothing is described.
 func WithMeasurements(describe func() []Measurement) Option {
-	return func(c *config) error {
+	return onlyNew("WithMeasurements", func(c *config) error {
 		if describe == nil {
 			return errors.New("WithMeasurements: the function is nil")
 		}
@@ -35,7 +35,7 @@ func WithMeasurements(describe func() []Measurement) Option {
 			return append(before(), describe()...)
 		}
 		return nil
-	}
+	})
 }
 
 func (a apiAgent) Measurements() []httpapi.Measurement {

@@ -77,7 +77,7 @@ type normaliser struct {
 // normaliser returns the normaliser for metrics that the agent accepts now.
 func (a *Agent) normaliser(prefix string) normaliser {
 	tags := []influxdb.Tag{{Key: hostTag, Value: a.hostname()}}
-	for key, value := range a.config.tags {
+	for key, value := range a.settings.Load().tags {
 		if key != hostTag {
 			tags = append(tags, influxdb.Tag{Key: key, Value: value})
 		}

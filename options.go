@@ -8,49 +8,52 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lodastack/agent/internal/httpapi"
+	"github.com/lodastack/agent/internal/audit"
 	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/machine"
 )
 
-// Option configures an [Agent]; see [New].
+// Option configures an [Agent]; see [New] and [Agent.Reconfigure].
 type Option func(*config) error
 
 // config collects the options.
 type config struct {
+	fixed
+	settings
+	made bool // the agent exists: only the settings can change
+}
+
+// fixed is what stays as it is for the life of an agent.
+type fixed struct {
 	registry        Registry
 	output          Output
 	store           Store
 	runner          PluginRunner
 	collectors      []*collection
 	logger          *slog.Logger
+	audit           audit.Log
 	hostname        string
 	addresses       func() ([]string, error)
 	machine         func() machine.Identity
-	tags            map[string]string
-	warnings        []string
 	stateDir        string
-	bufferSize      int
-	updateInterval  time.Duration
 	shutdownTimeout time.Duration
 	build           Build
 	started         time.Time
-	api             httpapi.Config
 	noPage          bool
 	measurements    func() []Measurement // nil: nothing is described
 }
 
 func defaultConfig() config {
 	return config{
-		addresses:       machine.Addresses,
-		machine:         machine.Read,
-		logger:          slog.New(slog.DiscardHandler),
-		bufferSize:      1000,
-		updateInterval:  10 * time.Minute,
-		shutdownTimeout: 10 * time.Second,
-		build:           ReadBuild(),
-		started:         time.Now(),
-		api:             httpapi.DefaultConfig(),
+		fixed: fixed{
+			addresses:       machine.Addresses,
+			machine:         machine.Read,
+			logger:          slog.New(slog.DiscardHandler),
+			shutdownTimeout: 10 * time.Second,
+			build:           ReadBuild(),
+			started:         time.Now(),
+		},
+		settings: defaultSettings(),
 	}
 }
 
@@ -65,15 +68,19 @@ type Parts struct {
 // SplitOptions returns the parts that opts name, and one option for all the rest of opts. A
 // program that runs an agent with foreign options makes only the missing parts, because two
 // parts of one kind are an error, and can wrap the others. Faults of opts become errors of
-// the returned option.
+// the returned option. [Agent.Reconfigure] takes the returned option, and ignores those of
+// opts that are for New only.
 func SplitOptions(opts ...Option) (Parts, Option) {
 	named := defaultConfig()
 	apply := func(c *config) error {
 		c.registry, c.output, c.store, c.runner = nil, nil, nil, nil
 		var wrong []error
 		for _, option := range opts {
-			if option != nil {
-				wrong = append(wrong, option(c))
+			if option == nil {
+				continue
+			}
+			if err := option(c); !errors.As(err, new(*onlyNewError)) {
+				wrong = append(wrong, err)
 			}
 		}
 		return errors.Join(wrong...)
@@ -89,7 +96,7 @@ func SplitOptions(opts ...Option) (Parts, Option) {
 
 // WithRegistry names the [Registry] that says what to collect. Required.
 func WithRegistry(r Registry) Option {
-	return func(c *config) error {
+	return onlyNew("WithRegistry", func(c *config) error {
 		if r == nil {
 			return errors.New("WithRegistry: the registry is nil")
 		}
@@ -98,13 +105,13 @@ func WithRegistry(r Registry) Option {
 		}
 		c.registry = r
 		return nil
-	}
+	})
 }
 
 // WithOutput names the [Output] that the points go to. Required. The agent
 // closes it at the end of [Agent.Run].
 func WithOutput(o Output) Option {
-	return func(c *config) error {
+	return onlyNew("WithOutput", func(c *config) error {
 		if o == nil {
 			return errors.New("WithOutput: the output is nil")
 		}
@@ -113,14 +120,14 @@ func WithOutput(o Output) Option {
 		}
 		c.output = o
 		return nil
-	}
+	})
 }
 
 // WithStore names the [Store] that keeps points while the output is down. The agent closes it
 // at the end of [Agent.Run]. Without one, points wait only in memory, and a post fails while
 // the output is down.
 func WithStore(s Store) Option {
-	return func(c *config) error {
+	return onlyNew("WithStore", func(c *config) error {
 		if s == nil {
 			return errors.New("WithStore: the store is nil")
 		}
@@ -129,13 +136,13 @@ func WithStore(s Store) Option {
 		}
 		c.store = s
 		return nil
-	}
+	})
 }
 
 // WithPluginRunner names the [PluginRunner]. Without one, assigned plugins are
 // reported as problems and not run.
 func WithPluginRunner(r PluginRunner) Option {
-	return func(c *config) error {
+	return onlyNew("WithPluginRunner", func(c *config) error {
 		if r == nil {
 			return errors.New("WithPluginRunner: the runner is nil")
 		}
@@ -144,7 +151,7 @@ func WithPluginRunner(r PluginRunner) Option {
 		}
 		c.runner = r
 		return nil
-	}
+	})
 }
 
 // WithCollector adds a [Collector]. It runs once when the first namespace is
@@ -155,23 +162,23 @@ func WithPluginRunner(r PluginRunner) Option {
 // kind names the collector in the registry, in the status and in the log. Two
 // collectors cannot be of one kind.
 func WithCollector(kind string, every time.Duration, collector Collector) Option {
-	return func(c *config) error {
+	return onlyNew("WithCollector", func(c *config) error {
 		if collector == nil {
 			return fmt.Errorf("WithCollector %s: the collector is nil", kind)
 		}
 		return c.addCollection("WithCollector", &collection{kind: kind, every: every, source: collectHost(collector)})
-	}
+	})
 }
 
 // WithAssignmentCollector adds an [AssignmentCollector]. It runs when a
 // [Collector] of [WithCollector] would. The metrics go to the namespaces that it names.
 func WithAssignmentCollector(kind string, every time.Duration, collector AssignmentCollector) Option {
-	return func(c *config) error {
+	return onlyNew("WithAssignmentCollector", func(c *config) error {
 		if collector == nil {
 			return fmt.Errorf("WithAssignmentCollector %s: the collector is nil", kind)
 		}
 		return c.addCollection("WithAssignmentCollector", &collection{kind: kind, every: every, source: collectAssigned(collector)})
-	}
+	})
 }
 
 // addCollection adds the collection of an option.
@@ -192,25 +199,25 @@ func (c *config) addCollection(option string, added *collection) error {
 // than a second for a record, records that come meanwhile are dropped. A record that makes it
 // panic is dropped, too. See [EventKey] for records that programs may act on.
 func WithLogger(l *slog.Logger) Option {
-	return func(c *config) error {
+	return onlyNew("WithLogger", func(c *config) error {
 		if l == nil {
 			return errors.New("WithLogger: the logger is nil")
 		}
 		c.logger = l
 		return nil
-	}
+	})
 }
 
 // WithHostname sets the tag host and the name given to the registry. The
 // default is the system's host name, also if that changes.
 func WithHostname(name string) Option {
-	return func(c *config) error {
+	return onlyNew("WithHostname", func(c *config) error {
 		if err := CheckHostname(name); err != nil {
 			return fmt.Errorf("WithHostname: %w", err)
 		}
 		c.hostname = name
 		return nil
-	}
+	})
 }
 
 // WithWarnings adds sentences to [Status.Warnings]: facts about the configuration that its
@@ -268,13 +275,13 @@ func checkOwnTag(key, value string) error {
 // next: the last answer of the registry, the last accepted report, the disabled plugins, and
 // the accounts. It is made if it does not exist. Without one, a restart loses the state.
 func WithStateDir(dir string) Option {
-	return func(c *config) error {
+	return onlyNew("WithStateDir", func(c *config) error {
 		if dir == "" {
 			return errors.New("WithStateDir: the directory is empty")
 		}
 		c.stateDir = dir
 		return nil
-	}
+	})
 }
 
 // WithBufferSize bounds the number of collected points that wait in memory for
@@ -307,32 +314,32 @@ func WithUpdateInterval(d time.Duration) Option {
 // (at most three eighths) are left. The rest is for parts that hang. The default is 10
 // seconds.
 func WithShutdownTimeout(d time.Duration) Option {
-	return func(c *config) error {
+	return onlyNew("WithShutdownTimeout", func(c *config) error {
 		if d <= 0 {
 			return fmt.Errorf("WithShutdownTimeout: %s is not positive", d)
 		}
 		c.shutdownTimeout = d
 		return nil
-	}
+	})
 }
 
 // WithBuild sets what the agent reports as its build. The default is
 // [ReadBuild].
 func WithBuild(b Build) Option {
-	return func(c *config) error {
+	return onlyNew("WithBuild", func(c *config) error {
 		c.build = b
 		return nil
-	}
+	})
 }
 
 // WithStarted sets the start time in [Status], for a program that makes one agent after
 // another, as at a reload. The default is the time of [New].
 func WithStarted(t time.Time) Option {
-	return func(c *config) error {
+	return onlyNew("WithStarted", func(c *config) error {
 		if t.IsZero() || t.After(time.Now()) {
 			return fmt.Errorf("WithStarted: %s is not in the past", t)
 		}
 		c.started = t
 		return nil
-	}
+	})
 }

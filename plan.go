@@ -167,7 +167,7 @@ func readRemembered(state statefile.Dir, now machine.Identity) (r remembered, no
 }
 
 // plannedHost returns the host that the registry is asked for.
-func (c *config) plannedHost(accepted *Host, reports bool) (host Host, notes []string, err error) {
+func (c *fixed) plannedHost(accepted *Host, reports bool) (host Host, notes []string, err error) {
 	host, err = c.readHost()
 	if errors.Is(err, errNoAddresses) {
 		notes = append(notes, err.Error())

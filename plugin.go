@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/lodastack/agent/internal/manifest"
@@ -65,6 +66,11 @@ type PluginRunner interface {
 	Run(ctx context.Context, p Plugin, args []string) (stdout []byte, err error)
 }
 
+// ErrRunAgain is the error of RunDaemon when the runner has ended the plugin because it has
+// to run in another way from now on, as another user for example. That is not a failure: the
+// agent starts the plugin again, after a second.
+var ErrRunAgain = errors.New("the plugin has to be started again")
+
 // PluginDaemonRunner is an optional interface of a [PluginRunner] that runs plugins
 // which do not end: those whose mode is "daemon".
 type PluginDaemonRunner interface {
@@ -75,8 +81,8 @@ type PluginDaemonRunner interface {
 	// an error of output ends it. output must not keep the lines, and returns soon
 	// after ctx has ended. No process of the plugin is left when RunDaemon returns.
 	//
-	// The error is a [*RunError] where the plugin itself is to blame, and nil where
-	// it has exited with 0.
+	// The error is a [*RunError] where the plugin itself is to blame, nil where it has
+	// exited with 0, and [ErrRunAgain] where the runner has ended it.
 	RunDaemon(ctx context.Context, p Plugin, args []string, output func(lines []byte) error) error
 }
 

@@ -91,6 +91,11 @@ func (p *assignedPlugin) keepRunning() {
 			p.turns.run.Give() // no fault of the plugin
 			continue
 		}
+		if errors.Is(err, ErrRunAgain) {
+			p.turns.run.Give()
+			p.rest(time.Second)
+			continue
+		}
 		p.logRun("regular", p.end(began, "regular", plugin, err), 0)
 		if time.Since(began) >= daemonLasts {
 			failures.Reset()

@@ -113,6 +113,16 @@ func (p *assignedPlugin) move() {
 	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, byRegistry, p.set.runner.install)) })
 }
 
+// installAgain installs the assigned version again, unless the first attempt is under way.
+// The caller holds the mu of the set.
+func (p *assignedPlugin) installAgain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.installed || p.installError != nil {
+		p.move()
+	}
+}
+
 // awaitsInstall tells whether the first attempt to install is still under way,
 // so that there is nothing to run and no failure to report.
 func (p *assignedPlugin) awaitsInstall() bool {

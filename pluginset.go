@@ -177,6 +177,19 @@ func (s *pluginSet) tryNow() {
 	}
 }
 
+// installAgain lets the runner install each plugin again, which may now be allowed or
+// refused, or run as another user. A first attempt that is under way goes on.
+func (s *pluginSet) installAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.runner == nil || s.stopped || s.ctx == nil || s.ctx.Err() != nil {
+		return
+	}
+	for _, p := range s.plugins {
+		p.installAgain()
+	}
+}
+
 // remove forgets a plugin that is not assigned any more, once nobody uses it.
 func (s *pluginSet) remove(ctx context.Context, gone *assignedPlugin) {
 	if !gone.turns.fetch.Take(ctx) {

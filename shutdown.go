@@ -12,7 +12,7 @@ import (
 // hangTimeout returns how long each of the last three steps may take if a part hangs: a write
 // that does not return, a store that does not close, and an output that does not close. It is
 // a part of the shutdown timeout.
-func (c config) hangTimeout() time.Duration { return min(time.Second, c.shutdownTimeout/8) }
+func (c *fixed) hangTimeout() time.Duration { return min(time.Second, c.shutdownTimeout/8) }
 
 // stop ends everything: the producers of points first, then the output. It returns an error
 // for everything that could not be ended or delivered in time.

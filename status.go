@@ -98,6 +98,7 @@ type CollectorStatus struct {
 
 // Status returns the agent's state. It is safe for concurrent use.
 func (a *Agent) Status() Status {
+	set := a.settings.Load()
 	s := Status{
 		Version:    a.config.build.Version,
 		Build:      a.config.build,
@@ -107,12 +108,12 @@ func (a *Agent) Status() Status {
 		Namespaces: a.Namespaces(),
 		Registry:   a.updater.currentStatus(),
 		Plugins:    a.Plugins(),
-		Warnings:   slices.Clone(a.config.warnings),
+		Warnings:   slices.Clone(set.warnings),
 		Control: ControlStatus{
-			Local:            cmp.Or(a.config.api.LocalControl, httpapi.ControlLoopback),
-			PluginUsers:      slices.Clone(a.config.api.PluginUsers),
-			PluginUserRanges: slices.Clone(a.config.api.PluginUserRanges),
-			Calls:            !a.config.api.NoCalls,
+			Local:            cmp.Or(set.api.LocalControl, httpapi.ControlLoopback),
+			PluginUsers:      slices.Clone(set.api.PluginUsers),
+			PluginUserRanges: slices.Clone(set.api.PluginUserRanges),
+			Calls:            !set.api.NoCalls,
 		},
 	}
 	s.Registry.InForce = a.isReady()

@@ -109,7 +109,6 @@ type Config[T any] struct {
 // Engine delivers batches. Its methods are safe for concurrent use.
 type Engine[T any] struct {
 	output  func(ctx context.Context, b Batch[T]) error
-	limit   int
 	timeout time.Duration // of one write
 	returns time.Duration // Config.ReturnTimeout
 	log     *slog.Logger
@@ -136,6 +135,7 @@ type Engine[T any] struct {
 	mu      sync.Mutex
 	lanes   map[laneKey]*lane[T] // with entries or a writer; guarded by mu
 	points  int                  // in memory, without a waiting caller; guarded by mu
+	limit   int                  // of points; guarded by mu
 	entered uint64               // number of the newest entry; guarded by mu
 	full    bool                 // the last Add dropped points, and that was logged; guarded by mu
 	refuses bool                 // Write fails from now on; guarded by mu
@@ -167,6 +167,14 @@ func New[T any](c Config[T]) *Engine[T] {
 		e.storage = newStorage(e, c.Store)
 	}
 	return e
+}
+
+// SetBufferSize replaces [Config.BufferSize]. If more points wait, the next Add drops the
+// oldest.
+func (e *Engine[T]) SetBufferSize(points int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.limit = points
 }
 
 // Start begins to deliver what the store has from earlier runs, and to save the

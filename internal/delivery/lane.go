@@ -81,12 +81,12 @@ func (e *Engine[T]) Add(b Batch[T]) {
 		}
 		dropped = append(dropped, loss)
 	}
-	say := len(dropped) > 0 && !e.full
+	say, limit := len(dropped) > 0 && !e.full, e.limit
 	e.full = len(dropped) > 0
 	e.mu.Unlock()
 	e.bookLosses(dropped)
 	if say {
-		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up", event.Attr(event.BufferFull), "limit", e.limit)
+		e.log.Warn("the buffer is full: the oldest points are dropped until the output is up", event.Attr(event.BufferFull), "limit", limit)
 	}
 }
 

@@ -25,17 +25,19 @@ import (
 // api serves an agent's HTTP API.
 type api struct {
 	agent    Agent
-	config   Config
-	memory   *byteBudget // of all posts together
-	chunks   sync.Pool   // of *[chunkBytes]byte
+	config   func() *Config // the one in force
+	memory   *byteBudget    // of all posts together
+	chunks   sync.Pool      // of *[chunkBytes]byte
 	answers  answerCounts
 	foreign  foreignNamespaces
 	refusals refusals
 }
 
-// New returns a handler of the agent's API.
-func New(agent Agent, config Config) http.Handler {
-	a := &api{agent: agent, config: config, memory: newByteBudget(max(memoryBodies*config.MaxBody, leastMemory))}
+// New returns a handler of the agent's API. It calls config whenever it needs the config,
+// which may be another one each time, but never changes.
+func New(agent Agent, config func() *Config) http.Handler {
+	a := &api{agent: agent, config: config}
+	a.memory = newByteBudget(func() int64 { return max(memoryBodies*config().MaxBody, leastMemory) })
 	a.chunks.New = func() any { return new([chunkBytes]byte) }
 	mux := http.NewServeMux()
 	for path, e := range a.endpoints() {
@@ -130,7 +132,7 @@ func (a *api) guarded(path string, e endpoint) http.Handler {
 func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint, c caller) (authorized bool, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			a.config.Logger.Error("an HTTP request panicked", "path", r.URL.Path, "panic", value, "stack", string(debug.Stack()))
+			a.config().Logger.Error("an HTTP request panicked", "path", r.URL.Path, "panic", value, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", value)
 		}
 	}()

@@ -17,7 +17,7 @@ import (
 func (a *api) audit(r *http.Request, c caller, code int, refused bool, err error) {
 	now := time.Now()
 	for _, line := range a.refusals.sums(now) {
-		a.config.Audit.Write(line)
+		a.config().Audit.Write(line)
 	}
 	if refused && !a.refusals.add(refusedCaller{c.String(), hostOf(r)}, now) {
 		return
@@ -26,7 +26,7 @@ func (a *api) audit(r *http.Request, c caller, code int, refused bool, err error
 	if err != nil {
 		result = fmt.Sprintf("%d %v", code, err)
 	}
-	a.config.Audit.Write(audit.Line{Who: c.String(), From: fromOf(r), What: r.Method + " " + called(r.URL), Result: result})
+	a.config().Audit.Write(audit.Line{Who: c.String(), From: fromOf(r), What: r.Method + " " + called(r.URL), Result: result})
 }
 
 // hostOf returns where a request came from, without the port.

@@ -31,11 +31,11 @@ const (
 // share.
 func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShare) (string, error) {
 	tooLarge := problem(http.StatusRequestEntityTooLarge,
-		"The body is larger than %d bytes: send it in parts, or raise api.maxbody.", a.config.MaxBody)
-	if r.ContentLength > a.config.MaxBody {
+		"The body is larger than %d bytes: send it in parts, or raise api.maxbody.", a.config().MaxBody)
+	if r.ContentLength > a.config().MaxBody {
 		return "", tooLarge
 	}
-	var body io.Reader = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
+	var body io.Reader = http.MaxBytesReader(w, r.Body, a.config().MaxBody)
 	length := r.ContentLength
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
@@ -61,10 +61,10 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, share *memoryShar
 // does not read a body of twice the largest size, nor one that the client sends only when
 // told to.
 func (a *api) skipBody(r *http.Request) {
-	if r.ContentLength > 2*a.config.MaxBody || r.Header.Get("Expect") != "" {
+	if r.ContentLength > 2*a.config().MaxBody || r.Header.Get("Expect") != "" {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, r.Body, 2*a.config.MaxBody)
+	_, _ = io.CopyN(io.Discard, r.Body, 2*a.config().MaxBody)
 }
 
 // errTooLarge is the error of a body that is too large after decompression.
@@ -99,7 +99,7 @@ func (a *api) readAll(body io.Reader, length int64, share *memoryShare) (string,
 			return "", err
 		}
 		size += n
-		if int64(size) > a.config.MaxBody {
+		if int64(size) > a.config().MaxBody {
 			return "", errTooLarge
 		}
 		if size <= largeBody {
@@ -187,14 +187,15 @@ func readProblem(err error, tooLarge *problemError) *problemError {
 // byteBudget bounds the memory that all posts take together, so that a burst
 // of large ones is answered with 503 and not with the end of the process.
 type byteBudget struct {
-	total int64
+	total func() int64
 
 	mu    sync.Mutex
-	left  int64        // guarded by mu
+	taken int64        // guarded by mu
 	large *memoryShare // guarded by mu; of the large body under way, nil: there is none
 }
 
-func newByteBudget(total int64) *byteBudget { return &byteBudget{total: total, left: total} }
+// newByteBudget returns a budget of total() bytes, which may be another number each time.
+func newByteBudget(total func() int64) *byteBudget { return &byteBudget{total: total} }
 
 // share returns the share of one request, which has nothing yet.
 func (b *byteBudget) share() *memoryShare { return &memoryShare{budget: b} }
@@ -207,15 +208,16 @@ type memoryShare struct {
 
 // take takes n bytes more.
 func (s *memoryShare) take(n int64) error {
-	if s.taken+n > s.budget.total {
-		return problem(http.StatusRequestEntityTooLarge, "The body's metrics take more than %d bytes of memory: send them in parts.", s.budget.total)
+	total := s.budget.total()
+	if s.taken+n > total {
+		return problem(http.StatusRequestEntityTooLarge, "The body's metrics take more than %d bytes of memory: send them in parts.", total)
 	}
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
-	if n > s.budget.left {
+	if s.budget.taken+n > total {
 		return problem(http.StatusServiceUnavailable, "Too many posts are under way: send this one again later.").retryAfter(1)
 	}
-	s.budget.left -= n
+	s.budget.taken += n
 	s.taken += n
 	return nil
 }
@@ -224,7 +226,7 @@ func (s *memoryShare) take(n int64) error {
 func (s *memoryShare) give(n int64) {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
-	s.budget.left += n
+	s.budget.taken -= n
 	s.taken -= n
 }
 

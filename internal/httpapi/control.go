@@ -32,7 +32,7 @@ func (a *api) callerOf(r *http.Request, control bool) caller {
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 { // the server has verified it
 		c.certificate = "certificate " + r.TLS.VerifiedChains[0][0].Subject.String()
 	}
-	search := control && len(a.config.PluginUsers)+len(a.config.PluginUserRanges) > 0
+	search := control && len(a.config().PluginUsers)+len(a.config().PluginUserRanges) > 0
 	if !search && !c.overSocket {
 		return c
 	}
@@ -52,8 +52,8 @@ func (a *api) callerOf(r *http.Request, control bool) caller {
 
 // isPluginUser reports whether plugins run as the user.
 func (a *api) isPluginUser(uid int) bool {
-	return slices.Contains(a.config.PluginUsers, uid) ||
-		slices.ContainsFunc(a.config.PluginUserRanges, func(r UIDRange) bool { return r.First <= uid && uid <= r.Last })
+	return slices.Contains(a.config().PluginUsers, uid) ||
+		slices.ContainsFunc(a.config().PluginUserRanges, func(r UIDRange) bool { return r.First <= uid && uid <= r.Last })
 }
 
 // String returns the strongest proof of who the caller is.
@@ -96,7 +96,7 @@ func (a *api) checkControl(c caller) error {
 // trusts reports whether the caller may control the agent because it is on this host,
 // unless it is a plugin.
 func (a *api) trusts(c caller) bool {
-	switch a.config.LocalControl {
+	switch a.config().LocalControl {
 	case ControlToken:
 		return false
 	case ControlSocket:
@@ -108,7 +108,7 @@ func (a *api) trusts(c caller) bool {
 // whoMayControl says who may control the agent, in a sentence without its full stop.
 func (a *api) whoMayControl() string {
 	const proven = "callers who send \"Authorization: Bearer TOKEN\" or a client certificate of api.clientca"
-	switch a.config.LocalControl {
+	switch a.config().LocalControl {
 	case ControlToken:
 		return "Only " + proven + " may do this (api.localcontrol is token)"
 	case ControlSocket:
@@ -171,10 +171,10 @@ func fromUnixSocket(r *http.Request) bool {
 }
 
 func (a *api) token() string {
-	if a.config.Token == nil {
+	if a.config().Token == nil {
 		return ""
 	}
-	return a.config.Token()
+	return a.config().Token()
 }
 
 // hasToken compares in constant time, which depends neither on the token nor on its length.

@@ -66,7 +66,7 @@ func (a *api) isOwnHost(host string) bool {
 	}
 	own := hostKey(a.agent.Hostname())
 	system, _ := os.Hostname() // if it is not known, it matches nothing
-	return name == own || name == hostKey(system) || name == shortName(own) || slices.ContainsFunc(a.config.Hosts, func(host string) bool { return name == hostKey(host) })
+	return name == own || name == hostKey(system) || name == shortName(own) || slices.ContainsFunc(a.config().Hosts, func(host string) bool { return name == hostKey(host) })
 }
 
 // isAddress reports whether name is an IP address in the form of a Host header: IPv6 in

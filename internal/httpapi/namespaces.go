@@ -52,7 +52,7 @@ func (a *api) postNamespace(r *http.Request) (string, error) {
 // allowsForeign reports whether the config allows posts to a namespace that is
 // not the host's.
 func (a *api) allowsForeign(namespace string) bool {
-	return slices.ContainsFunc(a.config.Namespaces, func(glob string) bool {
+	return slices.ContainsFunc(a.config().Namespaces, func(glob string) bool {
 		matches, err := path.Match(glob, namespace)
 		return matches && err == nil
 	})

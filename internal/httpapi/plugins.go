@@ -50,7 +50,7 @@ func (a *api) servePlugins(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (a *api) servePluginRun(w http.ResponseWriter, r *http.Request) error {
-	if a.config.NoCalls {
+	if a.config().NoCalls {
 		return problem(http.StatusForbidden, "Plugins are not run on demand here: policy.calls is false in the agent's config.")
 	}
 	query, namespace, repo, err := pluginQuery(r)

@@ -77,7 +77,7 @@ func (a *api) answerError(w http.ResponseWriter, r *http.Request, err error) int
 	}
 	if p == nil {
 		// It is not the caller's fault, and the details would not help.
-		a.config.Logger.Error("an HTTP request failed", "path", r.URL.Path, "error", err)
+		a.config().Logger.Error("an HTTP request failed", "path", r.URL.Path, "error", err)
 		p = problem(http.StatusInternalServerError, "The agent failed to answer; its log has the reason.")
 	}
 	var content bytes.Buffer

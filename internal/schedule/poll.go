@@ -11,7 +11,8 @@ import (
 )
 
 // Poll calls Ask at once, then at every interval, sooner after a failure, and when a
-// caller wants it. It makes one call at a time. Its exported fields are set before Start.
+// caller wants it. It makes one call at a time. Its exported fields are set before Start;
+// SetInterval changes Interval after that.
 type Poll struct {
 	// Ask asks, with the context of Start. After an error it may say when to ask
 	// again; zero: after a pause that grows, from a second up to a minute.
@@ -25,6 +26,7 @@ type Poll struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
+	changed chan struct{}   // guarded by mu; closed when Interval changes; nil: nobody waits for that
 	ctx     context.Context // guarded by mu; nil before Start
 	stopped bool            // guarded by mu
 	current *question       // guarded by mu; nil: none is under way
@@ -46,26 +48,75 @@ func (p *Poll) Start(ctx context.Context) {
 	p.running.Go(func() { p.loop(ctx) })
 }
 
+// SetInterval replaces Interval. The next call comes when it would have come, or after a
+// random part of the new interval if that is sooner. It may be called before Start, too.
+func (p *Poll) SetInterval(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Interval == d {
+		return
+	}
+	p.Interval = d
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// interval returns the interval and a channel that is closed once it is another one.
+func (p *Poll) interval() (d time.Duration, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.Interval, p.changed
+}
+
 // loop asks until ctx ends.
 func (p *Poll) loop(ctx context.Context) {
-	retry := backoff.Backoff{First: time.Second, Most: min(time.Minute, p.Interval)}
-	spread := rand.N(p.Interval)
+	retry := backoff.Backoff{First: time.Second}
+	answered := false
 	for {
-		wait := p.Interval
 		again, err := p.ask(ctx, p.anyQuestion)
+		interval, changed := p.interval()
+		retry.Most = min(time.Minute, interval)
+		wait := interval
 		switch {
 		case err != nil && again > 0:
-			wait = min(again, p.Interval)
+			wait = min(again, interval)
 		case err != nil:
 			wait = retry.Next()
-		case spread > 0:
+		case !answered:
+			answered, wait = true, rand.N(interval)
 			retry.Reset()
-			wait, spread = spread, 0
 		default:
 			retry.Reset()
 		}
-		if !backoff.Pause(ctx, wait) {
+		if !p.pause(ctx, wait, changed) {
 			return
+		}
+	}
+}
+
+// pause waits for d, or less if the interval changes. It returns false if ctx ends first.
+func (p *Poll) pause(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+	due := time.Now().Add(d)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return ctx.Err() == nil
+		case <-changed:
+			var interval time.Duration
+			interval, changed = p.interval()
+			if soon := time.Now().Add(rand.N(interval)); soon.Before(due) {
+				due = soon
+			}
+			timer.Reset(time.Until(due))
 		}
 	}
 }

@@ -94,3 +94,28 @@ func TestCallersOfNowShareAnAnswerThatIsNotOlderThanTheirCallAndMayGoAway(t *tes
 		require.Equal(t, errStopped, p.Now(t.Context()))
 	})
 }
+
+func TestPollTakesAnotherIntervalAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		interval        time.Duration
+		atLeast, atMost int // calls within three quarters of the hour that was the interval
+	}{{time.Minute, 44, 46}, {10 * time.Hour, 0, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			asked := 0
+			p := schedule.Poll{Interval: time.Hour, NotRunning: errNotRunning, Stopped: errStopped, Ask: func(context.Context) (time.Duration, error) {
+				asked++
+				return 0, nil
+			}}
+			ctx, cancel := context.WithCancel(t.Context())
+			p.Start(ctx)
+			synctest.Wait()
+			asked = 0
+			p.SetInterval(c.interval)
+			time.Sleep(45 * time.Minute)
+			cancel()
+			require.NoError(t, p.Wait(t.Context()))
+			require.GreaterOrEqual(t, asked, c.atLeast)
+			require.LessOrEqual(t, asked, c.atMost)
+		})
+	}
+}

@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/lodastack/agent/internal/httpapi"
+)
+
+// settings are what may change while an agent runs. A value that is in force never changes:
+// [Agent.Reconfigure] replaces it as a whole.
+type settings struct {
+	tags           map[string]string
+	warnings       []string
+	bufferSize     int
+	updateInterval time.Duration
+	api            httpapi.Config
+}
+
+func defaultSettings() settings {
+	return settings{bufferSize: 1000, updateInterval: 10 * time.Minute, api: httpapi.DefaultConfig()}
+}
+
+// Reconfigure puts other settings in force. The agent need not run yet. Nothing restarts, no
+// plugin is ended, and requests under way go on.
+//
+// opts are all settings, as for [New]: those that they leave out get their defaults. They
+// are
+//
+//   - [WithTags], for the points that are accepted from then on
+//   - [WithUpdateInterval]; the next question comes within the new interval
+//   - [WithBufferSize]; a smaller buffer drops points with the next one that it gets
+//   - [WithWarnings]
+//   - [WithControlToken], [WithLocalControl], [WithPluginUsers], [WithPluginUserRange],
+//     [WithoutPluginCalls], [WithAPIHosts], [WithAPINamespaces] and [WithMaxBody], from the
+//     next request on
+//
+// Any other option is an error with its name. After an error nothing has changed.
+//
+// Reconfigure also makes the [PluginRunner] install the assigned plugins again, as after a
+// start, because its own settings may have changed, too.
+func (a *Agent) Reconfigure(opts ...Option) error {
+	next := config{settings: defaultSettings(), made: true}
+	var wrong *multierror.Error
+	for _, option := range opts {
+		if option != nil {
+			wrong = multierror.Append(wrong, option(&next))
+		}
+	}
+	if wrong.ErrorOrNil() != nil {
+		return &optionsError{"reconfigure the agent", wrong}
+	}
+	a.putInForce(next.settings)
+	a.delivery.SetBufferSize(next.bufferSize)
+	a.updates.SetInterval(next.updateInterval)
+	a.plugins.installAgain()
+	return nil
+}
+
+// putInForce makes s the settings that are in force.
+func (a *Agent) putInForce(s settings) {
+	s.api.Logger, s.api.Audit = a.config.logger, a.config.audit
+	a.settings.Store(&s)
+}
+
+// onlyNewError is the error of an option that cannot change an agent that exists.
+type onlyNewError struct{ option string }
+
+func (e *onlyNewError) Error() string {
+	return fmt.Sprintf("%s: only New takes this option; make a new agent to change it", e.option)
+}
+
+// onlyNew returns an option that [New] takes and [Agent.Reconfigure] refuses.
+func onlyNew(name string, set Option) Option {
+	return func(c *config) error {
+		if c.made {
+			return &onlyNewError{name}
+		}
+		return set(c)
+	}
+}
