@@ -81,7 +81,7 @@ var roles = map[string]role{
 	"./internal/audit": workRole, "./internal/sockdiag": workRole,
 	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
 	"./internal/event": workRole, "./internal/machine": workRole,
-	"./internal/filelock": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,
+	"./internal/filelock": workRole, "./internal/hostport": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,
 	"./internal/logfile": workRole, "./internal/manifest": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole, "./internal/pluginoutput": workRole, "./internal/policy": workRole,
 	"./internal/postbody": workRole, "./internal/procfs": workRole, "./internal/recent": workRole, "./internal/repopath": workRole, "./internal/safedir": workRole,
 	"./internal/safefile": workRole, "./internal/sandbox": workRole, "./internal/schedule": workRole, "./internal/sdnotify": workRole, "./internal/signature": workRole, "./internal/statefile": workRole, "./internal/systemca": workRole,
@@ -92,7 +92,7 @@ var roles = map[string]role{
 	"./internal/fileregistry": partRole, "./internal/gitrunner": partRole, "./internal/hostmetrics": partRole,
 	"./internal/httpregistry": partRole, "./internal/nsqoutput": partRole, "./internal/spool": partRole,
 
-	"./internal/addresstest": worldRole, "./internal/gittest": worldRole, "./internal/nsqdtest": worldRole, "./internal/registrytest": worldRole,
+	"./internal/addresstest": worldRole, "./internal/agentbinary": worldRole, "./internal/gittest": worldRole, "./internal/nsqdtest": worldRole, "./internal/registrytest": worldRole,
 
 	"./internal/bench": trialRole, "./internal/chaos": trialRole,
 }

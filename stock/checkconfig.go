@@ -3,16 +3,15 @@ package stock
 import (
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/hostmetrics"
+	"github.com/lodastack/agent/internal/hostport"
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/nsqoutput"
 	"github.com/lodastack/agent/internal/safedir"
@@ -47,13 +46,13 @@ func (c Config) check(fail func(key, reason string), given agent.Parts) {
 		failed("collect.disable", checkKind(kind))
 	}
 	for _, server := range c.Time.Servers {
-		failed("time.servers", checkHost(server))
+		failed("time.servers", hostport.CheckHost(server))
 	}
 	c.checkRoom(failed)
 }
 
 func (a AgentConfig) check(failed func(key string, err error)) {
-	failed("agent.listen", checkListen(a.Listen))
+	failed("agent.listen", hostport.CheckListen(a.Listen, "127.0.0.1:1232"))
 	for _, prefix := range a.IfacePrefix {
 		if prefix == "" || strings.ContainsFunc(prefix, unicode.IsSpace) {
 			failed("agent.ifaceprefix", fmt.Errorf(`no interface's name begins with %q; write [ "eth" ], or leave the key out`, prefix))
@@ -162,26 +161,6 @@ func (a APIConfig) checkLocalControl() error {
 	return httpapi.CheckLocalControl(a.LocalControl)
 }
 
-// checkListen checks HOST:PORT. The port 0 is a free one.
-func checkListen(address string) error {
-	const form = `write HOST:PORT, such as "127.0.0.1:1232"`
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("%q is not an address; %s", address, form)
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return fmt.Errorf("%q has no port from 1 to 65535; %s", address, form)
-	}
-	return checkHostName(host)
-}
-
-func checkHostName(host string) error {
-	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '/' }) {
-		return fmt.Errorf("%q is not a host", host)
-	}
-	return nil
-}
-
 // checkKind returns an error unless name is a kind of measurements.
 func checkKind(name string) error {
 	known := hostmetrics.KindNames()
@@ -192,14 +171,6 @@ func checkKind(name string) error {
 		return fmt.Errorf("%q is not a kind; did you mean %q?", name, upper)
 	}
 	return fmt.Errorf("%q is not a kind; the kinds are %s", name, strings.Join(known, ", "))
-}
-
-// checkHost checks HOST or HOST:PORT.
-func checkHost(host string) error {
-	if host == "" {
-		return errors.New("an empty name is not a host")
-	}
-	return checkHostName(host)
 }
 
 // checkRegistry returns an error unless address is that of a registry.

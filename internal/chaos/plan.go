@@ -14,6 +14,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 // plan says how much is done.
@@ -91,7 +93,7 @@ func (c *chaos) live(ctx context.Context, first bool) (err error) {
 		}
 	}()
 	if !first && c.random.IntN(6) == 0 {
-		pause(ctx, c.between(0, 300*time.Millisecond))
+		backoff.Pause(ctx, c.between(0, 300*time.Millisecond))
 		c.note("kill at start")
 		return c.kill(p)
 	}
@@ -129,7 +131,7 @@ func (c *chaos) disturb(ctx context.Context, p *process) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", done, err)
 		}
-		pause(ctx, c.between(50*time.Millisecond, 800*time.Millisecond))
+		backoff.Pause(ctx, c.between(50*time.Millisecond, 800*time.Millisecond))
 	}
 	if !p.running() {
 		return fmt.Errorf("the agent has ended by itself: %w", p.err)
@@ -153,9 +155,9 @@ func (c *chaos) killAndDamage(ctx context.Context, p *process) error {
 		if segments, _ := filepath.Glob(filepath.Join(c.spool(), "*.db")); len(segments) > 0 {
 			break
 		}
-		pause(ctx, 20*time.Millisecond)
+		backoff.Pause(ctx, 20*time.Millisecond)
 	}
-	pause(ctx, c.between(0, time.Second))
+	backoff.Pause(ctx, c.between(0, time.Second))
 	if err := errors.Join(err, c.kill(p)); err != nil {
 		return err
 	}

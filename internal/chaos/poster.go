@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lodastack/agent/internal/backoff"
 )
 
 // patience of a caller is longer than what the agent takes to say no.
@@ -42,9 +44,9 @@ func startPosters(ctx context.Context, n int, address string, namespaces []strin
 		p.done.Go(func() {
 			for i := i; ctx.Err() == nil; i++ {
 				if p.post(client, namespaces[i%len(namespaces)]) {
-					pause(ctx, 5*time.Millisecond)
+					backoff.Pause(ctx, 5*time.Millisecond)
 				} else {
-					pause(ctx, 25*time.Millisecond)
+					backoff.Pause(ctx, 25*time.Millisecond)
 				}
 			}
 			client.CloseIdleConnections()
@@ -109,14 +111,4 @@ func (p *posters) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.unfair
-}
-
-// pause waits, but not longer than ctx lasts.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

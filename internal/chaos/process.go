@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,22 +10,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/lodastack/agent"
 )
-
-// build makes the stock agent's binary in dir.
-func build(ctx context.Context, dir string) (binary string, err error) {
-	binary = filepath.Join(dir, "agent")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/lodastack/agent/cmd/agent").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the agent: %w\n%s", err, out)
-	}
-	return binary, nil
-}
 
 // process is one life of the agent.
 type process struct {

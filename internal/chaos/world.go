@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/lodastack/agent/internal/agentbinary"
 	"github.com/lodastack/agent/internal/registrytest"
 )
 
@@ -48,7 +49,7 @@ func (w *world) furnish(ctx context.Context) (err error) {
 	if err := w.makeDir(); err != nil {
 		return err
 	}
-	if w.binary, err = build(ctx, w.dir); err != nil {
+	if w.binary, err = agentbinary.Build(ctx, w.dir); err != nil {
 		return err
 	}
 	if err := makePlugin(filepath.Join(w.dir, "git")); err != nil {

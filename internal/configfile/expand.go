@@ -81,7 +81,7 @@ func (e *expansion) resolve(found string) (string, error) {
 		return "", fmt.Errorf("%.80s has no }; write $${ for the text ${", found)
 	case isFile:
 		return readReference(path)
-	case !isVariable(name):
+	case !IsVariable(name):
 		return "", fmt.Errorf("%.80s is neither ${NAME} nor ${file:PATH}; write $${ for the text ${", found)
 	}
 	value, set := e.lookup(name)
@@ -91,8 +91,9 @@ func (e *expansion) resolve(found string) (string, error) {
 	return value, nil
 }
 
-// isVariable reports whether name can be one of a variable in a shell.
-func isVariable(name string) bool {
+// IsVariable reports whether name can be the name of a variable of the environment: it has
+// only letters, digits and _, and does not begin with a digit.
+func IsVariable(name string) bool {
 	for i, r := range name {
 		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 		if !letter && (i == 0 || r < '0' || r > '9') {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -14,10 +13,8 @@ import (
 	"path"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/configfile"
 )
-
-// maxFile is the largest file, in bytes.
-const maxFile = 16 << 20
 
 // Config of a [Registry]. stock.RegistryConfig describes the fields in full.
 type Config struct {
@@ -74,8 +71,8 @@ func (r *Registry) Assignments(ctx context.Context, _ agent.Host) ([]agent.Assig
 	return assignments, err
 }
 
-// readFile reads a regular file of limited size. Opening a pipe, for example,
-// could block for ever.
+// readFile reads a regular file. It refuses a pipe, for example, because an update would
+// find it empty.
 func readFile(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -84,17 +81,5 @@ func readFile(name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	err = errors.Join(err, file.Close())
-	if err != nil {
-		return nil, err
-	}
-	if len(content) > maxFile {
-		return nil, fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
-	}
-	return content, nil
+	return configfile.Content(name)
 }

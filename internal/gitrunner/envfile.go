@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/internal/safefile"
 )
 
@@ -59,7 +60,7 @@ func parseEnv(content []byte) (env []string, err error) {
 		switch {
 		case strings.HasSuffix(text, "\r"):
 			err = errors.New("the line ends as on Windows (CRLF); save the file with LF")
-		case !found || !isVariable(name):
+		case !found || !configfile.IsVariable(name):
 			err = errors.New("this is not NAME=VALUE; a NAME has only letters, digits and _, and does not begin with a digit")
 		case names[name]:
 			err = fmt.Errorf("%s is set twice", name)
@@ -75,12 +76,6 @@ func parseEnv(content []byte) (env []string, err error) {
 		env = append(env, text)
 	}
 	return env, nil
-}
-
-func isVariable(name string) bool {
-	return name != "" && (name[0] < '0' || name[0] > '9') && !strings.ContainsFunc(name, func(c rune) bool {
-		return c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
-	})
 }
 
 // checkVariable refuses variables that the agent sets itself, and variables that make the

@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/lodastack/agent/internal/hostport"
 	"github.com/lodastack/agent/internal/topic"
 )
 
@@ -114,7 +111,7 @@ func CheckServers(addresses []string) (faults []error) {
 		faults = append(faults, errors.New(`missing; name at least one nsqd, [ "127.0.0.1:4150" ]`))
 	}
 	for i, address := range addresses {
-		if err := checkServer(address); err != nil {
+		if err := hostport.CheckServer(address, "127.0.0.1:4150"); err != nil {
 			faults = append(faults, err)
 		}
 		if slices.Contains(addresses[:i], address) {
@@ -122,25 +119,6 @@ func CheckServers(addresses []string) (faults []error) {
 		}
 	}
 	return faults
-}
-
-// checkServer reports what is wrong with the address of a server.
-func checkServer(address string) error {
-	const form = `write HOST:PORT, such as "127.0.0.1:4150"`
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("%q is not an address; %s", address, form)
-	}
-	if host == "" {
-		return fmt.Errorf("%q names no host; %s", address, form)
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return fmt.Errorf("%q has no port from 1 to 65535; %s", address, form)
-	}
-	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '/' }) {
-		return fmt.Errorf("%q is not a host", host)
-	}
-	return nil
 }
 
 // CheckFormat reports what is wrong with the name of a format.

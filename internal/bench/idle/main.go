@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lodastack/agent/internal/agentbinary"
 	"github.com/lodastack/agent/internal/nsqdtest"
 	"github.com/lodastack/agent/internal/registrytest"
 )
@@ -47,7 +49,7 @@ func run(binary string, period time.Duration) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if binary == "" {
-		if binary, err = build(dir); err != nil {
+		if binary, err = agentbinary.Build(context.Background(), dir); err != nil {
 			return err
 		}
 	}
@@ -80,15 +82,6 @@ time.servers = [ "127.0.0.1" ]
 	}
 	defer consumer.Close()
 	return measure(exec.Command(binary, "start", "-f", config), consumer, period)
-}
-
-// build builds the stock agent as it is shipped.
-func build(dir string) (string, error) {
-	binary := filepath.Join(dir, "agent")
-	command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "github.com/lodastack/agent/cmd/agent")
-	command.Stdout, command.Stderr = os.Stderr, os.Stderr
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	return binary, command.Run()
 }
 
 // measure runs the agent, prints what it costs, and returns an error if

@@ -13,6 +13,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/lodastack/agent/internal/agentbinary"
 )
 
 func main() {
@@ -52,7 +55,7 @@ func run(binary, other string, period time.Duration) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if binary == "" {
-		if binary, err = build(dir); err != nil {
+		if binary, err = agentbinary.Build(context.Background(), dir); err != nil {
 			return err
 		}
 	}
@@ -79,15 +82,6 @@ func run(binary, other string, period time.Duration) (err error) {
 		m.agents = append(m.agents, agent)
 	}
 	return m.run()
-}
-
-// build builds the stock agent as it is shipped.
-func build(dir string) (string, error) {
-	binary := filepath.Join(dir, "agent")
-	command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "github.com/lodastack/agent/cmd/agent")
-	command.Stdout, command.Stderr = os.Stderr, os.Stderr
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	return binary, command.Run()
 }
 
 // stopProcess ends a child and waits for it.
