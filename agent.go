@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/lodastack/agent/internal/recent"
 	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/statefile"
+	"github.com/lodastack/agent/internal/warnings"
 )
 
 // Errors of calls that come at the wrong time.
@@ -36,6 +38,7 @@ type Agent struct {
 	runner   *runnerPart // nil: there is none
 	delivery *delivery.Engine[Metric]
 	recent   *recent.Memory // of the points that pass
+	warnings *warnings.Log
 	updater  *updater
 	updates  schedule.Poll // of updater
 	plugins  *pluginSet
@@ -77,7 +80,8 @@ func New(opts ...Option) (*Agent, error) {
 		return nil, &optionsError{"make an agent", wrong}
 	}
 
-	config.logger = newLogger(config.logger)
+	kept := new(warnings.Log)
+	config.logger = slog.New(kept.Handler(newLogger(config.logger).Handler()))
 	config.audit.Logger = config.logger
 	a := &Agent{
 		config: config.fixed,
@@ -85,7 +89,9 @@ func New(opts ...Option) (*Agent, error) {
 		store:  newStorePart(config.store),
 		runner: newRunnerPart(config.runner),
 		recent: recent.New(!config.noPage),
-		ready:  make(chan struct{}),
+
+		warnings: kept,
+		ready:    make(chan struct{}),
 
 		started:  make(chan struct{}),
 		checking: make(chan struct{}, 1),

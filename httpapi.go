@@ -13,6 +13,7 @@ import (
 	"github.com/lodastack/agent/internal/postbody"
 	"github.com/lodastack/agent/internal/recent"
 	"github.com/lodastack/agent/internal/topic"
+	"github.com/lodastack/agent/internal/warnings"
 )
 
 // Handler returns the agent's HTTP API, to be mounted at the root of a server
@@ -180,7 +181,15 @@ type apiAgent struct{ *Agent }
 
 func (a apiAgent) Hostname() string { return a.hostname() }
 func (a apiAgent) InForce() bool    { return a.isReady() }
-func (a apiAgent) Status() any      { return a.Agent.Status() }
+func (a apiAgent) Status() any {
+	s := a.Agent.Status()
+	return struct {
+		Status
+		Wrong []string `json:"wrong"`
+	}{s, s.Wrong()}
+}
+
+func (a apiAgent) Warnings() []warnings.Record { return a.warnings.Records() }
 
 func (a apiAgent) Recent() *recent.Memory { return a.recent }
 

@@ -37,7 +37,7 @@ func status(c *call, asJSON, checks bool) error {
 	if err := json.Unmarshal(answer, &s); err != nil {
 		return fmt.Errorf("the server at %s is not an agent: %w", client.where, err)
 	}
-	wrong := whatIsWrong(s, statusTime(s))
+	wrong := s.Wrong()
 	var text []byte
 	switch {
 	case asJSON:

@@ -30,7 +30,7 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 	for _, p := range plugins {
 		every := "on demand"
 		if p.Interval > 0 {
-			every = age(seconds(p.Interval))
+			every = terminal.Age(seconds(p.Interval))
 		}
 		if !p.Enabled {
 			every = "disabled"
@@ -40,7 +40,7 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 			last = "running"
 		}
 		if run := p.LastRun; run != nil {
-			last = fmt.Sprintf("%s, %s ago", run.Result, age(now.Sub(run.Time)))
+			last = fmt.Sprintf("%s, %s ago", run.Result, terminal.Age(now.Sub(run.Time)))
 			took = seconds(run.Duration).Round(time.Millisecond).String()
 			cpu = seconds(p.CPU).Round(time.Millisecond).String()
 			if p.PeakMemory > 0 {
@@ -124,7 +124,7 @@ func installedText(p agent.PluginDetails, now time.Time) string {
 	if p.Since.IsZero() {
 		return "-"
 	}
-	return fmt.Sprintf("%s ago by %s", age(now.Sub(p.Since)), cmp.Or(terminal.Clean(p.By), "?"))
+	return fmt.Sprintf("%s ago by %s", terminal.Age(now.Sub(p.Since)), cmp.Or(terminal.Clean(p.By), "?"))
 }
 
 func limitsText(limits agent.PluginLimits) string {

@@ -19,8 +19,8 @@ import (
 func statusText(s agent.Status) []byte {
 	now := statusTime(s)
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "agent %s (commit %.12s) on %s, up for %s\n\n", s.Build.Version, s.Build.Commit, s.Hostname, age(now.Sub(s.Started)))
-	if wrong := whatIsWrong(s, now); len(wrong) > 0 {
+	fmt.Fprintf(&text, "agent %s (commit %.12s) on %s, up for %s\n\n", s.Build.Version, s.Build.Commit, s.Hostname, terminal.Age(now.Sub(s.Started)))
+	if wrong := s.Wrong(); len(wrong) > 0 {
 		fmt.Fprintln(&text, "WRONG")
 		for _, sentence := range wrong {
 			fmt.Fprintf(&text, "  %s\n", terminal.Clean(sentence))
@@ -44,7 +44,7 @@ func statusText(s agent.Status) []byte {
 	}
 	if disk := s.Output.Disk; disk != nil && disk.Points > 0 {
 		fmt.Fprintf(table, "on disk\t%d points in %.1f MiB, the oldest from %s ago\n",
-			disk.Points, float64(disk.Bytes)/(1<<20), age(now.Sub(disk.Oldest)))
+			disk.Points, float64(disk.Bytes)/(1<<20), terminal.Age(now.Sub(disk.Oldest)))
 	}
 	if control := controlText(s.Control); control != "" {
 		fmt.Fprintf(table, "control\t%s\n", control)
@@ -59,92 +59,16 @@ func statusText(s agent.Status) []byte {
 // statusTime is when the agent answered, by its own clock.
 func statusTime(s agent.Status) time.Time { return s.Started.Add(seconds(s.Uptime)) }
 
-// whatIsWrong returns a sentence for each problem.
-func whatIsWrong(s agent.Status, now time.Time) []string {
-	var wrong []string
-	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	for _, line := range lines(s.Registry.Error) {
-		say("registry: %s", line)
-	}
-	if !s.Registry.InForce {
-		say("registry: nothing is collected yet, because no namespaces are known")
-	} else if len(s.Namespaces) == 0 {
-		say("registry: nothing is collected, because this host (%s) is in no namespace", s.Hostname)
-	}
-	if s.Output.Error != "" {
-		where := "in memory"
-		if s.Output.Disk != nil {
-			where = "on disk"
-		}
-		say("output: it takes no points, which wait %s: %s", where, strings.Join(lines(s.Output.Error), "; "))
-	}
-	for _, problem := range s.Output.Problems {
-		say("output: %s", problem)
-	}
-	for _, d := range s.Output.Dropping {
-		say("%s", droppingText(d, now))
-	}
-	for _, collector := range s.Collectors {
-		for _, line := range lines(collector.Error) {
-			say("collector %s: %s", collector.Kind, line)
-		}
-		if collector.Running && now.Sub(collector.LastRun) > max(2*seconds(collector.Interval), time.Minute) {
-			say("collector %s: hangs since %s", collector.Kind, age(now.Sub(collector.LastRun)))
-		}
-	}
-	for _, p := range s.Plugins {
-		if p.InstallError != "" {
-			say("plugin %s %s: %s", p.Namespace, p.Repo, p.InstallError)
-		}
-		if p.Installed && p.LastRun != nil && p.LastRun.Result != agent.RunOK {
-			say("plugin %s %s: the last run failed (%s): %s%s", p.Namespace, p.Repo, p.LastRun.Result, p.LastRun.Error, lastWords(p.Stderr))
-		}
-	}
-	for _, problem := range s.Registry.Problems {
-		if s.Registry.Error == "" || !strings.Contains(s.Registry.Error, problem) { // else it is listed already
-			say("registry: %s", problem)
-		}
-	}
-	return wrong
-}
-
-// lines returns the lines of a joined error, or none for an empty text.
-func lines(text string) []string {
-	return strings.FieldsFunc(text, func(c rune) bool { return c == '\n' })
-}
-
-// droppingText says which points are being dropped, why, and what to do.
-func droppingText(d agent.Dropping, now time.Time) string {
-	text := fmt.Sprintf("namespace %s drops points (%s): %d in the last %s, the last one %s ago",
-		d.Namespace, d.Reason, d.Points, age(now.Sub(d.Since)), age(now.Sub(d.Last)))
-	if d.Error != "" {
-		text += ": " + d.Error
-	}
-	if advice := dropAdvice[d.Reason]; advice != "" {
-		text += "; " + advice
-	}
-	return text
-}
-
-// lastWords returns the end of the standard error of a failed plugin.
-func lastWords(stderr string) string {
-	lines := strings.Split(strings.TrimSpace(stderr), "\n")
-	if last := lines[len(lines)-1]; last != "" {
-		return fmt.Sprintf("; it said: %.200s", last)
-	}
-	return ""
-}
-
 func registryText(r agent.RegistryStatus, now time.Time) string {
 	switch {
 	case !r.Doubted.IsZero():
-		return fmt.Sprintf("gave an answer %s ago that is not believed yet; its earlier answer is in force", age(now.Sub(r.Doubted)))
+		return fmt.Sprintf("gave an answer %s ago that is not believed yet; its earlier answer is in force", terminal.Age(now.Sub(r.Doubted)))
 	case r.Answered.IsZero() && r.InForce:
 		return "has not answered since the start; its earlier answer is in force"
 	case r.Answered.IsZero():
 		return "has not answered yet"
 	}
-	return fmt.Sprintf("answered %s ago", age(now.Sub(r.Answered)))
+	return fmt.Sprintf("answered %s ago", terminal.Age(now.Sub(r.Answered)))
 }
 
 // controlText says who may control the agent, or nothing if the agent does not say.
@@ -227,7 +151,7 @@ func writeCollectors(text *bytes.Buffer, collectors []agent.CollectorStatus, now
 			continue
 		}
 		some = true
-		fmt.Fprintf(table, "%s\t%s\t%s ago\t%s\t%d\n", c.Kind, age(seconds(c.Interval)), age(now.Sub(c.LastRun)), seconds(c.Duration).Round(time.Microsecond), c.Points)
+		fmt.Fprintf(table, "%s\t%s\t%s ago\t%s\t%d\n", c.Kind, terminal.Age(seconds(c.Interval)), terminal.Age(now.Sub(c.LastRun)), seconds(c.Duration).Round(time.Microsecond), c.Points)
 	}
 	if some {
 		table.Flush()
@@ -236,18 +160,3 @@ func writeCollectors(text *bytes.Buffer, collectors []agent.CollectorStatus, now
 
 // seconds converts a duration of the status, which is in seconds.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// age formats a duration for people, in at most two units.
-func age(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < time.Second:
-		return fmt.Sprintf("%dms", d.Milliseconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
-}

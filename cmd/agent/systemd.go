@@ -99,7 +99,7 @@ func (d *served) sentence(ctx context.Context) string {
 // statusSentence says first what is wrong. reloaded is why the last reload
 // failed.
 func statusSentence(s agent.Status, reloaded error) string {
-	wrong := whatIsWrong(s, statusTime(s))
+	wrong := s.Wrong()
 	if reloaded != nil && !errors.Is(reloaded, agent.ErrStopped) {
 		wrong = append([]string{"the config is not reloaded: " + reloaded.Error()}, wrong...)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lodastack/agent/internal/postbody"
 	"github.com/lodastack/agent/internal/recent"
+	"github.com/lodastack/agent/internal/warnings"
 )
 
 // Agent is what the API serves. Its methods are safe for concurrent use.
@@ -28,6 +29,8 @@ type Agent interface {
 	Figures() Figures
 	// Recent returns what is remembered of the points that passed.
 	Recent() *recent.Memory
+	// Warnings returns the last warnings of the log, the newest first.
+	Warnings() []warnings.Record
 	// Measurements describes what the host's collectors measure.
 	Measurements() []Measurement
 

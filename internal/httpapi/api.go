@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/page"
 )
 
 // api serves an agent's HTTP API.
@@ -31,17 +33,22 @@ type api struct {
 	answers  answerCounts
 	foreign  foreignNamespaces
 	refusals refusals
+	page     page.Files
 }
 
 // New returns a handler of the agent's API. It calls config whenever it needs the config,
 // which may be another one each time, but never changes.
 func New(agent Agent, config func() *Config) http.Handler {
-	a := &api{agent: agent, config: config}
+	a := &api{agent: agent, config: config, page: page.New()}
 	a.memory = newByteBudget(func() int64 { return max(memoryBodies*config().MaxBody, leastMemory) })
 	a.chunks.New = func() any { return new([chunkBytes]byte) }
 	mux := http.NewServeMux()
 	for path, e := range a.endpoints() {
-		mux.Handle(path, a.guarded(path, e))
+		pattern := path
+		if path == "/" { // by itself, and not all that is below it
+			pattern = "/{$}"
+		}
+		mux.Handle(pattern, a.guarded(path, e))
 	}
 	mux.Handle("/", a.guarded("other", endpoint{serve: a.serveNothing}))
 	return mux
@@ -80,10 +87,15 @@ func (a *api) endpoints() map[string]endpoint {
 		return endpoint{control: true, effect: true, serve: serve, fails: fails}
 	}
 	return map[string]endpoint{
+		"/":                 reading(a.servePage, 404),
+		"/page.css":         reading(a.servePage, 404),
+		"/page.js":          reading(a.servePage, 404),
 		"/post":             {effect: true, serve: a.servePost, fails: []int{400, 408, 413, 415, 503}},
 		"/update":           control(a.serveUpdate, 502, 503),
 		"/me/ns":            reading(a.serveNamespaces),
 		"/me/status":        reading(a.serveStatus),
+		"/me/access":        reading(a.serveAccess),
+		"/me/warnings":      reading(a.serveWarnings),
 		"/me/points":        reading(a.servePoints, 400, 404),
 		"/me/history":       reading(a.serveHistory, 400, 404),
 		"/me/stream":        reading(a.serveStream, 400, 503),

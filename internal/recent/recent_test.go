@@ -171,6 +171,9 @@ func TestFilters(t *testing.T) {
 		{"", "mem.*", false},
 		{"", "cpu.[ij]dle", true},
 		{"web", "cpu.*", true},
+		{"", "mem,cpu", true},
+		{"", "mem,*.idle", true},
+		{"", "mem,net", false},
 		{"db", "cpu.*", false},
 	} {
 		filter, err := NewFilter(test.namespace, test.pattern)
@@ -180,7 +183,7 @@ func TestFilters(t *testing.T) {
 	_, err := NewFilter("", "cpu.[")
 	require.EqualError(t, err, `"cpu.[" is no pattern of names: a [ needs its ]`)
 	_, err = NewFilter("", strings.Repeat("x", maxPattern+1))
-	require.ErrorContains(t, err, "has 257 bytes; a pattern of names has at most 256")
+	require.ErrorContains(t, err, "has 513 bytes; patterns of names have at most 512")
 }
 
 func TestItIsSafeForConcurrentUse(t *testing.T) {

@@ -1,0 +1,112 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/terminal"
+)
+
+// Wrong returns a sentence for each thing that is wrong, at the time of the status.
+func (s Status) Wrong() []string {
+	now := s.Started.Add(seconds(s.Uptime))
+	wrong := []string{}
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	for _, line := range lines(s.Registry.Error) {
+		say("registry: %s", line)
+	}
+	if !s.Registry.InForce {
+		say("registry: nothing is collected yet, because no namespaces are known")
+	} else if len(s.Namespaces) == 0 {
+		say("registry: nothing is collected, because this host (%s) is in no namespace", s.Hostname)
+	}
+	if s.Output.Error != "" {
+		where := "in memory"
+		if s.Output.Disk != nil {
+			where = "on disk"
+		}
+		say("output: it takes no points, which wait %s: %s", where, strings.Join(lines(s.Output.Error), "; "))
+	}
+	for _, problem := range s.Output.Problems {
+		say("output: %s", problem)
+	}
+	for _, d := range s.Output.Dropping {
+		say("%s", droppingText(d, now))
+	}
+	for _, collector := range s.Collectors {
+		for _, line := range lines(collector.Error) {
+			say("collector %s: %s", collector.Kind, line)
+		}
+		if collector.Running && now.Sub(collector.LastRun) > max(2*seconds(collector.Interval), time.Minute) {
+			say("collector %s: hangs since %s", collector.Kind, terminal.Age(now.Sub(collector.LastRun)))
+		}
+	}
+	for _, p := range s.Plugins {
+		if p.InstallError != "" {
+			say("plugin %s %s: %s", p.Namespace, p.Repo, p.InstallError)
+		}
+		if p.Installed && p.LastRun != nil && p.LastRun.Result != RunOK {
+			say("plugin %s %s: the last run failed (%s): %s%s", p.Namespace, p.Repo, p.LastRun.Result, p.LastRun.Error, lastWords(p.Stderr))
+		}
+	}
+	for _, problem := range s.Registry.Problems {
+		if s.Registry.Error == "" || !strings.Contains(s.Registry.Error, problem) { // else it is listed already
+			say("registry: %s", problem)
+		}
+	}
+	return wrong
+}
+
+// lines returns the lines of a joined error, or none for an empty text.
+func lines(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return c == '\n' })
+}
+
+// droppingText says which points are being dropped, why, and what to do.
+func droppingText(d Dropping, now time.Time) string {
+	text := fmt.Sprintf("namespace %s drops points (%s): %d in the last %s, the last one %s ago",
+		d.Namespace, d.Reason, d.Points, terminal.Age(now.Sub(d.Since)), terminal.Age(now.Sub(d.Last)))
+	if d.Error != "" {
+		text += ": " + d.Error
+	}
+	if advice := dropAdvice(d.Reason); advice != "" {
+		text += "; " + advice
+	}
+	return text
+}
+
+// lastWords returns the end of the standard error of a failed plugin.
+func lastWords(stderr string) string {
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	if last := lines[len(lines)-1]; last != "" {
+		return fmt.Sprintf("; it said: %.200s", last)
+	}
+	return ""
+}
+
+// dropAdvice says what to do about points that are dropped, by the reason of the agent
+// or of a stock part, in the words of the config. Empty: nothing is known.
+func dropAdvice(reason string) string {
+	switch reason {
+	case "bad_topic":
+		return "no NSQ topic can have its name: give the namespace another name in the registry, or shorten output.topicprefix"
+	case "too_large":
+		return "shorten the texts of these points, or raise output.maxmessagesize and nsqd's --max-msg-size"
+	case "bad_point":
+		return "correct the program that sends these points"
+	case delivery.DroppedBufferFull:
+		return "bring the output back, or raise output.buffersize"
+	case "spool_full":
+		return "bring the output back, or raise output.spoolsize"
+	case "spool_age":
+		return "bring the output back, or raise output.spoolage"
+	case "spool_damaged":
+		return "find out which program removes or changes the spool's files, and check the disk"
+	}
+	return ""
+}
+
+// seconds converts a duration of the status, which is in seconds.
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
