@@ -248,6 +248,12 @@ function nearest(line, time) {
 const plots = PLOTS.map((spec) => new Plot(spec));
 const drawAll = () => plots.forEach((plot) => plot.draw());
 
+// drawSoon draws once for the points that come within half a second.
+let drawing = null;
+function drawSoon() {
+  drawing ??= setTimeout(() => { drawing = null; drawAll(); }, 500);
+}
+
 // ---- sections that show the status
 
 let mayControl = false;
@@ -341,7 +347,7 @@ function showOutput(status) {
   const dropped = Object.entries(total.dropped || {}).filter(([, n]) => n).map(([reason, n]) => count(n) + ' ' + reason).join(', ');
   show('output',
     ...term('State', output.error ? element('span', { class: 'lost' }, 'takes no points: ' + output.error) : element('span', { class: 'good' }, 'takes points')),
-    ...(output.servers || []).flatMap((server) => term(server.address, server.state + (server.since ? ' since ' + ago(server.since).replace(' ago', '') : '') + (server.last_error ? '; last error: ' + server.last_error : ''))),
+    ...(output.servers || []).flatMap((server) => term(server.address, server.state + (server.since ? ' for ' + duration(now() - secondsOf(server.since)) : '') + (server.last_error ? '; last error: ' + server.last_error : ''))),
     ...term('Points', count(total.accepted) + ' accepted = ' + count(total.delivered) + ' delivered + ' + count(total.waiting) + ' waiting + ' + count(sum(total.dropped)) + ' dropped'),
     ...term('Delivered', rate != null && quantity(rate, '') + ' points a second'),
     ...term('On disk', output.disk && (count(output.disk.points) + ' points in ' + quantity(output.disk.bytes, 'B') +
@@ -381,6 +387,7 @@ async function loadPoints() {
   const answer = await ask('me/points');
   points = answer.points.map((p) => ({ ...p, text: [p.name, p.ns, ...Object.entries(p.tags).map((tag) => tag.join('='))].join(' ').toLowerCase() }));
   byID('points').dataset.leftOut = answer.left_out;
+  byID('points').hidden = false;
   search();
 }
 
@@ -458,6 +465,7 @@ async function open(namespace) {
   stream.addEventListener('point', (event) => {
     const p = JSON.parse(event.data);
     addPoint(p.name, p.tags, p.time, p.value);
+    drawSoon();
   });
   stream.addEventListener('error', () => {
     lost();

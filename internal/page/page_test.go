@@ -1,0 +1,134 @@
+package page_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestThePageShowsWhatTheAgentDoes(t *testing.T) {
+	b := startBrowser(t)
+	h := startHost(t, "")
+	p := b.open(t, h.url+"/", 1280, 1600)
+	p.shows("#wrong-list", "Nothing is wrong.")
+	p.shows("#connection", "Live")
+	require.Equal(t, "web1.example.org", p.text("#host"))
+	require.Less(t, eval[float64](p, "performance.getEntriesByName('first-contentful-paint')[0].startTime"), 1000.0, "ms until something is seen")
+
+	t.Run("values move", func(t *testing.T) {
+		p.shows("#plots", "Memory")
+		p.shows("#plots figure:nth-child(2) .legend", "used ")
+		label := eval[string](p, "document.querySelector('#plots figure').ariaLabel")
+		require.Regexp(t, `^CPU now: user [0-9.]+ %, system .*; highest `, label)
+		accepted := p.text("#namespaces tbody")
+		require.Eventually(t, func() bool { return p.text("#namespaces tbody") != accepted }, patience, 100*time.Millisecond)
+	})
+	t.Run("nsqd goes away and comes back", func(t *testing.T) {
+		h.nsqd.Stop()
+		h.post(t, `[{"name":"a","value":1}]`)
+		p.shows("#wrong-list", "output: it takes no points, which wait on disk")
+		p.shows("#output", "takes no points")
+		require.NoError(t, h.nsqd.Restart())
+		p.shows("#wrong-list", "Nothing is wrong.")
+	})
+	t.Run("a plugin is run by its button", func(t *testing.T) {
+		p.shows("#plugins", "acme/hello ok")
+		p.click("#plugins button[data-what=run]")
+		p.shows("#action", "The run failed")
+		p.shows("#action", "hello")
+		p.shows("#plugins", "acme/hello failed")
+		p.click("#plugins summary")
+		p.shows("#plugins pre", hostile)
+		p.shows("#wrong-list", hostile)
+	})
+	t.Run("what comes from outside is text", func(t *testing.T) {
+		h.post(t, fmt.Sprintf(`[{"name":"b","value":%q,"tags":{%q:%[1]q}}]`, hostile, "<b>"))
+		p.click("#query")
+		p.shows("#found", " series")
+		eval[string](p, "(document.getElementById('query').value = 'RUN.b <b>=', document.getElementById('query').dispatchEvent(new Event('input')), '')")
+		p.shows("#points", hostile)
+		require.Equal(t, 1, eval[int](p, "document.scripts.length"))
+		require.Zero(t, eval[int](p, "document.images.length + document.querySelectorAll('b').length"))
+	})
+	// The run that failed is a 502, which Chromium's console shows as an error.
+	complaints := p.complaints()
+	require.Len(t, complaints, 1)
+	require.Contains(t, complaints[0], "502 (Bad Gateway)")
+	require.Empty(t, p.strangers(h.url), "no request leaves the host")
+}
+
+func TestWhoMayNotControlHasNoButtons(t *testing.T) {
+	b := startBrowser(t)
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("secret-of-the-fleet\n"), 0o600))
+	h := startHost(t, fmt.Sprintf("api.localcontrol = \"token\"\napi.tokenfile = %q\n", token))
+	p := b.open(t, h.url+"/", 1280, 800)
+	p.shows("#plugins", "acme/hello")
+	p.shows("#registry", "you may not")
+	require.Zero(t, eval[int](p, "document.querySelectorAll('#plugins button').length"))
+	require.Empty(t, p.complaints())
+}
+
+func TestThePageSaysThatTheAgentIsGone(t *testing.T) {
+	b := startBrowser(t)
+	h := startHost(t, "")
+	p := b.open(t, h.url+"/", 1280, 800)
+	p.shows("#connection", "Live")
+	h.stop()
+	p.shows("#connection", "The agent cannot be reached")
+	p.shows("#host", "web1.example.org")
+}
+
+func TestTenThousandSeriesScroll(t *testing.T) {
+	b := startBrowser(t)
+	h := startHost(t, "")
+	for from := range 10 {
+		var list []string
+		for i := range 995 { // the host has some, too
+			list = append(list, fmt.Sprintf(`{"name":"series.%04d","value":%[1]d}`, from*995+i))
+		}
+		h.post(t, "["+strings.Join(list, ",")+"]")
+	}
+	p := b.open(t, h.url+"/", 1280, 800)
+	p.click("#query")
+	p.shows("#found", ",")
+	require.Less(t, eval[int](p, "document.querySelectorAll('#points [role=row]').length"), 60, "only what is seen is there")
+	eval[string](p, "(document.getElementById('query').value = 'run.series.', document.getElementById('query').dispatchEvent(new Event('input')), '')")
+	p.shows("#found", "9,950 of ")
+	eval[string](p, "(document.getElementById('points').scrollTop = 1e9, '')")
+	p.shows("#points", "RUN.series.9949")
+	require.Less(t, eval[float64](p, `new Promise((resolve) => {
+		const list = document.getElementById('points'), began = performance.now();
+		let i = 0;
+		const step = () => { list.scrollTop = i * 5000; if (i++ < 30) requestAnimationFrame(step); else resolve((performance.now() - began) / 30); };
+		step();
+	})`), 100.0, "ms for a frame")
+}
+
+func TestThePageIsForEverybody(t *testing.T) {
+	b := startBrowser(t)
+	axe := axeCore(t)
+	h := startHost(t, "")
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 320} {
+			t.Run(fmt.Sprint(scheme, " ", width), func(t *testing.T) {
+				p := b.open(t, h.url+"/", width, 800, colours(scheme))
+				p.shows("#connection", "Live")
+				p.shows("#plots", "Memory")
+				p.click("#query")
+				p.shows("#points", "mem.free")
+				require.LessOrEqual(t, eval[int64](p, "document.documentElement.scrollWidth"), width, "nothing is cut off")
+				if axe == "" {
+					t.Skip("axe-core is not here: npm is not installed, or has no network")
+				}
+				found := eval[[]string](p, axe+`; axe.run().then((r) => r.violations.map((v) => v.id + ': ' + v.help + ' ' + v.nodes.map((n) => n.html + ' ' + n.failureSummary).join('; ')))`)
+				require.Empty(t, found)
+			})
+		}
+	}
+}
