@@ -79,15 +79,15 @@ async function ask(path, options) {
 
 // ---- history and plots
 
-// Each plot has lines of its own names, or a line for each value of a tag.
+// Each plot has a line for each name, and with a tag one for each of its values.
 const PLOTS = [
-  { title: 'CPU', unit: '%', top: 100, names: ['cpu.user', 'cpu.system', 'cpu.iowait', 'cpu.steal'] },
-  { title: 'Memory', unit: '%', top: 100, names: ['mem.used.percent', 'mem.swap.used.percent'] },
-  { title: 'Load', unit: '', names: ['cpu.loadavg.1', 'cpu.loadavg.5', 'cpu.loadavg.15'] },
-  { title: 'Disks: busy', unit: '%', top: 100, names: ['disk.io.util'], tag: 'device' },
-  { title: 'Disks: bytes', unit: 'B/s', names: ['disk.io.read_bytes', 'disk.io.write_bytes'], tag: 'device' },
-  { title: 'Network', unit: 'bit/s', names: ['net.in', 'net.out'], tag: 'interface' },
-  { title: 'File systems: used', unit: '%', top: 100, names: ['fs.space.used.percent'], tag: 'mount' },
+  { title: 'CPU', unit: '%', top: 100, names: ['cpu.user', 'cpu.system', 'cpu.iowait', 'cpu.steal'], labels: ['user', 'system', 'iowait', 'steal'] },
+  { title: 'Memory', unit: '%', top: 100, names: ['mem.used.percent', 'mem.swap.used.percent'], labels: ['used', 'swap'] },
+  { title: 'Load', unit: '', names: ['cpu.loadavg.1', 'cpu.loadavg.5', 'cpu.loadavg.15'], labels: ['1 min', '5 min', '15 min'] },
+  { title: 'Disks: busy', unit: '%', top: 100, names: ['disk.io.util'], labels: [''], tag: 'device' },
+  { title: 'Disks: bytes', unit: 'B/s', names: ['disk.io.read_bytes', 'disk.io.write_bytes'], labels: ['read', 'write'], tag: 'device' },
+  { title: 'Network', unit: 'bit/s', names: ['net.in', 'net.out'], labels: ['in', 'out'], tag: 'interface' },
+  { title: 'File systems: used', unit: '%', top: 100, names: ['fs.space.used.percent'], labels: [''], tag: 'mount' },
 ];
 const MATCH = [...new Set(PLOTS.flatMap((plot) => plot.names))].join(',');
 
@@ -131,7 +131,7 @@ class Plot {
     this.note = element('span');
     this.legend = element('ul', { class: 'legend' });
     this.graph = element('svg', { viewBox: '0 0 1000 100', preserveAspectRatio: 'none', 'aria-hidden': 'true' });
-    this.figure = element('figure', { tabindex: '0', role: 'group' },
+    this.figure = element('figure', { tabindex: '0' },
       element('figcaption', {}, element('h3', {}, spec.title), this.note), this.graph, this.legend);
     this.graph.addEventListener('pointerdown', (event) => this.press(event));
     this.graph.addEventListener('pointermove', (event) => this.move(event));
@@ -184,10 +184,9 @@ class Plot {
       if (!this.spec.names.includes(s.name)) continue;
       const [start, end] = range();
       const points = s.points.filter(([t]) => t >= start - s.interval && t <= end + s.interval);
-      const label = this.spec.tag
-        ? (s.tags[this.spec.tag] ?? '') + (this.spec.names.length > 1 ? ' ' + s.name.split('.').at(-1).replace('_bytes', '') : '')
-        : s.name.replace(/^(cpu|mem)\./, '').replace(/\.?percent|\.used|^loadavg\./g, '') || 'used';
-      lines.push({ label, interval: s.interval, points, order: this.spec.names.indexOf(s.name), last: points.at(-1)?.[1] ?? 0 });
+      const order = this.spec.names.indexOf(s.name);
+      const label = ((this.spec.tag ? s.tags[this.spec.tag] + ' ' : '') + this.spec.labels[order]).trim();
+      lines.push({ label, interval: s.interval, points, order, last: points.at(-1)?.[1] ?? 0 });
     }
     if (this.spec.tag) lines.sort((a, b) => b.last - a.last || (a.label < b.label ? -1 : 1));
     else lines.sort((a, b) => a.order - b.order);

@@ -121,7 +121,7 @@ func TestThePageIsForEverybody(t *testing.T) {
 				p.shows("#connection", "Live")
 				p.shows("#plots", "Memory")
 				p.click("#query")
-				p.shows("#points", "mem.free")
+				p.shows("#points", "agent.alive")
 				require.LessOrEqual(t, eval[int64](p, "document.documentElement.scrollWidth"), width, "nothing is cut off")
 				if axe == "" {
 					t.Skip("axe-core is not here: npm is not installed, or has no network")
