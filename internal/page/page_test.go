@@ -22,7 +22,7 @@ func TestThePageShowsWhatTheAgentDoes(t *testing.T) {
 
 	t.Run("values move", func(t *testing.T) {
 		p.shows("#plots", "Memory")
-		p.shows("#plots figure:nth-child(2) .legend", "used ")
+		p.shows("#plots", "user ")
 		label := eval[string](p, "document.querySelector('#plots figure').ariaLabel")
 		require.Regexp(t, `^CPU now: user [0-9.]+ %, system .*; highest `, label)
 		accepted := p.text("#namespaces tbody")
