@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// damageSpool flips bytes of a segment in dir, or tears off its end. It says
-// what it did, or nothing if there is no segment.
+// damageSpool flips bytes of a segment in dir, or cuts off its end. It returns what it did, or
+// "" if there is no segment.
 func damageSpool(random *rand.Rand, dir string) (done string, err error) {
 	segments, err := filepath.Glob(filepath.Join(dir, "*.db"))
 	if err != nil || len(segments) == 0 {

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// diskSize is that of the agent's disk, in bytes. It is far below the spool's
-// limit: the disk is full before the spool would drop anything.
+// diskSize is the size of the agent's disk, in bytes. It is far below the spool's limit, so
+// the disk is full before the spool would drop anything.
 const diskSize = 48 << 20
 
 // disk is a small file system that can be filled.

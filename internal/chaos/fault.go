@@ -11,7 +11,7 @@ import (
 	"github.com/lodastack/agent/internal/registrytest"
 )
 
-// fault does something to the world while the agent p lives, and says what.
+// fault does something to the world while the agent p runs, and returns what it did.
 type fault func(random *rand.Rand, w *world, p *process) (done string, err error)
 
 // faults are chosen from with equal probability.
@@ -40,7 +40,7 @@ func disturbBroker(random *rand.Rand, w *world, _ *process) (string, error) {
 	return fmt.Sprintf("nsqd %d: %s", i, done), err
 }
 
-// disturbBrokers takes all nsqds away that are there.
+// disturbBrokers stops or freezes all nsqds.
 func disturbBrokers(random *rand.Rand, w *world, _ *process) (string, error) {
 	for _, b := range w.brokers {
 		if b.state == up {
@@ -90,8 +90,8 @@ func reload(_ *rand.Rand, _ *world, p *process) (string, error) {
 	return "agent: reload", p.command.Process.Signal(syscall.SIGHUP)
 }
 
-// runPlugin calls the plugin. It may be running already, or not be installed
-// yet: that it hangs is the only thing that could be wrong.
+// runPlugin calls the plugin, which may be running already or not be installed yet. Only a
+// call that hangs is a fault.
 func runPlugin(_ *rand.Rand, _ *world, p *process) (string, error) {
 	_, _ = p.get("/plugins/run?ns=" + ownNamespace + "&repo=" + pluginPath)
 	return "plugin: call", nil

@@ -35,8 +35,8 @@ func (c *chaos) judge() error {
 	return errors.Join(unfair, c.verdict(), c.restart(p, accounts))
 }
 
-// settle waits until nothing waits in the agent and what has been acknowledged
-// has arrived, and returns the accounts of then.
+// settle waits until no point waits in the agent and all acknowledged points have arrived. It
+// returns the accounts of that moment.
 func (c *chaos) settle(p *process) (accounts map[string]agent.Account, err error) {
 	arrived := time.Now()
 	for last := (tally{}); time.Since(arrived) < arrivalPatience; time.Sleep(50 * time.Millisecond) {
@@ -59,13 +59,12 @@ func (c *chaos) settle(p *process) (accounts map[string]agent.Account, err error
 	return accounts, fmt.Errorf("points still wait, and none has arrived for %s: %+v", arrivalPatience, accounts)
 }
 
-// verdict says what is not as promised. Only damage is an excuse for a point that
-// is missing, and the point must be counted: as spool_damaged, or as unclean_stop if
-// the agent was killed within the 25 ms that its accounts lag behind. Points that were
-// accepted in these 25 ms and then damaged are in no account: a run with damage
-// tolerates one missing point in a thousand for them, which nobody has measured.
-// Without damage, unclean_stop may count points that were delivered in the moment
-// before a kill.
+// verdict returns which promises were broken. A point may be missing only because of damage,
+// and must then be counted: as spool_damaged, or as unclean_stop if the agent was killed within
+// the 25 ms by which its accounts lag. Points that were accepted in these 25 ms and then
+// damaged are in no account. For them, a run with damage tolerates one missing point in a
+// thousand (a guess, not measured). Without damage, unclean_stop may count points that were
+// delivered just before a kill.
 func (c *chaos) verdict() error {
 	var wrong []error
 	counted := int64(0)
@@ -92,7 +91,7 @@ func (c *chaos) verdict() error {
 	return errors.Join(wrong...)
 }
 
-// restart compares the accounts with those of the next life.
+// restart compares the accounts before and after a restart.
 func (c *chaos) restart(p *process, before map[string]agent.Account) error {
 	if err := p.signal(syscall.SIGTERM, stopPatience); err != nil {
 		return err

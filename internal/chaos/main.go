@@ -1,26 +1,24 @@
 //go:build linux
 
-// Command chaos kills real agents, takes their nsqds, registry and disk away,
-// damages what they keep, and counts the points that get lost.
+// Command chaos kills real agents, stops their nsqds and registry, fills their disk, damages
+// their files, and counts the points that get lost.
 //
 //	go run ./internal/chaos -kills 100 -for 10m
 //
-// It builds the stock agent and runs it against two nsqds and a registry of
-// its own. All the while points are posted; each has a number. At the end
-// every point for which a post was answered with 200 must have come out of
-// NSQ, and the agent's accounts must balance.
+// It builds the stock agent and runs it against two nsqds and a registry of its own. All the
+// time it posts points, each with a number. At the end every point of a post that was answered
+// with 200 must have come out of NSQ, and the agent's accounts must balance.
 //
 //	plan, fault        which fault comes when; disk, damage, broker, process: how it is made
-//	world, plugin      what the agent lives in
+//	world, plugin      the agent's surroundings
 //	poster, points     posts, and the numbers of their points
 //	judge, report      what was lost, and what is printed
 //
-// The plan of faults follows from the seed, which is printed; what meets what
-// at which moment does not.
+// The seed, which is printed, determines the plan of faults, but not their exact timing.
 //
-// The nsqds are stopped as a SIGTERM stops them, after their clients were cut
-// off and their consumers have left: nsqd keeps messages in memory, and what
-// it has acknowledged and loses when it is killed is beyond any agent.
+// The nsqds are stopped as by SIGTERM, after their clients were disconnected and their
+// consumers have left. nsqd keeps messages in memory, and no agent can prevent the loss of
+// acknowledged messages when nsqd itself is killed.
 package main
 
 import (

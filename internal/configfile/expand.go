@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// reference is $${, which stands for ${, or a ${…}.
+// reference matches $${, which stands for ${, and ${…}.
 const reference = `\$\$\{|\$\{[^}]*\}?`
 
-// expand replaces ${NAME} in strings by the variable of the environment, and
-// ${file:PATH} by the content of a file, without blanks at its ends. A $${ stays
-// ${. The file is TOML already, so that a value cannot add keys to it.
+// expand replaces ${NAME} in strings by the variable of the environment, and ${file:PATH}
+// by the content of a file, without blanks at its ends. $${ becomes ${. The TOML is parsed
+// before that, so a value cannot add keys.
 func (f *File) expand(lookup func(name string) (string, bool)) {
 	e := expansion{file: f, lookup: lookup, references: regexp.MustCompile(reference)}
 	for key, value := range f.values {
@@ -30,8 +30,8 @@ type expansion struct {
 	references *regexp.Regexp
 }
 
-// value returns a value with its references replaced. name is that of the key in
-// the whole file, key that of messages.
+// value returns a value with its references replaced. name is the key's name in the whole
+// file, and key its name in messages.
 func (e *expansion) value(name, key string, value any) any {
 	switch v := value.(type) {
 	case string:
@@ -72,7 +72,7 @@ func (e *expansion) text(name, key, text string) string {
 	})
 }
 
-// resolve returns what a reference stands for.
+// resolve returns the text that replaces a reference.
 func (e *expansion) resolve(found string) (string, error) {
 	name, closed := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
 	path, isFile := strings.CutPrefix(name, "file:")
@@ -118,7 +118,7 @@ func readReference(path string) (string, error) {
 	return text, nil
 }
 
-// Reference is a file that ${file:PATH} names.
+// Reference is a file that a value names by ${file:PATH}.
 type Reference struct {
 	Key  string // in whose value it is
 	Path string

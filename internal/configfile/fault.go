@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Fault is one thing that is wrong with a file.
+// Fault is one fault of a file.
 type Fault struct {
-	// Place of the key; that of the section, or the first line, if a key is
-	// missing.
+	// Place of the key. If a key is missing, the place of its section, or the first
+	// line.
 	Place
 	// Key with its section, such as agent.listen. Empty if the file is no
 	// TOML.
@@ -19,8 +19,7 @@ type Fault struct {
 	Reason string
 }
 
-// Error is everything that is wrong with a file and those that are read after
-// it.
+// Error has all faults of a file and of the files that are read after it.
 type Error struct {
 	Faults []Fault // sorted by file, in the order of reading, and line
 }
@@ -38,16 +37,15 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Concerns reports whether a fault is about one of keys, or about the file as a
-// whole.
+// Concerns reports whether a fault is about one of the keys, or about the whole file.
 func (e *Error) Concerns(keys ...string) bool {
 	return slices.ContainsFunc(e.Faults, func(f Fault) bool {
 		return f.Key == "" || slices.Contains(keys, f.Key)
 	})
 }
 
-// Fail notes what is wrong with the value of key, or that it is missing. A
-// value that could not be read gets no second fault.
+// Fail notes a fault of the value of key, or that it is missing. A value that could not be
+// read gets no second fault.
 func (f *File) Fail(key, reason string) {
 	if f.rejected[f.table+key] {
 		return
@@ -55,7 +53,7 @@ func (f *File) Fail(key, reason string) {
 	f.faults = append(f.faults, Fault{Place: f.Where(key), Key: f.section + key, Reason: reason})
 }
 
-// FailFile notes what is wrong with one of the files as a whole.
+// FailFile notes a fault of one of the files as a whole.
 func (f *File) FailFile(path, reason string) {
 	f.faults = append(f.faults, Fault{Place: Place{path, 1}, Reason: reason})
 }
@@ -72,8 +70,7 @@ func (f *File) Where(key string) Place {
 	return Place{f.files[0], 1}
 }
 
-// Err returns an [*Error] of all faults, or nil. A key that has not been read
-// is one of them.
+// Err returns an [*Error] of all faults, or nil. A key that nothing has read is a fault.
 func (f *File) Err() error {
 	faults := f.allFaults()
 	if len(faults) == 0 {
@@ -103,8 +100,8 @@ func (f *File) allFaults() []Fault {
 	return faults
 }
 
-// Keys returns the keys that have been read so far, whether the file has them
-// or not, sorted.
+// Keys returns the keys that have been read so far, sorted, including those that the file
+// does not have.
 func (f *File) Keys() []string { return slices.Sorted(maps.Keys(f.known)) }
 
 // isSection reports whether known keys begin with key.
@@ -117,8 +114,7 @@ func (f *File) isSection(key string) bool {
 	return false
 }
 
-// unknown returns the fault of a key that nothing reads, with the key that may
-// be meant.
+// unknown returns the fault of a key that nothing reads. It suggests a similar key.
 func (f *File) unknown(key string) string {
 	const reason = "no such key"
 	best, distance := "", 4
@@ -146,8 +142,8 @@ func (f *File) unknown(key string) string {
 	return fmt.Sprintf("%s; is %s meant?", reason, f.section+best)
 }
 
-// editDistance returns how many letters must be put in, left out or changed to
-// make a of b.
+// editDistance returns how many letters must be inserted, removed or changed to turn b into
+// a.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

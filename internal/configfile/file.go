@@ -1,6 +1,5 @@
-// Package configfile reads a TOML file key by key and remembers the line of
-// each, so that all faults of a file can be reported at once, each with its
-// line.
+// Package configfile reads a TOML file key by key. It knows the line of each key, so that all
+// faults of a file can be reported at once, each with its line.
 package configfile
 
 import (
@@ -16,9 +15,9 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// File is a parsed TOML file. Its keys are read with String, Int and so on; a
-// value that cannot be read is a fault, [File.Fail] adds faults, and
-// [File.Err] returns all of them. It is not safe for concurrent use.
+// File is a parsed TOML file. Its keys are read with String, Int and so on. A value that
+// cannot be read is a fault. [File.Fail] adds faults, and [File.Err] returns all of them. File
+// is not safe for concurrent use.
 type File struct {
 	files []string // that were read, in their order
 	// table and section are empty for the whole file. For a table of a list,
@@ -34,7 +33,7 @@ type File struct {
 	*names
 }
 
-// names are what is known of a key in the whole file.
+// names has the properties of the keys, by their names in the whole file.
 type names struct {
 	places   map[string]Place
 	rejected map[string]bool     // have a value that could not be read
@@ -42,7 +41,7 @@ type names struct {
 	settings *[]setting          // nil: they are not wanted
 }
 
-// Place is where a key is.
+// Place is the position of a key.
 type Place struct {
 	File string
 	Line int // from 1
@@ -51,11 +50,11 @@ type Place struct {
 // String returns FILE:LINE.
 func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
-// mostContent bounds a file, in bytes: nobody writes more by hand.
+// mostContent bounds a file, in bytes. Nobody writes a larger one by hand.
 const mostContent = 16 << 20
 
-// Content returns what is in the file at path. It refuses a device, which may
-// never end, and a file that is too large. A pipe without a writer is empty.
+// Content returns the content of the file at path. It refuses a device, which may never end,
+// and a file of more than 16 MiB. A pipe without a writer is empty.
 func Content(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -76,8 +75,8 @@ func Content(path string) ([]byte, error) {
 	return content, err
 }
 
-// Parse parses content; name stands before the line in errors. A file that is
-// no TOML has one fault, the first.
+// Parse parses content. name stands before the line in errors. A file that is not TOML has
+// only its first fault.
 func Parse(name string, content []byte) (*File, error) {
 	f := &File{files: []string{name}, values: map[string]any{}, known: map[string]bool{}, names: &names{
 		places: map[string]Place{}, rejected: map[string]bool{}, from: map[string][]string{},
@@ -113,7 +112,7 @@ func lineText(content []byte, line int) string {
 	return text
 }
 
-// reason is the library's sentence without its name in front.
+// reason is the library's sentence without the library's name.
 func reason(err error) string { return strings.TrimPrefix(err.Error(), "toml: ") }
 
 // flatten makes tables of tables one table with dotted keys.
@@ -127,7 +126,7 @@ func (f *File) flatten(prefix string, tree map[string]any) {
 	}
 }
 
-// Has reports whether the file gives key a value.
+// Has reports whether the file has a value for key.
 func (f *File) Has(key string) bool {
 	_, has := f.values[key]
 	return has

@@ -33,7 +33,7 @@ func locate(content []byte) map[string]int {
 	return l.lines
 }
 
-// value notes the lines of a key and of what is in its value.
+// value notes the lines of a key and of the keys in its value.
 func (l *locator) value(table string, e *unstable.Node) {
 	key := l.key(table, e.Key(), false)
 	switch value := e.Value(); value.Kind {

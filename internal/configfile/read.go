@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Read reads and parses the file at path, and then all PATH.d/*.toml in the
-// order of their names, those that begin with a dot excepted. A key that stands
-// in several files has the value of the last; of lists, the last list counts.
+// Read reads and parses the file at path, and then all PATH.d/*.toml in the order of their
+// names, except those that begin with a dot. If several files have a key, the last one counts,
+// also for lists.
 // Afterwards, ${NAME} and ${file:PATH} in strings are replaced, see
 // [File.expand].
 func Read(path string) (*File, error) {
@@ -51,8 +51,8 @@ func readOne(path string) (*File, error) {
 	return Parse(path, content)
 }
 
-// filesOf returns the paths of the files in the directory that are read, none if
-// it does not exist.
+// filesOf returns the paths of the files in the directory that are read. There are none if it
+// does not exist.
 func filesOf(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir) // sorted by name
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +73,7 @@ func filesOf(dir string) ([]string, error) {
 // Files returns the paths of the files that were read, in their order.
 func (f *File) Files() []string { return f.files }
 
-// overlay takes over the values of a file that is read later.
+// overlay replaces values by those of a file that is read later.
 func (f *File) overlay(later *File) {
 	f.files = append(f.files, later.files...)
 	for key, value := range later.values {

@@ -10,7 +10,7 @@ import (
 type Setting struct {
 	// Key in the whole file, such as agent.listen or policy.plugin[0].match.
 	Key string
-	// Value as TOML writes it. It may have secrets in it.
+	// Value as TOML writes it. It may contain secrets.
 	Value string
 	// Place of the value; zero for a default.
 	Place Place
@@ -24,8 +24,7 @@ type setting struct {
 	value func() string
 }
 
-// KeepSettings has the settings kept that are read from now on, for
-// [File.Settings].
+// KeepSettings keeps the settings that are read from now on, for [File.Settings].
 func (f *File) KeepSettings() { f.settings = new([]setting) }
 
 // note keeps a setting.
@@ -35,8 +34,8 @@ func (f *File) note(key string, value func() string) {
 	}
 }
 
-// Settings returns the settings that were read, in the order of reading, with
-// the values that they have now.
+// Settings returns the settings that were read, in the order of reading, with their present
+// values.
 func (f *File) Settings() []Setting {
 	var all []Setting
 	for _, s := range *f.settings {

@@ -10,7 +10,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// value returns the file's value of key, and makes key a known one.
+// value returns the file's value of key, and marks the key as known.
 func (f *File) value(key string) (any, bool) {
 	f.known[key] = true
 	if value, ok := f.values[key]; ok {
@@ -25,19 +25,18 @@ func (f *File) value(key string) (any, bool) {
 	return nil, false
 }
 
-// reject notes why the value of key cannot be read. It is the only fault of
-// that key.
+// reject notes why the value of key cannot be read. The key gets no other fault.
 func (f *File) reject(key, reason string) {
 	f.Fail(key, reason)
 	f.rejected[f.table+key] = true
 }
 
-// wrongType notes that value is not what key takes.
+// wrongType notes that value has the wrong type.
 func (f *File) wrongType(key string, value any, want string) {
 	f.reject(key, fmt.Sprintf("%s is %s; write %s", show(value), typeName(value), want))
 }
 
-// String reads a string. An empty one counts as left out.
+// String reads a string. An empty one counts as missing.
 func (f *File) String(key string, into *string) {
 	f.note(key, func() string { return strconv.Quote(*into) })
 	value, ok := f.value(key)
@@ -209,8 +208,8 @@ func (f *File) Duration(key string, into *time.Duration, least, most time.Durati
 	}
 }
 
-// Time reads a time as Duration does. An error goes to the caller and is no
-// fault of the file.
+// Time reads a time as Duration does. It returns an error to the caller, and notes no fault
+// of the file.
 func (f *File) Time(key string) (d time.Duration, given bool, err error) {
 	value, ok := f.value(key)
 	if !ok {
@@ -249,7 +248,7 @@ func show(value any) string {
 	return fmt.Sprint(value)
 }
 
-// typeName says in TOML's words what value is.
+// typeName names the type of value in TOML's words.
 func typeName(value any) string {
 	switch value.(type) {
 	case string:

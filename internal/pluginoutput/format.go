@@ -1,6 +1,6 @@
-// Package pluginoutput reads what a plugin printed, in each of the formats that
-// a plugin may choose, and tells the plugin's author what is wrong with it.
-// Whether a metric can be sent is for the agent to decide.
+// Package pluginoutput reads the output of a plugin, in each of the formats that a plugin may
+// choose. Its errors are for the plugin's author. The agent decides whether a metric can be
+// sent.
 //
 //	json        a list of metrics        Elements and Decode   json.go
 //	influx      line protocol            Points                influx.go
@@ -19,7 +19,7 @@ import (
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
-// Format is the form in which a plugin prints what it measured.
+// Format is the format of a plugin's output.
 type Format string
 
 // The formats. An empty Format is JSON.
@@ -30,7 +30,7 @@ const (
 	Nagios     Format = "nagios"
 )
 
-// Formats are all that there are.
+// Formats are all formats.
 func Formats() []string {
 	return []string{string(JSON), string(Influx), string(Prometheus), string(Nagios)}
 }
@@ -43,17 +43,17 @@ func (f Format) Check() error {
 	return fmt.Errorf("there is no format %.100q: there are %s", string(f), strings.Join(Formats(), ", "))
 }
 
-// TakesStatus reports whether a run that exits with the status has done its work:
-// the first four statuses of a Nagios check are its result.
+// TakesStatus reports whether a run that exits with the status has succeeded: the first four
+// statuses of a Nagios check are its result.
 func (f Format) TakesStatus(status int) bool {
 	return status == 0 || f == Nagios && status > 0 && status <= NagiosUnknown
 }
 
-// Points yields what a plugin printed in a format other than JSON. status is the
-// exit status of its run, which is a part of Nagios' format. Beside an error
-// stands what was read of the name, and what follows is read nevertheless.
+// Points yields the points of an output in a format other than JSON. status is the exit status
+// of the run, which is a part of Nagios' format. With an error it yields a Point with the name
+// as far as it was read. It reads the rest nevertheless.
 //
-// A character that a metric's name cannot hold is replaced by '_'.
+// A character that a metric's name cannot contain is replaced by '_'.
 func Points(format Format, stdout []byte, status int) iter.Seq2[lineproto.Point, error] {
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
 	var points iter.Seq2[lineproto.Point, error]
@@ -79,7 +79,7 @@ func Points(format Format, stdout []byte, status int) iter.Seq2[lineproto.Point,
 
 var errNotPoints = errors.New("a JSON list has no points")
 
-// metricName replaces by '_' what a metric's name cannot hold.
+// metricName replaces characters that a metric's name cannot contain by '_'.
 func metricName(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

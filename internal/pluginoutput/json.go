@@ -10,9 +10,9 @@ import (
 	"github.com/lodastack/agent/internal/nonfinite"
 )
 
-// Elements returns the elements of the printed list, for [Decode]. The error says
-// why stdout is not a list. A byte order mark is ignored. NaN and Infinity, which
-// Python prints, become numbers that no float64 can hold.
+// Elements returns the elements of the printed list, for [Decode]. The error says why stdout
+// is not a list. A byte order mark is ignored. NaN and Infinity, which Python prints, become
+// numbers that do not fit into a float64.
 func Elements(stdout []byte) (iter.Seq[[]byte], error) {
 	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
 	list, err := listIn(stdout)
@@ -42,7 +42,7 @@ func listIn(stdout []byte) ([]byte, error) {
 // list is any JSON list. It takes no memory.
 type list struct{}
 
-// UnmarshalJSON is given what is JSON. It fails for what is not a list.
+// UnmarshalJSON fails if the JSON is not a list.
 func (*list) UnmarshalJSON(text []byte) error {
 	switch text[0] {
 	case '[':
@@ -61,8 +61,7 @@ func (*list) UnmarshalJSON(text []byte) error {
 
 var errNull = errors.New("null is not a list; print [] if there is nothing")
 
-// elementsOf yields the elements of what is a JSON list, without blanks around
-// them.
+// elementsOf yields the elements of a JSON list, without blanks around them.
 func elementsOf(list []byte) iter.Seq[[]byte] {
 	const blanks = " \t\r\n"
 	list = bytes.Trim(list, blanks)
@@ -93,15 +92,14 @@ func elementsOf(list []byte) iter.Seq[[]byte] {
 	}
 }
 
-// tooLarge is a number that no float64 holds: a metric whose value it is cannot
-// be decoded, and all others can.
+// tooLarge is a number that does not fit into a float64. A metric with this value cannot be
+// decoded, but all others can.
 const tooLarge = "1e999"
 
-// shownAround is how many bytes are shown around what is not JSON.
+// shownAround is how many bytes an error shows around the place that is not JSON.
 const shownAround = 30
 
-// notAList says what a list is to whoever printed something else, and where it
-// begins to be something else.
+// notAList explains how to print a list, and shows where the output is something else.
 func notAList(stdout []byte, err error) error {
 	const wanted = `print [ {"name": "…", "value": 1}, … ], or [] if there is nothing`
 	var syntax *json.SyntaxError
@@ -120,7 +118,7 @@ func notAList(stdout []byte, err error) error {
 	return fmt.Errorf("%w; %s", err, wanted)
 }
 
-// wrongField puts what encoding/json says of a metric in an author's words.
+// wrongField rewords an error of encoding/json about a metric for the plugin's author.
 func wrongField(err error) error {
 	var kind *json.UnmarshalTypeError
 	if !errors.As(err, &kind) {

@@ -9,12 +9,12 @@ import (
 // maxLine is the length of the longest line that a daemon may print, in bytes.
 const maxLine = 64 << 10
 
-// ErrLongLine says that a daemon printed a line of more than 64 KiB.
+// ErrLongLine means that a daemon printed a line of more than 64 KiB.
 var ErrLongLine = errors.New("it printed a line of more than 64 KiB")
 
-// Lines hands over what a daemon prints, as many whole lines at a time as there
-// are, until Read fails or take does. The end of the last line may be missing. take
-// must not keep the lines.
+// Lines passes the output of a daemon to take, as many whole lines at a time as there are,
+// until Read or take fails. The end of the last line may be missing. take must not keep the
+// lines.
 func Lines(stdout io.Reader, take func(lines []byte) error) error {
 	buf := make([]byte, 4<<10)
 	n := 0 // bytes in buf
@@ -27,7 +27,7 @@ func Lines(stdout io.Reader, take func(lines []byte) error) error {
 		}
 		read, err := stdout.Read(buf[n:])
 		n += read
-		// Who prints much at a time is read with fewer calls.
+		// A larger buffer needs fewer calls for a daemon that prints much at a time.
 		busy = n == len(buf) && len(buf) < maxLine
 		whole := bytes.LastIndexByte(buf[:n], '\n') + 1
 		if err != nil {

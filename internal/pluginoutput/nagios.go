@@ -50,8 +50,8 @@ func nagiosPoints(text string, status int) iter.Seq2[lineproto.Point, error] {
 	}
 }
 
-// perfdata returns the performance data of all lines. They stand behind the
-// first | of the first line, and behind the next | to the end.
+// perfdata returns the performance data of all lines. They follow the first | of the first
+// line, and the next | up to the end.
 func perfdata(text string) string {
 	first, more, _ := strings.Cut(text, "\n")
 	_, data, _ := strings.Cut(first, "|")
@@ -81,8 +81,8 @@ func (p perf) points() []lineproto.Point {
 	return points
 }
 
-// nextPerf reads 'LABEL'=VALUE[UNIT];WARN;CRIT;MIN;MAX and returns what follows.
-// It always takes something of text.
+// nextPerf reads 'LABEL'=VALUE[UNIT];WARN;CRIT;MIN;MAX and returns the rest of the text,
+// which is always shorter.
 func nextPerf(text string) (p perf, rest string, err error) {
 	p.label, rest, err = nextLabel(text)
 	value, rest := cutBlank(rest)
@@ -107,8 +107,8 @@ func nextPerf(text string) (p perf, rest string, err error) {
 	return p, rest, nil
 }
 
-// nextLabel reads a label and the = behind it. The word at the beginning of rest is
-// the value, or what is left out with the error.
+// nextLabel reads a label and the = after it. rest begins with the value or, after an error,
+// with the word to skip.
 func nextLabel(text string) (label, rest string, err error) {
 	if quoted, ok := strings.CutPrefix(text, "'"); ok {
 		var b strings.Builder
@@ -149,8 +149,8 @@ func cutBlank(text string) (word, rest string) {
 	return text[:i], strings.TrimLeftFunc(text[i:], unicode.IsSpace)
 }
 
-// unitFactor returns what a value is multiplied by to get seconds or bytes. Other
-// units, such as % and c of a counter, stay as they are.
+// unitFactor returns the factor from a unit to seconds or bytes. For other units, such as %
+// and c of a counter, it is 1.
 func unitFactor(unit string) float64 {
 	switch unit {
 	case "ns":
@@ -175,8 +175,8 @@ func unitFactor(unit string) float64 {
 	return math.Pow(base, float64(power+1))
 }
 
-// threshold returns the threshold of the index if it is a plain number: a
-// range has two limits, or the meaning of one turned around.
+// threshold returns the threshold of the index if it is a plain number, and not a range with
+// two limits or an inverted one.
 func threshold(parts []string, i int, factor float64) *float64 {
 	if i >= len(parts) {
 		return nil

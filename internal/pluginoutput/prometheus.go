@@ -47,7 +47,7 @@ func prometheusPoints(text string) iter.Seq2[lineproto.Point, error] {
 	}
 }
 
-// typedFamily returns the name in a line "# TYPE NAME KIND", and "" of others.
+// typedFamily returns the name in a line "# TYPE NAME KIND", and "" for other lines.
 func typedFamily(comment string) string {
 	words := strings.Fields(comment)
 	if len(words) == 4 && words[1] == "TYPE" {
@@ -56,8 +56,8 @@ func typedFamily(comment string) string {
 	return ""
 }
 
-// readSample reads NAME{LABELS} VALUE TIMESTAMP, and the form that has the name
-// in quotes among the labels.
+// readSample reads NAME{LABELS} VALUE TIMESTAMP, or the form with the name in quotes among
+// the labels.
 func readSample(line string, open bool) (point lineproto.Point, err error) {
 	rest := line
 	if i := strings.IndexAny(line, "{ \t"); i > 0 {
@@ -76,7 +76,7 @@ func readSample(line string, open bool) (point lineproto.Point, err error) {
 	}
 	words := strings.Fields(rest)
 	if len(words) == 0 || len(words) > 2 {
-		return point, errors.New("a value, and perhaps a timestamp, is to follow the name")
+		return point, errors.New("a value, and perhaps a timestamp, must follow the name")
 	}
 	value, err := promFloat(words[0])
 	if err != nil {
@@ -89,7 +89,7 @@ func readSample(line string, open bool) (point lineproto.Point, err error) {
 	return point, err
 }
 
-// readLabels reads LABEL="VALUE",… } into point, and returns what follows.
+// readLabels reads LABEL="VALUE",… } into point, and returns the rest.
 func readLabels(text string, point *lineproto.Point) (rest string, err error) {
 	for {
 		text = strings.TrimLeft(text, " \t,")
@@ -126,7 +126,7 @@ func readLabels(text string, point *lineproto.Point) (rest string, err error) {
 			return "", err
 		}
 		if _, twice := point.Tags[key]; twice {
-			return "", fmt.Errorf("the label %.40q is there twice", key)
+			return "", fmt.Errorf("the label %.40q occurs twice", key)
 		}
 		if point.Tags == nil {
 			point.Tags = make(map[string]string)
@@ -135,7 +135,7 @@ func readLabels(text string, point *lineproto.Point) (rest string, err error) {
 	}
 }
 
-// unquote returns what stands before the closing quote, and what follows it.
+// unquote returns the text before the closing quote, and the rest after it.
 func unquote(text string) (value, rest string, err error) {
 	end := strings.IndexAny(text, `"\`)
 	if end >= 0 && text[end] == '"' {
@@ -160,7 +160,7 @@ func unquote(text string) (value, rest string, err error) {
 	return "", "", errors.New("a quote is not closed")
 }
 
-// byteAt returns 0 behind the end of text.
+// byteAt returns 0 after the end of text.
 func byteAt(text string, i int) byte {
 	if i < len(text) {
 		return text[i]
@@ -168,7 +168,7 @@ func byteAt(text string, i int) byte {
 	return 0
 }
 
-// promFloat reads a value. Go's hexadecimal numbers and underscores are none.
+// promFloat reads a value. It does not accept Go's hexadecimal numbers and underscores.
 func promFloat(text string) (float64, error) {
 	if strings.ContainsAny(text, "pP_xX") {
 		return 0, strconv.ErrSyntax

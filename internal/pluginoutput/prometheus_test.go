@@ -59,14 +59,14 @@ func TestABadSampleCostsOnlyItselfAndIsNamedByItsLine(t *testing.T) {
 	for line, want := range map[string]string{
 		"a":              ": line 1: a sample is NAME VALUE or NAME{LABEL=\"…\"} VALUE",
 		"a x":            "a: line 1: the value \"x\" is not a number",
-		"a 1 2 3":        "a: line 1: a value, and perhaps a timestamp, is to follow the name",
+		"a 1 2 3":        "a: line 1: a value, and perhaps a timestamp, must follow the name",
 		"a 1 2.5":        "a: line 1: the timestamp \"2.5\" is not a whole number of milliseconds",
 		`a{b="c" 1`:      "a: line 1: the labels have no }",
 		`a{b="c`:         "a: line 1: a quote is not closed",
 		`a{b=c} 1`:       "a: line 1: the value of the label \"b\" is not in quotes",
 		`a{b} 1`:         "a: line 1: the label \"b\" has no value",
 		`a{b="\t"} 1`:    "a: line 1: a \\ is followed by none of \\, \" and n",
-		`a{b="1",b="2"}`: "a: line 1: the label \"b\" is there twice",
+		`a{b="1",b="2"}`: "a: line 1: the label \"b\" occurs twice",
 		`{b="1"} 1`:      ": line 1: a sample is NAME VALUE or NAME{LABEL=\"…\"} VALUE",
 		"a 0x1p-2":       "a: line 1: the value \"0x1p-2\" is not a number",
 	} {

@@ -22,7 +22,7 @@ type line struct {
 	before     time.Time // zero: for ever
 }
 
-// allows says why the line's key may not sign for git at this time.
+// allows returns an error if the line's key may not sign for git at this time.
 func (l line) allows(at time.Time) error {
 	switch {
 	case l.namespaces != "" && !matchesList(l.namespaces, namespace):
@@ -65,7 +65,7 @@ func parseLine(text string) (l line, err error) {
 	return l, err
 }
 
-// isKeyType tells the name of a kind of keys that is not allowed from options.
+// isKeyType reports whether text is a kind of keys, allowed or not, and not an option.
 func isKeyType(word string) bool {
 	return !strings.ContainsAny(word, `="`) && (strings.HasPrefix(word, "ssh-") || strings.HasPrefix(word, "ecdsa-") || strings.HasPrefix(word, "sk-"))
 }
@@ -140,7 +140,7 @@ func unquote(text string) (value, rest string, err error) {
 	return "", "", errors.New(`a quote " has no end`)
 }
 
-// set takes one option.
+// set applies one option.
 func (l *line) set(name, value string, hasValue bool) (err error) {
 	switch {
 	case name == "cert-authority":
@@ -164,8 +164,8 @@ func (l *line) set(name, value string, hasValue bool) (err error) {
 	return err
 }
 
-// parseTime reads YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, of the system's time
-// zone, or of UTC with a Z behind it.
+// parseTime reads YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, in the system's time zone, or in
+// UTC if a Z follows.
 func parseTime(text string) (time.Time, error) {
 	digits, utc := strings.CutSuffix(strings.ToUpper(text), "Z")
 	zone := time.Local
@@ -179,7 +179,7 @@ func parseTime(text string) (time.Time, error) {
 			}
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a time; write YYYYMMDD or YYYYMMDDHHMM, with a Z behind it for UTC", text)
+	return time.Time{}, fmt.Errorf("%q is not a time; write YYYYMMDD or YYYYMMDDHHMM, with a Z at its end for UTC", text)
 }
 
 // minRSA is the shortest RSA key that is allowed, in bits.
@@ -202,14 +202,14 @@ func parseKey(kind, encoded string) (ssh.PublicKey, error) {
 	}
 	if crypto, ok := key.(ssh.CryptoPublicKey); ok {
 		if k, ok := crypto.CryptoPublicKey().(*rsa.PublicKey); ok && k.N.BitLen() < minRSA {
-			return nil, fmt.Errorf("its RSA key has %d bits, and %d are the least; use ssh-ed25519", k.N.BitLen(), minRSA)
+			return nil, fmt.Errorf("its RSA key has %d bits, but needs at least %d; use ssh-ed25519", k.N.BitLen(), minRSA)
 		}
 	}
 	return key, nil
 }
 
-// matchesList matches a pattern list of ssh_config(5): patterns with * and ?,
-// separated by commas; one with ! in front that matches rules the text out.
+// matchesList matches a pattern list of ssh_config(5): patterns with * and ?, separated by
+// commas. A text that matches a pattern with ! in front does not match the list.
 func matchesList(list, text string) bool {
 	matched := false
 	for pattern := range strings.SplitSeq(list, ",") {

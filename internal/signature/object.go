@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// signed is what a signature stands in, split in two.
+// signed is an object that contains a signature, split in two.
 type signed struct {
 	payload   []byte // what is signed
 	signature string // in its armor; empty: it is not signed
 }
 
-// commit is what we need of one.
+// commit has the parts of a commit that are needed here.
 type commit struct {
 	signed
 	tree      string
@@ -28,7 +28,7 @@ type commit struct {
 	committed time.Time
 }
 
-// tag is what we need of an annotated one.
+// tag has the parts of an annotated tag that are needed here.
 type tag struct {
 	signed
 	object, kind, name string
@@ -36,7 +36,7 @@ type tag struct {
 
 func (c commit) hasParent(id string) bool { return slices.Contains(c.parents, id) }
 
-// newHash returns the hash that makes ids of so many hexadecimal digits.
+// newHash returns the hash that makes ids of this many hexadecimal digits.
 func newHash(digits int) (hash.Hash, error) {
 	switch digits {
 	case 2 * sha1.Size:
@@ -114,14 +114,14 @@ func headers(raw []byte) (all []header, text []byte, err error) {
 // value.
 func take(all *[]header, name string) (string, error) {
 	if len(*all) == 0 || (*all)[0].name != name || bytes.Count((*all)[0].raw, []byte("\n")) > 1 {
-		return "", fmt.Errorf("its header %s is missing or not in its place", name)
+		return "", fmt.Errorf("its header %s is missing or in the wrong place", name)
 	}
 	value := (*all)[0].value()
 	*all = (*all)[1:]
 	return value, nil
 }
 
-// parseCommit reads a raw commit. The signature is of all but its own header.
+// parseCommit reads a raw commit. The signature covers everything but its own header.
 func parseCommit(raw []byte, signatureHeader string) (c commit, err error) {
 	all, text, err := headers(raw)
 	if err != nil {
@@ -172,10 +172,10 @@ const (
 	sshEnd   = "-----END SSH SIGNATURE-----"
 )
 
-// otherBegins are the first lines of signatures that are not SSH's.
+// otherBegins are the first lines of signatures of other kinds than SSH's.
 var otherBegins = []string{"-----BEGIN PGP SIGNATURE-----", "-----BEGIN PGP MESSAGE-----", "-----BEGIN SIGNED MESSAGE-----"}
 
-// parseTag reads a raw tag. The signature is of all that stands before it.
+// parseTag reads a raw tag. The signature covers everything before it.
 func parseTag(raw []byte) (t tag, err error) {
 	all, text, err := headers(raw)
 	if err != nil {

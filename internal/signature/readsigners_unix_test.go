@@ -52,7 +52,7 @@ func TestAnAllowedSignersFileThatIsWrongIsRefusedWithTheReason(t *testing.T) {
 		"a certificate's":   {write(strings.Replace(good, "anna ", "anna cert-authority ", 1), 0o600), "FILE:1: cert-authority is not supported"},
 		"revoked":           {write(strings.Replace(good, "anna ", "anna revoked ", 1), 0o600), `FILE:1: "revoked" is neither an option`},
 		"DSA":               {write("anna ssh-dss AAAA\n", 0o600), `FILE:1: "ssh-dss" is not a kind of key that may sign`},
-		"short RSA":         {write("anna "+rsa1024, 0o600), "FILE:1: its RSA key has 1024 bits, and 2048 are the least"},
+		"short RSA":         {write("anna "+rsa1024, 0o600), "FILE:1: its RSA key has 1024 bits, but needs at least 2048"},
 		"no base64":         {write("anna ssh-ed25519 !!!!\n", 0o600), "FILE:1: its key is not in base64"},
 		"swapped times":     {write(strings.Replace(good, "anna ", `anna valid-after="20300101",valid-before="20290101" `, 1), 0o600), "FILE:1: valid-before is not after valid-after"},
 		"twice":             {write(strings.Replace(good, "anna ", `anna namespaces="git",namespaces="file" `, 1), 0o600), "FILE:1: option namespaces is written twice"},

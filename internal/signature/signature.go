@@ -1,18 +1,17 @@
-// Package signature says who has signed a version of a git repository, by git's
-// SSH signatures and an allowed_signers file (ssh-keygen(1)), and whether a
-// directory holds the files that were signed.
+// Package signature finds out who has signed a version of a git repository, by git's SSH
+// signatures and an allowed_signers file (ssh-keygen(1)). It also checks whether a directory
+// has exactly the files that were signed.
 //
 //	raw commit, raw tag ──► object ──► payload, signature ──► sshsig ──► signers ──► principal
 //	                          └── tree ◄── equal? ──► the directory's own files
 //
 //	version    one version: its objects, who has signed it, whether it is older than another
-//	object     what stands in a commit and in a tag
+//	object     the content of a commit and of a tag
 //	sshsig     the format of signatures (OpenSSH's PROTOCOL.sshsig)
-//	signers    allowed_signers: the file; line: what may stand in one line of it
+//	signers    allowed_signers: the file; line: one line of it
 //	tree       the id that git gives to the files of a directory
 //
-// Nothing of what is judged is trusted: not the git program that has fetched it,
-// and not its repository.
+// The package trusts neither the repository nor the git program that has fetched it.
 package signature
 
 import (
@@ -21,8 +20,8 @@ import (
 	"time"
 )
 
-// Version is a version of a repository: the objects that git has of it. What is
-// zero is not there.
+// Version is a version of a repository: its git objects. A zero field means that there is no
+// such object.
 type Version struct {
 	// ID of the commit, in hexadecimal; of SHA-1 or SHA-256.
 	ID string `json:"id"`
@@ -34,9 +33,8 @@ type Version struct {
 	Tag []byte `json:"tag,omitempty"`
 }
 
-// Signer returns the principal who has signed the commit, or the tag that was
-// asked for. The keys must be valid at the time at. The error says what is wrong
-// and what to do.
+// Signer returns the principal who has signed the commit, or the tag that was asked for. The
+// key must be valid at the time at. The error says what is wrong and what to do.
 func (v Version) Signer(signers *Signers, at time.Time) (string, error) {
 	c, err := v.commit()
 	if err != nil {
@@ -64,8 +62,8 @@ func (v Version) remedy() string {
 	return "let one of the signers sign the commit (git commit -S), or sign a tag of it (git tag -s) and name that as the version in the registry"
 }
 
-// tagSigner returns who has signed the tag. A tag vouches for the version of its
-// own name only: whoever holds the repository can give an old tag a new name.
+// tagSigner returns who has signed the tag. A tag counts only for the version of its own name,
+// because an attacker who controls the repository can give an old tag a new name.
 func (v Version) tagSigner(signers *Signers, at time.Time) (string, error) {
 	t, err := parseTag(v.Tag)
 	switch {
@@ -85,8 +83,8 @@ func (v Version) Tree() (string, error) {
 	return c.tree, err
 }
 
-// CheckNewer returns an error if v is older than the installed version: if
-// it is its parent, or has an older committer's date and is not its child.
+// CheckNewer returns an error if v is older than the installed version: it is its parent, or
+// it has an older committer's date and is not its child.
 func (v Version) CheckNewer(installed Version) error {
 	if v.ID == installed.ID {
 		return nil
@@ -102,12 +100,12 @@ func (v Version) CheckNewer(installed Version) error {
 	if next.hasParent(installed.ID) || !old.hasParent(v.ID) && !next.committed.Before(old.committed) {
 		return nil
 	}
-	return fmt.Errorf("commit %s of %s is older than the installed %s of %s, so that somebody may be replaying it; "+
+	return fmt.Errorf("commit %s of %s is older than the installed %s of %s, so somebody may be replaying it; "+
 		"make a new commit, or name the version in the registry",
 		v.ID, next.committed.UTC().Format(time.DateTime), installed.ID, old.committed.UTC().Format(time.DateTime))
 }
 
-// commit reads the commit, which must be the one with the ID.
+// commit parses the commit. It returns an error if that does not have the ID.
 func (v Version) commit() (commit, error) {
 	if id, err := objectID("commit", v.Commit, len(v.ID)); err != nil || id != v.ID {
 		return commit{}, fmt.Errorf("commit %s is damaged: its content has another id; fetch it again", v.ID)

@@ -182,7 +182,7 @@ func TestTagsThatNoSignerHasSignedAreRefusedWithTheReason(t *testing.T) {
 		"truncated":      {text[:len(text)-40], "its tag v1 has a signature that is truncated"},
 		"followed":       {text + "and more\n", "its tag v1 has a signature that is truncated"},
 		"PGP":            {text[:begin] + "-----BEGIN PGP SIGNATURE-----\n", "its tag v1 is signed with PGP"},
-		"two names":      {strings.Replace(text, "tag v1\n", "tag v1\n v2\n", 1), "its header tag is missing or not in its place"},
+		"two names":      {strings.Replace(text, "tag v1\n", "tag v1\n v2\n", 1), "its header tag is missing or in the wrong place"},
 		"garbage":        {"garbage", "no end of its headers"},
 		"empty":          {"", "no end of its headers"},
 	} {

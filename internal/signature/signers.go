@@ -13,7 +13,7 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// Signers are those who may sign, as an allowed_signers file lists them.
+// Signers are the keys of an allowed_signers file.
 type Signers struct {
 	name  string
 	lines []line
@@ -65,8 +65,8 @@ func ParseSigners(name string, content []byte) (*Signers, error) {
 	return s, nil
 }
 
-// principal returns who has signed what. The error is the rest of a sentence that
-// begins with the name of what was signed.
+// principal returns who has made a signature. The error is the rest of a sentence that begins
+// with the name of the signed object.
 func (s *Signers) principal(what signed, at time.Time) (string, error) {
 	if what.signature == "" {
 		return "", errors.New("is not signed")

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// namespace is what git signs in. A signature of another one was made for
+// namespace is that of git's signatures. A signature of another namespace was made for
 // something else, such as a file.
 const namespace = "git"
 
@@ -62,7 +62,7 @@ var (
 	errWrong     = errors.New("has a signature of something else, or has been changed since it was signed")
 )
 
-// verify returns an error unless the key has made the signature of the payload.
+// verify returns an error unless the key has signed the payload.
 func (s sshsig) verify(key ssh.PublicKey, payload []byte) error {
 	var digest []byte
 	if s.Hash == "sha256" {
@@ -90,8 +90,8 @@ func (s sshsig) verify(key ssh.PublicKey, payload []byte) error {
 	return nil
 }
 
-// algorithms are the kinds of signatures that each allowed kind of key makes.
-// RSA with SHA-1 is not among them, nor is DSA.
+// algorithms are the kinds of signatures of each allowed kind of key. RSA with SHA-1 and DSA
+// are not allowed.
 var algorithms = map[string][]string{
 	ssh.KeyAlgoED25519:    {ssh.KeyAlgoED25519},
 	ssh.KeyAlgoECDSA256:   {ssh.KeyAlgoECDSA256},

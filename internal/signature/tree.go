@@ -14,8 +14,8 @@ import (
 	"github.com/lodastack/agent/internal/safefile"
 )
 
-// TreeOf returns the id that git gives to the files in dir, without a .git at its
-// top, for ids of so many hexadecimal digits. It reads no more than maxBytes.
+// TreeOf returns the id that git gives to the files in dir, without a .git in the top
+// directory. The id has this many hexadecimal digits. TreeOf reads at most maxBytes.
 func TreeOf(dir string, digits int, maxBytes int64) (string, error) {
 	w := &treeHasher{digits: digits, left: maxBytes, buffer: make([]byte, 32<<10)}
 	sum, err := w.dir(dir, ".git")
@@ -34,7 +34,7 @@ type entry struct {
 	sum        []byte
 }
 
-// sortName is what git sorts entries by.
+// sortName is the name by which git sorts an entry.
 func (e entry) sortName() string {
 	if e.mode == modeDir {
 		return e.name + "/"
@@ -121,7 +121,7 @@ func (w *treeHasher) file(path string) (mode string, sum []byte, err error) {
 	return mode, sum, err
 }
 
-// object returns the id of an object of so many bytes.
+// object returns the id of an object of this many bytes.
 func (w *treeHasher) object(kind string, size int64, content io.Reader) ([]byte, error) {
 	h, err := newHash(w.digits)
 	if err != nil {
