@@ -51,7 +51,7 @@ func (l *eventLog) event(name string) (map[string]slog.Value, slog.Level) {
 	return l.seen[name], l.at[name]
 }
 
-// live makes everything happen to an agent that the log has an event for.
+// live makes everything happen to an agent for which the log has an event.
 func live(t *testing.T, w *world) {
 	w.registry.Assign(agent.Assignment{Namespace: "web", Plugins: []agent.Plugin{
 		{Name: "PLUGIN.p", Repo: "org/p", Interval: time.Minute}, {Name: "PLUGIN.none", Repo: "org/none", Interval: time.Minute},

@@ -111,7 +111,7 @@ var mayImport = map[role][]role{
 	exampleRole: {rootRole, doorRole},
 }
 
-// place returns the entry of roles that path is or is below.
+// place returns the entry of roles for path: path itself, or a directory above it.
 func place(path string) (string, error) {
 	for at := path; ; at = at[:strings.LastIndex(at, "/")] {
 		if _, ok := roles[at]; ok && (at != "." || path == ".") {
@@ -125,7 +125,7 @@ func place(path string) (string, error) {
 	}
 }
 
-// breaches names every import that the roles rule out.
+// breaches names every import that the roles forbid.
 func breaches(packages map[string]listed) (wrong []string) {
 	for _, path := range slices.Sorted(maps.Keys(packages)) {
 		p := packages[path]
@@ -148,9 +148,9 @@ func breaches(packages map[string]listed) (wrong []string) {
 	return wrong
 }
 
-// breach says what is wrong with an import of the package path, which is at from;
-// nothing if it may be. Tests may import what they need, but no part's test
-// another part, and nothing imports commands, trials and examples.
+// breach says why the package at from may not import the package path, or returns "". Tests
+// may import whatever they need, but a part's test may not import another part. Nothing may
+// import commands, trials and examples.
 func breach(path, from, imported string, test bool) string {
 	if !strings.HasPrefix(imported, ".") {
 		return ""

@@ -14,7 +14,7 @@ import (
 	"github.com/lodastack/agent/agenttest"
 )
 
-// tellingOutput and tellingRunner tell how they fare, and fail to close.
+// tellingOutput and tellingRunner report their state, and fail to close.
 type tellingOutput struct{ *agenttest.Output }
 
 func (tellingOutput) InspectOutput() agent.OutputDetails {

@@ -16,11 +16,11 @@ import (
 	"github.com/lodastack/agent/internal/statefile"
 )
 
-// keeping returns an option with a store that has found so many points of web,
-// and keeps what it is given.
+// keeping returns an option with a store that has found this many points of web, and keeps
+// new batches.
 func keeping(points int64) agent.Option { return agent.WithStore(&keepingStore{found: points}) }
 
-// keepingStore returns nothing of what it keeps.
+// keepingStore keeps batches and never returns them.
 type keepingStore struct{ found int64 }
 
 func (s *keepingStore) Waiting() map[string]int64                   { return map[string]int64{"web": s.found} }
@@ -58,7 +58,7 @@ func savedLedger(t *testing.T, content string) (state string) {
 	return state
 }
 
-// killed copies what an agent that is killed now leaves in its state directory.
+// killed copies the state directory as an agent leaves it that is killed now.
 func killed(t *testing.T, state string) (left string) {
 	t.Helper()
 	left = t.TempDir()

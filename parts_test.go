@@ -80,7 +80,7 @@ func TestInspectorThatPanicsCostsOnlyWhatItKnows(t *testing.T) {
 	}, agent.WithPluginRunner(runner))
 }
 
-// hangingRunner and hangingOutput do not answer when they are asked how they fare.
+// hangingRunner and hangingOutput do not answer when they are asked for their state.
 type hangingRunner struct {
 	*agenttest.PluginRunner
 	release chan struct{}

@@ -13,8 +13,7 @@ import (
 	"github.com/lodastack/agent/agenttest"
 )
 
-// requireStopWithin ends the agent and returns the error of Run, which is to
-// come soon enough.
+// requireStopWithin ends the agent and returns the error of Run, which must come soon enough.
 func (w *world) requireStopWithin(limit time.Duration) error {
 	w.t.Helper()
 	began := time.Now()

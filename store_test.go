@@ -74,7 +74,7 @@ func TestStoreThatDoesNotSayWhatItKeepsIsNotUsed(t *testing.T) {
 	}
 }
 
-// silentStore hangs or panics when it is asked what it keeps.
+// silentStore hangs or panics when it is asked for its batches.
 type silentStore struct {
 	agent.Store
 	hangs   bool

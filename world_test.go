@@ -108,7 +108,7 @@ func (w *world) stopDirty() error {
 	return <-w.ended
 }
 
-// pass lets time pass, and everything happen that happens then.
+// pass lets time pass, and waits until the agent has done everything that is due.
 func (w *world) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -146,7 +146,7 @@ func metrics(n int) []agent.Metric {
 	return list
 }
 
-// logLines remembers what is logged.
+// logLines keeps the lines of a log.
 type logLines struct {
 	mu    sync.Mutex
 	lines []string

@@ -175,8 +175,8 @@ func TestWriterOutputKeepsTheContract(t *testing.T) {
 	})
 }
 
-// byNamespace remembers which namespaces were written to: line protocol does
-// not tell.
+// byNamespace records which namespaces were written to: line protocol does not
+// contain them.
 type byNamespace struct {
 	agent.Output
 	mu    sync.Mutex

@@ -13,7 +13,7 @@ import (
 	"github.com/lodastack/agent/agenttest"
 )
 
-// ordersCollector is what is tested.
+// ordersCollector is the collector under test.
 func ordersCollector(orders func() int) agent.Collector {
 	return agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) {
 		return []agent.Metric{{Name: "orders", Value: orders()}}, nil

@@ -17,7 +17,7 @@ import (
 	"github.com/lodastack/agent/stock"
 )
 
-// Clients hold all connections that the API may have, and go on asking.
+// Clients hold all connections that the API accepts, and keep asking.
 func TestStopAndReloadAreBoundedWhileAllConnectionsAreOpen(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, "api.maxconnections = 2\n")

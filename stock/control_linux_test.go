@@ -57,7 +57,7 @@ func TestThePluginsUserDoesNotControlTheAgent(t *testing.T) {
 	require.NoError(t, service.Reload(t.Context()))
 	require.Contains(t, callAsNobody(t, h.listen, "/update"), " 200 OK")
 
-	// If plugins run as the agent, they are not told apart from it.
+	// If plugins run as the agent's user, they cannot be distinguished from it.
 	h.configure(t, "agent.pluginsuser = \"root\"\n")
 	require.NoError(t, service.Reload(t.Context()))
 	require.Contains(t, callAsNobody(t, h.listen, "/update"), " 200 OK")

@@ -1,4 +1,4 @@
 package stock
 
-// DefaultConfig is what holds if a config file says nothing.
+// DefaultConfig is the config of an empty file.
 var DefaultConfig = defaultConfig

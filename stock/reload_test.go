@@ -210,7 +210,7 @@ func TestPartsOfOnesOwnSurviveAReload(t *testing.T) {
 	require.Empty(t, own.runner.Violations())
 }
 
-// What a service puts around a part must not hide what the part can do.
+// A service's wrapper around a part must not hide the part's abilities.
 func TestRunnerOfOnesOwnCanDoAllThatItCould(t *testing.T) {
 	h := newHost(t)
 	own := newOwnParts()
@@ -283,8 +283,7 @@ func TestReloadWhileAStoreOfOnesOwnHangs(t *testing.T) {
 	require.Contains(t, h.get(t, "/me/status"), "the store is not used until the next start")
 }
 
-// Plugins and collectors run on, and no point is lost, when only the way out of
-// the points changes.
+// Plugins and collectors continue, and no point is lost, when only the output changes.
 func TestOtherServersAreTakenWithoutDisturbingTheAgent(t *testing.T) {
 	h := newHost(t)
 	service := h.run(t)

@@ -112,7 +112,7 @@ func TestTheSampleIsAGoodConfig(t *testing.T) {
 	check("the rule of plugins", lines)
 }
 
-// sampleFiles makes what the sample names, in a directory of its own.
+// sampleFiles makes the files that the sample names, in a directory of its own.
 func sampleFiles(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

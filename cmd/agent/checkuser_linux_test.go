@@ -13,8 +13,8 @@ import (
 
 const nobody = 65534
 
-// A user who may not see or use what the config names is not told that it is good:
-// an agent that this user starts would fail.
+// The config is refused for a user who may not see or use its files: an agent that this
+// user starts would fail.
 func TestCheckSaysWhatItsUserCannotCheck(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can run a command as another user")
@@ -27,7 +27,7 @@ func TestCheckSaysWhatItsUserCannotCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		ofRoot string // the directory that is root's
 		mode   os.FileMode
-		below  string // where the agent's directories are in those that are there
+		below  string // the agent's directories, below existing ones
 		want   string // DIR stands for the directory of the test; empty: the config is good
 	}{
 		"all its own":               {"", 0, "", ""},

@@ -102,8 +102,8 @@ func TestTheShellIsToldWhatCanFollow(t *testing.T) {
 	}
 }
 
-// TestTheDocumentationHasTheExitCodesOfEachCommand holds the table of docs/cli.md
-// to the help.
+// TestTheDocumentationHasTheExitCodesOfEachCommand compares the table of docs/cli.md
+// with the help.
 func TestTheDocumentationHasTheExitCodesOfEachCommand(t *testing.T) {
 	content, err := os.ReadFile("../../docs/cli.md")
 	require.NoError(t, err)

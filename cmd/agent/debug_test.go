@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDebugTellsWhatHappens has an agent ask its registry, deliver, take a post
-// and use its spool, and wants a line for each at DEBUG and none at INFO.
+// TestDebugTellsWhatHappens makes an agent ask its registry, deliver, accept a post and use
+// its spool. It requires a line for each at DEBUG and none at INFO.
 func TestDebugTellsWhatHappens(t *testing.T) {
 	for level, tells := range map[string]bool{"DEBUG": true, "INFO": false} {
 		h := newHost(t)

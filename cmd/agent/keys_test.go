@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// badValues has values for each key of the config that are of the right type
-// and still cannot be used.
+// badValues has values for each key of the config that have the right type, but cannot be
+// used.
 func badValues() map[string][]string {
 	return map[string][]string{
 		"agent.listen":          {`"127.0.0.1"`, `"127.0.0.1:99999"`, `"ho st:1232"`},
@@ -75,8 +75,8 @@ func badValues() map[string][]string {
 	}
 }
 
-// keysOfTheDocumentation are all keys of docs/configuration.md, which another
-// test holds to be those that are read.
+// keysOfTheDocumentation are all keys of docs/configuration.md. Another test compares them
+// with the keys that are read.
 func keysOfTheDocumentation(t *testing.T) []string {
 	t.Helper()
 	content, err := os.ReadFile("../../docs/configuration.md")

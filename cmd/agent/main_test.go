@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// host is a place for an agent of its own.
+// host is a directory with everything that an agent needs.
 type host struct {
 	dir, config, listen string
 	nsqd                *nsqdtest.Server
@@ -84,7 +84,7 @@ func agentCommand(t *testing.T, args ...string) *exec.Cmd {
 	return c
 }
 
-// result is what a command that has ended left.
+// result is the result of a command that has ended.
 type result struct {
 	code           int
 	stdout, stderr string

@@ -19,7 +19,7 @@ func fences(document string) [][]string {
 	return regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$").FindAllStringSubmatch(document, -1)
 }
 
-// figures are what differs from host to host.
+// figures match the numbers and names that differ from host to host.
 func figures(line string) string {
 	line = regexp.MustCompile(`host=[^, ]+`).ReplaceAllString(line, "host=HOST")
 	line = regexp.MustCompile(`SHA256:[0-9A-Za-z+/]+`).ReplaceAllString(line, "SHA256:KEY")
@@ -48,9 +48,8 @@ func TestASignedFleetIsSetUpAsWritten(t *testing.T) {
 	followGuide(t, "security.md", "A signed fleet in ten minutes", "fleet")
 }
 
-// followGuide runs the commands of a document's section, which work in
-// /tmp/agent-NAME, and sees that they print what the section says. It returns
-// all that they print.
+// followGuide runs the commands of a document's section, which work in /tmp/agent-NAME. It
+// requires the output that the section shows, and returns the whole output.
 func followGuide(t *testing.T, document, section, name string) string {
 	t.Helper()
 	for _, program := range []string{"git", "curl"} {

@@ -27,7 +27,7 @@ func TestWhatTheStoreHasOfEarlierRunsIsDelivered(t *testing.T) {
 	})
 }
 
-// forgetfulStore does not say what it has.
+// forgetfulStore does not report its batches.
 type forgetfulStore struct{ *store }
 
 func (forgetfulStore) Waiting(context.Context) (map[string]int64, error) { return nil, nil }
@@ -63,8 +63,8 @@ func TestLogTellsWhenTheStoreIsInUse(t *testing.T) {
 	})
 }
 
-// backlogOf starts an engine whose store has the batches, all of which it
-// returns at once, and returns what the output is given of them.
+// backlogOf starts an engine whose store has the batches and returns all of them at once. It
+// returns the batches that the output receives.
 func backlogOf(t *testing.T, backlog ...batch) (written []batch) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(t, &store{atOnce: len(backlog), batches: backlog}, "")

@@ -15,7 +15,7 @@ import (
 	"github.com/lodastack/agent/internal/delivery"
 )
 
-// settle lets a minute pass, in which everything is delivered that can be.
+// settle lets a minute pass, in which everything deliverable is delivered.
 func (e *engine) settle() {
 	time.Sleep(time.Minute)
 	synctest.Wait()
@@ -238,8 +238,8 @@ func TestAccountsOfNamespacesThatAreGoneAreForgottenOnceTheyBalance(t *testing.T
 	})
 }
 
-// TestNothingIsCalledWithALockHeld has the logger, the output and the store ask
-// for the accounts and the state.
+// In TestNothingIsCalledWithALockHeld the logger, the output and the store ask for the
+// accounts and the state.
 func TestNothingIsCalledWithALockHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e *delivery.Engine[int]

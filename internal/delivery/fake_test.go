@@ -23,7 +23,7 @@ var errAway = errors.New("nobody listens")
 
 type (
 	batch = delivery.Batch[int]
-	// answer is what an output says to a batch.
+	// answer is the answer of an output to a batch.
 	answer func(ctx context.Context, b batch) error
 )
 
@@ -240,7 +240,7 @@ func (l *logText) count(text string) int {
 	return strings.Count(l.text.String(), text)
 }
 
-// engine is an engine with what it runs among.
+// engine is an engine with its output and store.
 type engine struct {
 	*delivery.Engine[int]
 	t      *testing.T

@@ -12,9 +12,9 @@ import (
 	"github.com/lodastack/agent/internal/delivery"
 )
 
-// writeTogether has a caller for each list of points write it while the output
-// is busy, so that they are merged, and returns what each is told. then answers
-// the merged write and those after it.
+// writeTogether starts a caller for each list of points while the output is busy, so that
+// their writes are merged, and returns the error of each. then answers the merged write and
+// later ones.
 func writeTogether(e *engine, then answer, lists ...[]int) []error {
 	e.t.Helper()
 	release := make(chan struct{})

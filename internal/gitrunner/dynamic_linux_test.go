@@ -43,8 +43,8 @@ func uidIn(t *testing.T, r *gitrunner.Runner, namespace string) int {
 	return uid
 }
 
-// What a victim's neighbour tries. It does nothing as a user that it has not for
-// itself, as it would kill what others run.
+// The attacks of a neighbour on a victim. They are only run as a user of this test alone,
+// because they would kill other processes of the user.
 const attack = `test $(id -u) -ge 1879048192 || exit 9
 cat /proc/$VICTIM/environ >/dev/null && echo environ; cat $STATE/secret && echo state; echo x > $STATE/secret && echo wrote; ls /proc/$VICTIM/fd/ && echo fd
 kill -0 $VICTIM && echo seen; kill -KILL $VICTIM && echo killed; trap "" TERM; kill -TERM -1; kill -KILL -1; exit 0`
@@ -77,8 +77,7 @@ func TestPluginsOfTwoNamespacesDoNotReachOneAnother(t *testing.T) {
 	}
 	require.Empty(t, string(res.Stdout), string(res.Stderr))
 
-	// The users are what keeps them apart: the same in no cell, where neither
-	// Landlock nor mounts do anything.
+	// Only the users separate them: without a sandbox, there are neither Landlock nor mounts.
 	uid := uidIn(t, r, neighbour.Namespace)
 	require.NotEqual(t, uidIn(t, r, owner.Namespace), uid)
 	free := exec.CommandContext(t.Context(), "/bin/sh", "-c", env+attack)
@@ -140,7 +139,7 @@ func TestEverythingOfAPluginBelongsToItsDynamicUser(t *testing.T) {
 	require.NotContains(t, r.InspectPlugin(other()).User, "dynamic", "no rule is for it")
 	require.NoError(t, r.Close(t.Context()))
 
-	// What was another user's is given to it, and back.
+	// The state of another user is given to the new user, and back.
 	r = newRunner(t, root.Template(), in(dir))
 	require.NoError(t, r.Install(t.Context(), mysql()))
 	require.Contains(t, run(t, r), "65534")

@@ -95,7 +95,7 @@ func TestVersionThatIsSignedLaterIsInstalledByTheNextAttempt(t *testing.T) {
 	require.Equal(t, "later\n", run(t, r))
 }
 
-// Whoever holds the git server gives a repository the name that the policy allows.
+// An attacker who controls the git server gives a repository a name that the policy allows.
 func TestRepositoryThatIsRenamedToMatchAGlobNeedsASignatureStill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs git many times")

@@ -66,7 +66,7 @@ func TestRollbackNeedsNoServerAndGoesBackTwice(t *testing.T) {
 	requireOnlyThePlugins(t, dir, "db.example/mysql")
 }
 
-// What is kept is three versions, whatever there was, and the objects that they
+// Three versions are kept, however many there were, and the objects that they
 // share are there once.
 func TestVersionsThatAreKeptShareTheirObjectsAndTakeNoMoreSpace(t *testing.T) {
 	if testing.Short() {

@@ -69,7 +69,7 @@ func TestProcessesOfARunAreLimitedByItsRule(t *testing.T) {
 	require.Equal(t, 7, r.InspectPlugin(mysql()).Limits.Processes)
 	require.Equal(t, 512, r.InspectPlugin(other()).Limits.Processes)
 	dir := script(t, `i=0; while [ $i -lt 20 ]; do sleep 20 & i=$((i+1)); done; echo $i`)
-	for range 3 { // by turns: cells are used again
+	for range 3 { // in turn: sandboxes are used again
 		_, err := runDir(t, r, dir, 5*time.Second)
 		requireResult(t, agent.RunExit, err)
 		res, err := r.RunDir(t.Context(), dir, other(), nil)

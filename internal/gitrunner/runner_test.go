@@ -70,8 +70,8 @@ func run(t testing.TB, r *gitrunner.Runner) string {
 	return string(out)
 }
 
-// requireOnlyThePlugins sees that nothing but the named plugins is in a
-// plugins directory: no clone that is unfinished, no old version.
+// requireOnlyThePlugins requires that a plugins directory contains only the named plugins, and
+// no unfinished clone or old version.
 func requireOnlyThePlugins(t *testing.T, dir string, plugins ...string) {
 	t.Helper()
 	var found []string

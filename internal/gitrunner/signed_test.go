@@ -18,8 +18,8 @@ import (
 	"github.com/lodastack/agent/internal/policy"
 )
 
-// signedWorld is a repository whose releases anna signs, and a host that takes
-// only what she has signed.
+// signedWorld is a repository whose releases anna signs, and a host that accepts only her
+// signatures.
 type signedWorld struct {
 	t    testing.TB
 	root *gittest.Root
@@ -56,7 +56,7 @@ func (w *signedWorld) runner(change ...func(*gitrunner.Config)) *gitrunner.Runne
 	return newRunner(w.t, w.root.Template(), append([]func(*gitrunner.Config){in(w.dir), signed}, change...)...)
 }
 
-// requireUnsigned sees that an error is a refusal of a signature.
+// requireUnsigned requires that an error is a refusal of a signature.
 func requireUnsigned(t testing.TB, err error, want string) {
 	t.Helper()
 	var refused *agent.PolicyError

@@ -17,7 +17,7 @@ import (
 	"github.com/lodastack/agent/internal/policy"
 )
 
-// What is installed is judged again by each new runner.
+// Each new runner verifies the installed version again.
 
 func TestWhatARemovedKeyHasSignedIsNotRunAfterARestart(t *testing.T) {
 	if testing.Short() {

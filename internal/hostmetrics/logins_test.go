@@ -196,8 +196,7 @@ func TestDamagedStateOnlyForgets(t *testing.T) {
 	require.Empty(t, h.collect())
 }
 
-// TestLastReadsTheSameRecords makes sure that the tests' records are what the
-// system takes for such.
+// TestLastReadsTheSameRecords checks that last(1) accepts the records of these tests.
 func TestLastReadsTheSameRecords(t *testing.T) {
 	last, err := exec.LookPath("last")
 	if err != nil {

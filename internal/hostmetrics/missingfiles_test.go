@@ -17,9 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAFileThatIsMissingOrUnreadableCostsOnlyWhatNeedsIt takes each file of a
-// host away. What is measured otherwise then must name the file as its source in
-// the table.
+// TestAFileThatIsMissingOrUnreadableCostsOnlyWhatNeedsIt removes each file of a host. A
+// measurement that changes then must name the file as its source in the table.
 func TestAFileThatIsMissingOrUnreadableCostsOnlyWhatNeedsIt(t *testing.T) {
 	for _, host := range []string{"server", "linux-2.6.32", "container", "processes"} {
 		dir := t.TempDir()
@@ -44,8 +43,8 @@ func TestAFileThatIsMissingOrUnreadableCostsOnlyWhatNeedsIt(t *testing.T) {
 	}
 }
 
-// spoil takes a file away at both moments, or puts a directory into its place,
-// which root cannot read either.
+// spoil removes a file at both moments, or replaces it by a directory, which root cannot read
+// either.
 func spoil(t *testing.T, dir, file string, replace bool) (restore func()) {
 	var undo []func()
 	for _, moment := range []string{"before", "after"} {

@@ -29,9 +29,8 @@ func tool(t *testing.T, name string, args ...string) func() string {
 	}
 }
 
-// agrees compares a tool's figures with ours of the same moment. Others use
-// the host, too: of some moments one has to show no greater difference than
-// allowed.
+// agrees compares a tool's figures with ours of the same moment. Other programs use the host,
+// too: at one of several moments the difference must be small enough.
 func agrees(t *testing.T, kind string, says func() map[string]float64, allowed float64) {
 	kinds := hostmetrics.Kinds(hostmetrics.Config{})
 	ours := func() map[string]float64 {

@@ -128,7 +128,7 @@ func TestPluginsAreNotCalledWhereThePolicySaysSo(t *testing.T) {
 	require.Equal(t, 200, test.do(t, "POST", "/plugins/update?ns=ns.one&repo=acme/backup", "").status)
 }
 
-// Who calls may; what the host's own config refuses is what fails.
+// The caller is allowed, but the host's own config refuses the plugin.
 func TestWhatThePolicyRefusesIs502WithTheRule(t *testing.T) {
 	test := newAPITest(t)
 	refused := &agent.PolicyError{Rule: "policy.signers", Err: errors.New("refused by policy.signers: nobody has signed it")}

@@ -16,8 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// described is the API's own description, which every answer in these tests is
-// held against.
+// described is the API's own description, with which every answer in these tests is compared.
 type described struct{ routers.Router }
 
 func describedAPI(t *testing.T) described {

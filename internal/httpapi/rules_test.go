@@ -14,7 +14,7 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// The alert rules for whoever runs the agent.
+// The alert rules of contrib.
 const (
 	rulesFile = "../../contrib/agent.rules.yml"
 	rulesTest = "../../contrib/agent.rules_test.yml"

@@ -85,7 +85,7 @@ func decodeLine(decoder *lineprotocol.Decoder) (readLine, error) {
 			l.tags = make(map[string]string)
 		}
 		if _, twice := l.tags[string(key)]; twice {
-			return l, fmt.Errorf("the tag %.100q is there twice", key)
+			return l, fmt.Errorf("the tag %.100q occurs twice", key)
 		}
 		l.tags[string(key)] = string(value)
 	}

@@ -79,7 +79,7 @@ func (r *metricReader) point() (p Point, err error) {
 		if which == unknownKey {
 			err = r.skip(1)
 		} else if seen[which] {
-			err = fmt.Errorf("byte %d: the key %q is there twice", r.at, key)
+			err = fmt.Errorf("byte %d: the key %q occurs twice", r.at, key)
 		} else {
 			seen[which] = true
 			err = r.field(&p, which)
@@ -220,7 +220,7 @@ func (r *metricReader) tagMap() (map[string]string, error) {
 			return nil, err
 		}
 		if _, twice := tags[key]; twice {
-			return nil, fmt.Errorf("byte %d: the tag %.100q is there twice", r.at, key)
+			return nil, fmt.Errorf("byte %d: the tag %.100q occurs twice", r.at, key)
 		}
 		if r.peek() == 'n' {
 			err = r.word("null")

@@ -33,7 +33,7 @@ func TestStaleCgroupsAreThoseThatNobodyHasLocked(t *testing.T) {
 	require.NoDirExists(t, held.path)
 }
 
-// The race detector holds this one.
+// The race detector checks this.
 func TestLimitsCanBeAskedForWhileTheDirectoryIsMadeAgain(t *testing.T) {
 	b := &cgroupBackend{config: Config{Limits: Limits{Processes: 7}}, base: t.TempDir()}
 	require.NoError(t, b.renewParent())
@@ -128,7 +128,7 @@ func TestTheProgramsOwnMemoryIsLimitedInItsOwnCgroup(t *testing.T) {
 	}
 }
 
-// Without this, a fault of cgroup sandboxes is hidden: families take their place.
+// Without this, a fault of the cgroup backend is hidden: process trees take its place.
 func TestCgroupsAreUsedWhereTheHostHasThem(t *testing.T) {
 	base, err := cgroupBase()
 	if err != nil {

@@ -108,7 +108,7 @@ func TestConfinedCommandsAreKeptFromOneAnother(t *testing.T) {
 	})
 }
 
-// What a confined command leaves is ended as that of others is.
+// The processes that a confined command leaves are ended like those of others.
 func TestNothingOfAConfinedCommandIsLeft(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")

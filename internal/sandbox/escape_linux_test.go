@@ -160,7 +160,7 @@ func awaitFile(t *testing.T, path string) {
 	t.Errorf("nothing was written to %s", path)
 }
 
-// requireNoneOf sees that nothing but this process runs the executable.
+// requireNoneOf requires that only this process runs the executable.
 func requireNoneOf(t *testing.T, executable string) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/exe")

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain lets the test binary be the hostile plugin that shells cannot be.
+// TestMain lets the test binary be a hostile plugin that a shell script cannot be.
 func TestMain(m *testing.M) {
 	switch os.Getenv("SANDBOX_TEST_ROLE") {
 	case "headless":

@@ -37,8 +37,8 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkConfined tells what it adds to take rights and the network away. The
-// command has a user of its own, since one that runs as root gets no filter.
+// BenchmarkConfined measures what the restrictions and the missing network cost. The command
+// has its own user, because a command of root gets no filter.
 func BenchmarkConfined(b *testing.B) {
 	s, err := sandbox.Open(sandbox.Config{NoNewPrivs: true, Limits: sandbox.Limits{Processes: 100}})
 	require.NoError(b, err)
@@ -70,8 +70,8 @@ func BenchmarkConfined(b *testing.B) {
 	require.NoError(b, s.Close(b.Context()))
 }
 
-// BenchmarkOverhead runs both by turns, so that both meet the same machine,
-// and tells what a sandbox adds to the median run.
+// BenchmarkOverhead runs both in turn, so that both meet the same load, and reports what a
+// sandbox adds to the median run.
 func BenchmarkOverhead(b *testing.B) {
 	s, err := sandbox.Open(sandbox.Config{NoNewPrivs: true, Limits: sandbox.Limits{Processes: 100}})
 	require.NoError(b, err)

@@ -56,8 +56,7 @@ func command(t *testing.T, script string) sandbox.Command {
 	}
 }
 
-// requireDead reads the ids that a script wrote, and sees that there is no
-// such process.
+// requireDead reads the ids that a script wrote, and requires that no such process exists.
 func requireDead(t *testing.T, c sandbox.Command) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(c.Dir, "pids"))
@@ -234,7 +233,8 @@ func TestClosedSupervisorRunsNothing(t *testing.T) {
 	require.True(t, errors.Is(err, sandbox.ErrClosed))
 }
 
-// A process in a frozen cgroup v1 is as deaf as one in a dead file system.
+// A process in a frozen cgroup v1 does not react to SIGKILL, like one that waits for a dead
+// file system.
 func TestProcessThatCannotBeEndedDelaysNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")

@@ -61,8 +61,8 @@ func TestSocketThatOnlySendsNoMoreHasItsOwner(t *testing.T) {
 	require.Equal(t, os.Getuid(), uid)
 }
 
-// The kernel goes on with a socket that its process has closed, and says of it
-// what is true of no process.
+// The kernel keeps a socket that its process has closed, and returns an owner that is
+// wrong.
 func TestSocketThatIsClosedHasNoOwner(t *testing.T) {
 	client, server := connect(t, "tcp4", "127.0.0.1:0")
 	_, err := client.Write([]byte("the last"))
@@ -78,7 +78,7 @@ func TestSocketThatIsClosedHasNoOwner(t *testing.T) {
 	require.ErrorIs(t, err, sockdiag.ErrNoOwner)
 }
 
-// If nothing is connected so, the kernel answers with who listens there.
+// If there is no such connection, the kernel answers with the socket that listens there.
 func TestListenerIsNotTheOwnerOfAConnection(t *testing.T) {
 	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"} {
 		listener, err := net.Listen(network, address)

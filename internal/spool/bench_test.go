@@ -21,8 +21,8 @@ import (
 	"github.com/lodastack/agent/internal/spool"
 )
 
-// tcpOutput does what an output to a queue must do at least: encode, send
-// over TCP, wait for the acknowledgement. It has a few connections.
+// tcpOutput does the least that an output to a queue must do: encode, send over TCP, and wait
+// for the acknowledgement. It has a few connections.
 type tcpOutput struct {
 	conns chan net.Conn
 }

@@ -43,8 +43,8 @@ func copyDir(t *testing.T, from string) string {
 	return to
 }
 
-// drainDamaged opens a spool, lets it drain, and checks that each point has
-// come through as it was or is counted as damaged.
+// drainDamaged opens a spool, lets it drain, and checks that each point has arrived unchanged
+// or is counted as damaged.
 func drainDamaged(t *testing.T, dir string) (damages []spool.Damage, delivered, lost int64) {
 	inner := &fakeOutput{}
 	s, err := start(spool.Config{Dir: dir, MaxSize: 2 << 20}, inner)

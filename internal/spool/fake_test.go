@@ -224,7 +224,7 @@ func write(t testing.TB, s *journey, b agent.Batch) {
 	require.NoError(t, s.Write(context.Background(), b))
 }
 
-// requireBalance checks what must be true at every moment.
+// requireBalance checks that the accounts balance.
 func requireBalance(t testing.TB, accounts map[string]delivery.Account) {
 	t.Helper()
 	for namespace, a := range accounts {
