@@ -196,7 +196,7 @@ func TestPipelineTakesAnotherPortWhereTheUsualOneIsTaken(t *testing.T) {
 		defer taken.Close()
 	}
 	p := start(t, "pipeline")
-	require.NotEqual(t, "127.0.0.1:1232", waitFor(t, p.stdout, `^open   http://(\S+)/me/status$`))
+	require.NotEqual(t, "127.0.0.1:1232", waitFor(t, p.stdout, `^open   http://(\S+)/$`))
 	waitFor(t, p.stdout, ` points/s .* cpu\.idle `)
 	p.interrupt()
 }

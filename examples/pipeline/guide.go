@@ -33,7 +33,7 @@ func chooseAddress(wanted string) (string, error) {
 func writeGuide(w io.Writer, api, nsqd, dir string) {
 	fmt.Fprintf(w, `agent  http://%[1]s, measures this host for the namespace %[4]s
 nsqd   %[2]s, has the topic collect.%[4]s; a consumer tells each second what arrives
-open   http://%[1]s/me/status
+open   http://%[1]s/
 post   curl -d '[{"name": "jobs", "value": 3}]' 'http://%[1]s/post?ns=%[4]s'
 end    Ctrl-C; all files are in %[3]s until then
 

@@ -22,26 +22,41 @@ import (
 // hostile is markup that must appear as text.
 const hostile = `<script>alert(1)</script><img src=x onerror=alert(2)>`
 
-// host has a stock agent with a real nsqd, and a plugin that writes markup.
+// plugin is one that the agent gets.
+type plugin struct {
+	repo     string
+	interval int // seconds; 0: on demand only
+	script   string
+}
+
+// host has a stock agent with a real nsqd.
 type host struct {
 	url  string
 	nsqd *nsqdtest.Server
 	stop func() // the agent; may be called again
 }
 
-// startHost starts the agent; more is appended to its config.
-func startHost(t *testing.T, more string) *host {
+// startHost starts the agent; more is appended to its config. Without plugins it has one
+// that fails and writes markup.
+func startHost(t *testing.T, more string, plugins ...plugin) *host {
 	t.Helper()
 	dir := t.TempDir()
 	for _, d := range []string{dir, filepath.Dir(dir)} { // the plugins' user goes through them
 		require.NoError(t, os.Chmod(d, 0o755))
 	}
 	root := gittest.NewRoot(t)
-	root.Plugin("acme/hello", "echo '"+hostile+"' >&2; echo hello; exit 3\n")
+	if len(plugins) == 0 {
+		plugins = []plugin{{repo: "acme/hello", script: "echo '" + hostile + "' >&2; echo hello; exit 3\n"}}
+	}
+	assigned := "[[namespace]]\nname = \"web.shop\"\n"
+	for _, p := range plugins {
+		root.Plugin(p.repo, p.script)
+		assigned += fmt.Sprintf("[[namespace.plugin]]\nrepo = %q\ninterval = %d\n", p.repo, p.interval)
+	}
 	listen := addresstest.Free(t)
 	h := &host{url: "http://" + listen, nsqd: nsqdtest.Start(t, nsqdtest.Options{})}
 	registry := filepath.Join(dir, "registry.toml")
-	require.NoError(t, os.WriteFile(registry, []byte("[[namespace]]\nname = \"web.shop\"\n[[namespace.plugin]]\nrepo = \"acme/hello\"\ninterval = 0\n"), 0o600))
+	require.NoError(t, os.WriteFile(registry, []byte(assigned), 0o600))
 	config := filepath.Join(dir, "agent.conf")
 	require.NoError(t, os.WriteFile(config, []byte(fmt.Sprintf(`
 agent.listen = %q
