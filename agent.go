@@ -15,6 +15,7 @@ import (
 
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/plugins"
 	"github.com/lodastack/agent/internal/recent"
 	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/statefile"
@@ -41,7 +42,7 @@ type Agent struct {
 	warnings *warnings.Log
 	updater  *updater
 	updates  schedule.Poll // of updater
-	plugins  *pluginSet
+	plugins  *plugins.Set
 
 	claim func() error // claims the state directory, once, before it is read
 	ran   atomic.Bool
@@ -111,7 +112,7 @@ func New(opts ...Option) (*Agent, error) {
 		Ask: a.updater.ask, Interval: config.updateInterval,
 		NotRunning: ErrNotRunning, Stopped: ErrStopped,
 	}
-	a.plugins = newPluginSet(a.runner, a.state(), config.logger, config.audit, a)
+	a.plugins = a.newPlugins()
 	return a, nil
 }
 
@@ -130,7 +131,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.mu.Lock()
 	a.schedule = schedule.New(ctx)
 	a.mu.Unlock()
-	a.plugins.start(ctx)
+	a.plugins.Start(ctx)
 	a.updater.remember() // before any caller can ask: an old answer must not replace a new one
 	a.updates.Start(ctx)
 	a.mu.Lock()
@@ -156,7 +157,7 @@ func (a *Agent) Ready() <-chan struct{} { return a.ready }
 // installed are tried again, too; Update does not wait for them.
 func (a *Agent) Update(ctx context.Context) error {
 	err := a.updates.Now(ctx)
-	a.plugins.tryNow()
+	a.plugins.TryNow()
 	return err
 }
 
@@ -175,8 +176,8 @@ func (a *Agent) apply(assignments []Assignment) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.assignments = assignments
-	a.plugins.assign(assignments)
-	jobs := a.plugins.jobs(a.hostname())
+	a.assignPlugins(assignments)
+	jobs := a.plugins.Jobs(a.hostname())
 	if len(assignments) > 0 {
 		for _, c := range a.config.collectors {
 			if interval := c.interval(assignments); interval > 0 {

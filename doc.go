@@ -29,9 +29,8 @@
 //	schedule                    who runs when             agent.go (apply), internal/schedule
 //	   ├─────────────┐
 //	   ▼             ▼
-//	Collector     PluginRunner  run, decoded              collector.go measurement.go; pluginset.go
-//	   │             │                                    assignedplugin.go plugininstall.go
-//	   │             │                                    plugindaemon.go pluginoutput.go
+//	Collector     PluginRunner  run, decoded              collector.go measurement.go; plugins.go
+//	   │             │                                    pluginoutput.go, internal/plugins
 //	   │             │
 //	   │  Agent.Post, Agent.Send, POST /post              post.go httpapi.go, internal/httpapi
 //	   │             │     │
@@ -52,12 +51,10 @@
 // (what can change meanwhile). Its
 // reports about itself are in check.go, status.go, wrong.go, event.go and build.go. The types with
 // which a part reports its state are in the part's file ([ServerDetails] in output.go,
-// [DiskDetails] in store.go, [PluginDetails] in plugin.go), and [PluginStatus] and
-// [PluginResult] in pluginstatus.go. Calls that name a plugin are in plugincalls.go, the
-// list of disabled plugins in disabledplugins.go, and the audit log's lines about plugins
-// in pluginaudit.go. [New] wraps each part once, with a guard
-// against its panics and hangs: parts.go, collector.go for collectors, delivery.go
-// for the output and the store.
+// [DiskDetails] in store.go, [PluginDetails], [PluginStatus] and [PluginResult] in
+// plugin.go). Calls that name a plugin are in plugincalls.go. [New] wraps each part once,
+// with a guard against its panics and hangs: parts.go, collector.go for collectors,
+// plugins.go for the plugin runner, delivery.go for the output and the store.
 //
 // # Promises
 //

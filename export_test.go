@@ -18,13 +18,6 @@ func WithMachine(serial, id string) Option {
 	}
 }
 
-// PluginKeys returns how many plugins the agent remembers, assigned ones or not.
-func (a *Agent) PluginKeys() int {
-	a.plugins.mu.Lock()
-	defer a.plugins.mu.Unlock()
-	return len(a.plugins.turns)
-}
-
 // Hold locks the agent, as a fault would, until release is called.
 func (a *Agent) Hold() (release func()) {
 	a.mu.Lock()

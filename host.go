@@ -9,6 +9,7 @@ import (
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/machine"
+	"github.com/lodastack/agent/internal/plugins"
 )
 
 // errNoAddresses means that the host's addresses are unknown. The agent continues, because
@@ -80,7 +81,7 @@ func (a *Agent) claimState() error {
 	err := state.Load(machineFile, &saved)
 	if saved.Differs(now) {
 		err = errors.Join(err, errors.New("it was made on another machine: its accounts, assignments, disabled plugins and last report are removed"))
-		failed := errors.Join(delivery.RemoveAccounts(string(state)), state.Remove(assignmentsFile), state.Remove(hostFile), state.Remove(disabledFile))
+		failed := errors.Join(delivery.RemoveAccounts(string(state)), state.Remove(assignmentsFile), state.Remove(hostFile), state.Remove(plugins.DisabledFile))
 		if failed != nil {
 			return errors.Join(err, failed) // the next start tries again
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/manifest"
+	"github.com/lodastack/agent/internal/plugins"
 )
 
 // Plugin is a program that a namespace wants run on this host.
@@ -177,18 +178,66 @@ type PluginLimits struct {
 	CPU float64 `json:"cpu"`
 }
 
+// PluginStatus tells about an assigned plugin.
+type PluginStatus struct {
+	Namespace string `json:"ns"`
+	Repo      string `json:"repo"`
+	Name      string `json:"name"`
+	Enabled   bool   `json:"enabled"`
+	// Interval is in seconds; 0: the plugin runs on demand only.
+	Interval float64 `json:"interval"`
+	// Installed is true once the plugin can run. InstallError says why the
+	// last attempt to install or update it failed.
+	Installed    bool   `json:"installed"`
+	InstallError string `json:"install_error,omitempty"`
+	// Running is true while the plugin runs, or the one whose place it has taken.
+	Running bool `json:"running"`
+	// LastRun is the last finished run, nil where there was none.
+	LastRun *PluginResult `json:"last_run,omitempty"`
+	// Runs and Failures count since the start, as Invalid does the metrics
+	// that could not be sent.
+	Runs     int64 `json:"runs"`
+	Failures int64 `json:"failures"`
+	Invalid  int64 `json:"invalid"`
+	// InvalidError names a metric of the last regular run that could not be sent,
+	// by its index in the list and its name, and says why. Empty: all were sent.
+	InvalidError string `json:"invalid_error,omitempty"`
+	PluginDetails
+}
+
+// PluginResult is the result of one run.
+type PluginResult struct {
+	Time time.Time `json:"time"`
+	// Duration is in seconds.
+	Duration float64   `json:"duration"`
+	Result   RunResult `json:"result"`
+	// ExitCode is the exit status where Result is RunExit.
+	ExitCode int    `json:"exit_code,omitempty"`
+	Error    string `json:"error,omitempty"`
+	// Stdout is what the plugin wrote, of a run on demand only.
+	Stdout []byte `json:"-"`
+}
+
 // RunResult says in a word how a plugin's run ended.
 type RunResult string
 
 // How runs end.
 const (
-	RunOK      RunResult = "ok"
-	RunExit    RunResult = "exit"    // exited with a status other than 0, or by a signal of its own
-	RunTimeout RunResult = "timeout" // timed out
-	RunOutput  RunResult = "output"  // wrote too much, or what is no list of metrics
-	RunStart   RunResult = "start"   // could not be started
-	RunMemory  RunResult = "memory"  // used more memory than it may
-	RunPolicy  RunResult = "policy"  // is not allowed by the host's own config
+	RunOK      RunResult = plugins.OK
+	RunExit    RunResult = plugins.Exited      // exited with a status other than 0, or by a signal of its own
+	RunTimeout RunResult = plugins.TimedOut    // timed out
+	RunOutput  RunResult = plugins.BadOutput   // wrote too much, or what is no list of metrics
+	RunStart   RunResult = plugins.NotStarted  // could not be started
+	RunMemory  RunResult = plugins.OutOfMemory // used more memory than it may
+	RunPolicy  RunResult = plugins.Refused     // is not allowed by the host's own config
+)
+
+// Errors of the calls that name a plugin.
+var (
+	ErrNoPlugin      = errors.New("no such plugin is assigned to this host; a newly assigned one is known after the next update")
+	ErrPluginRunning = errors.New("the plugin is running already")
+	// ErrNoEarlierVersion says that a plugin has no version to return to.
+	ErrNoEarlierVersion = errors.New("there is no earlier version of the plugin on this host")
 )
 
 // PolicyError says that the host's own config does not let a plugin be installed

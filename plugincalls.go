@@ -2,10 +2,11 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/lodastack/agent/internal/pluginargs"
+	"github.com/lodastack/agent/internal/plugins"
+	"github.com/lodastack/agent/internal/repopath"
 )
 
 // InputError is the error of a call whose arguments make no sense, whatever
@@ -19,7 +20,55 @@ func (e *InputError) Unwrap() error { return e.Err }
 
 // Plugins returns the status of each assigned plugin, in order of namespace
 // and project.
-func (a *Agent) Plugins() []PluginStatus { return a.plugins.list() }
+func (a *Agent) Plugins() []PluginStatus {
+	list := []PluginStatus{}
+	for _, s := range a.plugins.List() {
+		list = append(list, pluginStatus(s, a.runner.details(s.Plugin)))
+	}
+	return list
+}
+
+// pluginStatus returns the status of a plugin with what its runner knows of it.
+func pluginStatus(s plugins.Status, details PluginDetails) PluginStatus {
+	status := PluginStatus{
+		Namespace: s.Plugin.Namespace, Repo: s.Plugin.Repo, Name: s.Plugin.Name,
+		Enabled: s.Enabled, Interval: s.Plugin.Interval.Seconds(),
+		Installed: s.Installed, InstallError: text(s.InstallError), Running: s.Running,
+		Runs: s.Runs, Failures: s.Failures, Invalid: s.Invalid, InvalidError: text(s.BadMetric),
+		PluginDetails: details,
+	}
+	if s.Last != nil {
+		last := pluginResult(*s.Last)
+		status.LastRun = &last
+	}
+	return status
+}
+
+// text returns what err says, and nothing if it is nil.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func pluginResult(r plugins.Result) PluginResult {
+	return PluginResult{Time: r.Time, Duration: r.Duration, Result: RunResult(r.Result), ExitCode: r.ExitCode, Error: r.Error, Stdout: r.Stdout}
+}
+
+// findPlugin returns the plugin of a namespace with a repository's address in any of
+// its forms.
+func (a *Agent) findPlugin(namespace, repo string) (*plugins.Assigned, error) {
+	wanted, err := repopath.Parse(repo)
+	if err != nil {
+		return nil, &InputError{Err: fmt.Errorf("the repo %.100q: %w", repo, err)}
+	}
+	p := a.plugins.Find(namespace, wanted)
+	if p == nil {
+		return nil, fmt.Errorf("namespace %.100q, repo %.100q: %w", namespace, repo, ErrNoPlugin)
+	}
+	return p, nil
+}
 
 // RunPlugin runs an assigned plugin, also one that is disabled, and returns
 // its result and output. namespace and repo name it; repo is its address as
@@ -29,26 +78,26 @@ func (a *Agent) Plugins() []PluginStatus { return a.plugins.list() }
 // The error is [ErrNoPlugin], [ErrPluginRunning] (nothing was started), an
 // [*InputError], or a [*RunError] beside the result of the failed run.
 func (a *Agent) RunPlugin(ctx context.Context, namespace, repo string, args []string) (PluginResult, error) {
-	p, err := a.plugins.find(namespace, repo)
+	p, err := a.findPlugin(namespace, repo)
 	if err != nil {
 		return PluginResult{}, err
 	}
 	if err := pluginargs.Check(args); err != nil {
 		return PluginResult{}, &InputError{Err: err}
 	}
-	ctx, done, err := a.plugins.within(ctx)
-	if err != nil {
-		return PluginResult{}, err
-	}
-	defer done()
-	return p.runOnDemand(ctx, args)
+	result, err := p.Run(ctx, args)
+	return pluginResult(result), err
 }
 
 // UpdatePlugin fetches the newest release of an assigned plugin, or again the
 // version that the registry names, all or nothing. Its errors are those of
 // [Agent.RunPlugin] and the runner's.
 func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error {
-	return a.changePlugin(ctx, namespace, repo, "update", byUpdate, (*runnerPart).update)
+	p, err := a.findPlugin(namespace, repo)
+	if err != nil {
+		return err
+	}
+	return p.Update(ctx)
 }
 
 // RollbackPlugin returns to the version of an assigned plugin that was installed
@@ -57,46 +106,28 @@ func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error 
 //
 // The error is [ErrNoEarlierVersion], or one of those of [Agent.UpdatePlugin].
 func (a *Agent) RollbackPlugin(ctx context.Context, namespace, repo string) error {
-	return a.changePlugin(ctx, namespace, repo, "roll back", byRollback, (*runnerPart).rollback)
-}
-
-// changePlugin lets the runner install another version of a plugin.
-func (a *Agent) changePlugin(ctx context.Context, namespace, repo, what, by string, get func(*runnerPart, context.Context, Plugin) error) error {
-	p, err := a.plugins.find(namespace, repo)
+	p, err := a.findPlugin(namespace, repo)
 	if err != nil {
 		return err
 	}
-	if a.runner == nil {
-		return errors.New("this agent has no plugin runner")
-	}
-	ctx, done, err := a.plugins.within(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if err := p.fetch(ctx, by, func(ctx context.Context, plugin Plugin) error { return get(a.runner, ctx, plugin) }); err != nil {
-		return fmt.Errorf("%s plugin %s: %w", what, p.key, err)
-	}
-	return nil
+	return p.Rollback(ctx)
 }
 
 // EnablePlugin lets a disabled plugin run periodically again.
 func (a *Agent) EnablePlugin(_ context.Context, namespace, repo string) error {
-	p, err := a.plugins.find(namespace, repo)
+	p, err := a.findPlugin(namespace, repo)
 	if err != nil {
 		return err
 	}
-	defer p.daemonChanged()
-	return a.plugins.disabled.remove(p.key)
+	return p.Enable()
 }
 
 // DisablePlugin stops a plugin's periodic runs, or ends a daemon, for 24 hours or
 // until [Agent.EnablePlugin]; a restart of the agent does not end that.
 func (a *Agent) DisablePlugin(_ context.Context, namespace, repo string) error {
-	p, err := a.plugins.find(namespace, repo)
+	p, err := a.findPlugin(namespace, repo)
 	if err != nil {
 		return err
 	}
-	defer p.daemonChanged()
-	return a.plugins.disabled.add(p.key)
+	return p.Disable()
 }

@@ -2,10 +2,13 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/lodastack/agent/internal/pluginoutput"
+	"github.com/lodastack/agent/internal/plugins"
 )
 
 // PluginOutput is what a plugin printed.
@@ -166,4 +169,48 @@ func (o *PluginOutput) add(index int, m Metric, err error) {
 	if len(o.Reasons) < maxReasons {
 		o.Reasons = append(o.Reasons, &MetricError{Index: index, Name: m.Name, Err: err})
 	}
+}
+
+// pluginOutput takes what plugins print and how their runs end.
+type pluginOutput struct{ *Agent }
+
+var _ plugins.Output = pluginOutput{}
+
+func (o pluginOutput) Send(p plugins.Plugin, run plugins.Printed) (sent int, bad plugins.Bad, err error) {
+	var refused []*MetricError
+	decoded, err := printed{format: run.Format, status: run.Status, stdout: run.Stdout}.decode(func(part []Metric) {
+		sent += len(part)
+		refused = append(refused, o.buffer(p.Namespace, p.Name+".", part)...)
+	})
+	return sent, decoded.bad(refused), err
+}
+
+func (o pluginOutput) SendLines(ctx context.Context, p plugins.Plugin, format pluginoutput.Format, lines []byte) plugins.Bad {
+	var refused []*MetricError
+	decoded, _ := printed{format: format, stdout: lines, stream: true}.decode(func(part []Metric) { // each line has an error of its own
+		refused = append(refused, o.bufferWaiting(ctx, p.Namespace, p.Name+".", part)...)
+	})
+	return decoded.bad(refused)
+}
+
+// Report sends how a run ended as the metric plugin.NAME.
+func (o pluginOutput) Report(p plugins.Plugin, kind, result string) {
+	value := 1.0
+	if result == plugins.OK {
+		value = 0
+	}
+	o.buffer(p.Namespace, "", []Metric{{
+		Name:  "plugin." + strings.TrimPrefix(p.Name, pluginPrefix),
+		Tags:  map[string]string{"type": kind, "result": result},
+		Value: value,
+	}})
+}
+
+// bad counts the bad metrics of an output, of which some were refused after it was read.
+func (o *PluginOutput) bad(refused []*MetricError) plugins.Bad {
+	bad := plugins.Bad{Count: o.Bad + len(refused)}
+	if bad.Count > 0 {
+		bad.First = append(o.Reasons, refused...)[0]
+	}
+	return bad
 }

@@ -225,34 +225,6 @@ func TestNamespaceIsNeverSeenWithoutItsPlugins(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-func TestPluginThatIsNoLongerAssignedIsForgottenOnceItsLastRunHasEnded(t *testing.T) {
-	withPlugin(t, agenttest.Program{Hang: true}, func(t *testing.T, w *world) {
-		called := make(chan error)
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			_, err := w.RunPlugin(ctx, "web", "org/mysql", nil)
-			called <- err
-		}()
-		synctest.Wait()
-		require.Equal(t, 1, w.PluginKeys())
-		assignPlugins(w)
-		require.NoError(t, w.Update(t.Context()))
-		assignPlugins(w, plugin("mysql", time.Minute))
-		require.NoError(t, w.Update(t.Context()))
-		synctest.Wait()
-		_, err := w.RunPlugin(t.Context(), "web", "org/mysql", nil)
-		require.ErrorIs(t, err, agent.ErrPluginRunning, "it runs still, although it is assigned anew")
-		assignPlugins(w)
-		require.NoError(t, w.Update(t.Context()))
-		synctest.Wait()
-		require.Equal(t, 1, w.PluginKeys())
-		cancel()
-		require.Error(t, <-called)
-		synctest.Wait()
-		require.Zero(t, w.PluginKeys())
-	})
-}
-
 func TestPluginsAreListedByNamespaceAndThenByProject(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.registry.Assign(

@@ -55,7 +55,7 @@ func (a *Agent) Reconfigure(opts ...Option) error {
 	a.putInForce(next.settings)
 	a.delivery.SetBufferSize(next.bufferSize)
 	a.updates.SetInterval(next.updateInterval)
-	a.plugins.installAgain()
+	a.plugins.InstallAgain()
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (a *Agent) stop(ctx context.Context) error {
 	defer cancel()
 	failed("the registry did not return", a.updates.Wait(producing))
 	failed("a collector or plugin did not return", a.schedule.Wait(producing))
-	failed("installing a plugin did not end", a.plugins.wait(producing))
+	failed("installing a plugin did not end", a.plugins.Wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))
 	failed("deliver what waits", a.delivery.Close(stopping))
 	// An output that respects its context takes none of this time.

@@ -117,7 +117,7 @@ func (a *Agent) Status() Status {
 		},
 	}
 	s.Registry.InForce = a.isReady()
-	s.Registry.Problems = append(s.Registry.Problems, a.plugins.problems()...)
+	s.Registry.Problems = append(s.Registry.Problems, a.pluginProblems()...)
 	s.Accounts, s.Output.Total = a.accounts()
 	s.Output.OutputDetails = a.outputDetails()
 	s.Output.Dropping = a.dropping()

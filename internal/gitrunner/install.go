@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/plugins"
 	"github.com/lodastack/agent/internal/policy"
 )
 
@@ -16,14 +17,14 @@ import (
 // version was assigned then. It replaces a plugin from another address. If it fails, the
 // installed version stays.
 func (r *Runner) Install(ctx context.Context, p agent.Plugin) error {
-	return r.fetch(ctx, p, byRegistry)
+	return r.fetch(ctx, p, plugins.ByRegistry)
 }
 
 // Update installs the assigned version or, if none is assigned, the plugin's newest
 // release. It does nothing if that is installed. A run in progress continues in the old
 // version.
 func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
-	return r.fetch(ctx, p, byUpdate)
+	return r.fetch(ctx, p, plugins.ByUpdate)
 }
 
 // allow returns an error if the policy refuses the plugin. It is called before anything
@@ -75,7 +76,7 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 	if current != nil && (checkExecutable(s.dir) != nil || r.checkInstalled(s, r.owner(p)) != nil) {
 		current = nil
 	}
-	if by == byRegistry && current != nil && current.Assigned == p.Version {
+	if by == plugins.ByRegistry && current != nil && current.Assigned == p.Version {
 		return r.owner(p).protect(s.dir) // the config may have changed the user
 	}
 	if !r.takeInstall(ctx) {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/lodastack/agent/internal/plugins"
 )
 
 const (
@@ -27,7 +29,7 @@ func beforeInstalling(v version, by string, current *release) []version {
 		return nil
 	}
 	all := append([]version{current.version}, current.Before...)
-	if by == byRollback {
+	if by == plugins.ByRollback {
 		all = current.Before
 	}
 	var before []version

@@ -40,7 +40,7 @@ type release struct {
 	// installed. After a rollback it is not the one that is installed.
 	Assigned string `json:"assigned,omitempty"`
 	// Since is when it was installed. By is who asked for that: one of the constants
-	// below.
+	// of internal/plugins.
 	Since time.Time `json:"since,omitzero"`
 	By    string    `json:"by,omitempty"`
 	// Signed is nil if the policy named no signers.
@@ -49,13 +49,6 @@ type release struct {
 	// Their objects are in .git.
 	Before []version `json:"before,omitempty"`
 }
-
-// Who asked for the installation of a version.
-const (
-	byRegistry = "registry"
-	byUpdate   = "update"
-	byRollback = "rollback"
-)
 
 const releaseName = ".git/agent-release.json"
 

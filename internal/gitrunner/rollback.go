@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/plugins"
 )
 
 // Rollback returns to the version that was installed before, without asking the server.
@@ -30,7 +31,7 @@ func (r *Runner) Rollback(ctx context.Context, p agent.Plugin) error {
 	defer r.giveInstall()
 	ctx, cancel := r.withGitTimeout(ctx)
 	defer cancel()
-	if err := r.install(ctx, s, change{p, address, byRollback, current, current}, r.kept(s.dir, before), ""); err != nil {
+	if err := r.install(ctx, s, change{p, address, plugins.ByRollback, current, current}, r.kept(s.dir, before), ""); err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, back to commit %s: %w", p.Repo, p.Namespace, before.Commit, err)
 	}
 	return nil

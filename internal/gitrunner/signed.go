@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/plugins"
 	"github.com/lodastack/agent/internal/policy"
 	"github.com/lodastack/agent/internal/repopath"
 	"github.com/lodastack/agent/internal/signature"
@@ -61,7 +62,7 @@ func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*
 // mayNotBeOlder reports whether the server of the repository has chosen v, and not the
 // registry or a user of this host.
 func (c change) mayNotBeOlder(v version) bool {
-	return c.last != nil && c.last.Signed != nil && c.by != byRollback && (v.Version == "" || v.Version == c.last.Version)
+	return c.last != nil && c.last.Signed != nil && c.by != plugins.ByRollback && (v.Version == "" || v.Version == c.last.Version)
 }
 
 // readObjects reads the objects that can contain a signature.

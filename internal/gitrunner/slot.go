@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/plugins"
 )
 
 // slot is the directory of one installed plugin: PLUGINSDIR/NS/PROJECT.
@@ -145,7 +146,7 @@ func (s *slot) installedFrom(address string) *release {
 
 // confirm records that the installed version is the assigned one.
 func (s *slot) confirm(rel release, c change) error {
-	if rel.Assigned == c.plugin.Version && rel.By != byRollback {
+	if rel.Assigned == c.plugin.Version && rel.By != plugins.ByRollback {
 		return nil
 	}
 	rel.Assigned, rel.By = c.plugin.Version, c.by

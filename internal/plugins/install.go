@@ -1,4 +1,4 @@
-package agent
+package plugins
 
 import (
 	"context"
@@ -11,12 +11,12 @@ import (
 )
 
 // install tries until the plugin is installed or ctx ends.
-func (p *assignedPlugin) install(ctx context.Context) {
-	if p.set.runner == nil {
+func (p *Assigned) install(ctx context.Context) {
+	if p.set.Runner == nil {
 		close(p.tried)
 		return
 	}
-	err := p.fetch(ctx, byRegistry, p.set.runner.install)
+	err := p.fetch(ctx, ByRegistry, Runner.Install)
 	close(p.tried)
 	p.retry(ctx, err)
 }
@@ -26,24 +26,24 @@ const longestRetryPause = 10 * time.Minute
 
 // retry tries to install again and again after an error. What the host's config
 // refuses is tried again only rarely: it may be signed by now.
-func (p *assignedPlugin) retry(ctx context.Context, err error) {
+func (p *Assigned) retry(ctx context.Context, err error) {
 	failed := backoff.Backoff{First: 2 * time.Second, Most: longestRetryPause}
 	refused := backoff.Backoff{First: longestRetryPause, Most: longestRetryPause}
 	for err != nil {
 		pause := &failed
-		if startResult(err) == RunPolicy {
+		if p.set.Errors.Refused(err) {
 			pause = &refused
 		}
 		if !p.pause(ctx, pause.Next()) {
 			return
 		}
-		err = p.fetch(ctx, byRegistry, p.set.runner.install)
+		err = p.fetch(ctx, ByRegistry, Runner.Install)
 	}
 }
 
 // pause waits for d, or until tryNow is called. It returns false as soon as ctx
 // ends.
-func (p *assignedPlugin) pause(ctx context.Context, d time.Duration) bool {
+func (p *Assigned) pause(ctx context.Context, d time.Duration) bool {
 	ended, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	select {
@@ -54,7 +54,7 @@ func (p *assignedPlugin) pause(ctx context.Context, d time.Duration) bool {
 }
 
 // tryNow ends the pause before the next attempt to install a plugin.
-func (p *assignedPlugin) tryNow() {
+func (p *Assigned) tryNow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.installError == nil {
@@ -67,7 +67,7 @@ func (p *assignedPlugin) tryNow() {
 }
 
 // fetch calls Install, Update or Rollback, by whose word, and notes how it went.
-func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.Context, Plugin) error) error {
+func (p *Assigned) fetch(ctx context.Context, by string, get func(Runner, context.Context, Plugin) error) error {
 	// The plugin's own turn first: who waits for it takes nothing from others.
 	if !p.turns.fetch.Take(ctx) {
 		return ctx.Err()
@@ -78,16 +78,16 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 	}
 	defer p.set.installs.Give()
 	plugin := p.assigned()
-	was := p.set.runner.inspect(plugin)
-	err := get(ctx, plugin)
-	is := p.set.runner.inspect(plugin)
+	was := p.set.inspect(plugin)
+	err := get(p.set.Runner, ctx, plugin)
+	is := p.set.inspect(plugin)
 	if is.Commit != "" { // else it is not known
 		p.set.noteVersion(p.key, plugin, by, was, is)
 	}
-	if errors.Is(err, ErrNoEarlierVersion) {
+	if errors.Is(err, p.set.Errors.NoEarlier) {
 		return err // the caller's matter: what is installed is as it should be
 	}
-	present := err == nil || p.set.runner.has(plugin)
+	present := err == nil || is.Commit != ""
 	p.mu.Lock()
 	before, wasInstalled := p.installError, p.installed
 	p.installError = err
@@ -98,7 +98,7 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 		p.daemonChanged()
 	}
 	if err != nil && (before == nil || before.Error() != err.Error()) && ctx.Err() == nil {
-		p.set.logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", plugin.Repo, "error", err)
+		p.set.Logger.Error("a plugin could not be fetched", event.Attr(event.PluginNotFetched), "plugin", p.key.String(), "repo", plugin.Repo, "error", err)
 		p.set.noteRefusal(p.key, plugin, by, err)
 	}
 	return err
@@ -106,16 +106,16 @@ func (p *assignedPlugin) fetch(ctx context.Context, by string, get func(context.
 
 // move installs the version that is assigned now; the one before runs until
 // then. The caller holds mu, and that of the set.
-func (p *assignedPlugin) move() {
+func (p *Assigned) move() {
 	p.stop()
 	ctx, stop := context.WithCancel(p.life)
 	p.stop = stop
-	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, byRegistry, p.set.runner.install)) })
+	p.set.active.Go(func() { p.retry(ctx, p.fetch(ctx, ByRegistry, Runner.Install)) })
 }
 
 // installAgain installs the assigned version again, unless the first attempt is under way.
 // The caller holds the mu of the set.
-func (p *assignedPlugin) installAgain() {
+func (p *Assigned) installAgain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.installed || p.installError != nil {
@@ -125,32 +125,23 @@ func (p *assignedPlugin) installAgain() {
 
 // awaitsInstall tells whether the first attempt to install is still under way,
 // so that there is nothing to run and no failure to report.
-func (p *assignedPlugin) awaitsInstall() bool {
+func (p *Assigned) awaitsInstall() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.installed && p.installError == nil && p.set.runner != nil
+	return !p.installed && p.installError == nil && p.set.Runner != nil
 }
 
 // notInstalled returns why there is nothing that could be run.
-func (p *assignedPlugin) notInstalled() error {
+func (p *Assigned) notInstalled() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.set.runner == nil:
-		return &RunError{Result: RunStart, Err: errors.New("this agent has no plugin runner")}
+	case p.set.Runner == nil:
+		return p.set.Errors.Failed(NotStarted, errors.New("this agent has no plugin runner"))
 	case !p.installed && p.installError != nil:
-		return &RunError{Result: startResult(p.installError), Err: fmt.Errorf("not installed: %w", p.installError)}
+		return p.set.Errors.Failed(p.set.whyNotStarted(p.installError), fmt.Errorf("not installed: %w", p.installError))
 	case !p.installed:
-		return &RunError{Result: RunStart, Err: errors.New("it is still being installed: try again later")}
+		return p.set.Errors.Failed(NotStarted, errors.New("it is still being installed: try again later"))
 	}
 	return nil
-}
-
-// startResult returns why a plugin was not started.
-func startResult(err error) RunResult {
-	var refused *PolicyError
-	if errors.As(err, &refused) {
-		return RunPolicy
-	}
-	return RunStart
 }

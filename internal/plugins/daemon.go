@@ -1,4 +1,4 @@
-package agent
+package plugins
 
 import (
 	"cmp"
@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
-// daemon keeps a plugin running whose mode is ModeDaemon. One goroutine does so,
+// daemon keeps a plugin running whose mode is manifest.Daemon. One goroutine does so,
 // from when the mode is known until the plugin is not assigned any more, or has
 // another mode.
 //
@@ -43,19 +44,19 @@ var errReplaced = errors.New("the plugin has changed")
 
 // isDaemon tells whether the plugin does not end by itself: the registry's word goes
 // before its own.
-func (p *assignedPlugin) isDaemon() bool {
+func (p *Assigned) isDaemon() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return cmp.Or(p.plugin.Mode, p.ownMode) == ModeDaemon
+	return cmp.Or(p.plugin.Mode, p.ownMode) == manifest.Daemon
 }
 
 // daemonChanged lets the goroutine look again, and starts it where it is missing.
-func (p *assignedPlugin) daemonChanged() {
+func (p *Assigned) daemonChanged() {
 	d := &p.daemon
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.kept {
-		if !p.isDaemon() || p.set.runner == nil || p.life.Err() != nil {
+		if !p.isDaemon() || p.set.Runner == nil || p.life.Err() != nil {
 			return
 		}
 		d.kept = true
@@ -72,7 +73,7 @@ func (p *assignedPlugin) daemonChanged() {
 }
 
 // keepRunning is the goroutine.
-func (p *assignedPlugin) keepRunning() {
+func (p *Assigned) keepRunning() {
 	failures := backoff.Backoff{First: 2 * time.Second, Most: time.Minute} // 1 s at first, at least
 	for p.staysDaemon() {
 		if p.awaitsInstall() || !p.set.disabled.mayRun(p.key) {
@@ -91,7 +92,7 @@ func (p *assignedPlugin) keepRunning() {
 			p.turns.run.Give() // no fault of the plugin
 			continue
 		}
-		if errors.Is(err, ErrRunAgain) {
+		if errors.Is(err, p.set.Errors.RunAgain) {
 			p.turns.run.Give()
 			p.rest(time.Second)
 			continue
@@ -105,7 +106,7 @@ func (p *assignedPlugin) keepRunning() {
 }
 
 // staysDaemon tells whether the goroutine is still needed. If not, it has ended.
-func (p *assignedPlugin) staysDaemon() bool {
+func (p *Assigned) staysDaemon() bool {
 	p.daemon.mu.Lock()
 	defer p.daemon.mu.Unlock()
 	p.daemon.kept = p.life.Err() == nil && p.isDaemon()
@@ -113,7 +114,7 @@ func (p *assignedPlugin) staysDaemon() bool {
 }
 
 // rest waits for d, or until something has changed.
-func (p *assignedPlugin) rest(d time.Duration) {
+func (p *Assigned) rest(d time.Duration) {
 	ended, cancel := context.WithTimeout(p.life, d)
 	defer cancel()
 	select {
@@ -136,7 +137,7 @@ func (d *daemon) begin(life context.Context) (ctx context.Context, end context.C
 }
 
 // runDaemon runs the program until it ends, which is always an error.
-func (p *assignedPlugin) runDaemon(ctx context.Context, plugin Plugin) error {
+func (p *Assigned) runDaemon(ctx context.Context, plugin Plugin) error {
 	if err := p.notInstalled(); err != nil {
 		return err
 	}
@@ -145,8 +146,10 @@ func (p *assignedPlugin) runDaemon(ctx context.Context, plugin Plugin) error {
 	alive, dead := context.WithCancel(ctx)
 	reports.Go(func() { p.reportAlive(alive, plugin) })
 	format := p.format(plugin)
-	err := p.set.runner.runDaemon(ctx, plugin, plugin.Args, func(lines []byte) error {
-		p.sendLines(ctx, plugin, printed{format: format, stdout: lines})
+	err := p.set.Runner.RunDaemon(ctx, plugin, plugin.Args, func(lines []byte) error {
+		if bad := p.set.Output.SendLines(ctx, plugin, format, lines); bad.Count > 0 {
+			p.tellBad(bad)
+		}
 		return nil
 	})
 	dead()
@@ -154,34 +157,21 @@ func (p *assignedPlugin) runDaemon(ctx context.Context, plugin Plugin) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return cmp.Or(err, errDaemonExited)
+	if err == nil {
+		return p.set.Errors.Failed(Exited, errors.New("the daemon exited with status 0; a plugin that is to end has the mode run"))
+	}
+	return err
 }
-
-// errDaemonExited is the error of a daemon that did not fail otherwise.
-var errDaemonExited error = &RunError{Result: RunExit, Err: errors.New("the daemon exited with status 0; a plugin that is to end has the mode run")}
 
 // reportAlive sends that the daemon runs, once it has started and at each interval.
-func (p *assignedPlugin) reportAlive(ctx context.Context, plugin Plugin) {
+func (p *Assigned) reportAlive(ctx context.Context, plugin Plugin) {
 	for pause := daemonStarts; backoff.Pause(ctx, pause); pause = plugin.Interval {
-		p.report(plugin, "regular", RunOK)
-	}
-}
-
-// sendLines sends what the daemon has printed, and returns when it is safe: until
-// then the daemon waits with what it prints next.
-func (p *assignedPlugin) sendLines(ctx context.Context, plugin Plugin, lines printed) {
-	lines.stream = true
-	var refused []*MetricError
-	decoded, _ := lines.decode(func(part []Metric) { // each line has an error of its own
-		refused = append(refused, p.set.out.bufferWaiting(ctx, plugin.Namespace, plugin.Name+".", part)...)
-	})
-	if bad := decoded.Bad + len(refused); bad > 0 {
-		p.tellBad(bad, append(decoded.Reasons, refused...))
+		p.set.Output.Report(plugin, "regular", OK)
 	}
 }
 
 // format is that of the plugin's output: the registry's word goes before its own.
-func (p *assignedPlugin) format(plugin Plugin) pluginoutput.Format {
+func (p *Assigned) format(plugin Plugin) pluginoutput.Format {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return pluginoutput.Format(cmp.Or(plugin.Format, p.ownFormat))

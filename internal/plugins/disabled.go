@@ -1,4 +1,4 @@
-package agent
+package plugins
 
 import (
 	"log/slog"
@@ -12,8 +12,8 @@ import (
 const (
 	// disabledFor is how long a disabled plugin stays disabled.
 	disabledFor = 24 * time.Hour
-	// disabledFile in the state directory holds when plugins were disabled.
-	disabledFile = "disabled.json"
+	// DisabledFile in the state directory holds when plugins were disabled.
+	DisabledFile = "disabled.json"
 )
 
 // disabledPlugins remembers over restarts which plugins do not run periodically.
@@ -32,7 +32,7 @@ func newDisabledPlugins(state statefile.Dir, logger *slog.Logger) *disabledPlugi
 // load takes over what an earlier run of the agent knew.
 func (d *disabledPlugins) load() {
 	since := make(map[string]time.Time)
-	err := d.state.Load(disabledFile, &since)
+	err := d.state.Load(DisabledFile, &since)
 	if err != nil {
 		d.logger.Warn("all plugins start enabled", "error", err)
 	}
@@ -46,25 +46,25 @@ func (d *disabledPlugins) load() {
 
 // add stops the periodic runs for a day, remove lets them go on. Both are
 // remembered when they return.
-func (d *disabledPlugins) add(key pluginKey) error {
+func (d *disabledPlugins) add(key Key) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.since[key.String()] = time.Now()
-	return d.state.Save(disabledFile, d.since)
+	return d.state.Save(DisabledFile, d.since)
 }
 
-func (d *disabledPlugins) remove(key pluginKey) error {
+func (d *disabledPlugins) remove(key Key) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, disabled := d.since[key.String()]; !disabled {
 		return nil
 	}
 	delete(d.since, key.String())
-	return d.state.Save(disabledFile, d.since)
+	return d.state.Save(DisabledFile, d.since)
 }
 
 // has tells whether the plugin is disabled, and that for less than a day.
-func (d *disabledPlugins) has(key pluginKey) bool {
+func (d *disabledPlugins) has(key Key) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	since, disabled := d.since[key.String()]
@@ -80,14 +80,14 @@ func isOver(since time.Time) bool {
 
 // mayRun tells whether the plugin is enabled, and enables one that has been
 // disabled for a day.
-func (d *disabledPlugins) mayRun(key pluginKey) bool {
+func (d *disabledPlugins) mayRun(key Key) bool {
 	d.mu.Lock()
 	since, disabled := d.since[key.String()]
 	over := disabled && isOver(since)
 	var unsaved error
 	if over {
 		delete(d.since, key.String())
-		unsaved = d.state.Save(disabledFile, d.since)
+		unsaved = d.state.Save(DisabledFile, d.since)
 	}
 	d.mu.Unlock()
 	if over {

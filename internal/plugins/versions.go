@@ -1,4 +1,4 @@
-package agent
+package plugins
 
 import (
 	"fmt"
@@ -8,26 +8,19 @@ import (
 	"github.com/lodastack/agent/internal/event"
 )
 
-// By whose word a version changes, as in PluginDetails.By and the audit log.
-const (
-	byRegistry = "registry"
-	byUpdate   = "update"
-	byRollback = "rollback"
-)
-
 // noteVersion tells the log and the audit log where the installed version of a
-// plugin has changed. That is not known of a runner that is no [PluginInspector].
-func (s *pluginSet) noteVersion(key pluginKey, plugin Plugin, by string, was, is PluginDetails) {
+// plugin has changed. That is not known of a runner that does not inspect its plugins.
+func (s *Set) noteVersion(key Key, plugin Plugin, by string, was, is Release) {
 	if was.Commit == is.Commit {
 		return
 	}
-	s.logger.Info("the version of a plugin has changed", event.Attr(event.PluginChanged), "plugin", key.String(), "repo", plugin.Repo,
+	s.Logger.Info("the version of a plugin has changed", event.Attr(event.PluginChanged), "plugin", key.String(), "repo", plugin.Repo,
 		"by", by, "from", was.Commit, "to", is.Commit, "signer", is.Signer)
-	s.audit.Write(audit.Line{Who: by, From: "agent", What: versionText(key, plugin, was, is), Result: "ok"})
+	s.Audit.Write(audit.Line{Who: by, From: "agent", What: versionText(key, plugin, was, is), Result: "ok"})
 }
 
 // versionText says what has changed.
-func versionText(key pluginKey, plugin Plugin, was, is PluginDetails) string {
+func versionText(key Key, plugin Plugin, was, is Release) string {
 	text := []string{fmt.Sprintf("plugin %s %s", key, plugin.Repo)}
 	switch {
 	case is.Commit == "":
@@ -47,16 +40,16 @@ func versionText(key pluginKey, plugin Plugin, was, is PluginDetails) string {
 }
 
 // noteRefusal tells the audit log of a plugin that the host's own config refuses.
-func (s *pluginSet) noteRefusal(key pluginKey, plugin Plugin, by string, err error) {
-	if startResult(err) != RunPolicy {
+func (s *Set) noteRefusal(key Key, plugin Plugin, by string, err error) {
+	if !s.Errors.Refused(err) {
 		return
 	}
 	wanted := plugin.Version
 	switch {
-	case by == byRollback:
+	case by == ByRollback:
 		wanted = "the version before"
 	case wanted == "":
 		wanted = "its newest release"
 	}
-	s.audit.Write(audit.Line{Who: by, From: "agent", What: fmt.Sprintf("plugin %s %s %s", key, plugin.Repo, wanted), Result: err.Error()})
+	s.Audit.Write(audit.Line{Who: by, From: "agent", What: fmt.Sprintf("plugin %s %s %s", key, plugin.Repo, wanted), Result: err.Error()})
 }
