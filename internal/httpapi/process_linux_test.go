@@ -28,7 +28,7 @@ func TestMetricsTellAboutTheProcess(t *testing.T) {
 }
 
 // cpuTime returns what this process has used.
-func cpuTime(t *testing.T) time.Duration {
+func cpuTime(t testing.TB) time.Duration {
 	var usage syscall.Rusage
 	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())

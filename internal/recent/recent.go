@@ -114,31 +114,38 @@ func (m *Memory) look(points iter.Seq[Point]) {
 	}
 }
 
-// LookedAt is how many posted points a second are looked at, about. To look at
-// all of a flood would cost the flood some of its throughput.
-const LookedAt = 50_000
+// LookedAt is how many posted points a second are looked at in a flood, and how many
+// may come at once before there is one. To look at all of a flood would cost it some
+// of its throughput, and this many already keep every value fresh.
+const LookedAt = 10_000
 
-// rate chooses posts, at random so that none is always left out, such that about
-// LookedAt points a second are chosen.
+// rate chooses posts such that LookedAt points a second are chosen, if more come.
 type rate struct {
-	mu     sync.Mutex
-	second int64 // guarded by mu; the current one
-	points int   // guarded by mu; that came in it
-	before int   // guarded by mu; that came in the second before
+	mu       sync.Mutex
+	spent    float64   // guarded by mu; points that were chosen and are not yet allowed for
+	last     time.Time // guarded by mu; when spent was counted
+	flooding bool      // guarded by mu; a post was left out, and spent was not 0 since
+	limit    float64   // guarded by mu; of spent, in a flood
 }
 
-// take tells whether to look at a post of n points that comes now.
+// take tells whether to look at a post of n points that comes now. In a flood the
+// limit is another one after each post: posts that come in turn would else always
+// meet the same answer.
 func (r *rate) take(now time.Time, n int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if second := now.Unix(); second != r.second {
-		r.before = r.points
-		if second != r.second+1 {
-			r.before = 0
-		}
-		r.second, r.points = second, 0
+	r.spent = max(r.spent-LookedAt*max(now.Sub(r.last), 0).Seconds(), 0)
+	r.last = now
+	if r.spent == 0 {
+		r.flooding, r.limit = false, LookedAt
 	}
-	r.points += n
-	expected := max(r.before, r.points)
-	return expected <= LookedAt || rand.IntN(expected) < LookedAt
+	if r.spent >= r.limit {
+		r.flooding = true
+		return false
+	}
+	r.spent += float64(n)
+	if r.flooding {
+		r.limit = LookedAt * rand.Float64()
+	}
+	return true
 }

@@ -138,20 +138,39 @@ func TestTheMemoryOfHostileSeriesIsBounded(t *testing.T) {
 func TestOnlySomePostsOfAFloodAreLookedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(true)
-		post := slices.Repeat([]Point{{Namespace: "web", Name: "x", Value: 1.0}}, 1000)
-		for range 5 { // 200,000 points in each of five seconds
-			for range 200 {
-				m.AddPosted("web", "", len(post), seq(post...))
-			}
-			time.Sleep(time.Second)
+		var posts [10][]Point
+		for i := range posts {
+			posts[i] = slices.Repeat([]Point{{Namespace: "web", Name: fmt.Sprint("x", i), Value: 1.0}}, 100)
 		}
-		left := m.Points(Filter{}, 1).LeftOut
-		require.Greater(t, left, int64(500_000))
-		require.Less(t, left, int64(800_000), "some are looked at in each second")
-		time.Sleep(time.Minute)
-		m.AddPosted("web", "", len(post), seq(post...))
-		require.Equal(t, left, m.Points(Filter{}, 1).LeftOut, "all are, once the flood is over")
+		for range LookedAt / 100 { // as many as may come at once
+			m.AddPosted("web", "", 100, seq(posts[0]...))
+		}
+		const seconds, perSecond = 20, 2000 // 200,000 points a second, the posts in turn
+		for i := range seconds * perSecond {
+			post := posts[i%len(posts)]
+			m.AddPosted("web", "", len(post), seq(post...))
+			time.Sleep(time.Second / perSecond)
+		}
+		points := m.Points(Filter{}, 1)
+		require.InDelta(t, seconds*perSecond*100-seconds*LookedAt, points.LeftOut, LookedAt)
+		require.Equal(t, len(posts), points.Series, "none is always left out")
+		time.Sleep(2 * time.Second)
+		for range LookedAt / 100 {
+			m.AddPosted("web", "", 100, seq(posts[0]...))
+		}
+		require.Equal(t, points.LeftOut, m.Points(Filter{}, 1).LeftOut, "all are looked at, once the flood is over")
 	})
+}
+
+func TestAClockThatIsSetBackLeavesOutNothing(t *testing.T) {
+	m := New(true)
+	now := time.Unix(1_700_000_000, 0)
+	m.now = func() time.Time { return now }
+	for range 10 {
+		now = now.Add(-time.Hour)
+		m.AddPosted("web", "", 1, seq(Point{Name: "x", Value: 1.0}))
+	}
+	require.Zero(t, m.Points(Filter{}, 1).LeftOut)
 }
 
 func TestFilters(t *testing.T) {
