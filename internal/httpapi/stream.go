@@ -52,9 +52,7 @@ func (a *api) serveStream(w http.ResponseWriter, r *http.Request) error {
 
 // follow writes what the reader gets, and the status every so often; 0: never.
 func (a *api) follow(r *http.Request, s *stream, reader *recent.Reader, every time.Duration) {
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	var status <-chan time.Time
+	var status, count <-chan time.Time // count: when to say what was left out, a second after news
 	if every > 0 {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
@@ -62,7 +60,10 @@ func (a *api) follow(r *http.Request, s *stream, reader *recent.Reader, every ti
 		s.send("status", a.agent.Status())
 	}
 	s.comment()
+	quiet := time.NewTimer(keepAlive)
+	defer quiet.Stop()
 	for s.flush() == nil {
+		quiet.Reset(keepAlive - time.Since(s.last))
 		select {
 		case <-r.Context().Done():
 			return
@@ -73,15 +74,18 @@ func (a *api) follow(r *http.Request, s *stream, reader *recent.Reader, every ti
 			for _, p := range reader.Take() {
 				s.send("point", pointAnswer(p))
 			}
-		case <-status:
-			s.send("status", a.agent.Status())
-		case <-second.C:
+			if count == nil {
+				count = time.After(time.Second)
+			}
+		case <-count:
+			count = nil
 			if n := reader.LeftOut(); n > 0 {
 				s.send("left_out", map[string]int64{"points": n})
 			}
-			if time.Since(s.last) >= keepAlive {
-				s.comment()
-			}
+		case <-status:
+			s.send("status", a.agent.Status())
+		case <-quiet.C:
+			s.comment()
 		}
 	}
 }

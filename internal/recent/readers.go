@@ -45,7 +45,7 @@ func (r *readers) any() bool { return r.count.Load() > 0 }
 type Reader struct {
 	filter Filter
 	rate   int
-	ready  chan struct{} // has something once points wait; closed by Memory.Close
+	ready  chan struct{} // has something once there is news; closed by Memory.Close
 
 	readers *readers
 	queue   []Point // guarded by readers.mu
@@ -72,8 +72,8 @@ func (m *Memory) Read(filter Filter, rate int) (*Reader, error) {
 	return r, nil
 }
 
-// Ready returns a channel that has something once points wait, and is closed once
-// no more come.
+// Ready returns a channel that has something once points wait or the first was left
+// out since the last call of LeftOut, and is closed once no more come.
 func (r *Reader) Ready() <-chan struct{} { return r.ready }
 
 // Take returns the points that wait.
@@ -127,7 +127,7 @@ func (r *readers) offer(points iter.Seq[Point], now time.Time) {
 			switch {
 			case !reader.filter.Matches(p.Namespace, p.Name):
 			case !reader.hasRoom(size, now.Unix()):
-				reader.left++
+				reader.miss(1)
 			default:
 				if !cloned { // once for all readers
 					p, cloned = p.clone(), true
@@ -148,7 +148,7 @@ func (r *readers) leftOut(namespace, prefix string, n int) {
 	defer r.mu.Unlock()
 	for _, reader := range r.list {
 		if reader.filter.mayMatch(namespace, prefix) {
-			reader.left += int64(n)
+			reader.miss(n)
 		}
 	}
 }
@@ -167,6 +167,19 @@ func (r *Reader) put(p Point, size int) {
 	r.queue = append(r.queue, p)
 	r.bytes += size
 	r.taken++
+	r.wake()
+}
+
+// miss counts n points that the reader does not get. The caller holds readers.mu.
+func (r *Reader) miss(n int) {
+	if r.left == 0 {
+		r.wake()
+	}
+	r.left += int64(n)
+}
+
+// wake tells the reader that there is news. The caller holds readers.mu.
+func (r *Reader) wake() {
 	select {
 	case r.ready <- struct{}{}:
 	default: // the reader knows already

@@ -38,6 +38,12 @@ func TestAReaderMissesWhatIsAboveItsRate(t *testing.T) {
 		add(m, points...)
 		require.EqualValues(t, 2, reader.LeftOut())
 		require.Zero(t, reader.LeftOut())
+		<-reader.Ready()
+		add(m, points...)
+		<-reader.Ready() // it has missed some, although none waits that it did not know of
+		add(m, points...)
+		require.Empty(t, reader.Ready(), "a flood does not wake it again and again")
+		require.EqualValues(t, 10, reader.LeftOut())
 		time.Sleep(time.Second)
 		add(m, points...)
 		require.Len(t, reader.Take(), 6, "three of each second")
