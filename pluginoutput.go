@@ -1,10 +1,7 @@
 package agent
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"slices"
 	"strings"
 
 	"github.com/lodastack/agent/internal/pluginoutput"
@@ -33,70 +30,26 @@ func DecodePluginOutput(stdout []byte) (PluginOutput, error) {
 // statuses 1, 2 and 3 of a Nagios check are its result. A bad line of the formats
 // other than json, or of a daemon, is a bad metric; the rest is read.
 func DecodePluginRun(p Plugin, stdout []byte, err error) (PluginOutput, error) {
-	run := printed{format: pluginoutput.Format(p.Format), stdout: stdout, stream: p.Mode == ModeDaemon}
-	if !run.takes(err) {
+	format := pluginoutput.Format(p.Format)
+	status, ok := succeeded(p.Mode, format, err)
+	if !ok {
 		return PluginOutput{}, err
 	}
 	var metrics []Metric
-	output, err := run.decode(func(part []Metric) { metrics = append(metrics, part...) })
+	printed := pluginoutput.Print{Format: format, Status: status, Stdout: stdout, Lines: p.Mode == ModeDaemon}
+	output, err := decode(printed, func(part []Metric) { metrics = append(metrics, part...) })
 	output.Metrics = metrics
 	return output, err
 }
 
-// printed is what a run printed.
-type printed struct {
-	format pluginoutput.Format
-	status int // with which it exited
-	stdout []byte
-	stream bool // stdout is lines of a daemon: in JSON, each is a metric or a list
-}
-
-// takes tells whether a run did its work that ended with err, and notes its exit
-// status: those of a Nagios check are its result. A daemon has failed when it exits,
-// also with 0.
-func (p *printed) takes(err error) bool {
-	if p.stream {
-		return err == nil
+// succeeded reports whether a run that ended with err has succeeded, and returns its exit
+// status. A daemon has failed if it exits, also with 0.
+func succeeded(mode string, format pluginoutput.Format, err error) (status int, ok bool) {
+	if err == nil || mode == ModeDaemon {
+		return 0, err == nil
 	}
-	var exit *RunError
-	if errors.As(err, &exit) && exit.Result == RunExit {
-		p.status = exit.ExitCode
-		return p.format.TakesStatus(exit.ExitCode)
-	}
-	return err == nil
-}
-
-// decode calls send with the metrics in parts, so that a large output does not take
-// its size many times in memory. Nothing is sent of what is no list where it should
-// be one.
-func (p printed) decode(send func(part []Metric)) (PluginOutput, error) {
-	var output PluginOutput
-	if err := p.readInto(&output, func() {
-		if len(output.Metrics) == metricsAtOnce {
-			send(output.Metrics)
-			output.Metrics = nil
-		}
-	}); err != nil {
-		return PluginOutput{}, err
-	}
-	if len(output.Metrics) > 0 {
-		send(output.Metrics)
-	}
-	return output, nil
-}
-
-// readInto adds what was printed to output, and calls added after each metric.
-func (p printed) readInto(output *PluginOutput, added func()) error {
-	i := 0
-	if p.format == "" || p.format == pluginoutput.JSON {
-		return p.readJSON(output, added)
-	}
-	for point, err := range pluginoutput.Points(p.format, p.stdout, p.status) {
-		output.add(i, Metric(point), err)
-		added()
-		i++
-	}
-	return nil
+	result, status := outcome(err)
+	return status, result == plugins.Exited && format.TakesStatus(status)
 }
 
 const (
@@ -106,54 +59,26 @@ const (
 	maxReasons = 1000
 )
 
-// readJSON is readInto for JSON. It returns no error for lines of a daemon.
-func (p printed) readJSON(output *PluginOutput, added func()) error {
+// decode calls send with the metrics in parts, so that a large output does not take
+// its size many times in memory. If JSON is not a list, decode sends nothing.
+func decode(printed pluginoutput.Print, send func(part []Metric)) (output PluginOutput, err error) {
+	points, err := printed.Points()
+	if err != nil {
+		return PluginOutput{}, err
+	}
 	i := 0
-	add := func(element []byte) {
-		output.addElement(i, element)
-		added()
+	for point, err := range points {
+		output.add(i, Metric(point), err)
+		if len(output.Metrics) == metricsAtOnce {
+			send(output.Metrics)
+			output.Metrics = nil
+		}
 		i++
 	}
-	if !p.stream {
-		elements, err := pluginoutput.Elements(p.stdout)
-		if err != nil {
-			return err
-		}
-		for element := range elements {
-			add(element)
-		}
-		return nil
+	if len(output.Metrics) > 0 {
+		send(output.Metrics)
 	}
-	for line := range bytes.Lines(p.stdout) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
-		}
-		list := line
-		if line[0] != '[' {
-			list = slices.Concat([]byte("["), line, []byte("]"))
-		}
-		elements, err := pluginoutput.Elements(list)
-		if err != nil {
-			add(line) // which says what is wrong with it
-			continue
-		}
-		for element := range elements {
-			add(element)
-		}
-	}
-	return nil
-}
-
-// addElement takes the element of a JSON list.
-func (o *PluginOutput) addElement(index int, element []byte) {
-	if element[0] != '{' && len(o.Reasons) == maxReasons {
-		o.Bad++ // for less than an error takes: there may be millions
-		return
-	}
-	var m Metric
-	err := pluginoutput.Decode(element, &m)
-	o.add(index, m, err)
+	return output, nil
 }
 
 // add takes the metric of the index, which could be read unless there is an err.
@@ -176,18 +101,18 @@ type pluginOutput struct{ *Agent }
 
 var _ plugins.Output = pluginOutput{}
 
-func (o pluginOutput) Send(p plugins.Plugin, run plugins.Printed) (sent int, bad plugins.Bad, err error) {
+func (o pluginOutput) Send(p plugins.Plugin, printed pluginoutput.Print) (sent int, bad plugins.Bad, err error) {
 	var refused []*MetricError
-	decoded, err := printed{format: run.Format, status: run.Status, stdout: run.Stdout}.decode(func(part []Metric) {
+	decoded, err := decode(printed, func(part []Metric) {
 		sent += len(part)
 		refused = append(refused, o.buffer(p.Namespace, p.Name+".", part)...)
 	})
 	return sent, decoded.bad(refused), err
 }
 
-func (o pluginOutput) SendLines(ctx context.Context, p plugins.Plugin, format pluginoutput.Format, lines []byte) plugins.Bad {
+func (o pluginOutput) SendLines(ctx context.Context, p plugins.Plugin, lines pluginoutput.Print) plugins.Bad {
 	var refused []*MetricError
-	decoded, _ := printed{format: format, stdout: lines, stream: true}.decode(func(part []Metric) { // each line has an error of its own
+	decoded, _ := decode(lines, func(part []Metric) { // each line has an error of its own
 		refused = append(refused, o.bufferWaiting(ctx, p.Namespace, p.Name+".", part)...)
 	})
 	return decoded.bad(refused)

@@ -2,15 +2,14 @@
 // choose. Its errors are for the plugin's author. The agent decides whether a metric can be
 // sent.
 //
-//	json        a list of metrics        Elements and Decode   json.go
-//	influx      line protocol            Points                influx.go
-//	prometheus  text or OpenMetrics      Points                prometheus.go
-//	nagios      status, text, perfdata   Points                nagios.go
+//	json        a list of metrics        json.go
+//	influx      line protocol            internal/lineproto
+//	prometheus  text or OpenMetrics      prometheus.go
+//	nagios      status, text, perfdata   nagios.go
 package pluginoutput
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -49,23 +48,37 @@ func (f Format) TakesStatus(status int) bool {
 	return status == 0 || f == Nagios && status > 0 && status <= NagiosUnknown
 }
 
-// Points yields the points of an output in a format other than JSON. status is the exit status
-// of the run, which is a part of Nagios' format. With an error it yields a Point with the name
-// as far as it was read. It reads the rest nevertheless.
+// Print is what a plugin printed.
+type Print struct {
+	Format Format
+	// Status is the exit status of the run, which is a part of Nagios' format.
+	Status int
+	Stdout []byte
+	// Lines means that Stdout is whole lines of a daemon: in JSON, each line is a metric or
+	// a list of metrics.
+	Lines bool
+}
+
+// Points yields the printed metrics as it reads them. With an error it yields a Point with
+// the name as far as it was read. It reads the rest nevertheless. The error of Points itself
+// says why JSON is not a list; lines and other formats have none.
 //
-// A character that a metric's name cannot contain is replaced by '_'.
-func Points(format Format, stdout []byte, status int) iter.Seq2[lineproto.Point, error] {
-	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
+// In a format other than JSON, a character that a metric's name cannot contain is replaced by
+// '_'. A byte order mark is ignored.
+func (p Print) Points() (iter.Seq2[lineproto.Point, error], error) {
+	stdout := bytes.TrimPrefix(p.Stdout, []byte("\xef\xbb\xbf"))
 	var points iter.Seq2[lineproto.Point, error]
-	switch format {
-	case Influx:
+	switch {
+	case p.Format == Influx:
 		points = lineproto.Points(stdout)
-	case Prometheus:
+	case p.Format == Prometheus:
 		points = prometheusPoints(string(stdout))
-	case Nagios:
-		points = nagiosPoints(string(stdout), status)
+	case p.Format == Nagios:
+		points = nagiosPoints(string(stdout), p.Status)
+	case p.Lines:
+		return jsonLines(stdout), nil
 	default:
-		return func(yield func(lineproto.Point, error) bool) { yield(lineproto.Point{}, errNotPoints) }
+		return jsonPoints(stdout)
 	}
 	return func(yield func(lineproto.Point, error) bool) {
 		for point, err := range points {
@@ -74,10 +87,8 @@ func Points(format Format, stdout []byte, status int) iter.Seq2[lineproto.Point,
 				return
 			}
 		}
-	}
+	}, nil
 }
-
-var errNotPoints = errors.New("a JSON list has no points")
 
 // metricName replaces characters that a metric's name cannot contain by '_'.
 func metricName(name string) string {

@@ -11,7 +11,11 @@ import (
 
 // read returns the points and the errors of what was printed.
 func read(format pluginoutput.Format, stdout string, status int) (points []lineproto.Point, errs []string) {
-	for point, err := range pluginoutput.Points(format, []byte(stdout), status) {
+	all, err := pluginoutput.Print{Format: format, Stdout: []byte(stdout), Status: status}.Points()
+	if err != nil {
+		return nil, []string{err.Error()}
+	}
+	for point, err := range all {
 		if err != nil {
 			errs = append(errs, point.Name+": "+err.Error())
 			continue

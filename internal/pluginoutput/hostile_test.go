@@ -24,7 +24,9 @@ func TestAHistogramOfManyBucketsIsReadOneAtATime(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	n := 0
-	for point, err := range pluginoutput.Points(pluginoutput.Prometheus, stdout, 0) {
+	points, err := pluginoutput.Print{Format: pluginoutput.Prometheus, Stdout: stdout}.Points()
+	require.NoError(t, err)
+	for point, err := range points {
 		require.NoError(t, err)
 		if n == buckets/2 {
 			runtime.GC()
@@ -58,7 +60,7 @@ func TestBinaryOutputIsNoMetric(t *testing.T) {
 			require.Less(t, len(err), 1<<10, format)
 		}
 	}
-	_, err := pluginoutput.Elements(binary)
+	_, err := pluginoutput.Print{Stdout: binary}.Points()
 	require.Error(t, err)
 	require.Less(t, len(err.Error()), 1<<10)
 }

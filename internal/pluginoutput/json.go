@@ -6,25 +6,98 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
+	"github.com/lodastack/agent/internal/lineproto"
 	"github.com/lodastack/agent/internal/nonfinite"
 )
 
-// Elements returns the elements of the printed list, for [Decode]. The error says why stdout
-// is not a list. A byte order mark is ignored. NaN and Infinity, which Python prints, become
-// numbers that do not fit into a float64.
-func Elements(stdout []byte) (iter.Seq[[]byte], error) {
-	stdout = bytes.TrimPrefix(stdout, []byte("\xef\xbb\xbf"))
+// jsonPoints yields the metrics of the printed list. The error says why stdout is not a list.
+// NaN and Infinity, which Python prints, become numbers that do not fit into a float64.
+func jsonPoints(stdout []byte) (iter.Seq2[lineproto.Point, error], error) {
 	list, err := listIn(stdout)
 	if err != nil { // of what was printed: its position is shown
 		return nil, notAList(stdout, err)
 	}
-	return elementsOf(list), nil
+	return func(yield func(lineproto.Point, error) bool) {
+		for element := range elementsOf(list) {
+			if !yield(decodeElement(element)) {
+				return
+			}
+		}
+	}, nil
 }
 
-// Decode reads one element into a metric: a pointer to a struct that
-// encoding/json can fill. Unknown keys are ignored.
-func Decode(element []byte, metric any) error { return wrongField(json.Unmarshal(element, metric)) }
+// jsonLines yields the metrics of lines, each of which is a metric or a list.
+func jsonLines(stdout []byte) iter.Seq2[lineproto.Point, error] {
+	return func(yield func(lineproto.Point, error) bool) {
+		for line := range bytes.Lines(stdout) {
+			line = bytes.TrimSpace(line)
+			if len(line) == 0 {
+				continue
+			}
+			list := line
+			if line[0] != '[' {
+				list = slices.Concat([]byte("["), line, []byte("]"))
+			}
+			points, err := jsonPoints(list)
+			if err != nil { // decode says what is wrong with the line itself
+				points = func(yield func(lineproto.Point, error) bool) { yield(decode(line)) }
+			}
+			for point, err := range points {
+				if !yield(point, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// decodeElement reads an element of a list.
+func decodeElement(element []byte) (lineproto.Point, error) {
+	switch element[0] {
+	case '{':
+		return decode(element)
+	case 'n':
+		return lineproto.Point{}, nil // null: a metric without a name
+	}
+	return lineproto.Point{}, notAMetric(element[0])
+}
+
+// decode reads one metric. Unknown keys are ignored.
+func decode(text []byte) (lineproto.Point, error) {
+	var metric struct {
+		Name      string            `json:"name"`
+		Timestamp int64             `json:"timestamp"`
+		Tags      map[string]string `json:"tags"`
+		Value     any               `json:"value"`
+	}
+	err := json.Unmarshal(text, &metric)
+	return lineproto.Point(metric), wrongField(err)
+}
+
+// notAMetric is the first byte of JSON that is not an object. As an error it takes no memory:
+// a list may have millions of them.
+type notAMetric byte
+
+func (e notAMetric) Error() string {
+	return fmt.Sprintf(`a %s is not a metric: write {"name": "…", "value": 1}`, kindOf(byte(e)))
+}
+
+// kindOf returns the word of encoding/json for JSON that begins with first.
+func kindOf(first byte) string {
+	switch first {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case '"':
+		return "string"
+	case 't', 'f':
+		return "bool"
+	}
+	return "number"
+}
 
 // listIn returns the text of a JSON list in which no number is NaN or infinite.
 func listIn(stdout []byte) ([]byte, error) {
@@ -47,16 +120,10 @@ func (*list) UnmarshalJSON(text []byte) error {
 	switch text[0] {
 	case '[':
 		return nil
-	case '{':
-		return &json.UnmarshalTypeError{Value: "object"}
-	case '"':
-		return &json.UnmarshalTypeError{Value: "string"}
-	case 't', 'f':
-		return &json.UnmarshalTypeError{Value: "bool"}
 	case 'n':
 		return errNull
 	}
-	return &json.UnmarshalTypeError{Value: "number"}
+	return &json.UnmarshalTypeError{Value: kindOf(text[0])}
 }
 
 var errNull = errors.New("null is not a list; print [] if there is nothing")
@@ -125,8 +192,6 @@ func wrongField(err error) error {
 		return err
 	}
 	switch kind.Field {
-	case "":
-		return fmt.Errorf(`a %s is not a metric: write {"name": "…", "value": 1}`, kind.Value)
 	case "value":
 		return errors.New("the value is not a finite number: leave the metric out if there is nothing to measure")
 	case "timestamp":

@@ -1,19 +1,20 @@
-package pluginoutput_test
+package pluginoutput
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/lodastack/agent/internal/pluginoutput"
+	"github.com/lodastack/agent/internal/lineproto"
 )
 
 // elements returns the elements of a list as texts.
 func elements(t *testing.T, stdout string) (texts []string) {
 	t.Helper()
-	all, err := pluginoutput.Elements([]byte(stdout))
+	list, err := listIn([]byte(stdout))
 	require.NoError(t, err, stdout)
-	for element := range all {
+	for element := range elementsOf(list) {
 		texts = append(texts, string(element))
 	}
 	return texts
@@ -24,7 +25,7 @@ func TestElementsAreCutAtTheCommasOfTheListItself(t *testing.T) {
 		"[]":                              nil,
 		" [\n\t] ":                        nil,
 		"[1]":                             {"1"},
-		"\xef\xbb\xbf[ 1 , \"a,b\" ]\r\n": {"1", `"a,b"`},
+		"[ 1 , \"a,b\" ]\r\n":             {"1", `"a,b"`},
 		`[{"a":[1,2],"b":{"c":3}},[4,5]]`: {`{"a":[1,2],"b":{"c":3}}`, "[4,5]"},
 		`["\"],[", "\\"]`:                 {`"\"],["`, `"\\"`},
 		`[{"v":NaN},{"v":1}]`:             {`{"v":1e999}`, `{"v":1}`},
@@ -34,11 +35,13 @@ func TestElementsAreCutAtTheCommasOfTheListItself(t *testing.T) {
 }
 
 func TestReadingMayStopAtAnyElement(t *testing.T) {
-	all, err := pluginoutput.Elements([]byte("[1,2,3]"))
-	require.NoError(t, err)
-	for element := range all {
-		require.Equal(t, "1", string(element))
-		break
+	for _, lines := range []bool{false, true} {
+		points, err := Print{Stdout: []byte("\xef\xbb\xbf" + `[{"name":"a"},{"name":"b"}]`), Lines: lines}.Points()
+		require.NoError(t, err)
+		for point := range points {
+			require.Equal(t, "a", point.Name)
+			break
+		}
 	}
 }
 
@@ -52,18 +55,12 @@ func TestWhatIsNoListSaysWhatToPrint(t *testing.T) {
 		"[1] x":  "at byte 5: … [1] x …",
 		"hello":  "at byte 1: … hello …",
 	} {
-		_, err := pluginoutput.Elements([]byte(stdout))
+		_, err := Print{Stdout: []byte(stdout)}.Points()
 		require.ErrorContains(t, err, want, "%q", stdout)
 	}
 }
 
 func TestElementThatIsNoMetricIsExplainedToItsAuthor(t *testing.T) {
-	type metric struct {
-		Name      string            `json:"name"`
-		Value     float64           `json:"value"`
-		Timestamp int64             `json:"timestamp"`
-		Tags      map[string]string `json:"tags"`
-	}
 	for element, want := range map[string]string{
 		`1`:                              `a number is not a metric: write {"name"`,
 		`{"name":1}`:                     "the name is a number: put it in quotes",
@@ -71,9 +68,19 @@ func TestElementThatIsNoMetricIsExplainedToItsAuthor(t *testing.T) {
 		`{"name":"a","timestamp":1.5}`:   "the timestamp is a number 1.5: write whole seconds",
 		`{"name":"a","tags":{"port":1}}`: "in the tags there is a number",
 	} {
-		require.ErrorContains(t, pluginoutput.Decode([]byte(element), new(metric)), want, element)
+		_, err := decodeElement([]byte(element))
+		require.ErrorContains(t, err, want, element)
 	}
-	var m metric
-	require.NoError(t, pluginoutput.Decode([]byte(`{"name":"a","value":2,"unknown":[]}`), &m))
-	require.Equal(t, metric{Name: "a", Value: 2}, m)
+	point, err := decodeElement([]byte(`{"name":"a","value":2,"unknown":[]}`))
+	require.NoError(t, err)
+	require.Equal(t, lineproto.Point{Name: "a", Value: 2.0}, point)
+}
+
+func TestElementThatIsNotAnObjectIsNamedAsEncodingJSONNamesIt(t *testing.T) {
+	for _, element := range []string{"[]", `"a"`, "true", "false", "1", "-1"} {
+		var kind *json.UnmarshalTypeError
+		require.ErrorAs(t, json.Unmarshal([]byte(element), new(struct{})), &kind)
+		_, err := decodeElement([]byte(element))
+		require.EqualError(t, err, "a "+kind.Value+` is not a metric: write {"name": "…", "value": 1}`, element)
+	}
 }

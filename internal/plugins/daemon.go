@@ -147,7 +147,7 @@ func (p *Assigned) runDaemon(ctx context.Context, plugin Plugin) error {
 	reports.Go(func() { p.reportAlive(alive, plugin) })
 	format := p.format(plugin)
 	err := p.set.Runner.RunDaemon(ctx, plugin, plugin.Args, func(lines []byte) error {
-		if bad := p.set.Output.SendLines(ctx, plugin, format, lines); bad.Count > 0 {
+		if bad := p.set.Output.SendLines(ctx, plugin, pluginoutput.Print{Format: format, Stdout: lines, Lines: true}); bad.Count > 0 {
 			p.tellBad(bad)
 		}
 		return nil

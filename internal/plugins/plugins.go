@@ -82,19 +82,12 @@ type Runner interface {
 type Output interface {
 	// Send sends the metrics of a run, and does not wait until they are safe. sent is how
 	// many it could read. The error says that nothing could be read.
-	Send(p Plugin, printed Printed) (sent int, bad Bad, err error)
+	Send(p Plugin, printed pluginoutput.Print) (sent int, bad Bad, err error)
 	// SendLines sends the metrics in lines of a daemon. It returns once they are safe,
 	// or soon after ctx has ended.
-	SendLines(ctx context.Context, p Plugin, format pluginoutput.Format, lines []byte) Bad
+	SendLines(ctx context.Context, p Plugin, lines pluginoutput.Print) Bad
 	// Report sends how a run ended as a metric. kind is "regular" or "call".
 	Report(p Plugin, kind, result string)
-}
-
-// Printed is what a run printed.
-type Printed struct {
-	Format pluginoutput.Format
-	Status int // with which it exited
-	Stdout []byte
 }
 
 // Bad counts metrics that cannot be sent.

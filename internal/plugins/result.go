@@ -40,7 +40,7 @@ func (s *Set) whyNotStarted(err error) string {
 
 // sendOutput sends what the plugin measured, and returns how many metrics. Bad
 // ones are dropped and counted. Large outputs are decoded one at a time.
-func (p *Assigned) sendOutput(ctx context.Context, plugin Plugin, output Printed) (sent int, err error) {
+func (p *Assigned) sendOutput(ctx context.Context, plugin Plugin, output pluginoutput.Print) (sent int, err error) {
 	if size := int64(len(output.Stdout)); size > largeOutput {
 		if !p.set.outputs.TryTake(size) {
 			return 0, p.set.Errors.Failed(BadOutput, fmt.Errorf(

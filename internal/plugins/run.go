@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"sync"
 	"time"
+
+	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
 const (
@@ -88,7 +90,7 @@ func (p *Assigned) runPeriodic(ctx context.Context, interval time.Duration) {
 	stdout, err := p.exec(limited, plugin, plugin.Args)
 	sent := 0
 	if status, ok := p.set.succeeded(format, err); ok {
-		sent, err = p.sendOutput(limited, plugin, Printed{format, status, stdout})
+		sent, err = p.sendOutput(limited, plugin, pluginoutput.Print{Format: format, Status: status, Stdout: stdout})
 	}
 	if ctx.Err() != nil && err != nil {
 		p.turns.run.Give() // the agent stops, or the plugin goes: no fault of the plugin

@@ -42,8 +42,8 @@ func (*hangingRunner) RunDaemon(ctx context.Context, _ Plugin, _ []string, _ fun
 // results has what was reported.
 type results []string
 
-func (*results) Send(Plugin, Printed) (int, Bad, error) { return 0, Bad{}, nil }
-func (*results) SendLines(context.Context, Plugin, pluginoutput.Format, []byte) Bad {
+func (*results) Send(Plugin, pluginoutput.Print) (int, Bad, error) { return 0, Bad{}, nil }
+func (*results) SendLines(context.Context, Plugin, pluginoutput.Print) Bad {
 	return Bad{}
 }
 func (r *results) Report(_ Plugin, kind, result string) { *r = append(*r, kind+" "+result) }
