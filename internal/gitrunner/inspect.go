@@ -16,10 +16,10 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	if address, err := r.template.address(p.Repo); err == nil {
 		installed = s.installedFrom(address)
 	}
-	wishes, _ := manifest.Read(s.dir) // a version whose file is bad is not installed
-	limits := agent.PluginLimits(r.pluginSandbox.Enforced(r.limitsOf(p, wishes)))
+	about, _ := manifest.Read(s.dir) // a version whose file is bad is not installed
+	limits := agent.PluginLimits(r.pluginSandbox.Enforced(r.limitsOf(p, about)))
 	details := agent.PluginDetails{
-		Format: string(wishes.Format), Mode: wishes.Mode,
+		Format: string(about.Format), Mode: about.Mode,
 		Cell: r.pluginSandbox.Kind(), User: r.owner(p).name, Limits: &limits, StateLimit: r.stateLimit(p),
 		NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork,
 	}

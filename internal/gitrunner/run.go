@@ -2,18 +2,15 @@ package gitrunner
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/manifest"
-	"github.com/lodastack/agent/internal/pluginargs"
 	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/policy"
 	"github.com/lodastack/agent/internal/sandbox"
@@ -128,121 +125,41 @@ func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []
 	return res, err
 }
 
+// runIn runs the plugin in dir, as a daemon if output is not nil.
 func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
-	if err := pluginargs.Check(args); err != nil {
-		return RunResult{}, startError(err)
-	}
-	if err := checkExecutable(dir); err != nil {
-		return RunResult{}, startError(fmt.Errorf("the plugin in %s cannot be started: %w", dir, err))
-	}
-	wishes, err := manifest.Read(dir)
-	if err != nil {
-		return RunResult{}, startError(err)
-	}
-	if wishes.Timeout > 0 && output == nil {
-		limited, cancel := context.WithTimeout(ctx, wishes.Timeout)
-		defer cancel()
-		ctx = limited
-	}
-	noNetwork := r.config.Policy.Rule(p.Repo).NoNetwork
-	if noNetwork {
-		if err := r.noNetwork(); err != nil {
-			return RunResult{}, refusedBy(policy.KeyNetwork, fmt.Errorf("this host cannot run it without a network: %w; run the agent as root, or remove the key", err))
-		}
-	}
-	state, err := r.stateDir(p)
-	if err != nil {
-		return RunResult{}, startError(err)
-	}
-	view, err := r.view(p, dir, state)
-	if err != nil {
-		return RunResult{}, startError(fmt.Errorf("the plugin's directory in place of /tmp: %w", err))
-	}
-	limit := r.stateLimit(p)
-	if err := r.stateFits(view.kept, limit); err != nil {
-		return RunResult{}, refusedBy(policy.KeyState, err)
-	}
-	env, err := r.env(p, state)
+	about, err := r.checkRun(dir, p, args)
 	if err != nil {
 		return RunResult{}, err
 	}
-	var stream func(stdout io.Reader) error
-	if output != nil {
-		stream = func(stdout io.Reader) error { return pluginoutput.Lines(stdout, output) }
+	if about.Timeout > 0 && output == nil {
+		limited, cancel := context.WithTimeout(ctx, about.Timeout)
+		defer cancel()
+		ctx = limited
 	}
-	ctx, stop := watchState(ctx, view.kept, limit)
+	command, kept, err := r.command(dir, p, about)
+	if err != nil {
+		return RunResult{}, err
+	}
+	command.Args, command.Prompt = args, prompt(p, about, output != nil)
+	if output != nil {
+		command.Stream = func(stdout io.Reader) error { return pluginoutput.Lines(stdout, output) }
+	}
+	ctx, stop := watchState(ctx, kept, r.stateLimit(p))
 	defer stop()
-	res, err := r.pluginSandbox.Run(ctx, sandbox.Command{
-		Path:      "./plugin",
-		Args:      args,
-		Dir:       dir,
-		User:      r.owner(p).user,
-		Limits:    r.limitsOf(p, wishes),
-		NoNetwork: noNetwork,
-		Writable:  view.writable,
-		Mounts:    view.mounts,
-		Env:       env,
-		Prompt:    prompt(p, wishes, output != nil),
-		MaxStdout: maxStdout,
-		Stream:    stream,
-		MaxStderr: maxStderr,
-	})
+	res, err := r.pluginSandbox.Run(ctx, command)
 	return RunResult{
-		Format: string(wishes.Format), Mode: wishes.Mode, Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
+		Format: string(about.Format), Mode: about.Mode, Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
-	}, r.judge(ctx, dir, p, wishes, res, err)
-}
-
-// limitsOf returns the limits that a rule sets for a plugin, or lower ones that its
-// plugin.toml sets. A limit that neither sets is zero: then the default holds.
-func (r *Runner) limitsOf(p agent.Plugin, wishes manifest.Manifest) sandbox.Limits {
-	rule := r.config.Policy.Rule(p.Repo)
-	limits := sandbox.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
-	if wishes.Pids > 0 {
-		limits.Processes = min(wishes.Pids, cmp.Or(rule.Pids, r.config.MaxProcesses))
-	}
-	if wishes.Memory > 0 {
-		limits.Memory = min(wishes.Memory, cmp.Or(rule.Memory, r.config.MaxMemory))
-	}
-	return limits
-}
-
-// env returns the whole environment of a plugin.
-func (r *Runner) env(p agent.Plugin, state string) ([]string, error) {
-	env := []string{
-		"PATH=" + pluginPath,
-		"HOME=" + state,
-		"AGENT_STATE_DIR=" + state,
-		"LANG=C.UTF-8",
-		"AGENT_NAMESPACE=" + p.Namespace,
-		"AGENT_PLUGIN=" + p.Name,
-		"AGENT_HOSTNAME=" + r.config.Hostname,
-		"AGENT_INTERVAL=" + strconv.FormatFloat(p.Interval.Seconds(), 'f', -1, 64),
-	}
-	path := r.config.Policy.Rule(p.Repo).Env
-	if path == "" {
-		return env, nil
-	}
-	secret, err := readEnvFile(path) // at each run, so that a new password needs no restart
-	if err != nil {
-		return nil, refusedBy(policy.KeyEnv, err)
-	}
-	return append(env, secret...), nil
-}
-
-// refusedBy is the error of a run that a key of the policy refuses.
-func refusedBy(key string, reason error) error {
-	err := fmt.Errorf("the plugin is not started: %s: %w", key, reason)
-	return &agent.RunError{Result: agent.RunPolicy, ExitCode: -1, Err: &agent.PolicyError{Rule: key, Err: err}}
+	}, r.judge(ctx, dir, p, about, res, err)
 }
 
 // judge returns the error of a run that has failed, or nil.
-func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, wishes manifest.Manifest, res sandbox.Result, err error) error {
+func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, about manifest.Manifest, res sandbox.Result, err error) error {
 	var start *sandbox.StartError
 	switch {
 	case res.Usage.OutOfMemory:
-		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.pluginSandbox.Enforced(r.limitsOf(p, wishes)).Memory>>20)}
+		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.pluginSandbox.Enforced(r.limitsOf(p, about)).Memory>>20)}
 	case errors.Is(err, sandbox.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it had ended after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, sandbox.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):

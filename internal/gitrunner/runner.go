@@ -23,7 +23,7 @@
 //	limits, takeover              limits of git; giving its files to the agent's user
 //	signed                        verifying signatures
 //	executable, startable         can the version start? elf, binfmt, noexec
-//	run, inspect, owner, credentials  running plugins, their details, and their user;
+//	run, command, inspect, owner, credentials  running plugins, their details, and their user;
 //	                                  dynamic: a user for each namespace
 //	state, statesize, view, envfile   a plugin's own directory, its limit, the files of others
 //	                                  that it sees, its secret variables
