@@ -21,19 +21,19 @@ type Plan struct {
 	Changes []PlanChange `json:"changes"`
 	// Unchanged is the number of things that stay as they are.
 	Unchanged int `json:"unchanged"`
-	// Refused are the assigned plugins that the host's own config refuses, also
-	// where they are assigned already.
+	// Refused are the plugins of the answer that the host's own config refuses, including
+	// those that are assigned already.
 	Refused []PlanRefusal `json:"refused"`
-	// Doubt says why the agent would believe the answer only when the registry
-	// repeats it. Empty: it would believe it.
+	// Doubt says why the agent would believe the answer only when the registry repeats it.
+	// Empty: the agent would believe it.
 	Doubt string `json:"doubt,omitempty"`
 	// Problems has a sentence for each part of the answer that the agent would
 	// ignore.
 	Problems []string `json:"problems"`
 	// Notes has a sentence for each reason why an update may do something else.
 	Notes []string `json:"notes"`
-	// Missing says which part of the answer could not be had, and why: nothing
-	// would change there. Empty: the registry has answered in full.
+	// Missing says which part of the answer could not be read, and why. Nothing would
+	// change there. Empty: the registry has answered completely.
 	Missing string `json:"missing,omitempty"`
 }
 
@@ -42,22 +42,22 @@ type PlanRefusal struct {
 	Namespace string `json:"ns"`
 	Repo      string `json:"repo"`
 	Version   string `json:"version,omitempty"`
-	// Rule is the key of the config that refuses it, "policy.plugins" for
-	// example. Empty: it is none of the policy.
+	// Rule is the key of the config that refuses it, "policy.plugins" for example. Empty:
+	// another reason refuses it.
 	Rule   string `json:"rule,omitempty"`
 	Reason string `json:"reason"`
 }
 
-// NewPlan asks the registry of opts once, as [Agent.Update] would, and compares
-// the answer with what an agent with opts remembers in its state directory. It
+// NewPlan asks the registry of opts once, as [Agent.Update] would, and compares the answer
+// with the state directory of an agent with opts. It
 // changes nothing: it reads the state, makes no report to the registry and calls
 // no other part. An agent may run meanwhile with the same state directory, but
 // not with the same [Registry] value.
 //
 // refuses returns the error with which the plugin runner would refuse to fetch a
-// plugin, which may be a [*PolicyError]. Nil: it refuses none.
+// plugin, which may be a [*PolicyError]. If refuses is nil, no plugin is refused.
 //
-// The error wraps [io/fs.ErrPermission] where this user may not read the state.
+// The error wraps [io/fs.ErrPermission] if this user may not read the state.
 func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (Plan, error) {
 	config := defaultConfig()
 	var wrong []error
@@ -95,8 +95,8 @@ func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (P
 	return plan, nil
 }
 
-// planAnswer returns what the answer of a registry, with its error, would change
-// of what is known.
+// planAnswer returns how the answer of a registry, with its error, would change the known
+// assignments.
 func planAnswer(known, answer []Assignment, err error, refuses func(Plugin) error) Plan {
 	plan := Plan{Refused: []PlanRefusal{}, Notes: []string{}}
 	answer, plan.Problems = judge(answer)
@@ -129,14 +129,14 @@ func planAnswer(known, answer []Assignment, err error, refuses func(Plugin) erro
 	return plan
 }
 
-// remembered is what an agent keeps of its last answers.
+// remembered is the part of the registry's answers that an agent keeps.
 type remembered struct {
 	known    []Assignment
 	accepted *Host
 }
 
-// readRemembered reads what an agent would start with, and leaves it as it is. A
-// note says what of it the agent would ignore.
+// readRemembered reads the state with which an agent would start, without changing it. The
+// notes say which part of it the agent would ignore.
 func readRemembered(state statefile.Dir, now machine.Identity) (r remembered, notes []string, err error) {
 	var damaged *statefile.DamagedError
 	read := func(name string, value any) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// PlanAction says what happens to a thing.
+// PlanAction says what would happen to a thing.
 type PlanAction string
 
 // What happens to things.
@@ -19,7 +19,7 @@ const (
 	PlanModify PlanAction = "modify"
 )
 
-// PlanChange is one thing that would come, go or change.
+// PlanChange is one thing that would be added, removed or modified.
 type PlanChange struct {
 	Action PlanAction `json:"action"`
 	// What is the kind of thing: namespace, interval (of a kind of measurement),
@@ -30,8 +30,7 @@ type PlanChange struct {
 	// repository of a plugin, the measurement of a port or process. Empty for a
 	// namespace.
 	Name string `json:"name,omitempty"`
-	// Values are those that the thing has and, of a modified one, those that
-	// change.
+	// Values are the values of the thing or, of a modified one, those that change.
 	Values []PlanValue `json:"values"`
 }
 

@@ -9,8 +9,7 @@ import (
 	"github.com/lodastack/agent/internal/repopath"
 )
 
-// InputError is the error of a call whose arguments make no sense, whatever
-// the agent's state.
+// InputError is the error of a call with invalid arguments.
 type InputError struct{ Err error }
 
 func (e *InputError) Error() string { return e.Err.Error() }
@@ -28,7 +27,7 @@ func (a *Agent) Plugins() []PluginStatus {
 	return list
 }
 
-// pluginStatus returns the status of a plugin with what its runner knows of it.
+// pluginStatus returns the status of a plugin with its runner's details.
 func pluginStatus(s plugins.Status, details PluginDetails) PluginStatus {
 	status := PluginStatus{
 		Namespace: s.Plugin.Namespace, Repo: s.Plugin.Repo, Name: s.Plugin.Name,
@@ -44,7 +43,7 @@ func pluginStatus(s plugins.Status, details PluginDetails) PluginStatus {
 	return status
 }
 
-// text returns what err says, and nothing if it is nil.
+// text returns the text of err, and "" if it is nil.
 func text(err error) string {
 	if err == nil {
 		return ""
@@ -71,12 +70,12 @@ func (a *Agent) findPlugin(namespace, repo string) (*plugins.Assigned, error) {
 }
 
 // RunPlugin runs an assigned plugin, also one that is disabled, and returns
-// its result and output. namespace and repo name it; repo is its address as
-// git takes it, or just ORG/PROJECT. When ctx ends, the plugin is ended.
-// [WithoutPluginCalls] is about HTTP, not about this.
+// its result and output. namespace and repo name it; repo is its address for git, or only
+// ORG/PROJECT. When ctx ends, the plugin is ended. [WithoutPluginCalls] does not concern
+// this method, only HTTP.
 //
 // The error is [ErrNoPlugin], [ErrPluginRunning] (nothing was started), an
-// [*InputError], or a [*RunError] beside the result of the failed run.
+// [*InputError], or a [*RunError] with the result of the failed run.
 func (a *Agent) RunPlugin(ctx context.Context, namespace, repo string, args []string) (PluginResult, error) {
 	p, err := a.findPlugin(namespace, repo)
 	if err != nil {
@@ -89,8 +88,8 @@ func (a *Agent) RunPlugin(ctx context.Context, namespace, repo string, args []st
 	return pluginResult(result), err
 }
 
-// UpdatePlugin fetches the newest release of an assigned plugin, or again the
-// version that the registry names, all or nothing. Its errors are those of
+// UpdatePlugin fetches the newest release of an assigned plugin, or the version that the
+// registry names again. If it fails, the installed version stays. Its errors are those of
 // [Agent.RunPlugin] and the runner's.
 func (a *Agent) UpdatePlugin(ctx context.Context, namespace, repo string) error {
 	p, err := a.findPlugin(namespace, repo)

@@ -8,27 +8,27 @@ import (
 	"github.com/lodastack/agent/internal/plugins"
 )
 
-// PluginOutput is what a plugin printed.
+// PluginOutput is the decoded output of a plugin.
 type PluginOutput struct {
 	// Metrics that can be sent.
 	Metrics []Metric
-	// Bad is the number of metrics that cannot be sent, and Reasons says why, of
-	// the first 1,000 of them.
+	// Bad is the number of metrics that cannot be sent. Reasons says why, for the first
+	// 1,000 of them.
 	Bad     int
 	Reasons []*MetricError
 }
 
-// DecodePluginOutput reads what a plugin printed: a JSON list of metrics. What is
-// no list at all is an error. Unknown keys are ignored, and so is a byte order
-// mark. NaN and Infinity, which Python prints, make a metric bad.
+// DecodePluginOutput reads the output of a plugin: a JSON list of metrics. It is an error if
+// it is not a list. Unknown keys are ignored, and so is a byte order mark. NaN and Infinity,
+// which Python prints, make a metric bad.
 func DecodePluginOutput(stdout []byte) (PluginOutput, error) {
 	return DecodePluginRun(Plugin{}, stdout, nil)
 }
 
-// DecodePluginRun reads what a plugin printed, in its Format and Mode, in a run whose
-// error is err. It returns err where it means that the run failed: the exit
-// statuses 1, 2 and 3 of a Nagios check are its result. A bad line of the formats
-// other than json, or of a daemon, is a bad metric; the rest is read.
+// DecodePluginRun reads the output of a run in the plugin's Format and Mode. err is the
+// error of the run. DecodePluginRun returns it if the run has failed: the exit statuses 1, 2
+// and 3 of a Nagios check are its result, not a failure. A bad line of a format other than
+// json, or of a daemon, is a bad metric, and the rest is read.
 func DecodePluginRun(p Plugin, stdout []byte, err error) (PluginOutput, error) {
 	format := pluginoutput.Format(p.Format)
 	status, ok := succeeded(p.Mode, format, err)
@@ -55,7 +55,7 @@ func succeeded(mode string, format pluginoutput.Format, err error) (status int, 
 const (
 	// metricsAtOnce is how many metrics of a plugin's output are sent at a time.
 	metricsAtOnce = 1000
-	// maxReasons bounds what a list of millions of bad metrics takes.
+	// maxReasons bounds the memory for a list of millions of bad metrics.
 	maxReasons = 1000
 )
 
@@ -81,7 +81,7 @@ func decode(printed pluginoutput.Print, send func(part []Metric)) (output Plugin
 	return output, nil
 }
 
-// add takes the metric of the index, which could be read unless there is an err.
+// add adds the metric of the index. err is why it could not be read.
 func (o *PluginOutput) add(index int, m Metric, err error) {
 	if err == nil {
 		err = m.Validate()
@@ -96,7 +96,7 @@ func (o *PluginOutput) add(index int, m Metric, err error) {
 	}
 }
 
-// pluginOutput takes what plugins print and how their runs end.
+// pluginOutput receives the output of plugins and the results of their runs.
 type pluginOutput struct{ *Agent }
 
 var _ plugins.Output = pluginOutput{}
@@ -118,7 +118,7 @@ func (o pluginOutput) SendLines(ctx context.Context, p plugins.Plugin, lines plu
 	return decoded.bad(refused)
 }
 
-// Report sends how a run ended as the metric plugin.NAME.
+// Report sends the result of a run as the metric plugin.NAME.
 func (o pluginOutput) Report(p plugins.Plugin, kind, result string) {
 	value := 1.0
 	if result == plugins.OK {

@@ -18,12 +18,12 @@ func (p *Assigned) Run(ctx context.Context, args []string) (Result, error) {
 	return p.runOnDemand(ctx, args)
 }
 
-// Update has the newest release installed, or again the version that is assigned.
+// Update installs the newest release, or the assigned version again.
 func (p *Assigned) Update(ctx context.Context) error {
 	return p.change(ctx, "update", ByUpdate, Runner.Update)
 }
 
-// Rollback has the version installed that was there before.
+// Rollback installs the version that was installed before.
 func (p *Assigned) Rollback(ctx context.Context) error {
 	return p.change(ctx, "roll back", ByRollback, Runner.Rollback)
 }
@@ -40,7 +40,7 @@ func (p *Assigned) Disable() error {
 	return p.set.disabled.add(p.key)
 }
 
-// change lets the runner install another version.
+// change makes the runner install another version.
 func (p *Assigned) change(ctx context.Context, what, by string, get func(Runner, context.Context, Plugin) error) error {
 	if p.set.Runner == nil {
 		return errors.New("this agent has no plugin runner")

@@ -12,9 +12,8 @@ import (
 	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
-// daemon keeps a plugin running whose mode is manifest.Daemon. One goroutine does so,
-// from when the mode is known until the plugin is not assigned any more, or has
-// another mode.
+// daemon keeps a plugin of the mode manifest.Daemon running. One goroutine does so, from
+// when the mode is known until the plugin is no longer assigned or has another mode.
 //
 //	          enabled, installed            it ends
 //	resting ────────────────────► running ───────────► backing off
@@ -35,22 +34,22 @@ const (
 	daemonInterval = time.Minute
 	// daemonStarts is how long a daemon lives before it counts as started.
 	daemonStarts = time.Second
-	// daemonLasts is how long it lives before an end is like a first one.
+	// daemonLasts is how long it must live so that the pause after its end is short again.
 	daemonLasts = time.Minute
 )
 
-// errReplaced is why a daemon is ended that is started again at once, or rests.
+// errReplaced is the cause when a daemon is ended to be started again at once, or to rest.
 var errReplaced = errors.New("the plugin has changed")
 
-// isDaemon tells whether the plugin does not end by itself: the registry's word goes
-// before its own.
+// isDaemon reports whether the plugin does not end by itself. The registry's mode takes
+// precedence over the plugin's own.
 func (p *Assigned) isDaemon() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return cmp.Or(p.plugin.Mode, p.ownMode) == manifest.Daemon
 }
 
-// daemonChanged lets the goroutine look again, and starts it where it is missing.
+// daemonChanged makes the goroutine look again, and starts it if it is missing.
 func (p *Assigned) daemonChanged() {
 	d := &p.daemon
 	d.mu.Lock()
@@ -105,7 +104,7 @@ func (p *Assigned) keepRunning() {
 	}
 }
 
-// staysDaemon tells whether the goroutine is still needed. If not, it has ended.
+// staysDaemon reports whether the goroutine is still needed. If not, it counts as ended.
 func (p *Assigned) staysDaemon() bool {
 	p.daemon.mu.Lock()
 	defer p.daemon.mu.Unlock()
@@ -123,8 +122,8 @@ func (p *Assigned) rest(d time.Duration) {
 	}
 }
 
-// begin returns the context of a run, which ends when something changes. What has
-// changed before is seen by the run.
+// begin returns the context of a run, which ends when something changes. The run sees all
+// changes before it.
 func (d *daemon) begin(life context.Context) (ctx context.Context, end context.CancelCauseFunc) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -158,7 +157,7 @@ func (p *Assigned) runDaemon(ctx context.Context, plugin Plugin) error {
 		return context.Cause(ctx)
 	}
 	if err == nil {
-		return p.set.Errors.Failed(Exited, errors.New("the daemon exited with status 0; a plugin that is to end has the mode run"))
+		return p.set.Errors.Failed(Exited, errors.New("the daemon exited with status 0; a plugin that ends by itself needs the mode run"))
 	}
 	return err
 }
@@ -170,7 +169,8 @@ func (p *Assigned) reportAlive(ctx context.Context, plugin Plugin) {
 	}
 }
 
-// format is that of the plugin's output: the registry's word goes before its own.
+// format is that of the plugin's output. The registry's format takes precedence over the
+// plugin's own.
 func (p *Assigned) format(plugin Plugin) pluginoutput.Format {
 	p.mu.Lock()
 	defer p.mu.Unlock()

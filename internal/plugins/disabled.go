@@ -16,7 +16,7 @@ const (
 	DisabledFile = "disabled.json"
 )
 
-// disabledPlugins remembers over restarts which plugins do not run periodically.
+// disabledPlugins keeps over restarts which plugins do not run periodically.
 type disabledPlugins struct {
 	state  statefile.Dir
 	logger *slog.Logger
@@ -29,7 +29,7 @@ func newDisabledPlugins(state statefile.Dir, logger *slog.Logger) *disabledPlugi
 	return &disabledPlugins{state: state, logger: logger, since: make(map[string]time.Time)}
 }
 
-// load takes over what an earlier run of the agent knew.
+// load reads the state of an earlier run of the agent.
 func (d *disabledPlugins) load() {
 	since := make(map[string]time.Time)
 	err := d.state.Load(DisabledFile, &since)
@@ -44,8 +44,8 @@ func (d *disabledPlugins) load() {
 	d.since = since
 }
 
-// add stops the periodic runs for a day, remove lets them go on. Both are
-// remembered when they return.
+// add stops the periodic runs for a day, and remove resumes them. Both have saved the state
+// when they return.
 func (d *disabledPlugins) add(key Key) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -63,7 +63,7 @@ func (d *disabledPlugins) remove(key Key) error {
 	return d.state.Save(DisabledFile, d.since)
 }
 
-// has tells whether the plugin is disabled, and that for less than a day.
+// has reports whether the plugin is disabled, and has been for less than a day.
 func (d *disabledPlugins) has(key Key) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,15 +71,15 @@ func (d *disabledPlugins) has(key Key) bool {
 	return disabled && !isOver(since)
 }
 
-// isOver tells whether a plugin that was disabled then is enabled again. A clock
-// that was set back must not disable for longer.
+// isOver reports whether a plugin that was disabled at that time is enabled again. A clock
+// that was set back must not extend that time.
 func isOver(since time.Time) bool {
 	age := time.Since(since)
 	return age < 0 || age >= disabledFor
 }
 
-// mayRun tells whether the plugin is enabled, and enables one that has been
-// disabled for a day.
+// mayRun reports whether the plugin is enabled, and enables one that has been disabled for a
+// day.
 func (d *disabledPlugins) mayRun(key Key) bool {
 	d.mu.Lock()
 	since, disabled := d.since[key.String()]

@@ -24,7 +24,7 @@ func (p *Assigned) install(ctx context.Context) {
 // longestRetryPause is the longest pause between two attempts to install a plugin.
 const longestRetryPause = 10 * time.Minute
 
-// retry tries to install again and again after an error. What the host's config
+// retry tries to install again and again after an error. A plugin that the host's config
 // refuses is tried again only rarely: it may be signed by now.
 func (p *Assigned) retry(ctx context.Context, err error) {
 	failed := backoff.Backoff{First: 2 * time.Second, Most: longestRetryPause}
@@ -66,9 +66,9 @@ func (p *Assigned) tryNow() {
 	}
 }
 
-// fetch calls Install, Update or Rollback, by whose word, and notes how it went.
+// fetch calls Install, Update or Rollback, and notes the result. by says who asked for it.
 func (p *Assigned) fetch(ctx context.Context, by string, get func(Runner, context.Context, Plugin) error) error {
-	// The plugin's own turn first: who waits for it takes nothing from others.
+	// The plugin's own turn first: while it waits for that, it does not occupy a shared slot.
 	if !p.turns.fetch.Take(ctx) {
 		return ctx.Err()
 	}
@@ -104,8 +104,8 @@ func (p *Assigned) fetch(ctx context.Context, by string, get func(Runner, contex
 	return err
 }
 
-// move installs the version that is assigned now; the one before runs until
-// then. The caller holds mu, and that of the set.
+// move installs the version that is assigned now. The former one runs until then. The caller
+// holds mu, and that of the set.
 func (p *Assigned) move() {
 	p.stop()
 	ctx, stop := context.WithCancel(p.life)
@@ -123,15 +123,15 @@ func (p *Assigned) installAgain() {
 	}
 }
 
-// awaitsInstall tells whether the first attempt to install is still under way,
-// so that there is nothing to run and no failure to report.
+// awaitsInstall reports whether the first attempt to install is still under way. Then there
+// is nothing to run, and no failure to report.
 func (p *Assigned) awaitsInstall() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.installed && p.installError == nil && p.set.Runner != nil
 }
 
-// notInstalled returns why there is nothing that could be run.
+// notInstalled returns why there is nothing to run.
 func (p *Assigned) notInstalled() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

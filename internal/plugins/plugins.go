@@ -1,7 +1,6 @@
-// Package plugins keeps the assigned plugins of a host: it has them installed, runs them
-// at their intervals or keeps them running, runs them on demand, and remembers which are
-// disabled. It starts no process and reads no metric: a [Runner] does the one, an
-// [Output] the other.
+// Package plugins manages the assigned plugins of a host. It installs them, runs them at
+// their intervals or keeps them running, runs them on demand, and remembers which are
+// disabled. A [Runner] starts the processes, and an [Output] reads the metrics.
 //
 //	assigned      Set.Assign                                      set.go
 //	   │
@@ -29,7 +28,7 @@ import (
 	"github.com/lodastack/agent/internal/statefile"
 )
 
-// Plugin is a program that a namespace wants run on this host. Its fields are those of
+// Plugin is a program that is to run on this host for a namespace. Its fields are those of
 // the agent's own type.
 type Plugin struct {
 	Namespace string
@@ -42,7 +41,7 @@ type Plugin struct {
 	Mode      string
 }
 
-// Key returns what identifies the plugin on a host.
+// Key returns the identity of the plugin on a host.
 func (p Plugin) Key() Key { return Key{p.Namespace, path.Base(p.Repo)} }
 
 // Key identifies a plugin on a host.
@@ -51,8 +50,8 @@ type Key struct{ Namespace, Project string }
 // String returns NAMESPACE/PROJECT.
 func (k Key) String() string { return k.Namespace + "/" + k.Project }
 
-// Release is what a [Runner] knows of the installed version of a plugin, and of its last
-// run. What it does not know is empty.
+// Release is the installed version of a plugin and its last run, as far as a [Runner] knows
+// them. Unknown fields are empty.
 type Release struct {
 	Commit  string
 	Version string // the tag or commit that it was asked for by
@@ -78,7 +77,7 @@ type Runner interface {
 	Inspect(p Plugin) Release
 }
 
-// Output takes what plugins print, and how their runs end.
+// Output receives the output of plugins and the results of their runs.
 type Output interface {
 	// Send sends the metrics of a run, and does not wait until they are safe. sent is how
 	// many it could read. The error says that nothing could be read.
@@ -86,7 +85,7 @@ type Output interface {
 	// SendLines sends the metrics in lines of a daemon. It returns once they are safe,
 	// or soon after ctx has ended.
 	SendLines(ctx context.Context, p Plugin, lines pluginoutput.Print) Bad
-	// Report sends how a run ended as a metric. kind is "regular" or "call".
+	// Report sends the result of a run as a metric. kind is "regular" or "call".
 	Report(p Plugin, kind, result string)
 }
 
@@ -107,14 +106,14 @@ const (
 	Refused     = "policy"
 )
 
-// Who has a version installed, as in the log and in the audit log.
+// Who asked for the installation of a version, as in the log and in the audit log.
 const (
 	ByRegistry = "registry"
 	ByUpdate   = "update"
 	ByRollback = "rollback"
 )
 
-// Errors are the caller's own, which its callers know.
+// Errors are the caller's own errors, which its callers know.
 type Errors struct {
 	Running    error // wrapped when a plugin is called that runs
 	RunAgain   error // wrapped by the Runner's error when a daemon is to be started again

@@ -67,8 +67,7 @@ func (p *Assigned) tellBad(bad Bad) {
 	}
 }
 
-// noteBad counts the bad metrics of one output, and tells whether they are the
-// first.
+// noteBad counts the bad metrics of one output, and reports whether they are the first.
 func (p *Assigned) noteBad(bad Bad) (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +77,7 @@ func (p *Assigned) noteBad(bad Bad) (first bool) {
 	return first
 }
 
-// end notes how a run went, and sends it as the metric plugin.NAME.
+// end notes the result of a run, and sends it as the metric plugin.NAME.
 func (p *Assigned) end(began time.Time, kind string, plugin Plugin, err error) Result {
 	result := Result{Time: began, Duration: time.Since(began).Seconds(), Result: OK}
 	if err != nil {
@@ -97,7 +96,7 @@ func (p *Assigned) end(began time.Time, kind string, plugin Plugin, err error) R
 	return result
 }
 
-// note counts a run that has ended, and tells whether the one before it failed.
+// note counts a run that has ended, and reports whether the one before it failed.
 func (p *Assigned) note(result *Result) (failedBefore bool) {
 	defer p.turns.run.Give()
 	p.mu.Lock()

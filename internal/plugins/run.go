@@ -17,7 +17,7 @@ const (
 	endBefore = 500 * time.Millisecond
 )
 
-// Assigned is a plugin that a namespace wants here. Its methods are safe for concurrent use.
+// Assigned is an assigned plugin. Its methods are safe for concurrent use.
 type Assigned struct {
 	set  *Set
 	key  Key
@@ -45,8 +45,8 @@ type Assigned struct {
 	badMetric    error // the first of the last output; nil: there is none
 }
 
-// reassign takes over new settings, and tells whether that was possible: a
-// plugin from another repository is another plugin.
+// reassign applies new settings, and reports whether that was possible: a plugin from another
+// repository is another plugin.
 func (p *Assigned) reassign(plugin Plugin) bool {
 	was := p.assigned()
 	if was.Repo != plugin.Repo {
@@ -59,7 +59,7 @@ func (p *Assigned) reassign(plugin Plugin) bool {
 	return true
 }
 
-// take takes over new settings, and installs another version.
+// take applies new settings, and installs another version.
 func (p *Assigned) take(plugin Plugin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

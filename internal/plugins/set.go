@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// installsAtOnce and runsAtOnce bound what plugins cost a host on which
-	// many are assigned, or start, together.
+	// installsAtOnce and runsAtOnce limit the load of a host on which many plugins are
+	// assigned, or start, together.
 	installsAtOnce = 4
 	runsAtOnce     = 64
-	// maxOutputs bounds in bytes what waits to be decoded of outputs that are
-	// larger than largeOutput, and do so one at a time.
+	// maxOutputs bounds the outputs that wait to be decoded, in bytes. Only outputs larger
+	// than largeOutput wait: they are decoded one at a time.
 	maxOutputs  = 32 << 20
 	largeOutput = 256 << 10
 )
@@ -66,7 +66,7 @@ func (s *Set) Start(ctx context.Context) {
 	s.ctx = ctx
 }
 
-// Assign makes the plugins, of which no two have one key, the whole set.
+// Assign makes the plugins the whole set. Each has a different key.
 func (s *Set) Assign(plugins []Plugin) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,8 +90,8 @@ func (s *Set) Assign(plugins []Plugin) {
 	s.plugins = next
 }
 
-// adopt returns the plugin that is there with its new settings, or else a new
-// one, which it begins to install. The caller holds mu.
+// adopt returns the existing plugin with its new settings, or else a new one, which it begins
+// to install. The caller holds mu.
 func (s *Set) adopt(key Key, p Plugin) *Assigned {
 	if old := s.plugins[key]; old != nil && old.reassign(p) {
 		return old
@@ -110,7 +110,7 @@ func (s *Set) adopt(key Key, p Plugin) *Assigned {
 	return added
 }
 
-// TryNow makes all plugins that could not be installed be tried again at once.
+// TryNow retries at once to install all plugins that could not be installed.
 func (s *Set) TryNow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *Set) InstallAgain() {
 	}
 }
 
-// remove forgets a plugin that is not assigned any more, once nobody uses it.
+// remove forgets a plugin that is no longer assigned, once nobody uses it.
 func (s *Set) remove(ctx context.Context, gone *Assigned) {
 	if !gone.turns.fetch.Take(ctx) {
 		return // the agent stops
@@ -150,8 +150,7 @@ func (s *Set) remove(ctx context.Context, gone *Assigned) {
 	}
 }
 
-// uninstall deletes what was installed of a plugin, unless it has been assigned
-// again meanwhile.
+// uninstall deletes an installed plugin, unless it has been assigned again meanwhile.
 func (s *Set) uninstall(ctx context.Context, gone *Assigned) {
 	s.mu.Lock()
 	again := s.plugins[gone.key] != nil
@@ -236,7 +235,7 @@ func (s *Set) within(ctx context.Context) (bounded context.Context, done func(),
 	return bounded, func() { stop(); cancel(); s.active.Done() }, nil
 }
 
-// isStopping tells whether the agent's own run has ended.
+// isStopping reports whether the agent's own run has ended.
 func (s *Set) isStopping() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,7 +251,7 @@ func (s *Set) Wait(ctx context.Context) error {
 	return waitgroup.Wait(ctx, &s.active)
 }
 
-// inspect returns what the runner knows of a plugin.
+// inspect returns the runner's details of a plugin.
 func (s *Set) inspect(p Plugin) Release {
 	if s.Runner == nil {
 		return Release{}

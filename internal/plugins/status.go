@@ -2,7 +2,7 @@ package plugins
 
 import "time"
 
-// Status tells about an assigned plugin.
+// Status is the status of an assigned plugin.
 type Status struct {
 	Plugin    Plugin
 	Enabled   bool
@@ -28,7 +28,7 @@ type Result struct {
 	Stdout   []byte // of a run on demand only
 }
 
-// status returns how the plugin fares.
+// status returns the status of the plugin.
 func (p *Assigned) status() Status {
 	enabled := !p.set.disabled.has(p.key)
 	p.mu.Lock()

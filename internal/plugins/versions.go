@@ -8,8 +8,8 @@ import (
 	"github.com/lodastack/agent/internal/event"
 )
 
-// noteVersion tells the log and the audit log where the installed version of a
-// plugin has changed. That is not known of a runner that does not inspect its plugins.
+// noteVersion writes a change of the installed version to the log and the audit log. Without
+// an inspector, changes are not known.
 func (s *Set) noteVersion(key Key, plugin Plugin, by string, was, is Release) {
 	if was.Commit == is.Commit {
 		return
