@@ -147,6 +147,12 @@ func (p *tab) click(selector string) {
 	p.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
+// focus gives an element the focus of the keyboard, wherever it has moved to meanwhile.
+func (p *tab) focus(selector string) {
+	p.t.Helper()
+	p.do(chromedp.Focus(chromedp.CSS(selector)))
+}
+
 // screenshot returns a PNG of the window.
 func (p *tab) screenshot() []byte {
 	p.t.Helper()

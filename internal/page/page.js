@@ -30,11 +30,29 @@ function element(name, properties = {}, ...children) {
 
 const svg = (name, properties) => element(name, { svg: true, ...properties });
 
-// show replaces the children of a section unless they are the same, so that what a
-// person selects or hears is left alone.
-function show(id, ...children) {
-  const fresh = element('div', {}, ...children);
-  if (byID(id).innerHTML !== fresh.innerHTML) byID(id).replaceChildren(...fresh.childNodes);
+// show gives a section these children. It changes only what differs, so that focus,
+// selection, and what a person opened or scrolled to stay when a new status comes.
+const show = (id, ...children) => adapt(byID(id), element('div', {}, ...children));
+
+// adapt gives an element the children of another one.
+function adapt(old, fresh) {
+  const children = [...fresh.childNodes];
+  children.forEach((child, i) => {
+    const there = old.childNodes[i];
+    if (!there) old.append(child);
+    else if (there.nodeName !== child.nodeName || there.dataset?.key !== child.dataset?.key) there.replaceWith(child);
+    else if (child.nodeName !== '#text') { adaptAttributes(there, child); adapt(there, child); }
+    else if (there.data !== child.data) there.data = child.data;
+  });
+  while (old.childNodes.length > children.length) old.lastChild.remove();
+}
+
+// What a person did to an element, which the status does not undo.
+const DONE = ['open', 'aria-disabled'];
+
+function adaptAttributes(old, fresh) {
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !DONE.includes(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
 }
 
 // ---- values as text
@@ -308,7 +326,7 @@ function plugin(p) {
     p.user && 'runs as ' + p.user,
   ].filter(Boolean);
   const faults = [p.install_error, run && run.result !== 'ok' && (run.error || run.result), p.invalid_error].filter(Boolean);
-  return element('article', { class: 'plugin' },
+  return element('article', { class: 'plugin', 'data-key': p.ns + ' ' + p.repo },
     element('h3', {}, p.repo + ' ', element('span', { class: bad ? 'lost' : state === 'ok' ? 'good' : 'soft' }, state)),
     element('p', {}, facts.join(' · ')),
     ...faults.map((fault) => element('p', { class: 'lost' }, fault)),
@@ -318,12 +336,13 @@ function plugin(p) {
         element('button', { type: 'button', 'data-what': what, 'data-ns': p.ns, 'data-repo': p.repo, 'aria-label': what + ' ' + p.repo + ' of ' + p.ns }, what[0].toUpperCase() + what.slice(1)))));
 }
 
-// One listener for all buttons, as the buttons are made anew with each status.
+// One listener for all buttons, as buttons come and go with their plugins. A button that
+// works is only said to be disabled: a disabled one would lose the focus.
 byID('plugins').addEventListener('click', async (event) => {
   const button = event.target.closest('button');
-  if (!button) return;
+  if (!button || button.ariaDisabled) return;
   const { what, ns, repo } = button.dataset, place = byID('action');
-  button.disabled = true;
+  button.ariaDisabled = 'true';
   place.textContent = what + ' ' + repo + '…';
   try {
     const answer = await ask('plugins/' + what + '?' + new URLSearchParams({ ns, repo }), { method: 'POST' });
@@ -331,8 +350,8 @@ byID('plugins').addEventListener('click', async (event) => {
   } catch (error) {
     place.textContent = what + ' ' + repo + ': ' + error.message + (error.answer?.stdout ? '\n' + error.answer.stdout : '');
   }
-  button.disabled = false;
-  showStatus(await ask('me/status'));
+  button.ariaDisabled = null;
+  await ask('me/status').then(showStatus, lost);
 });
 
 const term = (name, ...content) => content.some((c) => c) ? [element('dt', {}, name), element('dd', {}, ...content)] : [];
@@ -448,51 +467,61 @@ async function askStatus() {
   }
 }
 
-async function open(namespace) {
+// Each start ends what an earlier one began; what that still waits for is ignored.
+let starts = 0;
+let streamed; // the namespace whose points the stream has
+
+async function start() {
   close();
-  await loadHistory().catch(() => {});
-  drawAll();
+  const mine = starts;
+  try {
+    // All at once, so that little moves on the page after something is seen.
+    const [access, status] = await Promise.all([ask('me/access'), ask('me/status'), loadHistory().catch(() => {})]);
+    if (mine !== starts) return;
+    mayControl = access.control;
+    onStatus(status);
+    open(status.namespaces[0]);
+  } catch (error) {
+    if (mine !== starts) return;
+    lost(error);
+    asking = setInterval(start, STATUS_SECONDS * 1000);
+  }
+}
+
+function open(namespace) {
   const query = new URLSearchParams({ match: MATCH, rate: 1000, status: STATUS_SECONDS });
   if (namespace) query.set('ns', namespace); // the host's points go to each namespace
+  streamed = namespace;
   stream = new EventSource('me/stream?' + query);
   stream.addEventListener('open', () => {
+    if (asking) loadHistory().then(drawAll, () => {}); // what passed while the stream was broken
     clearInterval(asking);
     asking = null;
     connected('Live');
   });
-  stream.addEventListener('status', (event) => onStatus(JSON.parse(event.data)));
+  stream.addEventListener('status', (event) => {
+    const status = JSON.parse(event.data);
+    onStatus(status);
+    if (streamed && !status.namespaces.includes(streamed)) start(); // the host was moved
+  });
   stream.addEventListener('point', (event) => {
     const p = JSON.parse(event.data);
     addPoint(p.name, p.tags, p.time, p.value);
-    drawSoon();
   });
   stream.addEventListener('error', () => {
-    lost();
-    asking ??= setInterval(() => {
-      askStatus();
-      if (stream?.readyState === EventSource.CLOSED) start(); // the browser does not try again by itself
-    }, STATUS_SECONDS * 1000);
+    if (asking) return;
+    askStatus();
+    // A stream that was refused is CLOSED: the browser tries others again by itself.
+    asking = setInterval(() => (stream.readyState === EventSource.CLOSED ? start() : askStatus()), STATUS_SECONDS * 1000);
   });
 }
 
 function close() {
+  starts++;
   stream?.close();
   stream = null;
   clearInterval(asking);
   asking = null;
-}
-
-async function start() {
-  try {
-    mayControl = (await ask('me/access')).control;
-    const status = await ask('me/status');
-    onStatus(status);
-    await open(status.namespaces[0]);
-  } catch (error) {
-    lost(error);
-    close();
-    asking = setInterval(start, STATUS_SECONDS * 1000);
-  }
 }
 
 byID('plots').append(...plots.map((plot) => plot.figure));
@@ -501,5 +530,6 @@ byID('points').addEventListener('scroll', drawRows);
 byID('query').addEventListener('input', () => (points ? search() : loadPoints().catch(lost)));
 byID('query').addEventListener('focus', () => points || loadPoints().catch(lost), { once: true });
 byID('search').addEventListener('submit', (event) => event.preventDefault());
-document.addEventListener('visibilitychange', () => (document.hidden ? close() : start()));
-start();
+const listen = () => (document.hidden ? close() : start()); // nobody looks at a hidden tab
+document.addEventListener('visibilitychange', listen);
+listen();

@@ -2,8 +2,10 @@ package page_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,4 +95,15 @@ func (h *host) post(t *testing.T, body string) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
+}
+
+// series returns how many series the agent remembers whose names match.
+func (h *host) series(t *testing.T, match string) int {
+	t.Helper()
+	response, err := http.Get(h.url + "/me/points?match=" + url.QueryEscape(match))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var answer struct{ Points []struct{} }
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&answer))
+	return len(answer.Points)
 }
