@@ -73,7 +73,7 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	return nil
 }
 
-// wereTaken tells whether metrics, or some of them, are safe.
+// wereTaken reports whether metrics, or some of them, are safe.
 func wereTaken(err error) bool {
 	var partly *PartlyRefusedError
 	return err == nil || errors.As(err, &partly)

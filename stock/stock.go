@@ -144,8 +144,8 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 	return err
 }
 
-// parts returns the options of the parts: the given ones, and the config's where none is
-// given. It opens files last.
+// parts returns the options of the parts: the given ones, and the config's if none is given.
+// It opens files last.
 func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.Option, err error) {
 	if given.Registry == nil {
 		if given.Registry, err = a.Config.Registry(logger); err != nil {

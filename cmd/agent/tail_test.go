@@ -32,7 +32,7 @@ func (h *host) tailOf(t *testing.T, args ...string) (d *daemon, output *os.File)
 		close(d.ended)
 	}()
 	t.Cleanup(func() {
-		d.cmd.Process.Kill() // where it has not ended yet
+		d.cmd.Process.Kill() // if it has not ended yet
 		<-d.ended
 	})
 	return d, read

@@ -69,7 +69,7 @@ func (a *api) serveHistory(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, said)
 }
 
-// errNothingRemembered answers where the config has switched the memory off.
+// errNothingRemembered is the answer if the config has switched the memory off.
 func errNothingRemembered() error {
 	return problem(http.StatusNotFound, "This agent remembers nothing of the points that pass, because its config says so: set api.page to true.")
 }

@@ -72,7 +72,7 @@ func (m *Memory) AddHost(interval time.Duration, points iter.Seq[Point]) {
 	}
 }
 
-// hasRoom tells whether there is room for one more series. In a full history the
+// hasRoom reports whether there is room for one more series. In a full history the
 // series make room that have missed two rounds: a login is measured once and never
 // again. The caller holds mu.
 func (h *history) hasRoom(now int64) bool {
@@ -86,7 +86,7 @@ func (h *history) hasRoom(now int64) bool {
 	return len(h.series) < maxHistory
 }
 
-// current tells whether the newest value is no older than two intervals.
+// current reports whether the newest value is no older than two intervals.
 func (s *past) current(now int64) bool { return now-s.time <= 2*s.interval }
 
 // seriesKey is the name with the tags.
@@ -141,7 +141,7 @@ type History struct {
 	Interval int64
 	// Start is the time of the first value, in Unix seconds.
 	Start int64
-	// Values are NaN where there was none.
+	// Values are NaN if there was none.
 	Values []float32
 }
 

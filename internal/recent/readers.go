@@ -38,7 +38,7 @@ type readers struct {
 	closed bool      // guarded by mu
 }
 
-// any tells whether somebody reads, which costs next to nothing.
+// any reports whether somebody reads, which costs next to nothing.
 func (r *readers) any() bool { return r.count.Load() > 0 }
 
 // Reader reads points as they pass. It is for one goroutine.
@@ -153,7 +153,7 @@ func (r *readers) leftOut(namespace, prefix string, n int) {
 	}
 }
 
-// hasRoom tells whether the reader takes one more point of this size in this second.
+// hasRoom reports whether the reader takes one more point of this size in this second.
 // The caller holds readers.mu.
 func (r *Reader) hasRoom(size int, second int64) bool {
 	if second != r.second {

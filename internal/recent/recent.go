@@ -78,7 +78,7 @@ func New(remembers bool) *Memory {
 	return &Memory{remembers: remembers, now: time.Now}
 }
 
-// Remembers tells whether the last values and the history are kept.
+// Remembers reports whether the last values and the history are kept.
 func (m *Memory) Remembers() bool { return m.remembers }
 
 // Add takes n points of the agent's own producers.
@@ -128,7 +128,7 @@ type rate struct {
 	limit    float64   // guarded by mu; of spent, in a flood
 }
 
-// take tells whether to look at a post of n points that comes now. In a flood the
+// take reports whether to look at a post of n points that comes now. In a flood the
 // limit is another one after each post: posts that come in turn would else always
 // meet the same answer.
 func (r *rate) take(now time.Time, n int) bool {
