@@ -214,7 +214,8 @@ type PluginResult struct {
 // RunResult is the result of a plugin's run in a word.
 type RunResult string
 
-// How runs end.
+// How runs end. In this order, the words are ok, exit, timeout, output, start, memory and
+// policy.
 const (
 	RunOK      RunResult = plugins.OK
 	RunExit    RunResult = plugins.Exited      // exited with a status other than 0, or by a signal of its own

@@ -32,8 +32,8 @@ func pluginStatus(s plugins.Status, details PluginDetails) PluginStatus {
 	status := PluginStatus{
 		Namespace: s.Plugin.Namespace, Repo: s.Plugin.Repo, Name: s.Plugin.Name,
 		Enabled: s.Enabled, Interval: s.Plugin.Interval.Seconds(),
-		Installed: s.Installed, InstallError: text(s.InstallError), Running: s.Running,
-		Runs: s.Runs, Failures: s.Failures, Invalid: s.Invalid, InvalidError: text(s.BadMetric),
+		Installed: s.Installed, InstallError: errorText(s.InstallError), Running: s.Running,
+		Runs: s.Runs, Failures: s.Failures, Invalid: s.Invalid, InvalidError: errorText(s.BadMetric),
 		PluginDetails: details,
 	}
 	if s.Last != nil {
@@ -41,14 +41,6 @@ func pluginStatus(s plugins.Status, details PluginDetails) PluginStatus {
 		status.LastRun = &last
 	}
 	return status
-}
-
-// text returns the text of err, and "" if it is nil.
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 func pluginResult(r plugins.Result) PluginResult {

@@ -31,8 +31,8 @@ func DecodePluginOutput(stdout []byte) (PluginOutput, error) {
 // json, or of a daemon, is a bad metric, and the rest is read.
 func DecodePluginRun(p Plugin, stdout []byte, err error) (PluginOutput, error) {
 	format := pluginoutput.Format(p.Format)
-	status, ok := succeeded(p.Mode, format, err)
-	if !ok {
+	status, ok := pluginErrors().Succeeded(format, err)
+	if !ok || p.Mode == ModeDaemon && err != nil { // a daemon does not exit
 		return PluginOutput{}, err
 	}
 	var metrics []Metric
@@ -40,16 +40,6 @@ func DecodePluginRun(p Plugin, stdout []byte, err error) (PluginOutput, error) {
 	output, err := decode(printed, func(part []Metric) { metrics = append(metrics, part...) })
 	output.Metrics = metrics
 	return output, err
-}
-
-// succeeded reports whether a run that ended with err has succeeded, and returns its exit
-// status. A daemon has failed if it exits, also with 0.
-func succeeded(mode string, format pluginoutput.Format, err error) (status int, ok bool) {
-	if err == nil || mode == ModeDaemon {
-		return 0, err == nil
-	}
-	result, status := outcome(err)
-	return status, result == plugins.Exited && format.TakesStatus(status)
 }
 
 const (

@@ -16,16 +16,21 @@ func (a *Agent) newPlugins() *plugins.Set {
 		State:  a.state(),
 		Logger: a.config.logger,
 		Audit:  a.config.audit,
-		Errors: plugins.Errors{
-			Running: ErrPluginRunning, RunAgain: ErrRunAgain, NoEarlier: ErrNoEarlierVersion,
-			NotRunning: ErrNotRunning, Stopped: ErrStopped,
-			Failed: newRunError, Outcome: outcome, Refused: isPolicy,
-		},
+		Errors: pluginErrors(),
 	}
 	if a.runner != nil {
 		c.Runner = a.runner
 	}
 	return plugins.New(c)
+}
+
+// pluginErrors are the agent's errors as internal/plugins makes and reads them.
+func pluginErrors() plugins.Errors {
+	return plugins.Errors{
+		Running: ErrPluginRunning, RunAgain: ErrRunAgain, NoEarlier: ErrNoEarlierVersion,
+		NotRunning: ErrNotRunning, Stopped: ErrStopped,
+		Failed: newRunError, Outcome: outcome, Refused: isPolicy,
+	}
 }
 
 // newRunError makes the error of a run that ended with result.

@@ -121,9 +121,7 @@ func (a *Agent) Status() Status {
 	s.Accounts, s.Output.Total = a.accounts()
 	s.Output.OutputDetails = a.outputDetails()
 	s.Output.Dropping = a.dropping()
-	if err := a.delivery.Down(); err != nil {
-		s.Output.Error = err.Error()
-	}
+	s.Output.Error = errorText(a.delivery.Down())
 	for _, collection := range a.config.collectors {
 		s.Collectors = append(s.Collectors, collection.currentStatus())
 	}
@@ -167,11 +165,17 @@ type Dropping struct {
 // dropping returns the namespaces that lose points now.
 func (a *Agent) dropping() (dropping []Dropping) {
 	for _, d := range a.delivery.Drops() {
-		said := Dropping{Namespace: d.Namespace, Reason: d.Reason, Points: d.Points, Since: d.Since, Last: d.Last}
-		if d.Err != nil {
-			said.Error = d.Err.Error()
-		}
-		dropping = append(dropping, said)
+		dropping = append(dropping, Dropping{
+			Namespace: d.Namespace, Reason: d.Reason, Points: d.Points, Since: d.Since, Last: d.Last, Error: errorText(d.Err),
+		})
 	}
 	return dropping
+}
+
+// errorText returns the text of err, and "" if it is nil.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

@@ -74,7 +74,7 @@ func (p *Assigned) runOnDemand(ctx context.Context, args []string) (Result, erro
 		p.turns.run.Give() // no fault of the plugin
 		return Result{Time: began, Duration: time.Since(began).Seconds(), Result: TimedOut, Error: err.Error(), Stdout: stdout}, err
 	}
-	status, ok := p.set.succeeded(format, err)
+	status, ok := p.set.Errors.Succeeded(format, err)
 	if ok {
 		err = nil
 	}

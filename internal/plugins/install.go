@@ -139,7 +139,7 @@ func (p *Assigned) notInstalled() error {
 	case p.set.Runner == nil:
 		return p.set.Errors.Failed(NotStarted, errors.New("this agent has no plugin runner"))
 	case !p.installed && p.installError != nil:
-		return p.set.Errors.Failed(p.set.whyNotStarted(p.installError), fmt.Errorf("not installed: %w", p.installError))
+		return p.set.Errors.Failed(p.set.Errors.notStarted(p.installError), fmt.Errorf("not installed: %w", p.installError))
 	case !p.installed:
 		return p.set.Errors.Failed(NotStarted, errors.New("it is still being installed: try again later"))
 	}

@@ -14,7 +14,8 @@
 //	   ▼
 //	result        counted, logged, sent as plugin.NAME            result.go
 //
-// Locks nest in the order Set.mu, daemon.mu, Assigned.mu. No lock is held while the Runner, the Output or the logger is called.
+// Locks nest in the order Set.mu, daemon.mu, Assigned.mu. No lock is held while the Runner,
+// the Output or the logger is called.
 package plugins
 
 import (
@@ -54,11 +55,11 @@ func (k Key) String() string { return k.Namespace + "/" + k.Project }
 // them. Unknown fields are empty.
 type Release struct {
 	Commit  string
-	Version string // the tag or commit that it was asked for by
+	Version string // tag or commit; empty: it was the newest release
 	Signer  string
-	Format  string // that the plugin says itself, as the mode
+	Format  string // from the plugin's own file, as the mode
 	Mode    string
-	Stderr  string // the end of what the last finished run wrote there
+	Stderr  string // the end of the last finished run's standard error
 }
 
 // Runner fetches plugins and runs them. Its methods are called concurrently, but for one
@@ -92,10 +93,11 @@ type Output interface {
 // Bad counts metrics that cannot be sent.
 type Bad struct {
 	Count int
-	First error // says why the first one cannot; nil: there is none
+	First error // the reason for the first one; nil if Count is 0
 }
 
-// How runs end.
+// How runs end. These words, and those of who has a version installed, are part of the
+// agent's API.
 const (
 	OK          = "ok"
 	Exited      = "exit"
@@ -134,7 +136,7 @@ type Errors struct {
 type Config struct {
 	Runner Runner // nil: plugins are not run
 	Output Output
-	State  statefile.Dir // has which plugins are disabled
+	State  statefile.Dir // remembers which plugins are disabled
 	Logger *slog.Logger
 	Audit  audit.Log // of changes of versions, and of plugins that are refused
 	Errors Errors

@@ -11,28 +11,22 @@ import (
 	"github.com/lodastack/agent/internal/pluginoutput"
 )
 
-// succeeded reports whether a run that ended with err did its work, and returns its exit
+// Succeeded reports whether a run that ended with err has succeeded, and returns its exit
 // status: those of a Nagios check are its result.
-func (s *Set) succeeded(format pluginoutput.Format, err error) (status int, ok bool) {
+func (e Errors) Succeeded(format pluginoutput.Format, err error) (status int, ok bool) {
 	if err == nil {
 		return 0, true
 	}
-	result, status := s.Errors.Outcome(err)
+	result, status := e.Outcome(err)
 	if result != Exited {
 		return 0, false
 	}
 	return status, format.TakesStatus(status)
 }
 
-// failure returns the result and the exit status of a run that failed.
-func (s *Set) failure(err error) (result string, status int) {
-	result, status = s.Errors.Outcome(err)
-	return cmp.Or(result, s.whyNotStarted(err)), status
-}
-
-// whyNotStarted returns the result of a run that was not started.
-func (s *Set) whyNotStarted(err error) string {
-	if s.Errors.Refused(err) {
+// notStarted returns the result of a run that was not started.
+func (e Errors) notStarted(err error) string {
+	if e.Refused(err) {
 		return Refused
 	}
 	return NotStarted
@@ -81,8 +75,8 @@ func (p *Assigned) noteBad(bad Bad) (first bool) {
 func (p *Assigned) end(began time.Time, kind string, plugin Plugin, err error) Result {
 	result := Result{Time: began, Duration: time.Since(began).Seconds(), Result: OK}
 	if err != nil {
-		result.Result, result.ExitCode = p.set.failure(err)
-		result.Error = err.Error()
+		word, status := p.set.Errors.Outcome(err)
+		result.Result, result.ExitCode, result.Error = cmp.Or(word, p.set.Errors.notStarted(err)), status, err.Error()
 	}
 	p.set.Output.Report(plugin, kind, result.Result)
 	failedBefore := p.note(&result)

@@ -89,7 +89,7 @@ func (p *Assigned) runPeriodic(ctx context.Context, interval time.Duration) {
 	format := p.format(plugin)
 	stdout, err := p.exec(limited, plugin, plugin.Args)
 	sent := 0
-	if status, ok := p.set.succeeded(format, err); ok {
+	if status, ok := p.set.Errors.Succeeded(format, err); ok {
 		sent, err = p.sendOutput(limited, plugin, pluginoutput.Print{Format: format, Status: status, Stdout: stdout})
 	}
 	if ctx.Err() != nil && err != nil {

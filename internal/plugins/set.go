@@ -24,7 +24,7 @@ const (
 )
 
 // Set holds the assigned plugins. Make one with [New]. Its methods are safe for
-// concurrent use; Assign, Jobs and TryNow are for the time after Start.
+// concurrent use. Assign must not be called before Start.
 type Set struct {
 	Config
 	disabled *disabledPlugins
