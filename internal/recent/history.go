@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -24,7 +23,7 @@ const (
 // history has an hour of the host's own measurements. Its zero value is empty.
 type history struct {
 	mu     sync.Mutex
-	series map[string]*past // guarded by mu; by name and tags
+	series map[uint64]*past // guarded by mu; by key
 	swept  int64            // guarded by mu; Unix seconds; when a full one was looked through
 }
 
@@ -32,7 +31,8 @@ type history struct {
 type past struct {
 	name     string
 	tags     map[string]string
-	interval int64 // seconds
+	labels   string // name and tags, for the order
+	interval int64  // seconds
 	// origin is the Unix time of interval 0, whose middle it is: a round that
 	// comes a little early or late is in its own interval.
 	origin int64
@@ -59,7 +59,7 @@ func (m *Memory) AddHost(interval time.Duration, points iter.Seq[Point]) {
 		if !ok {
 			continue
 		}
-		key := seriesKey(p)
+		key := p.key(m.seed)
 		series := h.series[key]
 		if series == nil || series.interval != seconds {
 			if series == nil && !h.hasRoom(now) || p.seriesSize() > maxSeriesBytes {
@@ -77,11 +77,11 @@ func (m *Memory) AddHost(interval time.Duration, points iter.Seq[Point]) {
 // again. The caller holds mu.
 func (h *history) hasRoom(now int64) bool {
 	if h.series == nil {
-		h.series = make(map[string]*past)
+		h.series = make(map[uint64]*past)
 	}
 	if len(h.series) >= maxHistory && now != h.swept {
 		h.swept = now
-		maps.DeleteFunc(h.series, func(_ string, s *past) bool { return !s.current(now) })
+		maps.DeleteFunc(h.series, func(_ uint64, s *past) bool { return !s.current(now) })
 	}
 	return len(h.series) < maxHistory
 }
@@ -89,18 +89,12 @@ func (h *history) hasRoom(now int64) bool {
 // current reports whether the newest value is no older than two intervals.
 func (s *past) current(now int64) bool { return now-s.time <= 2*s.interval }
 
-// seriesKey is the name with the tags.
-func seriesKey(p Point) string {
-	key := []byte(p.Name)
-	for _, k := range slices.Sorted(maps.Keys(p.Tags)) {
-		key = append(append(append(append(key, 0), k...), 0), p.Tags[k]...)
-	}
-	return string(key)
-}
-
 func newPast(p Point, seconds, now int64) *past {
 	slots := min(max(int64(HistoryTime.Seconds())/seconds, 2), maxSlots)
-	s := &past{name: p.Name, tags: p.Tags, interval: seconds, values: make([]float32, slots), origin: now}
+	s := &past{
+		name: p.Name, tags: p.Tags, labels: string(appendLabels(nil, p)),
+		interval: seconds, values: make([]float32, slots), origin: now,
+	}
 	s.clear(0, slots)
 	return s
 }
@@ -128,9 +122,14 @@ func (s *past) add(value float64, now int64) {
 // forget removes the series that have no value in the last hour. The caller holds
 // mu.
 func (h *history) forget(now int64) {
-	maps.DeleteFunc(h.series, func(_ string, s *past) bool {
+	maps.DeleteFunc(h.series, func(_ uint64, s *past) bool {
 		return now-s.time > int64(HistoryTime.Seconds())
 	})
+}
+
+// inOrder returns the series in order of name and tags. The caller holds mu.
+func (h *history) inOrder() []*past {
+	return slices.SortedFunc(maps.Values(h.series), func(a, b *past) int { return cmp.Compare(a.labels, b.labels) })
 }
 
 // History is what one series of the host was.
@@ -153,8 +152,7 @@ func (m *Memory) History(filter Filter) []History {
 	defer h.mu.Unlock()
 	h.forget(now)
 	var list []History
-	for _, key := range slices.Sorted(maps.Keys(h.series)) {
-		s := h.series[key]
+	for _, s := range h.inOrder() {
 		if !filter.Matches("", s.name) {
 			continue
 		}
@@ -186,13 +184,10 @@ func (m *Memory) HostValues() []HostValue {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	list := make([]HostValue, 0, len(h.series))
-	for _, s := range h.series {
+	for _, s := range h.inOrder() {
 		if s.current(now) {
 			list = append(list, HostValue{s.name, s.tags, s.value, s.time})
 		}
 	}
-	slices.SortFunc(list, func(a, b HostValue) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(seriesKey(Point{Tags: a.Tags}), seriesKey(Point{Tags: b.Tags})))
-	})
 	return list
 }

@@ -11,6 +11,7 @@
 package recent
 
 import (
+	"hash/maphash"
 	"iter"
 	"math/rand/v2"
 	"strings"
@@ -40,6 +41,17 @@ func (p Point) seriesSize() int {
 	return size
 }
 
+// key identifies the point's series. Two series have the same key once in 2^64,
+// and the seed is secret: then they are taken for one.
+func (p Point) key(seed maphash.Seed) uint64 {
+	key := maphash.String(seed, p.Namespace)
+	key = key*31 + maphash.String(seed, p.Name)
+	for k, v := range p.Tags { // in any order: their sum is the same
+		key += maphash.String(seed, k) * (maphash.String(seed, v) | 1)
+	}
+	return key
+}
+
 // size returns about how many bytes the point takes, with its value.
 func (p Point) size() int {
 	text, _ := p.Value.(string)
@@ -64,6 +76,7 @@ func (p Point) clone() Point {
 // Memory remembers what passed. Its methods are safe for concurrent use.
 type Memory struct {
 	remembers bool
+	seed      maphash.Seed // of the keys of series
 	series    seriesTable
 	history   history
 	readers   readers
@@ -75,7 +88,7 @@ type Memory struct {
 // New returns a memory that remembers nothing yet. With remembers false it never
 // does, and only serves readers of what passes now.
 func New(remembers bool) *Memory {
-	return &Memory{remembers: remembers, now: time.Now}
+	return &Memory{remembers: remembers, seed: maphash.MakeSeed(), now: time.Now}
 }
 
 // Remembers reports whether the last values and the history are kept.
@@ -107,7 +120,7 @@ func (m *Memory) AddPosted(namespace, prefix string, n int, points iter.Seq[Poin
 
 func (m *Memory) look(points iter.Seq[Point]) {
 	if m.remembers {
-		m.leftOut.Add(m.series.add(points, m.now()))
+		m.leftOut.Add(m.series.add(m.seed, points, m.now()))
 	}
 	if m.readers.any() {
 		m.readers.offer(points, m.now())

@@ -35,9 +35,6 @@ const (
 // Its only pointers are those of values that are texts: under many posts the garbage
 // is collected tens of times a second, and each time follows every pointer.
 type seriesTable struct {
-	seedOnce sync.Once
-	seed     maphash.Seed
-
 	mu    sync.Mutex
 	byKey map[uint64]int32 // guarded by mu; index in all
 	all   []series         // guarded by mu
@@ -69,62 +66,31 @@ const (
 	aText // in seriesTable.texts
 )
 
-// keyed is a point with the key of its series.
-type keyed struct {
-	key   uint64
-	point Point
-}
-
-// add remembers points and returns how many are left out. Their keys are made
-// before the lock is taken.
-func (t *seriesTable) add(points iter.Seq[Point], now time.Time) (leftOut int64) {
-	t.seedOnce.Do(func() { t.seed = maphash.MakeSeed() })
-	var batch [64]keyed
-	list := batch[:0]
-	for p := range points {
-		list = append(list, keyed{t.key(p), p})
-		if len(list) == len(batch) {
-			leftOut += t.store(list, now)
-			list = batch[:0]
-		}
-	}
-	return leftOut + t.store(list, now)
-}
-
-// key identifies the point's series. Two series have the same key once in 2^64,
-// and the seed is secret: then they are taken for one.
-func (t *seriesTable) key(p Point) uint64 {
-	key := maphash.String(t.seed, p.Namespace)
-	key = key*31 + maphash.String(t.seed, p.Name)
-	for k, v := range p.Tags { // in any order: their sum is the same
-		key += maphash.String(t.seed, k) * (maphash.String(t.seed, v) | 1)
-	}
-	return key
-}
-
-func (t *seriesTable) store(list []keyed, now time.Time) (leftOut int64) {
+// add remembers points, whose keys are made with the seed, and returns how many are
+// left out.
+func (t *seriesTable) add(seed maphash.Seed, points iter.Seq[Point], now time.Time) (leftOut int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range list {
-		k := &list[i]
-		at, known := t.byKey[k.key]
+	for p := range points {
+		key := p.key(seed)
+		at, known := t.byKey[key]
 		if !known {
-			if !t.admit(k, now) {
+			if !t.admit(key, p, now) {
 				leftOut++
 				continue
 			}
-			at = t.byKey[k.key]
+			at = t.byKey[key]
 		}
 		s := &t.all[at]
-		s.time, s.seen = k.point.Time, now.Unix()
-		t.setValue(s, k.point.Value)
+		s.time, s.seen = p.Time, now.Unix()
+		t.setValue(s, p.Value)
 	}
 	return leftOut
 }
 
 // admit adds the point's series, if there is room. The caller holds mu.
-func (t *seriesTable) admit(k *keyed, now time.Time) bool {
-	size := k.point.seriesSize()
+func (t *seriesTable) admit(key uint64, p Point, now time.Time) bool {
+	size := p.seriesSize()
 	if size > maxSeriesBytes {
 		return false
 	}
@@ -136,7 +102,7 @@ func (t *seriesTable) admit(k *keyed, now time.Time) bool {
 	if full() {
 		return false
 	}
-	t.insert(series{key: k.key, size: int32(size)}, appendLabels(nil, k.point))
+	t.insert(series{key: key, size: int32(size)}, appendLabels(nil, p))
 	return true
 }
 
