@@ -53,7 +53,7 @@ func tailCommand(c *call) *cobra.Command {
 			"stands for all names below it, too. What the host measures goes to each of its namespaces and passes once for each. " +
 			"How many points were left out is on standard error.",
 		Example:     "agent tail cpu\nagent tail --ns shop.web 'RUN.*'",
-		Annotations: exitCodes("0  it was ended with Ctrl-C", "1  no agent answers, or it has stopped", "2  the command line is wrong"),
+		Annotations: exitCodes("0  it was ended with Ctrl-C", "1  no agent answers, or it has stopped, or said nothing for 45 seconds", "2  the command line is wrong"),
 	}
 	c.configFlag(command)
 	command.Flags().StringVar(&t.namespace, "ns", "", "only points of the namespace `NS`")
