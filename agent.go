@@ -40,9 +40,12 @@ type Agent struct {
 	delivery *delivery.Engine[Metric]
 	recent   *recent.Memory // of the points that pass
 	warnings *warnings.Log
-	updater  *updater
-	updates  schedule.Poll // of updater
-	plugins  *plugins.Set
+
+	refusedPost atomic.Pointer[refusedPost] // nil: none was
+
+	updater *updater
+	updates schedule.Poll // of updater
+	plugins *plugins.Set
 
 	claim func() error // claims the state directory, once, before it is read
 	ran   atomic.Bool

@@ -180,6 +180,10 @@ func (c *collection) end(points int, bad []*MetricError, err error, logger *slog
 	c.status.Duration = time.Since(c.status.LastRun).Seconds()
 	c.status.Points, c.status.Error = points, now
 	c.status.Invalid += int64(len(bad))
+	c.status.InvalidError = ""
+	if len(bad) > 0 {
+		c.status.InvalidError = bad[0].Error()
+	}
 	if err != nil {
 		c.status.Failures++
 	}

@@ -49,7 +49,7 @@
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
 // shutdown.go, options.go (options of [Agent.Handler] are in httpapi.go) and settings.go
 // (what can change meanwhile). Its
-// reports about itself are in check.go, status.go, wrong.go, event.go and build.go. The types with
+// reports about itself are in check.go, status.go, wrong.go, explain.go, event.go and build.go. The types with
 // which a part reports its state are in the part's file ([ServerDetails] in output.go,
 // [DiskDetails] in store.go, [PluginDetails], [PluginStatus] and [PluginResult] in
 // plugin.go). Calls that name a plugin are in plugincalls.go. [New] wraps each part once,

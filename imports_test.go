@@ -80,7 +80,7 @@ var roles = map[string]role{
 
 	"./internal/audit": workRole, "./internal/sockdiag": workRole,
 	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
-	"./internal/event": workRole, "./internal/machine": workRole,
+	"./internal/event": workRole, "./internal/explain": workRole, "./internal/machine": workRole,
 	"./internal/filelock": workRole, "./internal/hostport": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,
 	"./internal/logfile": workRole, "./internal/manifest": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole, "./internal/pluginoutput": workRole, "./internal/plugins": workRole, "./internal/policy": workRole,
 	"./internal/postbody": workRole, "./internal/procfs": workRole, "./internal/page": workRole, "./internal/warnings": workRole, "./internal/recent": workRole, "./internal/repopath": workRole, "./internal/safedir": workRole,

@@ -17,10 +17,15 @@ type Measurement struct {
 	Unit string
 	// Meaning in a sentence, without a full stop.
 	Meaning string
+	// Absent says when a run that went well has no such metric, as a clause: "the speed
+	// is unknown". Empty: never.
+	Absent string
+	// Off says why the agent has no collector for it, as a clause. Empty: it has one.
+	Off string
 }
 
 // WithMeasurements describes what collectors measure, for the help texts of
-// /metrics/host. describe is called when somebody asks, from any goroutine.
+// /metrics/host and for /me/explain. describe is called when somebody asks, from any goroutine.
 // Several options add up. By default nothing is described.
 func WithMeasurements(describe func() []Measurement) Option {
 	return onlyNew("WithMeasurements", func(c *config) error {

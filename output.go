@@ -47,8 +47,19 @@ type OutputDetails struct {
 	Servers []ServerDetails `json:"servers,omitempty"`
 	// Disk tells about points that are kept on disk.
 	Disk *DiskDetails `json:"disk,omitempty"`
+	// Topics that were written to, at most 256, in order of namespace.
+	Topics []TopicDetails `json:"topics,omitempty"`
 	// Problems has a sentence for each thing that a person should look at.
 	Problems []string `json:"problems,omitempty"`
+}
+
+// TopicDetails tells about the last write to the topic of a namespace.
+type TopicDetails struct {
+	Namespace string `json:"ns"`
+	Topic     string `json:"topic"`
+	// Server that acknowledged the write, at Time.
+	Server string    `json:"server"`
+	Time   time.Time `json:"time"`
 }
 
 // ServerDetails tells about a server that points are sent to.

@@ -177,6 +177,8 @@ type PluginStatus struct {
 	Repo      string `json:"repo"`
 	Name      string `json:"name"`
 	Enabled   bool   `json:"enabled"`
+	// DisabledUntil is when a disabled plugin is enabled again. Zero: it is enabled.
+	DisabledUntil time.Time `json:"disabled_until,omitzero"`
 	// Interval is in seconds; 0: the plugin runs on demand only.
 	Interval float64 `json:"interval"`
 	// Installed is true once the plugin can run. InstallError says why the

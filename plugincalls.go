@@ -31,7 +31,7 @@ func (a *Agent) Plugins() []PluginStatus {
 func pluginStatus(s plugins.Status, details PluginDetails) PluginStatus {
 	status := PluginStatus{
 		Namespace: s.Plugin.Namespace, Repo: s.Plugin.Repo, Name: s.Plugin.Name,
-		Enabled: s.Enabled, Interval: s.Plugin.Interval.Seconds(),
+		Enabled: s.Until.IsZero(), DisabledUntil: s.Until, Interval: s.Plugin.Interval.Seconds(),
 		Installed: s.Installed, InstallError: errorText(s.InstallError), Running: s.Running,
 		Runs: s.Runs, Failures: s.Failures, Invalid: s.Invalid, InvalidError: errorText(s.BadMetric),
 		PluginDetails: details,

@@ -54,6 +54,7 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
 	if len(bad) > 0 {
+		a.refusedPost.Store(&refusedPost{time.Now(), namespace, prefix + bad[0].Name, bad[0]})
 		return bad[0]
 	}
 	if len(good) == 0 {
@@ -71,6 +72,13 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 		return fmt.Errorf("send %d metrics to namespace %s: %w", len(good), namespace, err)
 	}
 	return nil
+}
+
+// refusedPost is the last post that was refused because of a metric.
+type refusedPost struct {
+	time            time.Time
+	namespace, name string
+	err             *MetricError
 }
 
 // wereTaken reports whether metrics, or some of them, are safe.

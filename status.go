@@ -69,6 +69,8 @@ type RegistryStatus struct {
 type OutputStatus struct {
 	// Error of the last write, empty if it went well.
 	Error string `json:"error,omitempty"`
+	// DownSince is when the output began to fail. Zero: the last write went well.
+	DownSince time.Time `json:"down_since,omitzero"`
 	// Total is the sum of all namespaces' accounts.
 	Total Account `json:"total"`
 	// Dropping has the namespaces that lose points now, sorted.
@@ -94,6 +96,9 @@ type CollectorStatus struct {
 	Runs     int64 `json:"runs"`
 	Failures int64 `json:"failures"`
 	Invalid  int64 `json:"invalid"`
+	// InvalidError names a metric of the last finished run that could not be sent, by its
+	// index and name, and says why. Empty: all were sent.
+	InvalidError string `json:"invalid_error,omitempty"`
 }
 
 // Status returns the agent's state. It is safe for concurrent use.
@@ -122,6 +127,7 @@ func (a *Agent) Status() Status {
 	s.Output.OutputDetails = a.outputDetails()
 	s.Output.Dropping = a.dropping()
 	s.Output.Error = errorText(a.delivery.Down())
+	s.Output.DownSince = a.delivery.DownSince()
 	for _, collection := range a.config.collectors {
 		s.Collectors = append(s.Collectors, collection.currentStatus())
 	}

@@ -64,7 +64,7 @@ func HostKinds(cfg HostConfig) []HostKind {
 // HostCollectors returns [HostKinds] as options of an agent, with the description
 // of what they measure.
 func HostCollectors(cfg HostConfig) []agent.Option {
-	options := []agent.Option{agent.WithMeasurements(hostMeasurements)}
+	options := []agent.Option{agent.WithMeasurements(func() []agent.Measurement { return hostMeasurements(cfg) })}
 	for _, kind := range HostKinds(cfg) {
 		if kind.Assigned != nil {
 			options = append(options, agent.WithAssignmentCollector(kind.Name, kind.Every, kind.Assigned))
@@ -75,13 +75,32 @@ func HostCollectors(cfg HostConfig) []agent.Option {
 	return options
 }
 
-// hostMeasurements describes what the kinds measure.
-func hostMeasurements() []agent.Measurement {
+// hostMeasurements describes what the kinds measure, and says which of them are off.
+func hostMeasurements(cfg HostConfig) []agent.Measurement {
+	here := make(map[string]bool)
+	for _, kind := range HostKinds(cfg) {
+		here[kind.Name] = true
+	}
 	var list []agent.Measurement
 	for _, m := range hostmetrics.Measurements() {
-		list = append(list, agent.Measurement{Kind: m.Kind, Name: m.Name, Unit: m.Unit, Meaning: m.Meaning})
+		described := agent.Measurement{Kind: m.Kind, Name: m.Name, Unit: m.Unit, Meaning: m.Meaning, Absent: m.Absent}
+		if !here[m.Kind] {
+			described.Off = whyOff(cfg, m.Kind)
+		}
+		list = append(list, described)
 	}
 	return list
+}
+
+// whyOff says why a kind is not measured, as a clause.
+func whyOff(cfg HostConfig, kind string) string {
+	switch {
+	case !slices.Contains(cfg.Disable, kind):
+		return "this operating system does not have it"
+	case kind == "TIME":
+		return "collect.disable names it, or time.servers names no server"
+	}
+	return "collect.disable names it"
 }
 
 // HostConfig returns the part of the config about measuring the host. It has no StateDir,

@@ -46,7 +46,7 @@ func rootCommand(c *call) *cobra.Command {
 		root.AddGroup(&group)
 	}
 	add(root, groupRun, startCommand(c), stopCommand(c), reloadCommand(c), checkCommand(c), configCommand(c), updateCommand(c))
-	add(root, groupLook, statusCommand(c), tailCommand(c), planCommand(c), collectCommand(c))
+	add(root, groupLook, statusCommand(c), explainCommand(c), tailCommand(c), planCommand(c), collectCommand(c))
 	add(root, groupOther, pluginCommand(c), completionCommand(c), manCommand(), versionCommand(c))
 	root.SetHelpCommand(helpCommand(c, root))
 	return root

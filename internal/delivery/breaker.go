@@ -15,6 +15,7 @@ const trialEvery = time.Second
 type breaker struct {
 	mu      sync.Mutex
 	cause   error     // why the output is down; nil: it is up; guarded by mu
+	since   time.Time // when it went down; guarded by mu
 	success time.Time // start of the latest write that succeeded; guarded by mu
 	trial   time.Time // of the last trial; guarded by mu
 }
@@ -58,7 +59,7 @@ func (b *breaker) failed(started, now time.Time, cause error) (gone bool) {
 	}
 	gone = b.cause == nil
 	if gone {
-		b.trial = now
+		b.trial, b.since = now, now
 	}
 	b.cause = cause
 	return gone
@@ -76,4 +77,14 @@ func (b *breaker) down() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.cause
+}
+
+// downSince returns when the output went down; zero: it is up.
+func (b *breaker) downSince() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cause == nil {
+		return time.Time{}
+	}
+	return b.since
 }

@@ -257,6 +257,9 @@ func (e *Engine[T]) Forget(current []string, idle time.Duration) {
 // Down returns why the output is down; nil: it is up.
 func (e *Engine[T]) Down() error { return e.breaker.down() }
 
+// DownSince returns when the output went down. Zero: it is up.
+func (e *Engine[T]) DownSince() time.Time { return e.breaker.downSince() }
+
 // StopWrites makes every further Write fail with [ErrStopped] and waits for
 // those in progress. When ctx ends, it cancels them. It returns an error if a
 // write does not return even then.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/lodastack/agent/internal/explain"
 	"github.com/lodastack/agent/internal/postbody"
 	"github.com/lodastack/agent/internal/recent"
 	"github.com/lodastack/agent/internal/warnings"
@@ -31,6 +32,9 @@ type Agent interface {
 	Recent() *recent.Memory
 	// Warnings returns the last warnings of the log, the newest first.
 	Warnings() []warnings.Record
+	// Explain says why what has this name does or does not arrive. Its error is an
+	// [*explain.UnknownError].
+	Explain(name string) (explain.Answer, error)
 	// Measurements describes what the host's collectors measure.
 	Measurements() []Measurement
 

@@ -99,6 +99,7 @@ func (a *api) endpoints() map[string]endpoint {
 		"/me/points":        reading(a.servePoints, 400, 404),
 		"/me/history":       reading(a.serveHistory, 400, 404),
 		"/me/stream":        reading(a.serveStream, 400, 503),
+		"/me/explain":       reading(a.serveExplain, 400, 404),
 		"/plugins/list":     reading(a.servePlugins),
 		"/plugins/run":      control(a.servePluginRun, 400, 404, 409, 502, 503, 504),
 		"/plugins/update":   control(a.servePluginUpdate, 400, 404, 502, 503),
@@ -181,7 +182,7 @@ func queryOf(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, problem(http.StatusBadRequest, "The parameters in the address are malformed: %v. Percent-encode them.", err)
 	}
-	for _, name := range []string{"ns", "repo", "timeout", "param", "match", "limit", "rate", "status"} {
+	for _, name := range []string{"ns", "repo", "timeout", "param", "match", "limit", "rate", "status", "name"} {
 		if len(query[name]) > 1 {
 			return nil, problem(http.StatusBadRequest, "The parameter %s is given more than once.", name)
 		}

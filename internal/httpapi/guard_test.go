@@ -151,7 +151,7 @@ func TestRequestsForAnotherSiteAreRefusedAtEveryEndpoint(t *testing.T) {
 		{"a malformed origin", header("Origin", "http://[::1"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			paths := append([]string{"/post", "/me/ns", "/me/status", "/me/points", "/me/history", "/me/stream?rate=0", "/metrics/host", "/plugins/list", "/healthz", "/readyz", "/metrics", "/openapi.json", "/nothing"}, controlPaths...)
+			paths := append([]string{"/post", "/me/ns", "/me/status", "/me/points", "/me/history", "/me/stream?rate=0", "/me/explain", "/metrics/host", "/plugins/list", "/healthz", "/readyz", "/metrics", "/openapi.json", "/nothing"}, controlPaths...)
 			for _, path := range paths {
 				got := test.serve(t, path, func(r *http.Request) { r.RemoteAddr = "127.0.0.1:999"; c.change(r) })
 				if c.allowed {

@@ -19,12 +19,12 @@ const grace = time.Minute
 
 var errClosed = errors.New("the NSQ output is closed")
 
-// deliver sends the request to the first server that accepts it. If a server
+// deliver sends the request to the first server that accepts it, and returns its address. If a server
 // calls a request of several points too big, deliver fails at once with a
 // [*tooBigError].
-func (o *Output) deliver(ctx context.Context, request *nsq.Command, several bool) error {
+func (o *Output) deliver(ctx context.Context, request *nsq.Command, several bool) (server string, err error) {
 	if !o.probeRested() {
-		return errClosed
+		return "", errClosed
 	}
 	failed := make([]error, len(o.servers))
 	for ctx.Err() == nil {
@@ -36,15 +36,15 @@ func (o *Output) deliver(ctx context.Context, request *nsq.Command, several bool
 		err := o.servers[i].publish(attempt, request, claimed)
 		cancel()
 		if err == nil {
-			return nil
+			return o.servers[i].addr, nil
 		}
 		var r *refusal
 		if several && errors.As(err, &r) && r.tooBig() {
-			return &tooBigError{r}
+			return "", &tooBigError{r}
 		}
 		failed[i] = err
 	}
-	return o.failure(ctx, failed)
+	return "", o.failure(ctx, failed)
 }
 
 // choose returns the index of the next server to try, and whether it was

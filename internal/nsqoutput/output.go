@@ -22,6 +22,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/lodastack/agent"
 )
@@ -36,6 +37,7 @@ type Output struct {
 	cfg     Config
 	servers []*server // the preferred one first
 	limits  *limits
+	written written
 	packers sync.Pool // of *packer; garbage collection frees the buffers of large batches
 
 	probing context.Context // ends with Close
@@ -97,7 +99,7 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 			rest = rest[taken:]
 			continue
 		}
-		err := o.deliver(ctx, p.command(topic), p.points > 1)
+		server, err := o.deliver(ctx, p.command(topic), p.points > 1)
 		var tooBig *tooBigError
 		if errors.As(err, &tooBig) {
 			o.limits.shrink(tooBig.refusal, p.sent(), p.messages)
@@ -110,9 +112,12 @@ func (o *Output) Write(ctx context.Context, b agent.Batch) error {
 			refused.add(p.points, permanent.Reason, permanent.Err)
 		} else if err != nil {
 			return fmt.Errorf("publish to topic %s: %w", topic, err)
-		} else if o.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
-			o.cfg.Logger.Debug("points published", slog.String("topic", topic),
-				slog.Int("points", p.points), slog.Int("messages", p.messages), slog.Int("bytes", p.sent().body))
+		} else {
+			o.written.note(agent.TopicDetails{Namespace: b.Namespace, Topic: topic, Server: server, Time: time.Now()})
+			if o.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
+				o.cfg.Logger.Debug("points published", slog.String("topic", topic),
+					slog.Int("points", p.points), slog.Int("messages", p.messages), slog.Int("bytes", p.sent().body))
+			}
 		}
 	}
 	if refused.points > 0 {
@@ -132,7 +137,7 @@ func (o *Output) Servers() []agent.ServerDetails {
 
 // InspectOutput implements [agent.OutputInspector].
 func (o *Output) InspectOutput() agent.OutputDetails {
-	details := agent.OutputDetails{Servers: o.Servers()}
+	details := agent.OutputDetails{Servers: o.Servers(), Topics: o.written.details()}
 	for _, s := range details.Servers {
 		if s.State == Down || s.State == Trial {
 			details.Problems = append(details.Problems, fmt.Sprintf("nsqd %s is %s: %s", s.Address, s.State, s.LastError))

@@ -63,12 +63,15 @@ func (d *disabledPlugins) remove(key Key) error {
 	return d.state.Save(DisabledFile, d.since)
 }
 
-// has reports whether the plugin is disabled, and has been for less than a day.
-func (d *disabledPlugins) has(key Key) bool {
+// until returns when the disabled plugin is enabled again. Zero: it is enabled.
+func (d *disabledPlugins) until(key Key) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	since, disabled := d.since[key.String()]
-	return disabled && !isOver(since)
+	if !disabled || isOver(since) {
+		return time.Time{}
+	}
+	return since.Add(disabledFor)
 }
 
 // isOver reports whether a plugin that was disabled at that time is enabled again. A clock

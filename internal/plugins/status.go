@@ -5,8 +5,8 @@ import "time"
 // Status is the status of an assigned plugin.
 type Status struct {
 	Plugin    Plugin
-	Enabled   bool
-	Installed bool // some version is
+	Until     time.Time // when a disabled plugin is enabled again; zero: it is enabled
+	Installed bool      // some version is
 	// InstallError says why the last attempt to install or update it failed; nil: it did not.
 	InstallError error
 	Running      bool    // while the plugin runs, or the one whose place it has taken
@@ -30,11 +30,11 @@ type Result struct {
 
 // status returns the status of the plugin.
 func (p *Assigned) status() Status {
-	enabled := !p.set.disabled.has(p.key)
+	until := p.set.disabled.until(p.key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := Status{
-		Plugin: p.plugin, Enabled: enabled, Installed: p.installed, InstallError: p.installError,
+		Plugin: p.plugin, Until: until, Installed: p.installed, InstallError: p.installError,
 		Running: len(p.turns.run) > 0, Runs: p.runs, Failures: p.failures, Invalid: p.invalid,
 		BadMetric: p.badMetric,
 	}

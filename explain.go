@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/lodastack/agent/internal/explain"
+	"github.com/lodastack/agent/internal/recent"
+)
+
+// Explain says of a measurement, a plugin or a namespace why it does or does not arrive.
+func (a apiAgent) Explain(name string) (explain.Answer, error) {
+	return explain.Explain(name, a.facts())
+}
+
+// facts are what the agent knows, as internal/explain takes it.
+func (a *Agent) facts() explain.Facts {
+	s := a.Status()
+	f := explain.Facts{
+		Now: time.Now(), Host: s.Hostname, Namespaces: s.Namespaces,
+		Registry: explain.Registry{
+			InForce: s.Registry.InForce, Answered: s.Registry.Answered, Doubted: s.Registry.Doubted, Error: s.Registry.Error,
+		},
+		Accounts:  make(map[string]explain.Account, len(s.Accounts)),
+		Output:    a.outputFacts(s),
+		Remembers: a.recent.Remembers(),
+	}
+	for namespace, account := range s.Accounts {
+		f.Accounts[namespace] = explain.Account(account)
+	}
+	for _, d := range s.Output.Dropping {
+		f.Drops = append(f.Drops, explain.Drop(d))
+	}
+	for _, p := range a.recent.Points(recent.Filter{}, recent.MaxSeries).Points {
+		f.Series = append(f.Series, explain.Series(p))
+	}
+	if refused := a.refusedPost.Load(); refused != nil {
+		f.RefusedPost = &explain.RefusedPost{Time: refused.time, Namespace: refused.namespace, Name: refused.name, Error: refused.err.Error()}
+	}
+	a.addMeasurements(&f)
+	a.addAssigned(&f, s.Plugins)
+	return f
+}
+
+// outputFacts are what is known of the output and what waits for it.
+func (a *Agent) outputFacts(s Status) explain.Output {
+	out := explain.Output{Error: s.Output.Error, Down: s.Output.DownSince, Memory: s.Output.Total.Waiting, Oldest: a.delivery.Oldest()}
+	for _, t := range s.Output.Topics {
+		out.Topics = append(out.Topics, explain.Topic(t))
+	}
+	disk := s.Output.Disk
+	if disk == nil {
+		return out
+	}
+	out.Disk = disk.Points
+	out.Memory = max(0, out.Memory-disk.Points)
+	if out.Oldest.IsZero() || !disk.Oldest.IsZero() && disk.Oldest.Before(out.Oldest) {
+		out.Oldest = disk.Oldest
+	}
+	return out
+}
+
+// addMeasurements adds what collectors measure, and how they fare.
+func (a *Agent) addMeasurements(f *explain.Facts) {
+	if a.config.measurements != nil {
+		for _, m := range a.config.measurements() {
+			f.Measurements = append(f.Measurements, explain.Measurement{Kind: m.Kind, Name: m.Name, Absent: m.Absent, Off: m.Off})
+		}
+	}
+	assignments := a.assigned()
+	for _, collection := range a.config.collectors {
+		c := collection.currentStatus()
+		f.Collectors = append(f.Collectors, explain.Collector{
+			Kind: c.Kind, Interval: collection.interval(assignments).Seconds(), Running: c.Running, LastRun: c.LastRun,
+			Runs: c.Runs, Points: c.Points, Error: c.Error, Invalid: c.InvalidError,
+		})
+	}
+}
+
+// addAssigned adds the plugins, ports and processes that the registry assigns.
+func (a *Agent) addAssigned(f *explain.Facts, plugins []PluginStatus) {
+	modes := make(map[[2]string]string) // by namespace and repository
+	for _, assignment := range a.assigned() {
+		for _, p := range assignment.Plugins {
+			modes[[2]string{p.Namespace, p.Repo}] = p.Mode
+		}
+		for _, port := range assignment.Ports {
+			f.Items = append(f.Items, explain.Item{Namespace: assignment.Namespace, Kind: "PORT", Name: port.Name})
+		}
+		for _, process := range assignment.Processes {
+			f.Items = append(f.Items, explain.Item{Namespace: assignment.Namespace, Kind: "PROC", Name: process.Name})
+		}
+	}
+	for _, p := range plugins {
+		plugin := explain.Plugin{
+			Namespace: p.Namespace, Name: p.Name, Repo: p.Repo, Interval: p.Interval,
+			Daemon:  cmp.Or(modes[[2]string{p.Namespace, p.Repo}], p.Mode) == ModeDaemon,
+			Enabled: p.Enabled, DisabledUntil: p.DisabledUntil, Installed: p.Installed, InstallError: p.InstallError,
+			Commit: p.Commit, Signer: p.Signer, Running: p.Running, Invalid: p.InvalidError,
+		}
+		if run := p.LastRun; run != nil {
+			plugin.LastRun = &explain.Run{Time: run.Time, Duration: run.Duration, Result: string(run.Result), Error: run.Error, Stderr: p.Stderr}
+		}
+		f.Plugins = append(f.Plugins, plugin)
+	}
+}
