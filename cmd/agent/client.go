@@ -112,12 +112,12 @@ func onlyCertificate(cert, key string) (*tls.Config, error) {
 
 // get returns the agent's JSON answer.
 func (c *client) get(path string) (json.RawMessage, error) {
-	return c.ask(http.MethodGet, path, clientPatience)
+	return c.ask(context.Background(), http.MethodGet, path, clientPatience)
 }
 
 // post makes the agent do something that may take until timeout.
 func (c *client) post(path string, query url.Values, timeout time.Duration) (json.RawMessage, error) {
-	return c.ask(http.MethodPost, path+"?"+query.Encode(), timeout)
+	return c.ask(context.Background(), http.MethodPost, path+"?"+query.Encode(), timeout)
 }
 
 // plugins returns the answer of /plugins/list, and what it says.
@@ -132,6 +132,18 @@ func (c *client) plugins() (answer json.RawMessage, plugins []agent.PluginStatus
 	return answer, plugins, nil
 }
 
+// status returns the answer of /me/status, and what it says.
+func (c *client) status(ctx context.Context) (answer json.RawMessage, s agent.Status, err error) {
+	answer, err = c.ask(ctx, http.MethodGet, "/me/status", clientPatience)
+	if err != nil {
+		return nil, s, err
+	}
+	if err := json.Unmarshal(answer, &s); err != nil {
+		return nil, s, fmt.Errorf("the server at %s is not an agent: %w", c.where, err)
+	}
+	return answer, s, nil
+}
+
 // refusal is the agent's answer that it did not do what it was asked to do.
 type refusal struct {
 	where, detail string
@@ -142,8 +154,8 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("the agent at %s answers: %s", r.where, r.detail)
 }
 
-func (c *client) ask(method, path string, timeout time.Duration) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+func (c *client) ask(ctx context.Context, method, path string, timeout time.Duration) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	response, err := c.send(ctx, method, path)
 	if errors.Is(err, context.DeadlineExceeded) {

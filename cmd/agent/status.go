@@ -2,25 +2,37 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/terminal"
 )
 
 func statusCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "status [-f FILE] [--json] [--check]", Short: "print the state of the running agent, problems first", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		Long:        "Prints the state of the running agent, problems first. With --check it prints one line for each problem, for monitoring systems.",
+		Use: "status [-f FILE] [--json] [--check] [--watch [SECONDS]]", Short: "print the state of the running agent, problems first", DisableFlagsInUseLine: true, Args: arguments(0, 1),
+		Long: "Prints the state of the running agent, problems first. With --check it prints one line for each problem, for monitoring systems. " +
+			"With --watch it shows the state anew every 2 seconds, or every SECONDS, until Ctrl-C, also while no agent answers.",
+		Example:     "agent status\nagent status --watch 5",
 		Annotations: exitCodes("0  the agent answered; with --check: and nothing is wrong", "1  no agent answers; with --check: or something is wrong", "2  the command line is wrong"),
 	}
 	c.configFlag(command)
 	asJSON := command.Flags().Bool("json", false, "print the answer of /me/status")
 	checks := command.Flags().Bool("check", false, "print only what is wrong; exit with 1 if anything is")
-	command.RunE = func(*cobra.Command, []string) error { return status(c, *asJSON, *checks) }
+	watches := command.Flags().Bool("watch", false, "show the state anew every 2 seconds or every SECONDS")
+	command.RunE = func(_ *cobra.Command, args []string) error {
+		switch {
+		case *watches && (*asJSON || *checks):
+			return usageError{"--watch is for people: use it without --json and --check"}
+		case *watches:
+			return watch(c, args)
+		case len(args) > 0:
+			return usageError{fmt.Sprintf("unexpected argument %q", args[0])}
+		}
+		return status(c, *asJSON, *checks)
+	}
 	return command
 }
 
@@ -29,13 +41,9 @@ func status(c *call, asJSON, checks bool) error {
 	if err != nil {
 		return err
 	}
-	answer, err := client.get("/me/status")
+	answer, s, err := client.status(context.Background())
 	if err != nil {
 		return err
-	}
-	var s agent.Status
-	if err := json.Unmarshal(answer, &s); err != nil {
-		return fmt.Errorf("the server at %s is not an agent: %w", client.where, err)
 	}
 	wrong := s.Wrong()
 	var text []byte
