@@ -3,6 +3,7 @@
 //   /me/history, /me/stream ──► history ──► plots
 //   /me/status (in the stream, or asked) ──► show… (a function for each section)
 //   /me/points ──► search
+//   /me/explain ──► explain
 //
 // Whatever the agent sends becomes text (textContent), never markup.
 
@@ -395,6 +396,23 @@ async function showWarnings() {
   show('warnings', warnings.length ? element('ul', {}, ...warnings.map(line)) : element('p', { class: 'hint' }, 'None since the start.'));
 }
 
+// ---- why a name is not there
+
+let explains = 0; // of several answers the last question's is shown
+
+async function explain(event) {
+  event.preventDefault();
+  const mine = ++explains;
+  let sentences;
+  try {
+    const answer = await ask('me/explain?' + new URLSearchParams({ name: byID('name').value.trim() }));
+    sentences = answer.sentences.map((s) => element('p', { class: s === answer.reason ? 'lost' : null }, s));
+  } catch (error) {
+    sentences = [element('p', { class: 'lost' }, error.message)];
+  }
+  if (mine === explains) show('explained', ...sentences);
+}
+
 // ---- every series: a list of which only the visible rows are elements
 
 const ROW = 28; // height in px, 1.75rem of page.css
@@ -529,6 +547,7 @@ byID('unzoom').addEventListener('click', () => setView(null));
 byID('points').addEventListener('scroll', drawRows);
 byID('query').addEventListener('input', () => (points ? search() : loadPoints().catch(lost)));
 byID('query').addEventListener('focus', () => points || loadPoints().catch(lost), { once: true });
+byID('why').addEventListener('submit', explain);
 byID('search').addEventListener('submit', (event) => event.preventDefault());
 const listen = () => (document.hidden ? close() : start()); // nobody looks at a hidden tab
 document.addEventListener('visibilitychange', listen);

@@ -54,10 +54,24 @@ func TestThePageShowsWhatTheAgentDoes(t *testing.T) {
 		require.Equal(t, 1, eval[int](p, "document.scripts.length"))
 		require.Zero(t, eval[int](p, "document.images.length + document.querySelectorAll('b').length"))
 	})
-	// The run that failed is a 502, which Chromium's console shows as an error.
+	t.Run("it explains why a name is not there", func(t *testing.T) {
+		explain := func(name string) {
+			eval[string](p, fmt.Sprintf("(document.getElementById('name').value = %q, '')", name))
+			p.click("#why button")
+		}
+		explain("acme/hello")
+		p.shows("#explained", "acme/hello")
+		p.shows("#explained .lost", "It runs only when somebody calls it")
+		explain(hostile)
+		p.shows("#explained .lost", hostile)
+		require.Equal(t, 1, eval[int](p, "document.scripts.length"))
+	})
+	// The run that failed is a 502 and the unknown name a 404; Chromium's console shows
+	// both as errors.
 	complaints := p.complaints()
-	require.Len(t, complaints, 1)
+	require.Len(t, complaints, 2)
 	require.Contains(t, complaints[0], "502 (Bad Gateway)")
+	require.Contains(t, complaints[1], "404 (Not Found)")
 	require.Empty(t, p.strangers(h.url), "no request leaves the host")
 }
 
