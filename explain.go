@@ -35,7 +35,7 @@ func (a *Agent) facts() explain.Facts {
 		f.Series = append(f.Series, explain.Series(p))
 	}
 	if refused := a.refusedPost.Load(); refused != nil {
-		f.RefusedPost = &explain.RefusedPost{Time: refused.time, Namespace: refused.namespace, Name: refused.name, Error: refused.err.Error()}
+		f.RefusedPost = &explain.RefusedPost{Time: refused.time, Namespace: refused.namespace, Name: refused.name, Error: refused.error}
 	}
 	a.addMeasurements(&f)
 	a.addAssigned(&f, s.Plugins)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
@@ -54,7 +55,7 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
 	if len(bad) > 0 {
-		a.refusedPost.Store(&refusedPost{time.Now(), namespace, prefix + bad[0].Name, bad[0]})
+		a.refusedPost.Store(newRefusedPost(namespace, prefix, bad[0]))
 		return bad[0]
 	}
 	if len(good) == 0 {
@@ -74,11 +75,18 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	return nil
 }
 
-// refusedPost is the last post that was refused because of a metric.
+// refusedPost is the last post that was refused because of a metric. It shares no memory
+// with the post.
 type refusedPost struct {
-	time            time.Time
-	namespace, name string
-	err             *MetricError
+	time                   time.Time
+	namespace, name, error string
+}
+
+func newRefusedPost(namespace, prefix string, err *MetricError) *refusedPost {
+	const longest = 1024 // bytes of a name that anybody asks for
+	name := strings.Clone(err.Name[:min(len(err.Name), longest)])
+	text := err.Error()
+	return &refusedPost{time.Now(), strings.Clone(namespace), prefix + name, strings.Clone(text[:min(len(text), longest)])}
 }
 
 // wereTaken reports whether metrics, or some of them, are safe.
