@@ -152,9 +152,13 @@ func (r *run) abandon(reason error) error {
 // exited by itself or was not started.
 func (r *run) wait(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.process.interrupt)()
-	if quick > 0 && r.stdout.stream == nil {
-		r.await(r.began.Add(quick))
+	// At least once, even if ctx has ended: before the process has started, there is no pid
+	// that could be signalled.
+	deadline := r.began
+	if r.stdout.stream == nil {
+		deadline = deadline.Add(quick)
 	}
+	r.await(deadline)
 	if !r.exited {
 		r.read()
 	}
