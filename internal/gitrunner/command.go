@@ -14,7 +14,7 @@ import (
 
 // checkRun returns the manifest of the plugin in dir, or why the plugin cannot be run with
 // these arguments on this host.
-func (r *Runner) checkRun(dir string, p agent.Plugin, args []string) (manifest.Manifest, error) {
+func (r *Runner) checkRun(dir string, t terms, args []string) (manifest.Manifest, error) {
 	if err := pluginargs.Check(args); err != nil {
 		return manifest.Manifest{}, startError(err)
 	}
@@ -25,7 +25,7 @@ func (r *Runner) checkRun(dir string, p agent.Plugin, args []string) (manifest.M
 	if err != nil {
 		return manifest.Manifest{}, startError(err)
 	}
-	if r.config.Policy.Rule(p.Repo).NoNetwork {
+	if t.rule.NoNetwork {
 		if err := r.noNetwork(); err != nil {
 			return manifest.Manifest{}, refusedBy(policy.KeyNetwork, fmt.Errorf("this host cannot run it without a network: %w; run the agent as root, or remove the key", err))
 		}
@@ -35,31 +35,27 @@ func (r *Runner) checkRun(dir string, p agent.Plugin, args []string) (manifest.M
 
 // command returns the command of a run without its arguments, and the plugin's own
 // directories, which the run may fill up to [Runner.stateLimit].
-func (r *Runner) command(dir string, p agent.Plugin, about manifest.Manifest) (c sandbox.Command, kept []string, err error) {
-	state, err := r.stateDir(p)
+func (r *Runner) command(dir string, p agent.Plugin, t terms, about manifest.Manifest) (c sandbox.Command, kept []string, err error) {
+	state, err := r.stateDir(p, t.owner)
 	if err != nil {
 		return c, nil, startError(err)
 	}
-	view, err := r.view(p, dir, state)
+	view, err := r.view(t.owner, dir, state)
 	if err != nil {
 		return c, nil, startError(fmt.Errorf("the plugin's directory in place of /tmp: %w", err))
 	}
-	if err := r.stateFits(view.kept, r.stateLimit(p)); err != nil {
+	if err := r.stateFits(view.kept, r.stateLimit(t.rule)); err != nil {
 		return c, nil, refusedBy(policy.KeyState, err)
-	}
-	env, err := r.env(p, state)
-	if err != nil {
-		return c, nil, err
 	}
 	return sandbox.Command{
 		Path:      "./plugin",
 		Dir:       dir,
-		User:      r.owner(p).user,
-		Limits:    r.limitsOf(p, about),
-		NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork,
+		User:      t.owner.user,
+		Limits:    r.limitsOf(t.rule, about),
+		NoNetwork: t.rule.NoNetwork,
 		Writable:  view.writable,
 		Mounts:    view.mounts,
-		Env:       env,
+		Env:       append(r.env(p, state), t.secrets...),
 		MaxStdout: maxStdout,
 		MaxStderr: maxStderr,
 	}, view.kept, nil
@@ -67,8 +63,7 @@ func (r *Runner) command(dir string, p agent.Plugin, about manifest.Manifest) (c
 
 // limitsOf returns the limits that a rule sets for a plugin, or lower ones that its
 // plugin.toml sets. A limit that neither sets is zero: then the default holds.
-func (r *Runner) limitsOf(p agent.Plugin, about manifest.Manifest) sandbox.Limits {
-	rule := r.config.Policy.Rule(p.Repo)
+func (r *Runner) limitsOf(rule policy.Rule, about manifest.Manifest) sandbox.Limits {
 	limits := sandbox.Limits{Processes: rule.Pids, Memory: rule.Memory, CPU: rule.CPU}
 	if about.Pids > 0 {
 		limits.Processes = min(about.Pids, cmp.Or(rule.Pids, r.config.MaxProcesses))
@@ -79,9 +74,9 @@ func (r *Runner) limitsOf(p agent.Plugin, about manifest.Manifest) sandbox.Limit
 	return limits
 }
 
-// env returns the whole environment of a plugin.
-func (r *Runner) env(p agent.Plugin, state string) ([]string, error) {
-	env := []string{
+// env returns the environment of a plugin without its secrets.
+func (r *Runner) env(p agent.Plugin, state string) []string {
+	return []string{
 		"PATH=" + pluginPath,
 		"HOME=" + state,
 		"AGENT_STATE_DIR=" + state,
@@ -91,15 +86,6 @@ func (r *Runner) env(p agent.Plugin, state string) ([]string, error) {
 		"AGENT_HOSTNAME=" + r.config.Hostname,
 		"AGENT_INTERVAL=" + strconv.FormatFloat(p.Interval.Seconds(), 'f', -1, 64),
 	}
-	path := r.config.Policy.Rule(p.Repo).Env
-	if path == "" {
-		return env, nil
-	}
-	secret, err := readEnvFile(path) // at each run, so that a new password needs no restart
-	if err != nil {
-		return nil, refusedBy(policy.KeyEnv, err)
-	}
-	return append(env, secret...), nil
 }
 
 // refusedBy is the error of a run that a key of the policy refuses.

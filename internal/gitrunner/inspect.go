@@ -16,14 +16,15 @@ func (r *Runner) InspectPlugin(p agent.Plugin) agent.PluginDetails {
 	if address, err := r.template.address(p.Repo); err == nil {
 		installed = s.installedFrom(address)
 	}
+	t := r.terms(p)
 	about, _ := manifest.Read(s.dir) // a version whose file is bad is not installed
-	limits := agent.PluginLimits(r.pluginSandbox.Enforced(r.limitsOf(p, about)))
+	limits := agent.PluginLimits(r.pluginSandbox.Enforced(r.limitsOf(t.rule, about)))
 	details := agent.PluginDetails{
 		Format: string(about.Format), Mode: about.Mode,
-		Cell: r.pluginSandbox.Kind(), User: r.owner(p).name, Limits: &limits, StateLimit: r.stateLimit(p),
-		NoNetwork: r.config.Policy.Rule(p.Repo).NoNetwork,
+		Cell: r.pluginSandbox.Kind(), User: t.owner.name, Limits: &limits, StateLimit: r.stateLimit(t.rule),
+		NoNetwork: t.rule.NoNetwork,
 	}
-	details.Confined, details.Unconfined = r.confinement(p)
+	details.Confined, details.Unconfined = r.confinement(t.owner)
 	if installed != nil {
 		details.Commit, details.Version = installed.Commit, installed.Version
 		details.Since, details.By = installed.Since, installed.By

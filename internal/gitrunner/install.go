@@ -30,8 +30,6 @@ func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 // allow returns an error if the policy refuses the plugin. It is called before anything
 // is fetched. It is also called before each run, with the installed version: that one
 // still runs if only the assigned version is refused.
-func (r *Runner) allow(p agent.Plugin) error { return allow(r.config.Policy, p) }
-
 func allow(rules policy.Policy, p agent.Plugin) error {
 	err := rules.Judge(p.Repo, p.Version)
 	var refusal *policy.Refusal
@@ -67,23 +65,24 @@ func judge(rules policy.Policy, from template, p agent.Plugin) (address string, 
 }
 
 func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
-	s, address, err := r.prepare(p)
+	t := r.terms(p)
+	s, address, err := r.prepare(p, t)
 	if err != nil {
 		return err
 	}
 	last := s.installedFrom(address)
 	current := last
-	if current != nil && (checkExecutable(s.dir) != nil || r.checkInstalled(s, r.owner(p)) != nil) {
+	if current != nil && (checkExecutable(s.dir) != nil || r.checkInstalled(s, t) != nil) {
 		current = nil
 	}
 	if by == plugins.ByRegistry && current != nil && current.Assigned == p.Version {
-		return r.owner(p).protect(s.dir) // the config may have changed the user
+		return t.owner.protect(s.dir) // the config may have changed the user
 	}
 	if !r.takeInstall(ctx) {
 		return context.Cause(ctx)
 	}
 	defer r.giveInstall()
-	err = r.replace(ctx, s, change{p, address, by, current, last})
+	err = r.replace(ctx, s, change{p, t, address, by, current, last})
 	if err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, repository %s: %w", p.Repo, p.Namespace, address, err)
 	}
@@ -92,8 +91,8 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 
 // prepare returns the slot of a plugin that may be installed, and the address of its
 // repository.
-func (r *Runner) prepare(p agent.Plugin) (*slot, string, error) {
-	address, err := judge(r.config.Policy, r.template, p)
+func (r *Runner) prepare(p agent.Plugin, t terms) (*slot, string, error) {
+	address, err := judge(t.rules.Policy, r.template, p)
 	if err != nil {
 		return nil, "", err
 	}
@@ -119,6 +118,7 @@ func (r *Runner) giveInstall() { <-r.installs }
 // change is a request to install a plugin or to replace its installed version.
 type change struct {
 	plugin  agent.Plugin
+	terms   terms
 	address string
 	by      string
 	current *release // the installed version if it can be used, or nil
@@ -169,7 +169,7 @@ func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from
 		return err
 	}
 	rel := release{Origin: c.address, Branch: branch, version: v, Assigned: c.plugin.Version, By: c.by, Since: time.Now(), Signed: signed, Before: before}
-	if err := r.finish(clone, r.owner(c.plugin), rel); err != nil {
+	if err := r.finish(clone, c.terms.owner, rel); err != nil {
 		return err
 	}
 	if c.last == nil && s.installed() != nil { // another plugin was installed here: its state is not for this one
@@ -177,7 +177,7 @@ func (r *Runner) fill(ctx context.Context, clone string, s *slot, c change, from
 			return err
 		}
 	}
-	return s.publish(clone, rel)
+	return s.publish(clone, rel, c.terms.rules)
 }
 
 // Remove deletes an installed plugin. If it is running, its files are deleted after the

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/policy"
 	"github.com/lodastack/agent/internal/sandbox"
 )
 
@@ -72,9 +72,9 @@ func lookupUser(name string, euid int) (*user.User, error) {
 	return nil, err
 }
 
-// lookupOwners returns the users that the config and its rules name, by their names. If
-// the agent can change users, [DynamicUser] is not among them.
-func lookupOwners(config Config, euid int) (map[string]owner, error) {
+// lookupOwners returns the users that the config and the rules of the policy name, by their
+// names. If the agent can change users, [DynamicUser] is not among them.
+func lookupOwners(user string, p policy.Policy, euid int) (map[string]owner, error) {
 	owners := map[string]owner{}
 	var problems []error
 	add := func(key, name string) {
@@ -92,19 +92,11 @@ func lookupOwners(config Config, euid int) (map[string]owner, error) {
 			problems = append(problems, err)
 		}
 	}
-	add("agent.pluginsuser", config.User)
-	for _, rule := range config.Policy.Rules {
+	add("agent.pluginsuser", user)
+	for _, rule := range p.Rules {
 		add("policy.plugin.user", rule.User)
 	}
 	return owners, errors.Join(problems...)
-}
-
-// owner returns the user that a plugin runs as.
-func (r *Runner) owner(p agent.Plugin) owner {
-	if o, named := r.owners[cmp.Or(r.config.Policy.Rule(p.Repo).User, r.config.User)]; named {
-		return o
-	}
-	return r.dynamic.owner(p.Namespace)
 }
 
 // lookupOwner returns a user for an agent that runs as euid. key is the key of the

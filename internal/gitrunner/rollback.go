@@ -13,7 +13,8 @@ import (
 // assigned version than now. It is checked like one that has just been fetched. If
 // Rollback fails, the present version stays.
 func (r *Runner) Rollback(ctx context.Context, p agent.Plugin) error {
-	s, address, err := r.prepare(p)
+	t := r.terms(p)
+	s, address, err := r.prepare(p, t)
 	if err != nil {
 		return err
 	}
@@ -22,7 +23,7 @@ func (r *Runner) Rollback(ctx context.Context, p agent.Plugin) error {
 		return fmt.Errorf("plugin %s of namespace %s: %w", p.Repo, p.Namespace, agent.ErrNoEarlierVersion)
 	}
 	before := current.Before[0]
-	if err := r.allow(withVersion(p, before.Version)); err != nil {
+	if err := allow(t.rules.Policy, withVersion(p, before.Version)); err != nil {
 		return err
 	}
 	if !r.takeInstall(ctx) {
@@ -31,7 +32,7 @@ func (r *Runner) Rollback(ctx context.Context, p agent.Plugin) error {
 	defer r.giveInstall()
 	ctx, cancel := r.withGitTimeout(ctx)
 	defer cancel()
-	if err := r.install(ctx, s, change{p, address, plugins.ByRollback, current, current}, r.kept(s.dir, before), ""); err != nil {
+	if err := r.install(ctx, s, change{p, t, address, plugins.ByRollback, current, current}, r.kept(s.dir, before), ""); err != nil {
 		return fmt.Errorf("plugin %s of namespace %s, back to commit %s: %w", p.Repo, p.Namespace, before.Commit, err)
 	}
 	return nil

@@ -69,18 +69,16 @@ func (r *Runner) runInstalled(ctx context.Context, p agent.Plugin, args []string
 		return RunResult{}, startError(err)
 	}
 	s := r.slot(p)
-	installed := p
-	if rel := s.installed(); rel != nil {
-		installed.Version = rel.Version
+	run, ctx, done, err := r.begin(ctx, s, p, output != nil)
+	if err != nil {
+		return RunResult{}, err
 	}
-	if err := r.allow(installed); err != nil {
-		return RunResult{}, &agent.RunError{Result: agent.RunPolicy, Err: err}
-	}
-	if err := r.checkInstalled(s, r.owner(p)); err != nil {
-		return RunResult{}, &agent.RunError{Result: agent.RunPolicy, Err: err}
-	}
+	defer done()
 	s.begin()
-	res, err := r.runUnlessStuck(ctx, s, p, args, output)
+	res, err := r.runUnlessStuck(ctx, s, p, run.terms, args, output)
+	if ended := (*endedError)(nil); err != nil && errors.As(context.Cause(ctx), &ended) {
+		err = ended.err
+	}
 	if err := s.end(); err != nil {
 		r.config.Logger.Warn("cannot remove an old version of a plugin", "namespace", p.Namespace, "repo", p.Repo, "error", err)
 	}
@@ -90,11 +88,11 @@ func (r *Runner) runInstalled(ctx context.Context, p agent.Plugin, args []string
 // runUnlessStuck does not start the plugin while processes of the last run exist in
 // spite of SIGKILL. Otherwise the processes of a plugin that waits for a dead file
 // server would pile up.
-func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
+func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, t terms, args []string, output func(lines []byte) error) (RunResult, error) {
 	if pids := s.survivors(); len(pids) > 0 {
 		return RunResult{}, startError(fmt.Errorf("the plugin was not started: processes %v of an earlier run are still there after SIGKILL", pids))
 	}
-	res, err := r.runIn(ctx, s.dir, p, args, output)
+	res, err := r.runIn(ctx, s.dir, p, t, args, output)
 	s.keep(res)
 	return res, err
 }
@@ -102,12 +100,16 @@ func (r *Runner) runUnlessStuck(ctx context.Context, s *slot, p agent.Plugin, ar
 // RunDir runs the plugin in a directory, which need not be installed, as Run does. It
 // runs a daemon as RunDaemon does: then the end of ctx is not an error.
 func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []string) (RunResult, error) {
+	t, err := r.terms(p).withSecrets()
+	if err != nil {
+		return RunResult{}, err
+	}
 	about, err := manifest.Read(dir)
 	if err != nil || about.Mode != manifest.Daemon {
-		return r.runIn(ctx, dir, p, args, nil)
+		return r.runIn(ctx, dir, p, t, args, nil)
 	}
 	var printed bytes.Buffer
-	res, err := r.runIn(ctx, dir, p, args, func(lines []byte) error {
+	res, err := r.runIn(ctx, dir, p, t, args, func(lines []byte) error {
 		if printed.Len()+len(lines) > maxStdout {
 			return fmt.Errorf("it printed more than %d MiB in a trial", maxStdout>>20)
 		}
@@ -126,8 +128,8 @@ func (r *Runner) RunDir(ctx context.Context, dir string, p agent.Plugin, args []
 }
 
 // runIn runs the plugin in dir, as a daemon if output is not nil.
-func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []string, output func(lines []byte) error) (RunResult, error) {
-	about, err := r.checkRun(dir, p, args)
+func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, t terms, args []string, output func(lines []byte) error) (RunResult, error) {
+	about, err := r.checkRun(dir, t, args)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -136,7 +138,7 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 		defer cancel()
 		ctx = limited
 	}
-	command, kept, err := r.command(dir, p, about)
+	command, kept, err := r.command(dir, p, t, about)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -144,22 +146,22 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, args []s
 	if output != nil {
 		command.Stream = func(stdout io.Reader) error { return pluginoutput.Lines(stdout, output) }
 	}
-	ctx, stop := watchState(ctx, kept, r.stateLimit(p))
+	ctx, stop := watchState(ctx, kept, r.stateLimit(t.rule))
 	defer stop()
 	res, err := r.pluginSandbox.Run(ctx, command)
 	return RunResult{
 		Format: string(about.Format), Mode: about.Mode, Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
-	}, r.judge(ctx, dir, p, about, res, err)
+	}, r.judge(ctx, dir, t, about, res, err)
 }
 
 // judge returns the error of a run that has failed, or nil.
-func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, about manifest.Manifest, res sandbox.Result, err error) error {
+func (r *Runner) judge(ctx context.Context, dir string, t terms, about manifest.Manifest, res sandbox.Result, err error) error {
 	var start *sandbox.StartError
 	switch {
 	case res.Usage.OutOfMemory:
-		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.pluginSandbox.Enforced(r.limitsOf(p, about)).Memory>>20)}
+		return &agent.RunError{Result: agent.RunMemory, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: it used more than its %d MiB of memory", r.pluginSandbox.Enforced(r.limitsOf(t.rule, about)).Memory>>20)}
 	case errors.Is(err, sandbox.ErrEnded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &agent.RunError{Result: agent.RunTimeout, ExitCode: -1, Err: fmt.Errorf("the plugin timed out; it had ended after %v", res.Duration.Round(time.Millisecond))}
 	case errors.Is(err, sandbox.ErrEnded) && errors.As(context.Cause(ctx), new(*stateError)):
@@ -171,7 +173,7 @@ func (r *Runner) judge(ctx context.Context, dir string, p agent.Plugin, about ma
 	case errors.Is(err, pluginoutput.ErrLongLine):
 		return &agent.RunError{Result: agent.RunOutput, ExitCode: -1, Err: fmt.Errorf("the plugin was killed: %w", err)}
 	case errors.As(err, &start):
-		return startError(r.explainStart(dir, p, start.Err))
+		return startError(r.explainStart(dir, t.owner, start.Err))
 	case err != nil:
 		return fmt.Errorf("the plugin %w", err)
 	case len(res.Survivors) > 0:
@@ -190,8 +192,8 @@ func startError(err error) error {
 
 // explainStart replaces the kernel's reason by one that helps. The file plugin exists and
 // is executable.
-func (r *Runner) explainStart(dir string, p agent.Plugin, err error) error {
-	if o := r.owner(p); o.user != nil && errors.Is(err, syscall.EACCES) {
+func (r *Runner) explainStart(dir string, o owner, err error) error {
+	if o.user != nil && errors.Is(err, syscall.EACCES) {
 		if closed := closedTo(o.user, dir); closed != "" {
 			return fmt.Errorf("the plugin cannot be started: the user %s may not enter the directory %s: %w", o.name, closed, err)
 		}

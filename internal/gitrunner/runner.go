@@ -24,7 +24,7 @@
 //	signed                        verifying signatures
 //	executable, startable         can the version start? elf, binfmt, noexec
 //	run, command, inspect, owner, credentials  running plugins, their details, and their user;
-//	                                  dynamic: a user for each namespace
+//	                                  rules: how they run; dynamic: a user for each namespace
 //	state, statesize, view, envfile   a plugin's own directory, its limit, the files of others
 //	                                  that it sees, its secret variables
 //	exchange                      swapping two directories
@@ -42,6 +42,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -98,9 +99,9 @@ type Config struct {
 // Runner installs and runs plugins. Its methods may be called concurrently.
 type Runner struct {
 	config        Config
-	template      template         // its zero value: nothing can be installed
-	owners        map[string]owner // by name
-	dynamic       *dynamicUsers    // users of plugins that no owner is named for
+	template      template // its zero value: nothing can be installed
+	rules         atomic.Pointer[rules]
+	dynamic       *dynamicUsers // users of plugins that no owner is named for
 	gitUser       gitUser
 	pluginSandbox *sandbox.Supervisor
 	gitSandbox    *sandbox.Supervisor
@@ -112,8 +113,9 @@ type Runner struct {
 	looks         sync.Map     // plugin's state → time.Time of the next look, see stateFits
 
 	mu    sync.Mutex
-	slots map[string]*slot // guarded by mu: by directory
-	trial string           // guarded by mu: the state root of a runner without PluginsDir; empty: not made yet
+	slots map[string]*slot      // guarded by mu: by directory
+	runs  map[*runUnderWay]bool // guarded by mu
+	trial string                // guarded by mu: the state root of a runner without PluginsDir; empty: not made yet
 }
 
 var (
@@ -130,7 +132,7 @@ var (
 // of an earlier run of the program.
 func New(config Config) (*Runner, error) {
 	config = withDefaults(config)
-	r := &Runner{config: config, slots: map[string]*slot{}, installs: make(chan struct{}, config.MaxConcurrentInstalls)}
+	r := &Runner{config: config, slots: map[string]*slot{}, runs: map[*runUnderWay]bool{}, installs: make(chan struct{}, config.MaxConcurrentInstalls)}
 	var problems []error
 	var err error
 	if config.Git != "" {
@@ -141,7 +143,8 @@ func New(config Config) (*Runner, error) {
 	if err := CheckBranch(config.Branch); err != nil {
 		problems = append(problems, fmt.Errorf("agent.branch: %w", err))
 	}
-	if r.owners, err = lookupOwners(config, os.Geteuid()); err != nil {
+	owners, err := lookupOwners(config.User, config.Policy, os.Geteuid())
+	if err != nil {
 		problems = append(problems, err)
 	}
 	if r.gitUser, err = lookupGitUser(config.GitUser, config.User, r.template, os.Geteuid()); err != nil {
@@ -150,8 +153,10 @@ func New(config Config) (*Runner, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	r.rules.Store(&rules{config.Policy, owners})
+	r.config.Policy = policy.Policy{} // the rules have it
 	r.dynamic = newDynamicUsers()
-	for _, o := range r.owners {
+	for _, o := range owners {
 		if o.warning != "" {
 			config.Logger.Warn(o.warning)
 		}

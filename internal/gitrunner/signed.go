@@ -35,14 +35,14 @@ func unsigned(err error) error {
 // moved, must not be older than the installed version. A version that the registry newly
 // names may be older.
 func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*signed, error) {
-	if r.config.Policy.Signers == "" {
+	if c.terms.rules.Signers == "" {
 		return nil, nil
 	}
 	objects, err := r.readObjects(ctx, dir, v)
 	if err != nil {
 		return nil, err
 	}
-	signers, err := signature.ReadSigners(r.config.Policy.Signers)
+	signers, err := signature.ReadSigners(c.terms.rules.Signers)
 	if err != nil {
 		return nil, unsigned(err)
 	}
@@ -100,11 +100,11 @@ func (r *Runner) checkFiles(dir string, s *signed) error {
 var errFiltered = errors.New("git changes files on checkout if .gitattributes or git's configuration set eol, ident, filter or working-tree-encoding: remove that")
 
 // checkInstalled returns an error if the policy names signers, and none of them has
-// signed the installed version. It verifies that once in a runner's life, because only
-// the agent's user can change the files. If plugins run as that user, it compares the
+// signed the installed version. It verifies that once for each policy, because only the
+// agent's user can change the files. If plugins run as that user, it compares the
 // files each time.
-func (r *Runner) checkInstalled(s *slot, o owner) error {
-	if r.config.Policy.Signers == "" {
+func (r *Runner) checkInstalled(s *slot, t terms) error {
+	if t.rules.Signers == "" {
 		return nil
 	}
 	rel := s.installed()
@@ -114,14 +114,14 @@ func (r *Runner) checkInstalled(s *slot, o owner) error {
 		}
 		return unsigned(errors.New("it was installed without a record of its signer; run agent plugin update to fetch it again"))
 	}
-	if !s.isVerified(rel) {
-		if err := r.verifyAgain(s.dir, rel); err != nil {
+	if !s.isVerified(rel, t.rules) {
+		if err := r.verifyAgain(s.dir, rel, t.rules.Signers); err != nil {
 			return unsigned(err)
 		}
-		s.setVerified(rel)
+		s.setVerified(rel, t.rules)
 		return nil
 	}
-	if o.user == nil {
+	if t.owner.user == nil {
 		if err := r.checkFiles(s.dir, rel.Signed); err != nil {
 			return unsigned(fmt.Errorf("%w; run agent plugin update to fetch it again", err))
 		}
@@ -129,13 +129,13 @@ func (r *Runner) checkInstalled(s *slot, o owner) error {
 	return nil
 }
 
-// verifyAgain verifies a version that was installed before the runner was made, perhaps
-// under another policy.
-func (r *Runner) verifyAgain(dir string, rel *release) error {
+// verifyAgain verifies a version that was installed under another policy, or before the
+// runner was made. by is the file of the signers.
+func (r *Runner) verifyAgain(dir string, rel *release, by string) error {
 	if rel.Signed == nil || rel.Signed.Version.ID != rel.Commit {
 		return fmt.Errorf("commit %s was installed without a check of its signature; run agent plugin update to fetch it again", rel.Commit)
 	}
-	signers, err := signature.ReadSigners(r.config.Policy.Signers)
+	signers, err := signature.ReadSigners(by)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type slot struct {
 	retired  []string     // guarded by mu: old versions that a run may still use
 	release  *release     // guarded by mu: the installed version; nil: not read yet
 	verified *release     // guarded by mu: the release whose signature was verified
+	by       *rules       // guarded by mu: the rules that were verified by
 	last     RunResult    // guarded by mu: of the last run
 	search   failedSearch // guarded by mu: the last one
 }
@@ -67,7 +68,7 @@ func (s *slot) sweep() error {
 
 // publish moves a finished clone into place. The version before it takes the
 // clone's directory until its last run has ended.
-func (s *slot) publish(clone string, rel release) error {
+func (s *slot) publish(clone string, rel release, by *rules) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, err := os.Lstat(s.dir)
@@ -85,7 +86,7 @@ func (s *slot) publish(clone string, rel release) error {
 		s.retired = append(s.retired, clone)
 	}
 	s.release = &rel
-	s.verified = s.release // only a version whose signature was verified is published
+	s.verified, s.by = s.release, by // only a version whose signature was verified is published
 	return s.sweep()
 }
 
@@ -162,18 +163,17 @@ func (s *slot) confirm(rel release, c change) error {
 	return nil
 }
 
-// isVerified reports whether the release's signature was verified since the runner was
-// made.
-func (s *slot) isVerified(rel *release) bool {
+// isVerified reports whether the release's signature was verified by the rules.
+func (s *slot) isVerified(rel *release, by *rules) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.verified == rel
+	return s.verified == rel && s.by == by
 }
 
-func (s *slot) setVerified(rel *release) {
+func (s *slot) setVerified(rel *release, by *rules) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.verified = rel
+	s.verified, s.by = rel, by
 }
 
 // keep stores the result of a run.

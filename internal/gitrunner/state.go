@@ -19,14 +19,14 @@ const stateName = ".agent-state"
 
 // stateDir returns the plugin's own directory, and makes it if it is missing. The names
 // of the plugin have been checked.
-func (r *Runner) stateDir(p agent.Plugin) (string, error) {
+func (r *Runner) stateDir(p agent.Plugin, o owner) (string, error) {
 	root, err := r.stateRoot()
 	if err != nil {
 		return "", err
 	}
 	_, project, _ := splitRepo(p.Repo)
 	dir := filepath.Join(root, p.Namespace, project)
-	if err := r.owner(p).ensureDir(dir); err != nil {
+	if err := o.ensureDir(dir); err != nil {
 		return "", fmt.Errorf("the plugin's directory for its state: %w", err)
 	}
 	return dir, nil

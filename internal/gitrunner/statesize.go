@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/backoff"
+	"github.com/lodastack/agent/internal/policy"
 )
 
 const (
@@ -43,8 +43,8 @@ func (e *stateError) Error() string { return e.err.Error() }
 func (e *stateError) Unwrap() error { return e.err }
 
 // stateLimit returns how many bytes a plugin may keep.
-func (r *Runner) stateLimit(p agent.Plugin) int64 {
-	return cmp.Or(r.config.Policy.Rule(p.Repo).State, r.config.MaxState)
+func (r *Runner) stateLimit(rule policy.Rule) int64 {
+	return cmp.Or(rule.State, r.config.MaxState)
 }
 
 // stateFits returns an error if a plugin that is to be started keeps more than its

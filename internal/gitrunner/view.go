@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/sandbox"
 )
 
@@ -33,7 +32,7 @@ type view struct {
 // plugins keep files there from one run to the next.
 //
 // A plugin that is itself below /tmp (agent plugin test /tmp/x) shares the host's /tmp.
-func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
+func (r *Runner) view(o owner, dir, state string) (view, error) {
 	if !r.pluginSandbox.Confinement().Mounts {
 		return view{kept: []string{state}, writable: append([]string{state}, sharedDirs...)}, nil
 	}
@@ -47,7 +46,7 @@ func (r *Runner) view(p agent.Plugin, dir, state string) (view, error) {
 	}
 	tmp, cover := filepath.Join(root, tmpName), filepath.Join(root, coverName)
 	ownTmp, ownCover := filepath.Join(tmp, name), filepath.Join(cover, name)
-	if err := r.owner(p).ensureDir(ownTmp); err != nil {
+	if err := o.ensureDir(ownTmp); err != nil {
 		return view{}, err
 	}
 	if _, err := os.Lstat(ownCover); err != nil {
@@ -98,10 +97,10 @@ func below(dir, path string) bool {
 
 // confinement returns the restrictions of an installed plugin, and why there are no
 // more.
-func (r *Runner) confinement(p agent.Plugin) (kept []string, why string) {
+func (r *Runner) confinement(o owner) (kept []string, why string) {
 	c := r.pluginSandbox.Confinement()
 	reasons := slices.Clone(c.Reasons)
-	asRoot := r.owner(p).user == nil && os.Geteuid() == 0
+	asRoot := o.user == nil && os.Geteuid() == 0
 	if asRoot && c.Syscalls {
 		reasons = append(reasons, "it runs as root, and may make all system calls")
 	}
