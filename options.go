@@ -235,25 +235,42 @@ func WithWarnings(sentences ...string) Option {
 // most 3 KiB.
 func WithTags(tags map[string]string) Option {
 	return func(c *config) error {
-		var wrong []error
-		for _, key := range slices.Sorted(maps.Keys(tags)) {
-			if err := checkOwnTag(key, tags[key]); err != nil {
-				wrong = append(wrong, fmt.Errorf("WithTags: the tag %.100q: %w", key, err))
-			}
+		if err := CheckTags(tags); err != nil {
+			return fmt.Errorf("WithTags: %w", err)
 		}
-		if len(wrong) > 0 {
-			return errors.Join(wrong...)
+		all := maps.Clone(c.tags) // what is in force never changes
+		if all == nil {
+			all = make(map[string]string, len(tags))
 		}
-		if c.tags == nil {
-			c.tags = make(map[string]string, len(tags))
+		maps.Copy(all, tags)
+		if err := checkTagsSize(all); err != nil {
+			return fmt.Errorf("WithTags: %w", err)
 		}
-		maps.Copy(c.tags, tags)
-		own := influxdb.NewTags(c.tags)
-		if size := own.Size(); size > maxAddedTags {
-			return fmt.Errorf("WithTags: the tags take %d bytes; the limit is %d", size, maxAddedTags)
-		}
+		c.tags = all
 		return nil
 	}
+}
+
+// CheckTags returns an error if [WithTags] does not take the tags.
+func CheckTags(tags map[string]string) error {
+	var wrong []error
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		if err := checkOwnTag(key, tags[key]); err != nil {
+			wrong = append(wrong, fmt.Errorf("the tag %.100q: %w", key, err))
+		}
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
+	}
+	return checkTagsSize(tags)
+}
+
+func checkTagsSize(tags map[string]string) error {
+	own := influxdb.NewTags(tags)
+	if size := own.Size(); size > maxAddedTags {
+		return fmt.Errorf("the tags take %d bytes; the limit is %d", size, maxAddedTags)
+	}
+	return nil
 }
 
 // checkOwnTag returns an error if the agent may not add a tag to its points.

@@ -61,6 +61,11 @@ func (a *Agent) findPlugin(namespace, repo string) (*plugins.Assigned, error) {
 	return p, nil
 }
 
+// InstallPlugins makes the [PluginRunner] install all assigned plugins again, as after a
+// start. It is for a runner whose own settings have changed, so that it may now refuse a
+// plugin or allow it. Plugins that are installed already run on. It does not wait.
+func (a *Agent) InstallPlugins() { a.plugins.InstallAgain() }
+
 // RunPlugin runs an assigned plugin, also one that is disabled, and returns
 // its result and output. namespace and repo name it; repo is its address for git, or only
 // ORG/PROJECT. When ctx ends, the plugin is ended. [WithoutPluginCalls] does not concern

@@ -38,9 +38,6 @@ func defaultSettings() settings {
 //     next request on
 //
 // Any other option is an error with its name. After an error nothing has changed.
-//
-// Reconfigure also makes the [PluginRunner] install the assigned plugins again, as after a
-// start, because its own settings may have changed, too.
 func (a *Agent) Reconfigure(opts ...Option) error {
 	next := config{settings: defaultSettings(), made: true}
 	var wrong *multierror.Error
@@ -55,7 +52,6 @@ func (a *Agent) Reconfigure(opts ...Option) error {
 	a.putInForce(next.settings)
 	a.delivery.SetBufferSize(next.bufferSize)
 	a.updates.SetInterval(next.updateInterval)
-	a.plugins.InstallAgain()
 	return nil
 }
 

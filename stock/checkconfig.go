@@ -45,6 +45,7 @@ func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	for _, kind := range c.Collect.Disable {
 		failed("collect.disable", checkKind(kind))
 	}
+	c.checkTags(failed)
 	for _, server := range c.Time.Servers {
 		failed("time.servers", hostport.CheckHost(server))
 	}
@@ -88,6 +89,18 @@ func (c Config) checkRoom(failed func(key string, err error)) {
 		failed("agent.datadir", err)
 	} else {
 		failed("agent.datadir", safedir.CheckData(plugins, data))
+	}
+}
+
+func (c Config) checkTags(failed func(key string, err error)) {
+	bad := false
+	for key, value := range c.Tags {
+		err := agent.CheckTags(map[string]string{key: value})
+		bad = bad || err != nil
+		failed("tags."+key, err)
+	}
+	if !bad {
+		failed("tags", agent.CheckTags(c.Tags))
 	}
 }
 

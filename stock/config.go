@@ -20,7 +20,10 @@ type Config struct {
 	API    APIConfig
 	Policy PolicyConfig
 	Log    LogConfig
-	Time   struct {
+	// Tags are for every point that has none of the same key; see [agent.WithTags].
+	// Empty, the default: there are none.
+	Tags map[string]string
+	Time struct {
 		// Servers are NTP servers, HOST or HOST:PORT, asked in turn. The default
 		// is pool.ntp.org. Empty: the kind TIME is not collected.
 		Servers []string

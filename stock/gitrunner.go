@@ -112,16 +112,21 @@ type PluginRun struct {
 // GitRunner returns a runner that fetches plugins from git repositories, and lets none of
 // their processes outlive a run.
 func GitRunner(cfg GitRunnerConfig) (PluginRunner, error) {
+	runner, err := newGitRunner(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return runner, nil
+}
+
+func newGitRunner(cfg GitRunnerConfig) (gitRunner, error) {
 	runner, err := gitrunner.New(gitrunner.Config{
 		PluginsDir: cfg.PluginsDir, Git: cfg.Git, GitUser: cfg.GitUser, User: cfg.User, Branch: cfg.Branch, Hostname: cfg.Hostname,
 		MaxConcurrentInstalls: cfg.MaxConcurrentInstalls, GitTimeout: cfg.GitTimeout, MaxSize: cfg.MaxSize, MaxFiles: cfg.MaxFiles,
 		MaxProcesses: cfg.MaxProcesses, MaxMemory: cfg.MaxMemory, MaxCPU: cfg.MaxCPU, MaxState: cfg.MaxState, NoCgroup: cfg.NoCgroup,
 		Policy: cfg.Policy.policy(), Logger: cfg.Logger,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return gitRunner{runner}, nil
+	return gitRunner{runner}, err
 }
 
 // gitRunner is the runner of internal/gitrunner with public types.

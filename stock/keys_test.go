@@ -26,5 +26,6 @@ func TestTheDocumentationListsEachKeyOfTheConfig(t *testing.T) {
 		}
 	}
 	slices.Sort(documented)
-	require.Equal(t, file.Keys(), documented)
+	keys := slices.DeleteFunc(file.Keys(), func(key string) bool { return key == "tags" }) // its keys are not fixed
+	require.Equal(t, keys, documented)
 }

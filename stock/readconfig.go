@@ -124,6 +124,15 @@ func (c *Config) read(f *configfile.File) {
 	f.Int("log.logrotatenum", &l.LogRotateNum, 0, 10_000)
 	f.Size("log.logrotatesize", &l.LogRotateSize, 4<<10, 1<<50)
 
+	for _, name := range f.Names("tags") {
+		var value string
+		if f.String("tags."+name, &value); value != "" {
+			if c.Tags == nil {
+				c.Tags = map[string]string{}
+			}
+			c.Tags[name] = value
+		}
+	}
 	f.Strings("collect.disable", &c.Collect.Disable)
 	f.String("collect.root", &c.Collect.Root)
 	f.Strings("time.servers", &c.Time.Servers)

@@ -35,7 +35,7 @@ func TestNoPostIsRefusedOrLostDuringReloads(t *testing.T) {
 		posts.Go(func() { p.post(t, h.listen, stop) })
 	}
 	for i := range 20 {
-		h.configure(t, fmt.Sprintf("output.buffersize = %d\n", 2000+i))
+		h.configure(t, fmt.Sprintf("agent.branch = \"b%d\"\n", i))
 		before := posters[0].posted.Load()
 		require.NoError(t, service.Reload(t.Context()))
 		require.Eventually(t, func() bool { return posters[0].posted.Load() > before || t.Failed() }, 5*time.Second, time.Millisecond)
@@ -129,7 +129,7 @@ func TestAReloadMovesTheAPIToAnotherAddress(t *testing.T) {
 func TestWarningsOfTheConfigAreLoggedAtAReload(t *testing.T) {
 	h := newHost(t)
 	service := h.run(t)
-	h.configure(t, "output.buffersize = 5\n[trace]\n")
+	h.configure(t, "agent.branch = \"b\"\n[trace]\n")
 	require.NoError(t, service.Reload(t.Context()))
 	log, err := os.ReadFile(filepath.Join(h.dir, "log", "agent.log"))
 	require.NoError(t, err)
@@ -142,7 +142,7 @@ func TestALevelChangesWithoutDisturbingTheAgent(t *testing.T) {
 	h.configure(t, "log.loglevel = \"DEBUG\"\n")
 	require.NoError(t, service.Reload(t.Context()))
 	require.Equal(t, 1, strings.Count(h.log(t), "the HTTP API is served"))
-	h.configure(t, "log.loglevel = \"DEBUG\"\noutput.buffersize = 5\n")
+	h.configure(t, "log.loglevel = \"DEBUG\"\nagent.branch = \"b\"\n")
 	require.NoError(t, service.Reload(t.Context()))
 	require.Equal(t, 2, strings.Count(h.log(t), "the HTTP API is served"))
 }
@@ -159,7 +159,7 @@ func TestAReloadIsNoRestart(t *testing.T) {
 	}
 	first, metric := started()
 	require.WithinRange(t, first.Started, before, after)
-	h.configure(t, "output.buffersize = 5\n")
+	h.configure(t, "agent.branch = \"b\"\n")
 	require.NoError(t, service.Reload(t.Context()))
 	reloaded, reloadedMetric := started()
 	require.Equal(t, 2, strings.Count(h.log(t), "the HTTP API is served"))
@@ -197,7 +197,7 @@ func TestPartsOfOnesOwnSurviveAReload(t *testing.T) {
 	for n := range 3 {
 		own.output.WaitForNamed(t, "queue.depth", n+1) // one in each agent
 		require.False(t, own.output.Closed())
-		h.configure(t, fmt.Sprintf("output.buffersize = %d\n", 2000+n))
+		h.configure(t, fmt.Sprintf("agent.branch = \"b%d\"\n", n))
 		require.NoError(t, service.Reload(t.Context()))
 	}
 	own.output.WaitForNamed(t, "queue.depth", 4)
@@ -251,7 +251,7 @@ func TestPointsInAStoreOfOnesOwnSurviveAReload(t *testing.T) {
 	service := h.run(t, agent.WithOutput(own.output), agent.WithStore(own.store))
 	h.post(t)
 	for n := range 2 {
-		h.configure(t, fmt.Sprintf("output.buffersize = %d\n", 2000+n))
+		h.configure(t, fmt.Sprintf("agent.branch = \"b%d\"\n", n))
 		require.NoError(t, service.Reload(t.Context()))
 		require.Equal(t, agent.Account{Accepted: 1, Waiting: 1}, h.status(t).Accounts["posted"])
 	}
@@ -277,7 +277,7 @@ func TestReloadWhileAStoreOfOnesOwnHangs(t *testing.T) {
 	store := stuckStore{agenttest.NewStore(), make(chan struct{})}
 	defer close(store.forever)
 	service := h.run(t, agent.WithStore(store))
-	h.configure(t, "output.buffersize = 2000\n")
+	h.configure(t, "agent.branch = \"b\"\n")
 	require.NoError(t, service.Reload(t.Context()))
 	h.waitUntilReady(t)
 	require.Contains(t, h.get(t, "/me/status"), "the store is not used until the next start")
@@ -298,7 +298,7 @@ func TestOtherServersAreTakenWithoutDisturbingTheAgent(t *testing.T) {
 	require.Equal(t, h.nsqd.Addr(), h.status(t).Output.Servers[0].Address)
 	require.Equal(t, agent.Account{Accepted: 2, Delivered: 2}, h.status(t).Accounts["posted"])
 
-	h.configure(t, "output.buffersize = 5\n")
+	h.configure(t, "agent.branch = \"b\"\n")
 	require.NoError(t, service.Reload(t.Context()))
 	require.Equal(t, 2, strings.Count(h.log(t), "the HTTP API is served"))
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
-	"reflect"
+	"net/http"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -38,11 +37,15 @@ type Service struct {
 }
 
 // generation is what runs between two reloads.
+// It does not change: what a reload changes without a restart makes another one, which has
+// the same agent.
 type generation struct {
 	config    Config
+	values    values
 	listeners listeners
 	security  *tls.Config
 	agent     *Agent
+	handler   http.Handler // of agent
 	server    *httpserver.Server
 	cancel    context.CancelFunc
 	ended     chan error // of the agent's Run
@@ -68,7 +71,7 @@ func NewServiceOn(path string, passed []net.Listener, more ...agent.Option) (_ *
 	}()
 	// A reload makes a new agent, and is no restart.
 	given, rest := agent.SplitOptions(append([]agent.Option{agent.WithStarted(time.Now())}, more...)...)
-	cfg, err := readConfig(path, true, given)
+	cfg, values, err := readValues(path, given)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +81,7 @@ func NewServiceOn(path string, passed []net.Listener, more ...agent.Option) (_ *
 	}
 	s := &Service{path: path, given: given, lent: lent(given), rest: rest, log: log, reloads: make(chan chan error), looks: make(chan chan *generation), ready: make(chan struct{}), done: make(chan struct{})}
 	if s.passed, err = adopt(cfg, passed); err == nil {
-		s.current, err = s.prepare(cfg, nil)
+		s.current, err = s.prepare(cfg, values, nil)
 	}
 	if err == nil {
 		err = s.current.build(s)
@@ -141,125 +144,8 @@ func (s *Service) finish() error {
 	return errors.Join(err, s.passed.close(), closeLent(s.given), s.log.Close())
 }
 
-// Reload reads the config file again and puts it in force. Where that fails,
-// what was in force stays so. It returns when that is done.
-func (s *Service) Reload(ctx context.Context) error {
-	answer := make(chan error, 1)
-	select {
-	case s.reloads <- answer:
-		return <-answer
-	case <-s.done:
-		return agent.ErrStopped
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// reload replaces the current generation by one of the config as it is now.
-// fatal means that nothing runs any more.
-func (s *Service) reload() (fatal bool, err error) {
-	logger := s.log.logger
-	cfg, err := readConfig(s.path, true, s.given)
-	if err != nil {
-		logger.Error("the config is not reloaded: it is wrong, and the one before stays in force", "error", err)
-		return false, err
-	}
-	old := s.current
-	if was := old.config.Agent.PIDFile; cfg.Agent.PIDFile != was {
-		err := fmt.Errorf("agent.pidfile: an agent that runs does not move from %s to %s, where agent stop would look for it; stop it with the former and start it with the latter", was, cfg.Agent.PIDFile)
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, err
-	}
-	if err := s.log.reopen(cfg.Log); err != nil {
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, err
-	}
-	if done, err := s.adjust(old, cfg); err != nil {
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, errors.Join(err, s.log.reopen(old.config.Log))
-	} else if done {
-		logger.Info("the config is reloaded: nothing had to be restarted", "file", s.path)
-		s.warn(cfg)
-		return false, nil
-	}
-	next, err := s.prepare(cfg, old.listeners)
-	if err != nil {
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, errors.Join(err, s.log.reopen(old.config.Log))
-	}
-	return s.replace(old, next)
-}
-
-// adjust puts the config in force in the generation that runs, if only the log
-// and where the points go have changed. Where nothing has changed, files that the
-// config names may have: that is not its business.
-func (s *Service) adjust(g *generation, cfg Config) (done bool, err error) {
-	logDiffers := g.config.Log != cfg.Log
-	outputDiffers := !reflect.DeepEqual(g.config.Output, cfg.Output)
-	if !logDiffers && !outputDiffers || !alike(g.config, cfg) || outputDiffers && g.agent.output == nil {
-		return false, nil
-	}
-	if outputDiffers {
-		output, err := outputOf(cfg, s.log.logger)
-		if err != nil {
-			return false, err
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-		defer cancel()
-		if err := g.agent.output.replace(ctx, output); err != nil {
-			s.log.logger.Warn("the output before did not close well", "error", err)
-		}
-	}
-	g.config, g.agent.Config = cfg, cfg
-	return true, nil
-}
-
-// alike tells whether the configs differ in the log, in which servers get the
-// points and in how, and in nothing else.
-func alike(old, next Config) bool {
-	old.Log, old.Warnings = next.Log, next.Warnings
-	fixed := old.Output
-	old.Output = next.Output
-	old.Output.Name, old.Output.BufferSize = fixed.Name, fixed.BufferSize
-	old.Output.SpoolSize, old.Output.SpoolAge = fixed.SpoolSize, fixed.SpoolAge
-	return reflect.DeepEqual(old, next)
-}
-
-// replace stops the old generation, which delivers or keeps what it has, and
-// starts the next. The next cannot be built before: both have one spool.
-func (s *Service) replace(old, next *generation) (fatal bool, err error) {
-	logger := s.log.logger
-	back, err := s.prepare(old.config, old.listeners)
-	if err != nil {
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, errors.Join(err, next.listeners.close(), s.log.reopen(old.config.Log))
-	}
-	if err := old.stop(); err != nil {
-		logger.Error("the agent before did not stop well", "error", err)
-	}
-	err = next.build(s)
-	if err == nil {
-		next.start(s)
-		s.current = next
-		old.listeners.removeFiles(next.listeners, s.passed)
-		back.listeners.close()
-		logger.Info("the config is reloaded", "file", s.path)
-		s.warn(next.config)
-		return false, nil
-	}
-	logger.Error("the config is not reloaded: the one before is in force again", "error", err)
-	next.listeners.removeFiles(back.listeners, s.passed)
-	s.log.reopen(old.config.Log)
-	if again := back.build(s); again != nil {
-		return true, fmt.Errorf("reload the config: %w; and the one before does not start any more: %w", err, again)
-	}
-	back.start(s)
-	s.current = back
-	return false, err
-}
-
 // prepare opens what a generation listens on.
-func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) {
+func (s *Service) prepare(cfg Config, values values, inherited listeners) (*generation, error) {
 	security, err := cfg.API.tlsConfig()
 	if err != nil {
 		return nil, err
@@ -268,7 +154,7 @@ func (s *Service) prepare(cfg Config, inherited listeners) (*generation, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &generation{config: cfg, listeners: opened, security: security}, nil
+	return &generation{config: cfg, values: values, listeners: opened, security: security}, nil
 }
 
 // build makes the agent. Where it cannot, the listeners are closed.
@@ -278,7 +164,9 @@ func (g *generation) build(s *Service) (err error) {
 			err = errors.Join(err, g.listeners.close())
 		}
 	}()
-	g.agent, err = assemble(g.config, s.log, s.lent, s.rest)
+	if g.agent, err = assemble(g.config, s.log, s.lent, s.rest); err == nil {
+		g.handler = g.agent.Handler()
+	}
 	return err
 }
 
@@ -287,8 +175,13 @@ func (g *generation) start(s *Service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel, g.ended = cancel, make(chan error, 1)
 	go func() { g.ended <- g.agent.Run(ctx) }()
+	g.serve(s)
+}
+
+// serve serves the agent's HTTP API.
+func (g *generation) serve(s *Service) {
 	warnOpen(g.config, s.log.logger)
-	g.server = serveAPI(g.config.API, g.listeners, g.security, g.agent.Handler(), s.log.logger)
+	g.server = serveAPI(g.config.API, g.listeners, g.security, g.handler, s.log.logger)
 }
 
 // stop ends requests first, so that what they brought is delivered, and then

@@ -28,7 +28,8 @@
 //	config    readconfig.go config.go; judged by checkconfig.go checkfiles.go
 //	parts     registry.go output.go spool.go gitrunner.go host.go
 //	agent     stock.go (Open); lent.go for parts of the caller
-//	daemon    service.go (NewService, Run) log.go listen.go api.go renew.go
+//	daemon    service.go (NewService, Run) log.go listen.go api.go renew.go;
+//	          reload.go (Reload) adjust.go (what changes while the agent runs)
 package stock
 
 import (
@@ -41,6 +42,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/safedir"
 	"github.com/lodastack/agent/internal/safefile"
 )
@@ -71,6 +73,7 @@ type Agent struct {
 	Config Config
 
 	output  *outputSwitch                 // nil: the caller's
+	runner  *gitrunner.Runner             // nil: the caller's
 	owned   *safedir.Owned                // the directories of plugins and data
 	closers []func(context.Context) error // in the order in which things were opened
 }
@@ -132,11 +135,11 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 	if err != nil {
 		return err
 	}
-	pluginUsers, err := a.Config.withPluginUsers()
+	settings, err := a.Config.settings()
 	if err != nil {
 		return err
 	}
-	a.Agent, err = agent.New(slices.Concat(a.Config.options(), parts, HostCollectors(hostConfig(a.Config, log.logger)), pluginUsers, []agent.Option{
+	a.Agent, err = agent.New(slices.Concat(a.Config.options(), settings, parts, HostCollectors(hostConfig(a.Config, log.logger)), []agent.Option{
 		agent.WithLogger(log.logger),
 		agent.WithAuditLog(log.audit),
 		rest,
@@ -154,12 +157,12 @@ func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.O
 	}
 	options = append(options, agent.WithRegistry(given.Registry))
 	if given.PluginRunner == nil {
-		runner, err := GitRunner(runnerConfig(a.Config, logger))
+		runner, err := newGitRunner(runnerConfig(a.Config, logger))
 		if err != nil {
 			return nil, err
 		}
 		a.closers = append(a.closers, runner.Close)
-		given.PluginRunner = runner
+		a.runner, given.PluginRunner = runner.Runner, runner
 	}
 	options = append(options, agent.WithPluginRunner(given.PluginRunner))
 	if given.Output == nil {
@@ -184,18 +187,11 @@ func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.O
 	return options, nil
 }
 
-// options are those that need no part.
+// options are those that need no part and hold for the life of an agent.
 func (c Config) options() []agent.Option {
 	options := []agent.Option{
 		agent.WithStateDir(filepath.Join(c.DataDir(), "state")),
-		agent.WithBufferSize(c.Output.BufferSize),
-		agent.WithUpdateInterval(c.Agent.UpdateInterval),
 		agent.WithShutdownTimeout(shutdownTimeout),
-		agent.WithWarnings(c.Warnings...),
-		agent.WithMaxBody(c.API.MaxBody),
-		agent.WithLocalControl(c.API.LocalControl),
-		agent.WithAPIHosts(c.API.Hosts...),
-		agent.WithAPINamespaces(c.API.Namespaces...),
 	}
 	if c.Agent.Hostname != "" {
 		options = append(options, agent.WithHostname(c.Agent.Hostname))
@@ -203,6 +199,22 @@ func (c Config) options() []agent.Option {
 	if !c.API.Page {
 		options = append(options, agent.WithoutPage())
 	}
+	return options
+}
+
+// settings are the options that [agent.Agent.Reconfigure] takes.
+func (c Config) settings() ([]agent.Option, error) {
+	pluginUsers, err := c.withPluginUsers()
+	options := append(pluginUsers,
+		agent.WithTags(c.Tags),
+		agent.WithBufferSize(c.Output.BufferSize),
+		agent.WithUpdateInterval(c.Agent.UpdateInterval),
+		agent.WithWarnings(c.Warnings...),
+		agent.WithMaxBody(c.API.MaxBody),
+		agent.WithLocalControl(c.API.LocalControl),
+		agent.WithAPIHosts(c.API.Hosts...),
+		agent.WithAPINamespaces(c.API.Namespaces...),
+	)
 	if !c.Policy.Calls {
 		options = append(options, agent.WithoutPluginCalls())
 	}
@@ -215,5 +227,5 @@ func (c Config) options() []agent.Option {
 			return token
 		}))
 	}
-	return options
+	return options, err
 }
