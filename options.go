@@ -235,16 +235,16 @@ func WithWarnings(sentences ...string) Option {
 // most 3 KiB.
 func WithTags(tags map[string]string) Option {
 	return func(c *config) error {
-		if err := CheckTags(tags); err != nil {
-			return fmt.Errorf("WithTags: %w", err)
+		if err := checkTags(tags, "WithTags: "); err != nil {
+			return err
 		}
 		all := maps.Clone(c.tags) // what is in force never changes
 		if all == nil {
 			all = make(map[string]string, len(tags))
 		}
 		maps.Copy(all, tags)
-		if err := checkTagsSize(all); err != nil {
-			return fmt.Errorf("WithTags: %w", err)
+		if err := checkTagsSize(all, "WithTags: "); err != nil {
+			return err
 		}
 		c.tags = all
 		return nil
@@ -252,23 +252,26 @@ func WithTags(tags map[string]string) Option {
 }
 
 // CheckTags returns an error if [WithTags] does not take the tags.
-func CheckTags(tags map[string]string) error {
+func CheckTags(tags map[string]string) error { return checkTags(tags, "") }
+
+// checkTags puts prefix before each error.
+func checkTags(tags map[string]string, prefix string) error {
 	var wrong []error
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if err := checkOwnTag(key, tags[key]); err != nil {
-			wrong = append(wrong, fmt.Errorf("the tag %.100q: %w", key, err))
+			wrong = append(wrong, fmt.Errorf("%sthe tag %.100q: %w", prefix, key, err))
 		}
 	}
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)
 	}
-	return checkTagsSize(tags)
+	return checkTagsSize(tags, prefix)
 }
 
-func checkTagsSize(tags map[string]string) error {
+func checkTagsSize(tags map[string]string, prefix string) error {
 	own := influxdb.NewTags(tags)
 	if size := own.Size(); size > maxAddedTags {
-		return fmt.Errorf("the tags take %d bytes; the limit is %d", size, maxAddedTags)
+		return fmt.Errorf("%sthe tags take %d bytes; the limit is %d", prefix, size, maxAddedTags)
 	}
 	return nil
 }
