@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/configfile"
@@ -128,8 +129,20 @@ func (s *Service) adjust(old *generation, cfg Config, values values, changed []s
 		s.endServer(old, next.listeners)
 	}
 	s.current = &next
+	askAgain(old.agent)
 	return nil
 }
+
+// askAgain asks the registry, whose file may be what has changed, and waits a second for
+// the answer. The agent itself reports an error.
+func askAgain(a *Agent) {
+	ctx, cancel := context.WithTimeout(context.Background(), registryPatience)
+	defer cancel()
+	_ = a.Update(ctx)
+}
+
+// registryPatience is how long a reload waits for the answer of the registry.
+const registryPatience = time.Second
 
 // switchOutput sends the points to next from now on.
 func (s *Service) switchOutput(output *outputSwitch, next agent.Output) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -38,7 +39,11 @@ func runDaemons(t *testing.T, h *host, config string, repos ...string) (service 
 		registry += fmt.Sprintf("[[namespace.plugin]]\nrepo = %q\ninterval = \"10s\"\nmode = \"daemon\"\n", repo)
 	}
 	h.write(t, "registry.toml", registry)
-	configure = func(more string) { h.configure(t, fmt.Sprintf("agent.git = %q\n", root.Template())+more) }
+	own, err := user.Current() // another one may not enter the test's directories
+	require.NoError(t, err)
+	configure = func(more string) {
+		h.configure(t, fmt.Sprintf("agent.git = %q\nagent.pluginsuser = %q\n", root.Template(), own.Username)+more)
+	}
 	configure(config)
 	service = h.run(t)
 	return service, configure
@@ -47,13 +52,17 @@ func runDaemons(t *testing.T, h *host, config string, repos ...string) (service 
 // nextLine returns the next point of the namespace with this text in it.
 func (h *host) nextLine(t *testing.T, text string) string {
 	t.Helper()
-	for {
+	var seen []string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		for _, line := range h.nsqd.Lines(t, "collect.web.shop", 1) {
 			if strings.Contains(line, text) {
 				return line
 			}
+			seen = append(seen, line)
 		}
 	}
+	require.FailNow(t, "no point has "+text, strings.Join(seen[max(0, len(seen)-20):], "\n"))
+	return ""
 }
 
 // pid returns the process id that a point of a daemon has.
@@ -146,10 +155,19 @@ func TestAnotherUpdateIntervalIsInForceWithoutARestart(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, "agent.updateinterval = \"24h\"\n")
 	service := h.run(t)
-	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.shop\"\n[[namespace]]\nname = \"db\"\n")
 	h.configure(t, "agent.updateinterval = \"1s\"\n")
 	require.NoError(t, service.Reload(t.Context()))
+	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.shop\"\n[[namespace]]\nname = \"db\"\n")
 	require.Eventually(t, func() bool { return len(h.status(t).Namespaces) == 2 }, 5*time.Second, 10*time.Millisecond)
+	require.Zero(t, h.restarts(t))
+}
+
+func TestAReloadReadsTheRegistryFileAgain(t *testing.T) {
+	h := newHost(t)
+	service := h.run(t)
+	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.shop\"\n[[namespace]]\nname = \"db\"\n")
+	require.NoError(t, service.Reload(t.Context()))
+	require.Equal(t, []string{"db", "web.shop"}, h.status(t).Namespaces)
 	require.Zero(t, h.restarts(t))
 }
 
@@ -192,7 +210,7 @@ func TestTheLogNamesTheKeysThatMadeARestartNecessary(t *testing.T) {
 	service := h.run(t)
 	h.configure(t, "tags.dc = \"muc\"\nagent.branch = \"stable\"\noutput.spoolsize = \"2MiB\"\n")
 	require.NoError(t, service.Reload(t.Context()))
-	require.Equal(t, 1, h.restarts(t))
+	require.Eventually(t, func() bool { return h.restarts(t) == 1 }, 5*time.Second, time.Millisecond)
 	require.Contains(t, h.log(t), `which ends its plugins: these keys cannot change otherwise" keys="agent.branch output.spoolsize"`)
 	require.NoError(t, service.Reload(t.Context()))
 	require.Equal(t, 1, h.restarts(t), "nothing has changed")

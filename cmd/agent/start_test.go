@@ -239,7 +239,7 @@ func TestSIGHUPReloadsAndAWrongConfigIsLogged(t *testing.T) {
 	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.other\"\n")
 	h.configure(t, fmt.Sprintf("log.logdir = %q\noutput.buffersize = 5000\n", h.dir+"/log"))
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
-	logged(`msg="the config is reloaded"`)
+	logged(`msg="the config is reloaded: the agent and its plugins run on"`)
 	h.nsqd.Lines(t, "collect.web.other", 1)
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 0, d.exitCode(t))
