@@ -44,7 +44,7 @@ Points of the namespace web\.shop: [1-9]\d* accepted = .*
 $`
 	h.explains(t, "agent.alive", 0, arrives)
 	h.nsqd.Stop()
-	h.explains(t, "agent.alive", 1, `(?m)^The output has taken no points since .* ago: .*connection refused.*
+	h.explains(t, "agent.alive", 1, `(?m)^The output has taken no points for .*: .*connection refused.*
 \d+ points? in memory and \d+ on disk wait until it takes them; the oldest is from .* ago\.$`)
 	require.NoError(t, h.nsqd.Restart())
 	h.explains(t, "agent.alive", 0, arrives)

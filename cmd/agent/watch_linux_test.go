@@ -26,8 +26,14 @@ type window struct {
 	output bytes.Buffer // guarded by mu
 }
 
-// openWindow runs `agent status --watch` for the host's agent in a terminal of so many lines.
+// openWindow runs `agent status --watch 1` for the host's agent in a terminal of so many lines.
 func (h *host) openWindow(t *testing.T, lines uint16, env ...string) *window {
+	t.Helper()
+	return h.openWindowEvery(t, "1", lines, env...)
+}
+
+// openWindowEvery is openWindow with another number of seconds.
+func (h *host) openWindowEvery(t *testing.T, seconds string, lines uint16, env ...string) *window {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	require.NoError(t, err)
@@ -39,7 +45,7 @@ func (h *host) openWindow(t *testing.T, lines uint16, env ...string) *window {
 	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	require.NoError(t, err)
 	defer slave.Close()
-	w := &window{master: master, cmd: agentCommand(t, "status", "-f", h.config, "--watch", "1"), ended: make(chan struct{})}
+	w := &window{master: master, cmd: agentCommand(t, "status", "-f", h.config, "--watch", seconds), ended: make(chan struct{})}
 	w.resize(t, lines)
 	w.cmd.Env = append(append(w.cmd.Env, "TERM=xterm", "NO_COLOR="), env...)
 	w.cmd.Stdin, w.cmd.Stdout, w.cmd.Stderr = slave, slave, slave
@@ -135,6 +141,14 @@ func TestWatchFollowsTheAgentOnAScreen(t *testing.T) {
 
 	last := w.interrupt(t, `\x1b\[\?7h\x1b\[\?25h\x1b\[\?1049l$`)
 	require.NotContains(t, last, "\x1b[?1049h")
+}
+
+func TestWatchFollowsTheSizeOfItsWindowAtOnce(t *testing.T) {
+	h := newHost(t)
+	w := h.openWindowEvery(t, "3600", 3)
+	w.await(t, `… 3 lines more\x1b\[K\x1b\[J$`)
+	w.resize(t, 100)
+	w.await(t, `It has not answered since .*\x1b\[J$`)
 }
 
 func TestWatchRespectsWhatATerminalAndItsUserWant(t *testing.T) {

@@ -23,7 +23,7 @@ func (x *explanation) outputDown() {
 	if out.Down.IsZero() {
 		x.because("The output takes no points: %s", brief(out.Error))
 	} else {
-		x.because("The output has taken no points since %s: %s", x.ago(out.Down), brief(out.Error))
+		x.because("The output has taken no points for %s: %s", x.age(out.Down), brief(out.Error))
 	}
 	if out.Memory+out.Disk == 0 {
 		return
@@ -47,8 +47,8 @@ func (x *explanation) drops(namespace string) (dropped bool) {
 		if d.Error != "" {
 			cause = ": " + brief(d.Error)
 		}
-		x.because("Points of the namespace %s are being dropped (%s), %d since %s and the last one %s%s",
-			namespace, d.Reason, d.Points, x.ago(d.Since), x.ago(d.Last), cause)
+		x.because("Points of the namespace %s are being dropped (%s), %d in the last %s and the newest %s%s",
+			namespace, d.Reason, d.Points, x.age(d.Since), x.ago(d.Last), cause)
 	}
 	return dropped
 }

@@ -108,9 +108,10 @@ func (x *explanation) because(format string, args ...any) {
 }
 
 // ago says how long ago a time was.
-func (x *explanation) ago(t time.Time) string {
-	return terminal.Age(x.known.Now.Sub(t)) + " ago"
-}
+func (x *explanation) ago(t time.Time) string { return x.age(t) + " ago" }
+
+// age says how long has passed since a time.
+func (x *explanation) age(t time.Time) string { return terminal.Age(x.known.Now.Sub(t)) }
 
 // every formats an interval in seconds.
 func every(interval float64) string { return terminal.Age(seconds(interval)) }

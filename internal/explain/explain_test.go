@@ -169,7 +169,7 @@ func TestWhyAMeasurementOfACollectorDoesNotArrive(t *testing.T) {
 		"the collector has not run yet": {"cpu.idle", cpu(func(c *explain.Collector) { *c = explain.Collector{Kind: "CPU", Interval: 10} }),
 			"The collector has not run yet.", nil},
 		"the collector runs for the first time": {"cpu.idle", cpu(func(c *explain.Collector) { c.Runs, c.Running = 1, true }),
-			"The collector runs for the first time, since 4s ago.", nil},
+			"The collector is in its first run, which began 4s ago.", nil},
 		"the collector hangs": {"cpu.idle", cpu(func(c *explain.Collector) { c.Running, c.LastRun = true, before(5*time.Minute) }),
 			"The collector hangs: its run began 5m ago and has not ended.", nil},
 		"the metric is invalid": {"cpu.idle", cpu(func(c *explain.Collector) { c.Invalid = `metric 3 ("cpu.idle"): the value is NaN` }),
@@ -255,13 +255,13 @@ func TestWhyWhatIsMadeIsNotDelivered(t *testing.T) {
 	}
 	waits := "120 points in memory and 3000 on disk wait until it takes them; the oldest is from 4m ago."
 	for name, r := range map[string]reason{
-		"the output is down": {"cpu.idle", down, "The output has taken no points since 3m ago: nsqd a: connection refused; nsqd b: no answer.", []string{waits}},
-		"down, of a plugin":  {"PLUGIN.mysql", down, "The output has taken no points since 3m ago: nsqd a: connection refused; nsqd b: no answer.", []string{waits}},
+		"the output is down": {"cpu.idle", down, "The output has taken no points for 3m: nsqd a: connection refused; nsqd b: no answer.", []string{waits}},
+		"down, of a plugin":  {"PLUGIN.mysql", down, "The output has taken no points for 3m: nsqd a: connection refused; nsqd b: no answer.", []string{waits}},
 		"down, of a namespace": {"shop.web", func(f *explain.Facts) { f.Output = explain.Output{Error: "away"} },
 			"The output takes no points: away.", nil},
 		"dropped": {"cpu.idle", func(f *explain.Facts) {
 			f.Drops = []explain.Drop{{Namespace: "shop.db", Reason: "bad_topic", Points: 12, Since: before(5 * time.Minute), Last: before(3 * time.Second), Error: "no topic"}}
-		}, "Points of the namespace shop.db are being dropped (bad_topic), 12 since 5m ago and the last one 3s ago: no topic.", strings.Split(webArrives, "\n")},
+		}, "Points of the namespace shop.db are being dropped (bad_topic), 12 in the last 5m and the newest 3s ago: no topic.", strings.Split(webArrives, "\n")},
 	} {
 		t.Run(name, r.check)
 	}
@@ -278,7 +278,7 @@ func TestWhyNothingIsAssigned(t *testing.T) {
 		"the host is in no namespace": {"cpu.idle", func(f *explain.Facts) { f.Namespaces = nil },
 			"Nothing is collected, because this host (h1) is in no namespace.", nil},
 		"the registry is doubted": {"PORT.x", func(f *explain.Facts) { f.Registry.Doubted = before(2 * time.Minute) }, "No namespace of this host assigns a port that is called PORT.x.",
-			[]string{"The registry has given another answer since 2m ago, which is not believed yet because it would remove most of what runs here; `agent plan` prints it."}},
+			[]string{"The registry gave another answer 2m ago, which is not believed yet because it would remove most of what runs here; `agent plan` prints it."}},
 		"the registry fails now": {"PORT.x", func(f *explain.Facts) { f.Registry.Error = "502" }, "No namespace of this host assigns a port that is called PORT.x.",
 			[]string{"The last question to the registry failed, so its answer from 60s ago is in force: 502."}},
 		"the registry has failed since the start": {"PORT.x", func(f *explain.Facts) { f.Registry = explain.Registry{InForce: true, Error: "502"} },

@@ -121,7 +121,7 @@ func (x *explanation) ran(c Collector, m Measurement) bool {
 		}
 		return true
 	case c.Running && c.Runs == 1:
-		x.because("The collector runs for the first time, since %s", x.ago(c.LastRun))
+		x.because("The collector is in its first run, which began %s", x.ago(c.LastRun))
 	case c.Error != "":
 		x.because("The collector failed in its last run, %s: %s", x.ago(c.LastRun), brief(c.Error))
 	case c.Invalid != "":

@@ -70,7 +70,7 @@ func (x *explanation) registry() {
 	r := x.known.Registry
 	switch {
 	case !r.Doubted.IsZero():
-		x.say("The registry has given another answer since %s, which is not believed yet because it would remove most of what runs here; `agent plan` prints it", x.ago(r.Doubted))
+		x.say("The registry gave another answer %s, which is not believed yet because it would remove most of what runs here; `agent plan` prints it", x.ago(r.Doubted))
 	case r.Error != "" && r.Answered.IsZero():
 		x.say("The registry has not answered since the start, so an answer from an earlier run of the agent is in force: %s", brief(r.Error))
 	case r.Error != "":

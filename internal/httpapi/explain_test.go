@@ -72,7 +72,7 @@ func TestTheAgentExplainsFromWhatItKnows(t *testing.T) {
 	require.Empty(t, test.explained(t, "RUN.others").Reason)
 
 	test.output.set(func(o *apiOutput) { o.err = errors.New("away") })
-	test.awaitReason(t, "good", "The output has taken no points since ")
+	test.awaitReason(t, "good", "The output has taken no points for ")
 	test.output.set(func(o *apiOutput) { o.err = nil })
 }
 
