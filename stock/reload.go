@@ -78,6 +78,7 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 	err = next.build(s)
 	if err == nil {
 		next.start(s)
+		next.awaitStart()
 		s.current = next
 		old.listeners.removeFiles(next.listeners, s.passed)
 		back.listeners.close()
@@ -92,6 +93,7 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 		return true, fmt.Errorf("reload the config: %w; and the one before does not start any more: %w", err, again)
 	}
 	back.start(s)
+	back.awaitStart()
 	s.current = back
 	return false, err
 }

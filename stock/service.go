@@ -178,6 +178,15 @@ func (g *generation) start(s *Service) {
 	g.serve(s)
 }
 
+// awaitStart returns when the agent runs or has ended.
+func (g *generation) awaitStart() {
+	select {
+	case <-g.agent.Started():
+	case err := <-g.ended:
+		g.ended <- err
+	}
+}
+
 // serve serves the agent's HTTP API.
 func (g *generation) serve(s *Service) {
 	warnOpen(g.config, s.log.logger)

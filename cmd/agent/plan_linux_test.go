@@ -110,6 +110,18 @@ func TestPlanExitsWith2WhereAnUpdateWouldChangeSomething(t *testing.T) {
 	require.Equal(t, "XXX/mysql", p.Refused[0].Repo)
 }
 
+func TestPlanJudgesByTheFilesOfTheDirectoryToo(t *testing.T) {
+	h, registry := planHost(t, "agent.git = \"https://git.example.com/%s.git\"\n")
+	h.moreFiles(t, map[string]string{"10-policy.toml": "policy.plugins = [ \"infra/*\" ]\n"})
+	registry.SetNamespace("web.shop", "id-web",
+		registrytest.Item{"measurement_type": "PLUGIN", "name": "mysql", "git": "db/mysql", "interval": "60"},
+		registrytest.Item{"measurement_type": "PLUGIN", "name": "disk", "git": "infra/disk", "interval": "60"})
+	r := execute(t, "plan", "-f", h.config)
+	require.Equal(t, 2, r.code, r.stderr)
+	require.Contains(t, r.stdout, "refused by policy.plugins: db/mysql matches none of its globs")
+	require.NotContains(t, r.stdout, "infra/disk matches none")
+}
+
 func TestPlanNamesPluginsThatTheAddressOfGitDoesNotAllow(t *testing.T) {
 	h, registry := planHost(t, "agent.git = \"https://git.example.com/infra/%s.git\"\n")
 	registry.SetNamespace("web.shop", "id-web",
