@@ -26,17 +26,23 @@ const (
 // digits.
 func IsSeconds(t int64) bool { return t >= 1e9 && t <= math.MaxInt64/int64(time.Second) }
 
+// Errors of names. A plugin's output may have millions of bad names, so none makes its own.
+var (
+	errNoName  = errors.New("the name is empty")
+	errBadName = errors.New("a name has only the characters 0-9 A-Z a-z . _ -")
+)
+
 // CheckName returns an error if name cannot be a measurement: it is empty, or has other
 // characters than 0-9 A-Z a-z . _ -
 func CheckName(name string) error {
 	if name == "" {
-		return errors.New("the name is empty")
+		return errNoName
 	}
 	for i := range len(name) {
 		switch c := name[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
 		default:
-			return errors.New("a name has only the characters 0-9 A-Z a-z . _ -")
+			return errBadName
 		}
 	}
 	return nil
