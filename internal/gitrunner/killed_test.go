@@ -40,7 +40,7 @@ func TestKillLeavesAVersionThatRuns(t *testing.T) {
 	}
 	for range 5 {
 		victim := exec.Command(os.Args[0], "-test.run=^TestKillLeavesAVersionThatRuns$")
-		victim.Env = append(os.Environ(), victimDir+"="+dir, victimTemplate+"="+root.Template())
+		victim.Env = append(os.Environ(), victimDir+"="+dir, victimTemplate+"="+root.Template(), "TMPDIR="+tempDir(t)) // which it cannot remove
 		require.NoError(t, victim.Start())
 		time.Sleep(500*time.Millisecond + rand.N(2*time.Second))
 		require.NoError(t, victim.Process.Kill())
