@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/gittest"
 	"github.com/lodastack/agent/stock"
 )
@@ -203,6 +204,19 @@ func TestAReloadThatFailsHalfwayChangesNothing(t *testing.T) {
 	require.Contains(t, h.nsqd.Lines(t, "collect.posted", 1)[0], ",dc=fra,")
 	require.True(t, h.status(t).Control.Calls)
 	require.NoFileExists(t, filepath.Join(h.dir, "s"))
+}
+
+func TestAReloadThatFailsAtItsLastStepChangesNothing(t *testing.T) {
+	h := newHost(t)
+	long := strings.Repeat("x", 2000)
+	service := h.run(t, agent.WithTags(map[string]string{"own": long}))
+	socket := filepath.Join(h.dir, "s")
+	h.configure(t, fmt.Sprintf("api.socket = %q\noutput.topicprefix = \"x.\"\ntags.more = %q\n", socket, long))
+	require.ErrorContains(t, service.Reload(t.Context()), "the tags take")
+	require.NoFileExists(t, socket)
+	h.post(t)
+	require.NotContains(t, h.nsqd.Lines(t, "collect.posted", 1)[0], "more=")
+	require.Zero(t, h.restarts(t))
 }
 
 func TestTheLogNamesTheKeysThatMadeARestartNecessary(t *testing.T) {
