@@ -15,7 +15,7 @@ type Status struct {
 	Build    Build  `json:"build"`
 	Hostname string `json:"hostname"`
 	// Started is when the agent was made, or the time of [WithStarted]. The stock agent
-	// keeps it over reloads, although its counters begin anew.
+	// keeps it over all reloads, although its counters begin anew if a key restarts it.
 	Started time.Time `json:"started"`
 	// Uptime is in seconds.
 	Uptime     float64            `json:"uptime"`
