@@ -79,7 +79,7 @@ var roles = map[string]role{
 	".": rootRole, "./stock": doorRole, "./cmd": commandRole, "./agenttest": fakesRole, "./examples": exampleRole,
 
 	"./internal/audit": workRole, "./internal/sockdiag": workRole,
-	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole,
+	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole, "./internal/editdistance": workRole,
 	"./internal/event": workRole, "./internal/explain": workRole, "./internal/machine": workRole,
 	"./internal/filelock": workRole, "./internal/hostport": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,
 	"./internal/logfile": workRole, "./internal/manifest": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole, "./internal/pluginoutput": workRole, "./internal/plugins": workRole, "./internal/policy": workRole,

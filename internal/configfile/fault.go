@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/lodastack/agent/internal/editdistance"
 )
 
 // Fault is one fault of a file.
@@ -125,8 +127,8 @@ func (f *File) unknown(key string) string {
 	}
 	for _, known := range slices.Sorted(maps.Keys(candidates)) {
 		_, name, _ := strings.Cut(known, ".")
-		d := editDistance(key, known)
-		if section, _, in := strings.Cut(key, "."); in && name == "" && !candidates[section] && editDistance(section, known) <= 2 {
+		d := editdistance.Of(key, known)
+		if section, _, in := strings.Cut(key, "."); in && name == "" && !candidates[section] && editdistance.Of(section, known) <= 2 {
 			d = min(d, 2) // the right key in a section that is misspelt
 		}
 		if name != "" && (key == name || strings.HasSuffix(key, "."+name)) {
@@ -140,26 +142,4 @@ func (f *File) unknown(key string) string {
 		return reason
 	}
 	return fmt.Sprintf("%s; is %s meant?", reason, f.section+best)
-}
-
-// editDistance returns how many letters must be inserted, removed or changed to turn b into
-// a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

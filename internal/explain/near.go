@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/lodastack/agent/internal/editdistance"
 )
 
 // mostNear is how many similar names are given.
@@ -40,7 +42,7 @@ func near(name string, names []string) []string {
 	var found []candidate
 	for _, n := range names {
 		is := strings.ToLower(n)
-		d := distance(wanted, is)
+		d := editdistance.Of(wanted, is)
 		if d > max(1, len(wanted)/3) {
 			if wanted == "" || !strings.Contains(is, wanted) {
 				continue
@@ -55,26 +57,4 @@ func near(name string, names []string) []string {
 		likest = append(likest, c.name)
 	}
 	return likest
-}
-
-// distance is Levenshtein's: how many bytes have to be inserted, deleted or replaced to make
-// one text of the other.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
