@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,12 +21,6 @@ import (
 	"github.com/lodastack/agent/internal/gittest"
 	"github.com/lodastack/agent/stock"
 )
-
-// restarts returns how often the agent was made anew in the process.
-func (h *host) restarts(t *testing.T) int {
-	t.Helper()
-	return strings.Count(h.log(t), `msg="the agent runs"`) - 1
-}
 
 // runDaemons runs a service whose namespace has daemons of these repositories, which print
 // their process ids all the time. It returns once they run.
@@ -228,36 +221,4 @@ func TestTheLogNamesTheKeysThatMadeARestartNecessary(t *testing.T) {
 	require.Contains(t, h.log(t), `which ends its plugins: these keys cannot change otherwise" keys="agent.branch output.spoolsize"`)
 	require.NoError(t, service.Reload(t.Context()))
 	require.Equal(t, 1, h.restarts(t), "nothing has changed")
-}
-
-// Each of these makes another server of the HTTP API, or changes what it does.
-func TestNoPostIsRefusedOrLostWhileTheAPIChanges(t *testing.T) {
-	h := newHost(t)
-	service := h.run(t)
-	var posts sync.WaitGroup
-	stop := make(chan struct{})
-	posters := []*poster{{name: "fresh", fresh: true}, {name: "kept"}}
-	for _, p := range posters {
-		posts.Go(func() { p.post(t, h.listen, stop) })
-	}
-	for i := range 20 {
-		h.configure(t, []string{
-			fmt.Sprintf("api.maxconnections = %d\n", 100+i), fmt.Sprintf("api.maxbody = \"%dMiB\"\n", 1+i),
-			fmt.Sprintf("tags.n = \"%d\"\n", i), fmt.Sprintf("api.socket = %q\n", filepath.Join(h.dir, fmt.Sprint("s", i))),
-		}[i%4])
-		before := posters[0].posted.Load()
-		require.NoError(t, service.Reload(t.Context()))
-		require.Eventually(t, func() bool { return posters[0].posted.Load() > before || t.Failed() }, 5*time.Second, time.Millisecond)
-	}
-	close(stop)
-	posts.Wait()
-	accepted := int(posters[0].posted.Load() + posters[1].posted.Load())
-	require.Positive(t, posters[1].posted.Load())
-	names := make(map[string]bool)
-	for _, line := range h.nsqd.Lines(t, "collect.posted", accepted) {
-		name, _, _ := strings.Cut(line, ",")
-		names[name] = true
-	}
-	require.Len(t, names, accepted)
-	require.Zero(t, h.restarts(t))
 }

@@ -24,9 +24,36 @@ import (
 	"github.com/lodastack/agent/stock"
 )
 
-// Posts go on during reloads: none meets a closed door, and all arrive.
+// Posts go on during reloads: none is refused, and all arrive. The first config restarts
+// the agent in its process; each of the others makes another server of the HTTP API, or
+// changes what it does, while the agent runs on.
 func TestNoPostIsRefusedOrLostDuringReloads(t *testing.T) {
-	h := newHost(t)
+	for name, test := range map[string]struct {
+		config   func(h *host, i int) string
+		restarts int
+	}{
+		"that restart the agent": {func(_ *host, i int) string { return fmt.Sprintf("agent.branch = \"b%d\"\n", i) }, reloads},
+		"that change the API": {func(h *host, i int) string {
+			return []string{
+				fmt.Sprintf("api.maxconnections = %d\n", 100+i), fmt.Sprintf("api.maxbody = \"%dMiB\"\n", 1+i),
+				fmt.Sprintf("tags.n = \"%d\"\n", i), fmt.Sprintf("api.socket = %q\n", filepath.Join(h.dir, fmt.Sprint("s", i))),
+			}[i%4]
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			h.postDuringReloads(t, func(i int) string { return test.config(h, i) })
+			require.Equal(t, test.restarts, h.restarts(t))
+		})
+	}
+}
+
+// reloads is how many there are while posts go on.
+const reloads = 20
+
+// postDuringReloads posts while one config after the other is put in force.
+func (h *host) postDuringReloads(t *testing.T, config func(i int) string) {
+	t.Helper()
 	service := h.run(t)
 	var posts sync.WaitGroup
 	stop := make(chan struct{})
@@ -34,8 +61,8 @@ func TestNoPostIsRefusedOrLostDuringReloads(t *testing.T) {
 	for _, p := range posters {
 		posts.Go(func() { p.post(t, h.listen, stop) })
 	}
-	for i := range 20 {
-		h.configure(t, fmt.Sprintf("agent.branch = \"b%d\"\n", i))
+	for i := range reloads {
+		h.configure(t, config(i))
 		before := posters[0].posted.Load()
 		require.NoError(t, service.Reload(t.Context()))
 		require.Eventually(t, func() bool { return posters[0].posted.Load() > before || t.Failed() }, 5*time.Second, time.Millisecond)
@@ -53,6 +80,12 @@ func TestNoPostIsRefusedOrLostDuringReloads(t *testing.T) {
 		names[name] = true
 	}
 	require.Len(t, names, accepted)
+}
+
+// restarts returns how often the agent was made anew in the process.
+func (h *host) restarts(t *testing.T) int {
+	t.Helper()
+	return strings.Count(h.log(t), `msg="the agent runs"`) - 1
 }
 
 // poster posts one metric after the other.
