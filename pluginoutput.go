@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"strings"
 
+	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/plugins"
 )
@@ -16,6 +18,8 @@ type PluginOutput struct {
 	// 1,000 of them.
 	Bad     int
 	Reasons []*MetricError
+
+	judged influxdb.Tags // of the last metric: the next one often has the same
 }
 
 // DecodePluginOutput reads the output of a plugin: a JSON list of metrics. It is an error if
@@ -57,11 +61,14 @@ func decode(printed pluginoutput.Print, send func(part []Metric)) (output Plugin
 		return PluginOutput{}, err
 	}
 	i := 0
+	var tags tagsOfPart
 	for point, err := range points {
+		point.Tags = tags.own(point.Tags)
 		output.add(i, Metric(point), err)
 		if len(output.Metrics) == metricsAtOnce {
 			send(output.Metrics)
 			output.Metrics = nil
+			tags.leave()
 		}
 		i++
 	}
@@ -71,10 +78,28 @@ func decode(printed pluginoutput.Print, send func(part []Metric)) (output Plugin
 	return output, nil
 }
 
+// tagsOfPart keeps the tags of one part apart from those of the next. Whoever is sent a part
+// changes its tags, and others read them meanwhile.
+type tagsOfPart struct{ from, owned map[string]string }
+
+// own returns the tags, or a copy if a part that was sent has them.
+func (t *tagsOfPart) own(tags map[string]string) map[string]string {
+	if !influxdb.SameMap(t.from, tags) {
+		t.from, t.owned = tags, tags
+	}
+	return t.owned
+}
+
+// leave is called when a part was sent. Only its last tags can occur again.
+func (t *tagsOfPart) leave() { t.owned = maps.Clone(t.owned) }
+
 // add adds the metric of the index. err is why it could not be read.
 func (o *PluginOutput) add(index int, m Metric, err error) {
 	if err == nil {
-		err = m.Validate()
+		if !o.judged.Of(m.Tags) {
+			o.judged = influxdb.NewTags(m.Tags)
+		}
+		err = (&Metric{Name: m.Name, Value: m.Value}).clean(o.judged)
 	}
 	if err == nil {
 		o.Metrics = append(o.Metrics, m)

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,5 +84,18 @@ func TestWhatIsNoListIsNamed(t *testing.T) {
 	} {
 		_, err := agent.DecodePluginOutput([]byte(text))
 		require.ErrorContains(t, err, want, "%s", text)
+	}
+}
+
+// The agent adds tags to those of a part while the output reads those of the last one.
+func TestPartsOfALargeOutputShareNoTags(t *testing.T) {
+	output, err := agent.DecodePluginRun(agent.Plugin{Format: "influx"}, []byte(strings.Repeat("m,a=1 value=1\n", 2500)), nil)
+	require.NoError(t, err)
+	require.Len(t, output.Metrics, 2500)
+	for part := range 3 {
+		output.Metrics[part*1000].Tags["part"] = strconv.Itoa(part)
+	}
+	for i, m := range output.Metrics {
+		require.Equal(t, strconv.Itoa(i/1000), m.Tags["part"])
 	}
 }

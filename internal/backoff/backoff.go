@@ -32,6 +32,14 @@ func (b *Backoff) Next() time.Duration {
 // Reset forgets the failures.
 func (b *Backoff) Reset() { b.failures = 0 }
 
+// ToSecond returns d, lengthened or shortened by up to half a second, so that a pause of
+// it ends with a second of the clock. Hundreds of goroutines that pause so wake together:
+// waking the process costs more than what each of them does.
+func ToSecond(d time.Duration) time.Duration {
+	end := time.Now().Add(d)
+	return d + end.Round(time.Second).Sub(end)
+}
+
 // Pause waits for d. It returns false as soon as ctx ends, or if it has ended before.
 func Pause(ctx context.Context, d time.Duration) bool {
 	if ctx.Err() != nil {

@@ -61,3 +61,15 @@ func TestPauseEndsWithItsTimeOrItsContext(t *testing.T) {
 		require.False(t, backoff.Pause(ctx, 0), "the context has ended already")
 	})
 }
+
+func TestPausesToASecondEndTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, begins := range []time.Duration{0, 300 * time.Millisecond, 700 * time.Millisecond} {
+			time.Sleep(begins)
+			before := time.Now()
+			pause := backoff.ToSecond(10 * time.Second)
+			require.InDelta(t, 10, pause.Seconds(), 0.5)
+			require.True(t, before.Add(pause).Equal(before.Add(pause).Truncate(time.Second)))
+		}
+	})
+}

@@ -22,9 +22,10 @@ const (
 	// a system call for each directory above it.
 	maxStateDepth = 64
 	// statePause is the shortest pause between two looks at a state directory while
-	// its plugin runs. The pause grows with the run's age (a tenth of it, up to
-	// longStatePause), because hundreds of daemons may run all the time. It is at
-	// least statePauses times as long as the look took.
+	// its plugin runs. The pause is as long as the run is old, up to longStatePause: a
+	// plugin that writes steadily exceeds its limit at most twofold, and hundreds of
+	// daemons that run all the time cost little. It is at least statePauses times as
+	// long as the look took.
 	statePause     = time.Second
 	longStatePause = 10 * time.Second
 	statePauses    = 20
@@ -55,7 +56,7 @@ func (r *Runner) stateFits(dirs []string, limit int64) error {
 	if next, ok := r.looks.Load(dirs[0]); ok && began.Before(next.(time.Time)) {
 		return nil
 	}
-	if err := checkState(dirs, limit); err != nil {
+	if err := (&stateLook{dirs: dirs, limit: limit}).check(began); err != nil {
 		r.looks.Delete(dirs[0])
 		return err
 	}
@@ -63,29 +64,51 @@ func (r *Runner) stateFits(dirs []string, limit int64) error {
 	return nil
 }
 
-// checkState returns an error if the directories hold more than limit bytes together.
-// It does not follow links. The directories may change meanwhile.
-func checkState(dirs []string, limit int64) error {
+// stateLook looks at the directories of one plugin.
+type stateLook struct {
+	dirs  []string
+	limit int64
+	// empty holds, for each directory that was empty at the last look, when it had
+	// changed: while that stays, it is empty.
+	empty map[string]time.Time
+}
+
+// emptySettles is how old the last change of an empty directory must be to tell it from
+// a later one. The kernel's time stamps advance every few milliseconds.
+const emptySettles = time.Second
+
+// check returns an error if the directories hold more than the limit together. It does
+// not follow links. The directories may change meanwhile.
+func (l *stateLook) check(now time.Time) error {
 	var used int64
-	for _, dir := range dirs {
-		if err := addState(dir, &used, limit); err != nil {
+	for _, dir := range l.dirs {
+		changed := changeTime(dir)
+		if since, ok := l.empty[dir]; ok && since.Equal(changed) {
+			continue
+		}
+		delete(l.empty, dir)
+		empty, err := addState(dir, &used, l.limit)
+		if err != nil {
 			return &stateError{fmt.Errorf("the plugin's own directory %s: %w", dir, err)}
+		}
+		if l.empty != nil && empty && !changed.IsZero() && now.Sub(changed) > emptySettles {
+			l.empty[dir] = changed
 		}
 	}
 	return nil
 }
 
-// addState adds what dir holds to used.
-func addState(dir string, used *int64, limit int64) error {
+// addState adds what dir holds to used, and reports whether it is empty.
+func addState(dir string, used *int64, limit int64) (empty bool, err error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) == 0 {
-		return nil // most are empty, and a walk makes 13 system calls to find that out
+		return true, nil // most are empty, and a walk makes 13 system calls to find that out
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return ignoreMissing(err)
+		return false, ignoreMissing(err)
 	}
 	defer root.Close()
-	return fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
+	return false, fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || path == "." {
 			return ignoreMissing(err)
 		}
@@ -119,14 +142,15 @@ func watchState(ctx context.Context, dirs []string, limit int64) (watched contex
 	done := make(chan struct{})
 	first := time.AfterFunc(statePause, func() {
 		defer close(done)
-		started := time.Now()
-		for pause := statePause; watched.Err() == nil; backoff.Pause(watched, pause) {
+		started := time.Now().Add(-statePause)
+		look := &stateLook{dirs: dirs, limit: limit, empty: make(map[string]time.Time)}
+		for pause := statePause; watched.Err() == nil; backoff.Pause(watched, backoff.ToSecond(pause)) {
 			began := time.Now()
-			if err := checkState(dirs, limit); err != nil {
+			if err := look.check(began); err != nil {
 				end(err)
 				return
 			}
-			pause = max(statePause, min(began.Sub(started)/10, longStatePause), statePauses*time.Since(began))
+			pause = max(statePause, min(began.Sub(started), longStatePause), statePauses*time.Since(began))
 		}
 	})
 	return watched, func() {

@@ -17,11 +17,12 @@ import (
 
 func TestPluginThatFillsItsStateIsKilledAndNotStartedUntilItIsSmaller(t *testing.T) {
 	for name, fill := range map[string]string{
-		"a large file":               `head -c 3000000 /dev/zero > big`,
-		"a file behind its back":     `mkdir -p a/b && cd a/b && ln -s / root && head -c 3000000 /dev/zero > .big`,
-		"many small files":           `for i in $(seq 80); do echo > f$i; done`,
-		"many empty directories":     `mkdir -p $(seq 80)`,
-		"directories of great depth": `perl -e 'for (1..100) { mkdir "d"; chdir "d" }'`,
+		"a large file":                              `head -c 3000000 /dev/zero > big`,
+		"a file behind its back":                    `mkdir -p a/b && cd a/b && ln -s / root && head -c 3000000 /dev/zero > .big`,
+		"a file in a directory that was seen empty": `sleep 2.5; head -c 3000000 /dev/zero > late`,
+		"many small files":                          `for i in $(seq 80); do echo > f$i; done`,
+		"many empty directories":                    `mkdir -p $(seq 80)`,
+		"directories of great depth":                `perl -e 'for (1..100) { mkdir "d"; chdir "d" }'`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -48,8 +48,11 @@ func (t *Tags) judge() (clean bool) {
 
 // Of reports whether t was made of this map. Only t may have changed the map since. For an
 // empty map it returns false: those tags are quickly made anew.
-func (t *Tags) Of(from map[string]string) bool {
-	return len(from) > 0 && t.from != nil && reflect.ValueOf(t.from).Pointer() == reflect.ValueOf(from).Pointer()
+func (t *Tags) Of(from map[string]string) bool { return SameMap(t.from, from) }
+
+// SameMap reports whether two maps that are not empty are one.
+func SameMap(a, b map[string]string) bool {
+	return len(a) > 0 && len(b) > 0 && reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
 }
 
 // Map returns the tags.

@@ -1,6 +1,7 @@
 package lineproto_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -190,4 +191,35 @@ func withoutEscapedQuote(s string) string {
 		s = strings.ReplaceAll(s, `\"`, `"`)
 	}
 	return s
+}
+
+// What lines have in common is kept from one to the next: no line may change another.
+func FuzzALineIsReadAsIfItWereAlone(f *testing.F) {
+	f.Add("m,a=1,b=2 value=1 5", "m,a=1,b=2 value=2,x=3", "m,a=1 value=3")
+	f.Add("m,a=1 value=1", "m,a=1,a=1 value=1", "m,a=1 value=2")
+	f.Add("m,a=1,b=2", "m,a=1,b=3 value=t", "n value=f")
+	f.Add("m,a=1,b=2 value=1", "m,a=1,b=2,c=3 value=1", `m,a=1,b= value="x"`)
+	f.Fuzz(func(t *testing.T, first, second, third string) {
+		lines := []string{first, second, third, first}
+		var alone []string
+		for _, line := range lines {
+			if strings.ContainsAny(line, "\n\r\"#") {
+				t.Skip("perhaps not one line")
+			}
+			alone = append(alone, readings(line)...)
+		}
+		require.Equal(t, alone, readings(strings.Join(lines, "\n")))
+	})
+}
+
+// readings returns points and errors as text.
+func readings(text string) (read []string) {
+	for point, err := range lineproto.Points([]byte(text)) {
+		if err != nil {
+			read = append(read, point.Name+": error")
+			continue
+		}
+		read = append(read, fmt.Sprintf("%+v", point))
+	}
+	return read
 }

@@ -106,3 +106,16 @@ func BenchmarkAppendPoint(b *testing.B) {
 		})
 	}
 }
+
+func TestSuccessivePointsWithTheSameTagsShareThem(t *testing.T) {
+	var read []lineproto.Point
+	for point, err := range lineproto.Points([]byte("m,a=1,b=2 x=1,y=2\nm,a=1,b=2 x=3\nm,a=1 x=4\nm x=5\n")) {
+		require.NoError(t, err)
+		read = append(read, point)
+	}
+	require.Len(t, read, 5)
+	read[0].Tags["host"] = "h"
+	require.Equal(t, "h", read[2].Tags["host"])
+	require.Equal(t, map[string]string{"a": "1"}, read[3].Tags)
+	require.Nil(t, read[4].Tags)
+}

@@ -14,7 +14,7 @@ type Point struct {
 	Name string
 	// Timestamp in seconds; 0: the line has none.
 	Timestamp int64
-	// Tags may be nil. The points of a line share them.
+	// Tags may be nil. Successive points with the same tags share the map.
 	Tags map[string]string
 	// Value is a float64, int64, uint64, bool or string.
 	Value any
@@ -32,8 +32,9 @@ type Point struct {
 func Points(text []byte) iter.Seq2[Point, error] {
 	return func(yield func(Point, error) bool) {
 		decoder := lineprotocol.NewDecoderWithBytes(text)
+		var line readLine
 		for decoder.Next() {
-			line, err := decodeLine(decoder)
+			err := line.decode(decoder)
 			if err != nil {
 				if !yield(Point{Name: line.measurement}, err) {
 					return
@@ -53,10 +54,12 @@ func Points(text []byte) iter.Seq2[Point, error] {
 	}
 }
 
-// line is the content of one line.
+// readLine is the content of one line. The next line is read into it: what they have in
+// common takes no new memory.
 type readLine struct {
 	measurement string
 	tags        map[string]string
+	written     []tag // the tags in their order
 	fields      []field
 	timestamp   int64
 }
@@ -66,51 +69,107 @@ type field struct {
 	value any
 }
 
-func decodeLine(decoder *lineprotocol.Decoder) (readLine, error) {
-	var l readLine
+func (l *readLine) decode(decoder *lineprotocol.Decoder) error {
 	measurement, err := decoder.Measurement()
+	l.measurement = again(l.measurement, measurement)
 	if err != nil {
-		return l, err
+		return err
 	}
-	l.measurement = string(measurement)
-	for {
-		key, value, err := decoder.NextTag()
-		if err != nil {
-			return l, err
-		}
-		if key == nil {
-			break
-		}
-		if l.tags == nil {
-			l.tags = make(map[string]string)
-		}
-		if _, twice := l.tags[string(key)]; twice {
-			return l, fmt.Errorf("the tag %.100q occurs twice", key)
-		}
-		l.tags[string(key)] = string(value)
+	if err := l.decodeTags(decoder); err != nil {
+		return err
 	}
-	for {
-		key, value, err := decoder.NextField()
-		if err != nil {
-			return l, err
-		}
-		if key == nil {
-			break
-		}
-		l.fields = append(l.fields, field{string(key), value.Interface()})
-	}
-	if len(l.fields) == 0 {
-		return l, errors.New("the line has no field")
+	if err := l.decodeFields(decoder); err != nil {
+		return err
 	}
 	// A time that does not fit into nanoseconds counts as none.
 	stamp, err := decoder.Time(lineprotocol.Nanosecond, time.Time{})
 	if err != nil {
-		return l, err
+		return err
 	}
+	l.timestamp = 0
 	if !stamp.IsZero() {
 		l.timestamp = seconds(stamp.UnixNano())
 	}
-	return l, nil
+	return nil
+}
+
+// decodeTags makes a new map unless the tags are those of the last line.
+func (l *readLine) decodeTags(decoder *lineprotocol.Decoder) error {
+	read, shared := 0, true
+	for {
+		key, value, err := decoder.NextTag()
+		if err != nil {
+			l.leaveTags(0)
+			return err
+		}
+		if key == nil {
+			break
+		}
+		if shared && read < len(l.written) && l.written[read] == (tag{string(key), string(value)}) {
+			read++
+			continue
+		}
+		if shared {
+			shared = false
+			l.leaveTags(read)
+		}
+		if _, twice := l.tags[string(key)]; twice {
+			l.leaveTags(0)
+			return fmt.Errorf("the tag %.100q occurs twice", key)
+		}
+		if l.tags == nil {
+			l.tags = make(map[string]string)
+		}
+		l.written = append(l.written, tag{string(key), string(value)})
+		l.tags[string(key)] = string(value)
+	}
+	if shared && read < len(l.written) {
+		l.leaveTags(read)
+	}
+	return nil
+}
+
+// leaveTags leaves the map to the points that have it, and keeps the first n tags in a new
+// one.
+func (l *readLine) leaveTags(n int) {
+	l.tags, l.written = nil, l.written[:n]
+	for _, t := range l.written {
+		if l.tags == nil {
+			l.tags = make(map[string]string)
+		}
+		l.tags[t.key] = t.value
+	}
+}
+
+func (l *readLine) decodeFields(decoder *lineprotocol.Decoder) error {
+	before := l.fields
+	l.fields = l.fields[:0]
+	for {
+		key, value, err := decoder.NextField()
+		if err != nil {
+			return err
+		}
+		if key == nil {
+			break
+		}
+		var name string
+		if n := len(l.fields); n < len(before) {
+			name = before[n].key
+		}
+		l.fields = append(l.fields, field{again(name, key), value.Interface()})
+	}
+	if len(l.fields) == 0 {
+		return errors.New("the line has no field")
+	}
+	return nil
+}
+
+// again returns text as a string: the same one if it is equal to before.
+func again(before string, text []byte) string {
+	if before == string(text) {
+		return before
+	}
+	return string(text)
 }
 
 // seconds returns a timestamp of any unit in seconds.

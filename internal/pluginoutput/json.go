@@ -36,6 +36,14 @@ func jsonLines(stdout []byte) iter.Seq2[lineproto.Point, error] {
 			if len(line) == 0 {
 				continue
 			}
+			if line[0] == '{' {
+				if point, err := decode(line); err == nil { // nearly every line
+					if !yield(point, nil) {
+						return
+					}
+					continue
+				}
+			}
 			list := line
 			if line[0] != '[' {
 				list = slices.Concat([]byte("["), line, []byte("]"))

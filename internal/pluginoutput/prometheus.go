@@ -21,6 +21,7 @@ func prometheusPoints(text string) iter.Seq2[lineproto.Point, error] {
 	open := strings.HasSuffix(strings.TrimRight(text, "\r\n"), "# EOF")
 	return func(yield func(lineproto.Point, error) bool) {
 		number, created := 0, ""
+		var before labels
 		for line := range strings.Lines(text) {
 			number++
 			line = strings.Trim(line, " \t\r\n")
@@ -33,7 +34,7 @@ func prometheusPoints(text string) iter.Seq2[lineproto.Point, error] {
 				}
 				continue
 			}
-			point, err := readSample(line, open)
+			point, err := readSample(line, open, &before)
 			switch {
 			case err != nil:
 				err = fmt.Errorf("line %d: %w", number, err)
@@ -58,13 +59,13 @@ func typedFamily(comment string) string {
 
 // readSample reads NAME{LABELS} VALUE TIMESTAMP, or the form with the name in quotes among
 // the labels.
-func readSample(line string, open bool) (point lineproto.Point, err error) {
+func readSample(line string, open bool, before *labels) (point lineproto.Point, err error) {
 	rest := line
 	if i := strings.IndexAny(line, "{ \t"); i > 0 {
 		point.Name, rest = line[:i], strings.TrimLeft(line[i:], " \t")
 	}
 	if strings.HasPrefix(rest, "{") {
-		if rest, err = readLabels(rest[1:], &point); err != nil {
+		if rest, err = before.read(rest, &point); err != nil {
 			return point, err
 		}
 	}
@@ -87,6 +88,26 @@ func readSample(line string, open bool) (point lineproto.Point, err error) {
 		point.Timestamp, err = promSeconds(words[1], open)
 	}
 	return point, err
+}
+
+// labels are those of the last sample that had some. Successive samples with the same labels
+// share the map.
+type labels struct {
+	text string // as they were written; empty: there are none
+	tags map[string]string
+}
+
+// read reads the labels, which begin with {, into point, and returns the rest.
+func (l *labels) read(text string, point *lineproto.Point) (rest string, err error) {
+	if rest, same := strings.CutPrefix(text, l.text); same && l.text != "" && point.Name != "" {
+		point.Tags = l.tags
+		return rest, nil
+	}
+	named := point.Name != ""
+	if rest, err = readLabels(text[1:], point); err == nil && named {
+		l.text, l.tags = text[:len(text)-len(rest)], point.Tags
+	}
+	return rest, err
 }
 
 // readLabels reads LABEL="VALUE",… } into point, and returns the rest.

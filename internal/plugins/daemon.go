@@ -25,7 +25,7 @@ type daemon struct {
 	changed chan struct{} // holds one: look again
 
 	mu   sync.Mutex
-	kept bool                    // guarded by mu: the goroutine is there
+	kept chan struct{}           // guarded by mu: closed when the goroutine ends; nil: there is none
 	end  context.CancelCauseFunc // guarded by mu: ends the running program; nil: there is none
 }
 
@@ -54,11 +54,11 @@ func (p *Assigned) daemonChanged() {
 	d := &p.daemon
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.kept {
+	if d.kept == nil {
 		if !p.isDaemon() || p.set.Runner == nil || p.life.Err() != nil {
 			return
 		}
-		d.kept = true
+		d.kept = make(chan struct{})
 		p.set.active.Go(p.keepRunning)
 		return
 	}
@@ -108,8 +108,26 @@ func (p *Assigned) keepRunning() {
 func (p *Assigned) staysDaemon() bool {
 	p.daemon.mu.Lock()
 	defer p.daemon.mu.Unlock()
-	p.daemon.kept = p.life.Err() == nil && p.isDaemon()
-	return p.daemon.kept
+	if p.life.Err() == nil && p.isDaemon() {
+		return true
+	}
+	close(p.daemon.kept)
+	p.daemon.kept = nil
+	return false
+}
+
+// wait returns when the goroutine has ended, if there is one, or with ctx.
+func (d *daemon) wait(ctx context.Context) {
+	d.mu.Lock()
+	kept := d.kept
+	d.mu.Unlock()
+	if kept == nil {
+		return
+	}
+	select {
+	case <-kept:
+	case <-ctx.Done():
+	}
 }
 
 // rest waits for d, or until something has changed.
@@ -164,7 +182,7 @@ func (p *Assigned) runDaemon(ctx context.Context, plugin Plugin) error {
 
 // reportAlive sends that the daemon runs, once it has started and at each interval.
 func (p *Assigned) reportAlive(ctx context.Context, plugin Plugin) {
-	for pause := daemonStarts; backoff.Pause(ctx, pause); pause = plugin.Interval {
+	for pause := daemonStarts; backoff.Pause(ctx, backoff.ToSecond(pause)); pause = plugin.Interval {
 		p.set.Output.Report(plugin, "regular", OK)
 	}
 }

@@ -79,7 +79,11 @@ func (p *Assigned) assigned() Plugin {
 
 // runPeriodic is one regular run: its points and its result are sent.
 func (p *Assigned) runPeriodic(ctx context.Context, interval time.Duration) {
-	if p.isDaemon() || p.awaitsInstall() || !p.set.disabled.mayRun(p.key) || !p.turns.run.TryTake() {
+	if p.isDaemon() {
+		p.daemon.wait(ctx) // a look at each interval would wake the process for each daemon
+		return
+	}
+	if p.awaitsInstall() || !p.set.disabled.mayRun(p.key) || !p.turns.run.TryTake() {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, interval-endBefore)
