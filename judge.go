@@ -164,9 +164,10 @@ const confirmAfter = time.Minute
 // doubted is an answer that would remove so much that the registry may be broken, or was
 // emptied by mistake.
 type doubted struct {
-	answer []Assignment
-	since  time.Time
-	reason *shrunkError
+	answer  []Assignment
+	since   time.Time
+	reason  *shrunkError
+	changes []PlanChange // what it changes once it is believed
 }
 
 // shrunkError means that an answer is not believed yet.
@@ -187,7 +188,8 @@ func (u *updater) doubt(next []Assignment) error {
 		return nil
 	}
 	if u.doubted == nil || !reflect.DeepEqual(u.doubted.answer, next) {
-		u.doubted = &doubted{answer: next, since: time.Now(), reason: shrunk}
+		changes, _ := planChanges(u.known, next)
+		u.doubted = &doubted{answer: next, since: time.Now(), reason: shrunk, changes: changes[:min(len(changes), maxProblems)]}
 	}
 	if time.Since(u.doubted.since) < confirmAfter {
 		return u.doubted.reason

@@ -16,6 +16,11 @@ func TestAnswerThatTakesAwayMostIsBelievedTheSecondTime(t *testing.T) {
 		require.Equal(t, []string{"a", "b", "c"}, w.Namespaces())
 		require.Contains(t, w.Status().Registry.Problems[0], "more than half")
 		require.WithinDuration(t, time.Now(), w.Status().Registry.Doubted, 0)
+		var changes []string
+		for _, c := range w.Status().Registry.Changes {
+			changes = append(changes, string(c.Action)+" "+c.What+" "+c.Namespace)
+		}
+		require.Equal(t, []string{"remove namespace b", "remove namespace c"}, changes)
 
 		w.pass(59 * time.Second)
 		require.Error(t, w.Update(t.Context()), "too soon to count as a second time")
@@ -26,6 +31,7 @@ func TestAnswerThatTakesAwayMostIsBelievedTheSecondTime(t *testing.T) {
 		require.Equal(t, []string{"a"}, w.Namespaces())
 		require.Empty(t, w.Status().Registry.Problems)
 		require.Zero(t, w.Status().Registry.Doubted)
+		require.Empty(t, w.Status().Registry.Changes)
 	})
 }
 

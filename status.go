@@ -55,6 +55,9 @@ type RegistryStatus struct {
 	// Doubted is when it first gave an answer that is not believed yet, because that
 	// would remove most of what runs here. Zero: there is none.
 	Doubted time.Time `json:"doubted,omitzero"`
+	// Changes are what that answer changes once it is believed, 100 of them at most: see
+	// [Plan]. Empty: nothing waits, as every other answer is in force at once.
+	Changes []PlanChange `json:"changes,omitempty"`
 	// InForce is true once assignments are in force, from the registry or from an
 	// earlier run.
 	InForce bool `json:"in_force"`

@@ -178,7 +178,7 @@ func (u *updater) currentStatus() RegistryStatus {
 	}
 	status.Problems = append(status.Problems, u.problems...)
 	if u.doubted != nil {
-		status.Doubted = u.doubted.since
+		status.Doubted, status.Changes = u.doubted.since, u.doubted.changes
 		status.Problems = append(status.Problems, u.doubted.reason.Error())
 	}
 	status.Problems = append(status.Problems, itemProblems(u.known)...)

@@ -381,6 +381,8 @@ function showRegistry(status) {
     ...term('Asked', ago(registry.asked)),
     ...term('Answered', ago(registry.answered)),
     ...term('Not believed yet', registry.doubted && 'an answer of ' + ago(registry.doubted)),
+    ...term('What it would change', registry.changes && element('ul', {}, ...registry.changes.map((c) => element('li', {}, change(c)))),
+      registry.answered && !registry.doubted && 'nothing: every answer is in force at once'),
     ...term('Error', registry.error && element('span', { class: 'lost' }, registry.error)),
     ...(registry.problems || []).flatMap((problem) => term('Problem', problem)),
     ...term('Control', { loopback: 'by callers on this host', socket: 'by callers over the unix socket', token: 'with the token or a certificate' }[control.local] +
@@ -388,6 +390,10 @@ function showRegistry(status) {
     ...term('Refused by policy', refused.map((p) => p.repo).join(', ')),
     ...(status.warnings || []).flatMap((warning) => term('Config', warning)));
 }
+
+// The sentence of `agent plan` for a change.
+const change = (c) => ({ add: '+', remove: '−', modify: '~' })[c.action] + ' ' + [c.what, c.ns, c.name].filter(Boolean).join(' ') +
+  c.values.map((v) => ', ' + v.name + ' ' + (c.action === 'modify' ? (v.before || 'none') + ' → ' + (v.after || 'none') : v.before + v.after)).join('');
 
 async function showWarnings() {
   const { warnings } = await ask('me/warnings');

@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -73,6 +74,20 @@ func TestThePageShowsWhatTheAgentDoes(t *testing.T) {
 	require.Contains(t, complaints[0], "502 (Bad Gateway)")
 	require.Contains(t, complaints[1], "404 (Not Found)")
 	require.Empty(t, p.strangers(h.url), "no request leaves the host")
+}
+
+func TestThePageSaysWhatTheRegistryWouldChange(t *testing.T) {
+	t.Parallel()
+	b := startBrowser(t)
+	h := startHost(t, "", plugin{repo: "acme/a", script: "echo []\n"}, plugin{repo: "acme/b", script: "echo []\n"})
+	p := b.open(t, h.url+"/", 1280, 1600)
+	p.shows("#registry", "nothing: every answer is in force at once")
+	require.NoError(t, os.WriteFile(h.registry, []byte("[[namespace]]\nname = \"web.shop\"\n"), 0o600))
+	response, err := http.Post(h.url+"/update", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusBadGateway, response.StatusCode, "the answer is not believed yet")
+	p.shows("#registry", "− plugin web.shop acme/b")
 }
 
 func TestWhoMayNotControlHasNoButtons(t *testing.T) {

@@ -33,9 +33,10 @@ type plugin struct {
 
 // host has a stock agent with a real nsqd.
 type host struct {
-	url  string
-	nsqd *nsqdtest.Server
-	stop func() // the agent; may be called again
+	url      string
+	registry string // the file
+	nsqd     *nsqdtest.Server
+	stop     func() // the agent; may be called again
 }
 
 // startHost starts the agent; more is appended to its config. Without plugins it has one
@@ -56,9 +57,8 @@ func startHost(t *testing.T, more string, plugins ...plugin) *host {
 		assigned += fmt.Sprintf("[[namespace.plugin]]\nrepo = %q\ninterval = %d\n", p.repo, p.interval)
 	}
 	listen := addresstest.Free(t)
-	h := &host{url: "http://" + listen, nsqd: nsqdtest.Start(t, nsqdtest.Options{})}
-	registry := filepath.Join(dir, "registry.toml")
-	require.NoError(t, os.WriteFile(registry, []byte(assigned), 0o600))
+	h := &host{url: "http://" + listen, registry: filepath.Join(dir, "registry.toml"), nsqd: nsqdtest.Start(t, nsqdtest.Options{})}
+	require.NoError(t, os.WriteFile(h.registry, []byte(assigned), 0o600))
 	config := filepath.Join(dir, "agent.conf")
 	require.NoError(t, os.WriteFile(config, []byte(fmt.Sprintf(`
 agent.listen = %q
@@ -70,7 +70,7 @@ agent.gituser = "root"
 output.servers = [ %q ]
 time.servers = []
 log.logdir = "%s/log"
-%s`, listen, registry, dir, root.Template(), h.nsqd.Addr(), dir, more)), 0o600))
+%s`, listen, h.registry, dir, root.Template(), h.nsqd.Addr(), dir, more)), 0o600))
 	service, err := stock.NewService(config)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
