@@ -28,9 +28,12 @@ func (a *api) serveAccess(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, said)
 }
 
+// warningsAnswer is what /me/warnings answers.
+type warningsAnswer struct {
+	Warnings []warnings.Record `json:"warnings"`
+}
+
 // serveWarnings answers with the last warnings of the log.
 func (a *api) serveWarnings(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, struct {
-		Warnings []warnings.Record `json:"warnings"`
-	}{append([]warnings.Record{}, a.agent.Warnings()...)})
+	return answer(w, warningsAnswer{append([]warnings.Record{}, a.agent.Warnings()...)})
 }

@@ -16,6 +16,9 @@ const (
 	slowReader = 10 * time.Second
 	// keepAlive is how often a stream says something, for the proxies' sake.
 	keepAlive = 15 * time.Second
+	// together is how long points wait for others, so that all that the agent measures at
+	// a time costs one write.
+	together = 50 * time.Millisecond
 )
 
 // serveStream sends points as they pass, as server-sent events (the HTML standard,
@@ -50,19 +53,25 @@ func (a *api) serveStream(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// follow writes what the reader gets, and the status every so often; 0: never.
+// follow writes what the reader gets, and the status every so often; 0: never. With the
+// status come the warnings of the log if there are new ones.
 func (a *api) follow(r *http.Request, s *stream, reader *recent.Reader, every time.Duration) {
-	var status, count <-chan time.Time // count: when to say what was left out, a second after news
+	// flush: when to send what was written; count: when to say what was left out, a second
+	// after news.
+	var status, flush, count <-chan time.Time
 	if every > 0 {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		status = ticker.C
-		s.send("status", a.agent.Status())
+		s.sendStatus(a.agent)
 	}
 	s.comment()
 	quiet := time.NewTimer(keepAlive)
 	defer quiet.Stop()
-	for s.flush() == nil {
+	for s.err == nil {
+		if flush == nil && s.flush() != nil {
+			return
+		}
 		quiet.Reset(keepAlive - time.Since(s.last))
 		select {
 		case <-r.Context().Done():
@@ -74,16 +83,21 @@ func (a *api) follow(r *http.Request, s *stream, reader *recent.Reader, every ti
 			for _, p := range reader.Take() {
 				s.send("point", pointAnswer(p))
 			}
-			if count == nil {
+			if flush == nil && s.pending {
+				flush = time.After(together)
+			}
+			if count == nil && reader.Missed() {
 				count = time.After(time.Second)
 			}
+		case <-flush:
+			flush = nil
 		case <-count:
 			count = nil
 			if n := reader.LeftOut(); n > 0 {
 				s.send("left_out", map[string]int64{"points": n})
 			}
 		case <-status:
-			s.send("status", a.agent.Status())
+			s.sendStatus(a.agent)
 		case <-quiet.C:
 			s.comment()
 		}
@@ -97,6 +111,16 @@ type stream struct {
 	last    time.Time // of the last write
 	pending bool
 	err     error
+	warned  time.Time // of the newest warning that was sent
+}
+
+// sendStatus writes the status, and the warnings if there is a new one.
+func (s *stream) sendStatus(a Agent) {
+	s.send("status", a.Status())
+	if records := a.Warnings(); len(records) > 0 && !records[0].Time.Equal(s.warned) {
+		s.warned = records[0].Time
+		s.send("warnings", warningsAnswer{records})
+	}
 }
 
 // send writes an event with the JSON of data.

@@ -4,15 +4,11 @@
 package page
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	_ "embed" // of the files
 	"encoding/hex"
 	"net/http"
 	"strconv"
-	"strings"
-	"sync"
 )
 
 //go:embed index.html
@@ -32,56 +28,42 @@ const securityPolicy = "default-src 'none'; script-src 'self'; style-src 'self';
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Files are the files of the page by their path in the API.
-type Files map[string]*File
+type Files map[string]File
 
 // New returns the files of the page.
 func New() Files {
 	return Files{
-		"/":         {kind: "text/html; charset=utf-8", content: index},
-		"/page.css": {kind: "text/css; charset=utf-8", content: style},
-		"/page.js":  {kind: "text/javascript; charset=utf-8", content: script},
+		"/":         newFile("text/html; charset=utf-8", index),
+		"/page.css": newFile("text/css; charset=utf-8", style),
+		"/page.js":  newFile("text/javascript; charset=utf-8", script),
 	}
 }
 
-// File is one of them. It is packed when somebody first asks for it.
+// File is one of them.
 type File struct {
-	kind    string
-	content []byte
-
-	once   sync.Once
-	packed []byte
-	tag    string
+	kind, tag string
+	content   []byte
 }
 
-func (f *File) pack() {
-	var packed bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is one that there is
-	_, _ = w.Write(f.content)                                  // a buffer takes all
-	_ = w.Close()
-	sum := sha256.Sum256(f.content)
-	f.packed, f.tag = packed.Bytes(), `"`+hex.EncodeToString(sum[:8])+`"`
+func newFile(kind string, content []byte) File {
+	sum := sha256.Sum256(content)
+	return File{kind: kind, tag: `"` + hex.EncodeToString(sum[:8]) + `"`, content: content}
 }
 
-// ServeHTTP answers with the file, packed for those who can unpack it. A browser
-// asks each time whether it has changed, as the agent may have been upgraded.
-func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.once.Do(f.pack)
+// ServeHTTP answers with the file. A browser asks each time whether it has changed, as
+// the agent may have been upgraded. It is not compressed: that would take the agent ten
+// times the memory of the page.
+func (f File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-cache")
 	header.Set("Content-Security-Policy", securityPolicy)
 	header.Set("Referrer-Policy", "same-origin")
 	header.Set("ETag", f.tag)
-	header.Set("Vary", "Accept-Encoding")
 	if r.Header.Get("If-None-Match") == f.tag {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	content := f.content
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		header.Set("Content-Encoding", "gzip")
-		content = f.packed
-	}
 	header.Set("Content-Type", f.kind)
-	header.Set("Content-Length", strconv.Itoa(len(content)))
-	_, _ = w.Write(content) // a caller that went away wants no answer
+	header.Set("Content-Length", strconv.Itoa(len(f.content)))
+	_, _ = w.Write(f.content) // a caller that went away wants no answer
 }

@@ -1,7 +1,7 @@
 // The page of one agent. Data flows one way:
 //
 //   /me/history, /me/stream ──► history ──► plots
-//   /me/status (in the stream, or asked) ──► show… (a function for each section)
+//   /me/status, /me/warnings (in the stream, or asked) ──► show… (a function for each section)
 //   /me/points ──► search
 //   /me/explain ──► explain
 //
@@ -395,8 +395,7 @@ function showRegistry(status) {
 const change = (c) => ({ add: '+', remove: '−', modify: '~' })[c.action] + ' ' + [c.what, c.ns, c.name].filter(Boolean).join(' ') +
   c.values.map((v) => ', ' + v.name + ' ' + (c.action === 'modify' ? (v.before || 'none') + ' → ' + (v.after || 'none') : v.before + v.after)).join('');
 
-async function showWarnings() {
-  const { warnings } = await ask('me/warnings');
+function showWarnings({ warnings }) {
   const line = (w) => element('li', {}, element('time', { datetime: w.time }, ago(w.time)), ' ' + w.message +
     Object.entries(w.attributes || {}).map(([key, value]) => ' ' + key + '=' + value).join(''));
   show('warnings', warnings.length ? element('ul', {}, ...warnings.map(line)) : element('p', { class: 'hint' }, 'None since the start.'));
@@ -478,12 +477,12 @@ function onStatus(status) {
   showStatus(status);
   drawAll();
   if (points) loadPoints().catch(() => {});
-  showWarnings().catch(() => {});
 }
 
 async function askStatus() {
   try {
     onStatus(await ask('me/status'));
+    showWarnings(await ask('me/warnings'));
     await loadHistory().catch(() => {});
     connected('Asking every ' + STATUS_SECONDS + ' s');
   } catch (error) {
@@ -500,10 +499,11 @@ async function start() {
   const mine = starts;
   try {
     // All at once, so that little moves on the page after something is seen.
-    const [access, status] = await Promise.all([ask('me/access'), ask('me/status'), loadHistory().catch(() => {})]);
+    const [access, status, warnings] = await Promise.all([ask('me/access'), ask('me/status'), ask('me/warnings'), loadHistory().catch(() => {})]);
     if (mine !== starts) return;
     mayControl = access.control;
     onStatus(status);
+    showWarnings(warnings);
     open(status.namespaces[0]);
   } catch (error) {
     if (mine !== starts) return;
@@ -528,6 +528,7 @@ function open(namespace) {
     onStatus(status);
     if (streamed && !status.namespaces.includes(streamed)) start(); // the host was moved
   });
+  stream.addEventListener('warnings', (event) => showWarnings(JSON.parse(event.data)));
   stream.addEventListener('point', (event) => {
     const p = JSON.parse(event.data);
     addPoint(p.name, p.tags, p.time, p.value);

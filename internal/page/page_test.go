@@ -33,6 +33,7 @@ func TestThePageShowsWhatTheAgentDoes(t *testing.T) {
 		h.post(t, `[{"name":"a","value":1}]`)
 		p.shows("#wrong-list", "output: it takes no points, which wait on disk")
 		p.shows("#output", "takes no points")
+		p.shows("#warnings", "nsqd")
 		require.NoError(t, h.nsqd.Restart())
 		p.shows("#wrong-list", "Nothing is wrong.")
 	})

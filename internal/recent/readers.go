@@ -85,6 +85,13 @@ func (r *Reader) Take() []Point {
 	return points
 }
 
+// Missed reports whether LeftOut has something to return.
+func (r *Reader) Missed() bool {
+	r.readers.mu.Lock()
+	defer r.readers.mu.Unlock()
+	return r.left > 0
+}
+
 // LeftOut returns how many points the reader has missed since the last call: more
 // passed than its rate, or than it has taken.
 func (r *Reader) LeftOut() int64 {

@@ -35,14 +35,15 @@ const settling = 15 * time.Second
 func main() {
 	binary := flag.String("agent", "", "agent `binary`; empty: build it")
 	period := flag.Duration("for", 2*time.Minute, "how long to measure")
+	watched := flag.Bool("watched", false, "measure once more, while the page is open")
 	flag.Parse()
-	if err := run(*binary, *period); err != nil {
+	if err := run(*binary, *period, *watched); err != nil {
 		fmt.Fprintln(os.Stderr, "idle:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary string, period time.Duration) (err error) {
+func run(binary string, period time.Duration, watched bool) (err error) {
 	dir, err := os.MkdirTemp("", "agent-idle-")
 	if err != nil {
 		return err
@@ -72,8 +73,9 @@ agent.pluginsdir = "%s/plugins"
 agent.pidfile = "%s/agent.pid"
 output.servers = [ %q ]
 log.logdir = "%s/log"
+api.socket = "%s/agent.sock"
 time.servers = [ "127.0.0.1" ]
-`, registry.URL(), dir, dir, nsqd.Addr(), dir), 0o600); err != nil {
+`, registry.URL(), dir, dir, nsqd.Addr(), dir, dir), 0o600); err != nil {
 		return err
 	}
 	consumer, err := nsqd.Consume("collect.idle", "idle")
@@ -81,46 +83,83 @@ time.servers = [ "127.0.0.1" ]
 		return err
 	}
 	defer consumer.Close()
-	return measure(exec.Command(binary, "start", "-f", config), consumer, period)
+	m := measurement{command: exec.Command(binary, "start", "-f", config), consumer: consumer, period: period}
+	if watched {
+		m.socket = filepath.Join(dir, "agent.sock")
+	}
+	return m.run()
 }
 
-// measure runs the agent, prints what it costs, and returns an error if
-// that is too much.
-func measure(command *exec.Cmd, consumer *nsqdtest.Consumer, period time.Duration) (err error) {
+// measurement of one agent.
+type measurement struct {
+	command  *exec.Cmd
+	consumer *nsqdtest.Consumer
+	period   time.Duration
+	socket   string // of the agent's API; empty: nobody looks at the page
+}
+
+// run runs the agent, prints what it costs, and returns an error if that is too much.
+func (m measurement) run() (err error) {
 	began := time.Now()
-	command.Stderr = os.Stderr
-	if err := command.Start(); err != nil {
+	m.command.Stderr = os.Stderr
+	if err := m.command.Start(); err != nil {
 		return err
 	}
 	defer func() {
 		stopping := time.Now()
-		err = errors.Join(err, command.Process.Signal(syscall.SIGTERM), command.Wait())
+		err = errors.Join(err, m.command.Process.Signal(syscall.SIGTERM), m.command.Wait())
 		fmt.Printf("idle: stopped in         %8.3f s\n", time.Since(stopping).Seconds())
 	}()
-	var first time.Duration
-	settled := time.After(settling)
-	var before usage
-	var over <-chan time.Time
+	if _, ok := <-m.consumer.Messages; !ok {
+		return errors.New("nsqd ended")
+	}
+	first := time.Since(began)
+	if err := m.consume(settling); err != nil {
+		return err
+	}
+	idle, after, err := m.spend()
+	if err != nil {
+		return err
+	}
+	tooMuch := report(first, after, idle)
+	if m.socket == "" {
+		return tooMuch
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := watch(ctx, m.socket); err != nil {
+		return err
+	}
+	open, with, err := m.spend()
+	fmt.Printf("watched: CPU             %+8.1f ms/min\n", (open-idle).Seconds()*1e3)
+	fmt.Printf("watched: resident        %+8.1f MiB\n", mib(with.resident-after.resident))
+	return errors.Join(tooMuch, err)
+}
+
+// spend returns what the agent spends a minute, and what it has used in the end.
+func (m measurement) spend() (perMinute time.Duration, after usage, err error) {
+	before, err := readUsage(m.command.Process.Pid)
+	if err != nil {
+		return 0, usage{}, err
+	}
+	if err := m.consume(m.period); err != nil {
+		return 0, usage{}, err
+	}
+	after, err = readUsage(m.command.Process.Pid)
+	return time.Duration(float64(after.cpu-before.cpu) / m.period.Minutes()), after, err
+}
+
+// consume takes the agent's messages for some time.
+func (m measurement) consume(period time.Duration) error {
+	over := time.After(period)
 	for {
 		select {
-		case _, ok := <-consumer.Messages:
+		case _, ok := <-m.consumer.Messages:
 			if !ok {
 				return errors.New("nsqd ended")
 			}
-			if first == 0 {
-				first = time.Since(began)
-			}
-		case <-settled:
-			if before, err = readUsage(command.Process.Pid); err != nil {
-				return err
-			}
-			over = time.After(period)
 		case <-over:
-			after, err := readUsage(command.Process.Pid)
-			if err != nil {
-				return err
-			}
-			return report(first, after, time.Duration(float64(after.cpu-before.cpu)/period.Minutes()))
+			return nil
 		}
 	}
 }
