@@ -58,8 +58,8 @@ type GitRunnerConfig struct {
 	// Zero or less: 1.
 	MaxCPU float64
 	// MaxState limits a plugin's own directory, in bytes. The directory is checked
-	// before each run, and about every second while the plugin runs. Zero or less:
-	// 1 GiB.
+	// before each run, and while the plugin runs after 1, 2, 4, 8 s and then every
+	// 10 s. Zero or less: 1 GiB.
 	MaxState int64
 	// NoCgroup runs plugins without cgroups, and so without MaxProcesses, MaxMemory
 	// and MaxCPU. False: cgroups are used if the host has them.
