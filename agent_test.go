@@ -78,7 +78,7 @@ func TestASecondPartOfOneKindIsRefused(t *testing.T) {
 		agent.WithStore(agenttest.NewStore()), agent.WithStore(agenttest.NewStore()),
 	)
 	for _, want := range []string{
-		"WithRegistry: there is a registry already", "WithOutput: there is an output already",
+		"WithRegistry: there is a registry already: join them with Registries", "WithOutput: there is an output already",
 		"WithPluginRunner: there is a plugin runner already", "WithStore: there is a store already",
 	} {
 		require.ErrorContains(t, err, want)
@@ -100,7 +100,7 @@ func TestPartsAreTakenOutOfOptions(t *testing.T) {
 	parts, rest = agent.SplitOptions(agent.WithOutput(nil), agent.WithBufferSize(0), nil, agent.WithRegistry(registry), agent.WithRegistry(registry))
 	require.Equal(t, agent.Parts{Registry: registry}, parts)
 	_, err = agent.New(agent.WithRegistry(registry), agent.WithOutput(others), rest)
-	require.EqualError(t, err, "make an agent: WithOutput: the output is nil; WithBufferSize: 0 points are too few; WithRegistry: there is a registry already")
+	require.EqualError(t, err, "make an agent: WithOutput: the output is nil; WithBufferSize: 0 points are too few; WithRegistry: there is a registry already: join them with Registries")
 }
 
 func TestReadyOnceAssignmentsAreInForce(t *testing.T) {

@@ -45,7 +45,7 @@
 //	          ▼
 //	        Output
 //
-// The interfaces and their types are in registry.go, collector.go, plugin.go,
+// The interfaces and their types are in registry.go (several registries: registries.go), collector.go, plugin.go,
 // output.go, store.go and metric.go; the life of an agent is in agent.go,
 // shutdown.go, options.go (options of [Agent.Handler] are in httpapi.go) and settings.go
 // (what can change meanwhile). Its

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -171,11 +172,14 @@ type doubted struct {
 }
 
 // shrunkError means that an answer is not believed yet.
-type shrunkError struct{ before, after int }
+type shrunkError struct {
+	registry      string // one of several; empty: the only one, or all of them together
+	before, after int
+}
 
 func (e *shrunkError) Error() string {
-	return fmt.Sprintf("the registry would remove more than half of what runs here (%d namespaces, plugins, ports and processes, %d afterwards): "+
-		"the agent believes that when the registry says it again, a minute from now or later", e.before, e.after)
+	return fmt.Sprintf("%s would remove more than half of what runs here (%d namespaces, plugins, ports and processes, %d afterwards): "+
+		"the agent believes that when the registry says it again, a minute from now or later", cmp.Or(e.registry, "the registry"), e.before, e.after)
 }
 
 // doubt returns an error if next takes away more than half of what is known
@@ -198,13 +202,32 @@ func (u *updater) doubt(next []Assignment) error {
 	return nil
 }
 
-// checkShrunk returns an error if next removes more than half of what is known.
+// checkShrunk returns an error if next removes more than half of what is known, or more than
+// half of what one of several registries has assigned. A namespace that passes from one
+// registry to another is not removed.
 func checkShrunk(known, next []Assignment) *shrunkError {
-	before, after := items(known), items(next)
-	if after*2 >= before {
-		return nil
+	if before, after := items(known), items(next); after*2 < before {
+		return &shrunkError{"", before, after}
 	}
-	return &shrunkError{before, after}
+	owner := make(map[string]string, len(known))
+	before, after := make(map[string]int), make(map[string]int)
+	for _, a := range known {
+		owner[a.Namespace] = a.Registry
+		before[a.Registry] += items([]Assignment{a})
+	}
+	for _, a := range next {
+		from, had := owner[a.Namespace]
+		if !had {
+			from = a.Registry
+		}
+		after[from] += items([]Assignment{a})
+	}
+	for _, registry := range slices.Sorted(maps.Keys(before)) {
+		if after[registry]*2 < before[registry] {
+			return &shrunkError{registry, before[registry], after[registry]}
+		}
+	}
+	return nil
 }
 
 // items counts what is assigned.

@@ -101,7 +101,12 @@ func WithRegistry(r Registry) Option {
 			return errors.New("WithRegistry: the registry is nil")
 		}
 		if c.registry != nil {
-			return errors.New("WithRegistry: there is a registry already")
+			return errors.New("WithRegistry: there is a registry already: join them with Registries")
+		}
+		if several, ok := r.(*joined); ok {
+			if err := several.check(); err != nil {
+				return fmt.Errorf("WithRegistry: %w", err)
+			}
 		}
 		c.registry = r
 		return nil

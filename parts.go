@@ -90,13 +90,28 @@ func ask[T any](h *hanging, f func() T) (answer T, err error) {
 
 // registryPart is the registry as the agent calls it.
 type registryPart struct {
-	registry Registry
-	reporter Reporter // nil: it wants no reports
+	registry  Registry
+	reporters []reporterPart // of the members, if it is joined
+}
+
+// reporterPart is a registry that wants reports.
+type reporterPart struct {
+	name     string // of the registry among several; empty: it is the only one
+	reporter Reporter
 }
 
 func newRegistryPart(r Registry) registryPart {
-	reporter, _ := r.(Reporter)
-	return registryPart{r, reporter}
+	part := registryPart{registry: r}
+	if several, ok := r.(*joined); ok {
+		for _, m := range several.members {
+			for _, reports := range m.part.reporters {
+				part.reporters = append(part.reporters, reporterPart{m.name, reports.reporter})
+			}
+		}
+	} else if reporter, ok := r.(Reporter); ok {
+		part.reporters = []reporterPart{{"", reporter}}
+	}
+	return part
 }
 
 func (p registryPart) assignments(ctx context.Context, host Host) (answer []Assignment, err error) {
@@ -107,7 +122,15 @@ func (p registryPart) assignments(ctx context.Context, host Host) (answer []Assi
 	return answer, err
 }
 
-func (p registryPart) report(ctx context.Context, r Report) error {
+// members returns the status of each of several registries.
+func (p registryPart) members() []RegistryMember {
+	if several, ok := p.registry.(*joined); ok {
+		return several.memberStatus()
+	}
+	return nil
+}
+
+func (p reporterPart) report(ctx context.Context, r Report) error {
 	return recovered(func() error { return p.reporter.Report(ctx, r) })
 }
 

@@ -77,7 +77,7 @@ func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (P
 		return Plan{}, fmt.Errorf("read what the agent remembers: %w", err)
 	}
 	registry := newRegistryPart(config.registry)
-	host, hostNotes, err := config.plannedHost(remembered.accepted, registry.reporter != nil)
+	host, hostNotes, err := config.plannedHost(remembered.accepted, len(registry.reporters) > 0)
 	if err != nil {
 		return Plan{}, err
 	}

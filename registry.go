@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -92,6 +93,9 @@ type Assignment struct {
 	Namespace string `json:"namespace"`
 	// ID is the registry's own identifier of the namespace on this host.
 	ID string `json:"id,omitempty"`
+	// Registry is the name of the registry that assigns it, which [Registries] sets.
+	// Empty: there is only one.
+	Registry string `json:"registry,omitempty"`
 	// Intervals has the interval of each kind of measurement: CPU, MEM, … (see
 	// [WithCollector]), and PORT and PROC for Ports and Processes. Other kinds are
 	// collected at their default intervals.
@@ -127,21 +131,68 @@ type Process struct {
 type PartialError struct {
 	// Namespaces has the reason for each namespace that could not be read.
 	Namespaces map[string]error
+	// Registries has each of several registries, in the order of precedence. The agent
+	// keeps the former assignments of those that failed. Empty: there is only one.
+	Registries []RegistryError
 }
 
-// Error names every missing namespace with its reason.
+// RegistryError is the error of one of several registries.
+type RegistryError struct {
+	// Name of the registry, as in [Assignment.Registry].
+	Name string
+	// Err says why it could not be read. Nil: it answered, at least in part.
+	Err error
+}
+
+// Error names every missing registry and namespace with its reason.
 func (e *PartialError) Error() string {
-	reasons := make([]string, 0, len(e.Namespaces))
-	for ns, err := range e.Namespaces {
-		reasons = append(reasons, fmt.Sprintf("namespace %s: %v", ns, err))
+	var reasons []string
+	for _, r := range e.Registries {
+		if r.Err != nil {
+			reasons = append(reasons, fmt.Sprintf("%s: %v", r.Name, r.Err))
+		}
 	}
-	slices.Sort(reasons)
+	for _, ns := range slices.Sorted(maps.Keys(e.Namespaces)) {
+		reasons = append(reasons, fmt.Sprintf("namespace %s: %v", ns, e.Namespaces[ns]))
+	}
 	return strings.Join(reasons, "; ")
+}
+
+// keeps reports whether a namespace that was assigned before stays, although the answer has
+// none from its registry. next is the registry from which the answer has it; "" with has
+// false: it has none.
+func (e *PartialError) keeps(old Assignment, next string, has bool) bool {
+	if e.Namespaces[old.Namespace] != nil {
+		return !has
+	}
+	at := func(name string) int {
+		return slices.IndexFunc(e.Registries, func(r RegistryError) bool { return r.Name == name })
+	}
+	from := at(old.Registry)
+	switch {
+	case len(e.Registries) == 0:
+		return false
+	case from < 0: // from before the registries were joined: one that failed may have it
+		return !has && slices.ContainsFunc(e.Registries, func(r RegistryError) bool { return r.Err != nil })
+	case e.Registries[from].Err == nil:
+		return false
+	}
+	return !has || from < at(next)
+}
+
+// saysNothing reports whether none of several registries answered.
+func (e *PartialError) saysNothing() bool {
+	return len(e.Registries) > 0 && !slices.ContainsFunc(e.Registries, func(r RegistryError) bool { return r.Err == nil })
 }
 
 // Unwrap returns the reasons, so that [errors.Is] and [errors.As] see them.
 func (e *PartialError) Unwrap() []error {
-	reasons := make([]error, 0, len(e.Namespaces))
+	var reasons []error
+	for _, r := range e.Registries {
+		if r.Err != nil {
+			reasons = append(reasons, r.Err)
+		}
+	}
 	for _, err := range e.Namespaces {
 		reasons = append(reasons, err)
 	}

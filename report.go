@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -9,7 +11,7 @@ import (
 	"github.com/lodastack/agent/internal/event"
 )
 
-// report tells the registry about the host.
+// report tells the registry about the host, or each of several registries.
 func (u *updater) report(ctx context.Context, host Host) error {
 	previous := u.previousHost(host)
 	report := Report{
@@ -19,12 +21,14 @@ func (u *updater) report(ctx context.Context, host Host) error {
 		Build:    u.build,
 		Time:     time.Now(),
 	}
-	for _, assignment := range u.assignments() {
-		report.Namespaces = append(report.Namespaces, assignment.Namespace)
-		report.IDs = append(report.IDs, assignment.ID)
+	var wrong []error
+	for _, r := range u.registry.reporters {
+		if err := r.report(ctx, report.withNamespaces(u.assignments(), r.name)); err != nil {
+			wrong = append(wrong, fmt.Errorf("report to %s: %w", cmp.Or(r.name, "the registry"), err))
+		}
 	}
-	if err := u.registry.report(ctx, report); err != nil {
-		return fmt.Errorf("report to the registry: %w", err)
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
 	}
 	u.mu.Lock()
 	u.accepted = &host
@@ -33,6 +37,18 @@ func (u *updater) report(ctx context.Context, host Host) error {
 		u.logger.Warn("the accepted report cannot be saved: a restart will not know it", "error", err)
 	}
 	return nil
+}
+
+// withNamespaces returns the report with the namespaces that are assigned by the registry of
+// that name.
+func (r Report) withNamespaces(assignments []Assignment, registry string) Report {
+	for _, assignment := range assignments {
+		if registry == "" || assignment.Registry == registry {
+			r.Namespaces = append(r.Namespaces, assignment.Namespace)
+			r.IDs = append(r.IDs, assignment.ID)
+		}
+	}
+	return r
 }
 
 // previousHost returns the host of the last accepted report; if there was

@@ -66,6 +66,22 @@ type RegistryStatus struct {
 	// Problems has a sentence for each item of the last answers that was left
 	// out or contradicts another one, and for an answer that is doubted.
 	Problems []string `json:"problems,omitempty"`
+	// Members are the registries that [Registries] has joined, in their order. Empty:
+	// there is only one.
+	Members []RegistryMember `json:"members,omitempty"`
+}
+
+// RegistryMember tells about one of several registries.
+type RegistryMember struct {
+	// Name as in [Assignment.Registry].
+	Name string `json:"name"`
+	// Namespaces is how many of the assignments in force are its own.
+	Namespaces int `json:"namespaces"`
+	// Asked and Answered are as in [RegistryStatus]. Zero: not since the start.
+	Asked    time.Time `json:"asked,omitzero"`
+	Answered time.Time `json:"answered,omitzero"`
+	// Error of the last answer, empty if it was good.
+	Error string `json:"error,omitempty"`
 }
 
 // OutputStatus tells about the output.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -107,7 +108,7 @@ func (u *updater) converse(run context.Context) error {
 	u.mu.Lock()
 	u.disowned = ""
 	u.mu.Unlock()
-	reports := u.registry.reporter != nil
+	reports := len(u.registry.reporters) > 0
 	renamed := reports && u.previousHost(host).Hostname != host.Hostname
 	if renamed {
 		err := u.report(ctx, host)
@@ -170,6 +171,14 @@ func (u *updater) currentStatus() RegistryStatus {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	status := u.status
+	status.Members = u.registry.members()
+	for i, member := range status.Members {
+		for _, assignment := range u.known {
+			if assignment.Registry == member.Name {
+				status.Members[i].Namespaces++
+			}
+		}
+	}
 	if u.unaddressed != "" {
 		status.Problems = append(status.Problems, u.unaddressed)
 	}
@@ -227,7 +236,11 @@ func (u *updater) take(answer []Assignment, err error) error {
 // saysNothing reports whether nothing is known after an answer that was not known
 // before.
 func saysNothing(answer []Assignment, err error) bool {
-	return err != nil && !errors.As(err, new(*PartialError)) && len(answer) == 0
+	var partial *PartialError
+	if errors.As(err, &partial) {
+		return len(answer) == 0 && partial.saysNothing()
+	}
+	return err != nil && len(answer) == 0
 }
 
 // combine returns the answer with what is known of the namespaces that it does
@@ -235,19 +248,21 @@ func saysNothing(answer []Assignment, err error) bool {
 func combine(known, answer []Assignment, err error) []Assignment {
 	var partial *PartialError
 	errors.As(err, &partial)
-	answered := make(map[string]bool, len(answer))
+	next := make(map[string]Assignment, len(answer))
 	for _, assignment := range answer {
-		answered[assignment.Namespace] = true
+		next[assignment.Namespace] = assignment
 	}
-	next := slices.Clone(answer)
 	for _, old := range known {
-		missing := err != nil && partial == nil || partial != nil && partial.Namespaces[old.Namespace] != nil
-		if missing && !answered[old.Namespace] && len(next) < maxNamespaces {
-			next = append(next, old)
+		now, has := next[old.Namespace]
+		keep := err != nil && !has
+		if partial != nil {
+			keep = partial.keeps(old, now.Registry, has)
+		}
+		if keep && (has || len(next) < maxNamespaces) {
+			next[old.Namespace] = old
 		}
 	}
-	slices.SortFunc(next, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
-	return next
+	return slices.SortedFunc(maps.Values(next), func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
 }
 
 // itemProblems returns the problems of the assignments' items.
