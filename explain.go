@@ -21,9 +21,15 @@ func (a *Agent) facts() explain.Facts {
 		Registry: explain.Registry{
 			InForce: s.Registry.InForce, Answered: s.Registry.Answered, Doubted: s.Registry.Doubted, Error: s.Registry.Error,
 		},
-		Accounts:  make(map[string]explain.Account, len(s.Accounts)),
-		Output:    a.outputFacts(s),
-		Remembers: a.recent.Remembers(),
+		Registries: make(map[string]string),
+		Accounts:   make(map[string]explain.Account, len(s.Accounts)),
+		Output:     a.outputFacts(s),
+		Remembers:  a.recent.Remembers(),
+	}
+	for _, assignment := range a.assigned() {
+		if assignment.Registry != "" {
+			f.Registries[assignment.Namespace] = assignment.Registry
+		}
 	}
 	for namespace, account := range s.Accounts {
 		f.Accounts[namespace] = explain.Account(account)

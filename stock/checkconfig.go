@@ -28,8 +28,8 @@ func (c Config) check(fail func(key, reason string), given agent.Parts) {
 		}
 	}
 	c.Agent.check(failed)
-	if c.Agent.RegistryAddr != "" || given.Registry == nil {
-		failed("agent.registryaddr", c.checkRegistry())
+	if len(c.Agent.RegistryAddr) > 0 || given.Registry == nil {
+		c.checkRegistry(failed)
 	}
 	if len(c.Output.Servers) > 0 || c.Output.Name == outputNSQ && given.Output == nil {
 		for _, err := range nsqoutput.CheckServers(c.Output.Servers) {
@@ -186,14 +186,22 @@ func checkKind(name string) error {
 	return fmt.Errorf("%q is not a kind; the kinds are %s", name, strings.Join(known, ", "))
 }
 
-// checkRegistry returns an error unless address is that of a registry.
-func (c Config) checkRegistry() error {
-	if c.Agent.RegistryAddr == "" {
-		return errors.New("missing; write http://HOST, https://HOST, or file:///PATH for a registry file")
+// checkRegistry calls fail for each address that is not a registry's.
+func (c Config) checkRegistry(failed func(key string, err error)) {
+	const key = "agent.registryaddr"
+	if len(c.Agent.RegistryAddr) == 0 {
+		failed(key, errors.New("missing; write http://HOST, https://HOST, or file:///PATH for a registry file"))
 	}
-	if filepath.IsAbs(c.Agent.RegistryAddr) {
-		return fmt.Errorf("%q is a path; write %q for a registry file", c.Agent.RegistryAddr, "file://"+c.Agent.RegistryAddr)
+	for i, address := range c.Agent.RegistryAddr {
+		if filepath.IsAbs(address) {
+			failed(key, fmt.Errorf("%q is a path; write %q for a registry file", address, "file://"+address))
+			continue
+		}
+		if slices.Contains(c.Agent.RegistryAddr[:i], address) {
+			failed(key, errors.New("an address occurs twice"))
+			continue
+		}
+		_, err := c.registryAt(address, nil)
+		failed(key, err)
 	}
-	_, err := c.Registry(nil)
-	return err
 }

@@ -54,9 +54,10 @@ type AgentConfig struct {
 	// IfacePrefix are the beginnings of the names of the network interfaces
 	// to measure. Empty, the default: all but loopback and virtual ones.
 	IfacePrefix []string
-	// RegistryAddr is http://…, https://… or file:///PATH. Required, unless
-	// there is a registry of your own; see [RegistryConfig].
-	RegistryAddr string
+	// RegistryAddr are http://…, https://… or file:///PATH. If there are several, they
+	// are joined by [agent.Registries], the first one first. Required, unless there is a
+	// registry of your own; see [RegistryConfig].
+	RegistryAddr []string
 	// PluginsDir holds the plugins, PLUGINSDIR/NS/PROJECT. The default is
 	// /usr/local/agent-plugins.
 	PluginsDir string

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +29,7 @@ type Contact struct {
 	Err error
 }
 
-// Connect asks the registry, each nsqd and the git host once, each for a few seconds at
+// Connect asks each registry, each nsqd and the git host once, each for a few seconds at
 // most, and returns their answers. It asks git for the first plugin of this host, or only
 // connects to its host if there is no plugin. It changes nothing and sends no message.
 func (c Config) Connect(ctx context.Context) []Contact {
@@ -36,24 +37,28 @@ func (c Config) Connect(ctx context.Context) []Contact {
 	if c.Output.Name == outputNSQ {
 		servers = c.Output.Servers
 	}
-	contacts := make([]Contact, 1+len(servers)) // each goroutine has its own
+	contacts := make([]Contact, len(servers)) // each goroutine has its own
 	var all sync.WaitGroup
 	for i, server := range servers {
-		all.Go(func() { contacts[1+i] = c.askServer(ctx, server) })
+		all.Go(func() { contacts[i] = c.askServer(ctx, server) })
 	}
-	assignments, contact := c.askRegistry(ctx)
-	contacts[0] = contact
-	var git []Contact
+	var registries, git []Contact
+	var assignments []agent.Assignment
+	for _, address := range c.Agent.RegistryAddr {
+		assigned, contact := c.askRegistry(ctx, address)
+		registries = append(registries, contact)
+		assignments = append(assignments, assigned...)
+	}
 	if c.Agent.Git != "" {
 		git = append(git, c.askGit(ctx, assignments))
 	}
 	all.Wait()
-	return append(contacts, git...)
+	return slices.Concat(registries, contacts, git)
 }
 
-func (c Config) askRegistry(ctx context.Context) ([]agent.Assignment, Contact) {
-	contact := Contact{Who: "registry " + strings.Trim(hidePasswords(`"`+c.Agent.RegistryAddr+`"`, false), `"`)}
-	registry, err := c.Registry(nil)
+func (c Config) askRegistry(ctx context.Context, address string) ([]agent.Assignment, Contact) {
+	contact := Contact{Who: "registry " + strings.Trim(hidePasswords(`"`+address+`"`, false), `"`)}
+	registry, err := c.registryAt(address, nil)
 	if err != nil {
 		contact.Err = err
 		return nil, contact

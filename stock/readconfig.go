@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (c *Config) warn(f *configfile.File) {
 	warn := func(key, text string) {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%s: %s: %s", f.Where(key), key, text))
 	}
-	if httpregistry.Cleartext(c.Agent.RegistryAddr) {
+	if slices.ContainsFunc(c.Agent.RegistryAddr, httpregistry.Cleartext) {
 		warn("agent.registryaddr", "http is not encrypted: "+
 			"whoever can change the traffic decides what this host collects and which plugins it runs; use https")
 	}
@@ -85,7 +86,7 @@ func (c *Config) read(f *configfile.File) {
 	a := &c.Agent
 	f.String("agent.listen", &a.Listen)
 	f.Strings("agent.ifaceprefix", &a.IfacePrefix)
-	f.String("agent.registryaddr", &a.RegistryAddr)
+	f.StringOrStrings("agent.registryaddr", &a.RegistryAddr)
 	f.String("agent.pluginsdir", &a.PluginsDir)
 	f.String("agent.pluginsuser", &a.PluginsUser)
 	f.String("agent.git", &a.Git)

@@ -63,7 +63,7 @@ func TestTheFirstREADMEsExampleLoadsAsWritten(t *testing.T) {
 	want := stock.DefaultConfig()
 	want.Agent.Listen = "0.0.0.0:1232"
 	want.Agent.IfacePrefix = []string{"eth"}
-	want.Agent.RegistryAddr = "https://registry.test.com"
+	want.Agent.RegistryAddr = []string{"https://registry.test.com"}
 	want.Agent.PluginsUser = me.Username
 	want.Agent.Git = "git://git@git.test.com/orgname/%s.git"
 	want.Output.Servers = []string{"0.0.0.0:7777"}
@@ -91,7 +91,7 @@ servers = [ "127.0.0.1:4150" ]
 `)
 	require.NoError(t, err)
 	want := stock.DefaultConfig()
-	want.Agent.RegistryAddr = "file:///etc/agent-registry.toml"
+	want.Agent.RegistryAddr = []string{"file:///etc/agent-registry.toml"}
 	want.Output.Servers = []string{"127.0.0.1:4150"}
 	require.Equal(t, want, c)
 	require.Equal(t, "/usr/local/agent-plugins/.agent", c.DataDir())

@@ -41,7 +41,7 @@ type RegistryConfig struct {
 // Registry returns a lodastack registry, or a registry file. It does not ask or read
 // anything yet.
 func Registry(cfg RegistryConfig) (agent.Registry, error) {
-	if strings.HasPrefix(cfg.Address, "file:") {
+	if IsRegistryFile(cfg.Address) {
 		return fileRegistry(cfg)
 	}
 	if cfg.RootCAs == nil && cfg.HTTPClient == nil && strings.HasPrefix(cfg.Address, "https:") {
@@ -72,12 +72,30 @@ func fileRegistry(cfg RegistryConfig) (agent.Registry, error) {
 	return registry, nil
 }
 
-// Registry makes the registry that the config names, without asking it anything.
-// logger may be nil.
+// Registry makes the registry that the config names, without asking it anything. Several are
+// joined. logger may be nil.
 func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
-	cfg := RegistryConfig{Address: c.Agent.RegistryAddr, Logger: logger}
+	if len(c.Agent.RegistryAddr) == 1 {
+		return c.registryAt(c.Agent.RegistryAddr[0], logger)
+	}
+	var registries []agent.Registry
+	for _, address := range c.Agent.RegistryAddr {
+		registry, err := c.registryAt(address, logger)
+		if err != nil {
+			return nil, err
+		}
+		registries = append(registries, registry)
+	}
+	return agent.Registries(registries...), nil
+}
+
+func (c Config) registryAt(address string, logger *slog.Logger) (agent.Registry, error) {
+	cfg := RegistryConfig{Address: address, Logger: logger}
 	if c.Output.Name == outputNSQ {
 		cfg.TopicPrefix = c.Output.TopicPrefix
 	}
 	return Registry(cfg)
 }
+
+// IsRegistryFile reports whether the address is that of a registry file.
+func IsRegistryFile(address string) bool { return strings.HasPrefix(address, "file:") }

@@ -19,13 +19,13 @@ import (
 func checkCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use: "check [-f FILE] [--connect]", Short: "report every fault of the config", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		Long: "Reads the config, and the registry file if it names one, and prints every fault with its line. " +
+		Long: "Reads the config, and the registry files that it names, and prints every fault with its line. " +
 			"Run it as the user that the agent runs as: it also checks who may read and write the agent's files. " +
-			"With --connect it asks the registry, each nsqd and the git host once, and prints their answers.",
+			"With --connect it asks each registry, each nsqd and the git host once, and prints their answers.",
 		Annotations: exitCodes("0  the config is good; with --connect: and all servers answer", "1  the config has a fault; with --connect: or a server does not answer", "2  the command line is wrong"),
 	}
 	c.configFlag(command)
-	connects := command.Flags().Bool("connect", false, "ask the registry, each nsqd and the git host, too")
+	connects := command.Flags().Bool("connect", false, "ask each registry, each nsqd and the git host, too")
 	command.RunE = func(*cobra.Command, []string) error { return check(c, *connects) }
 	return command
 }
@@ -38,8 +38,10 @@ func check(c *call, connects bool) error {
 	if err != nil {
 		return wrongConfig(err)
 	}
-	if err := checkRegistryFile(c, cfg); err != nil {
-		return err
+	for _, address := range cfg.Agent.RegistryAddr {
+		if err := checkRegistryFile(c, cfg, address); err != nil {
+			return err
+		}
 	}
 	if _, err = fmt.Fprintf(c.stdout, "%s is good\n", c.config); err != nil || !connects {
 		return err
@@ -69,12 +71,13 @@ func connect(c *call, cfg stock.Config) error {
 	return fmt.Errorf("%d of them do not answer as they should", silent)
 }
 
-// checkRegistryFile reports all faults of the registry file, if the config
-// names one. A missing file only gets a warning.
-func checkRegistryFile(c *call, cfg stock.Config) error {
-	if !strings.HasPrefix(cfg.Agent.RegistryAddr, "file:") {
+// checkRegistryFile reports all faults of the registry file at the address, if it is one. A
+// missing file only gets a warning.
+func checkRegistryFile(c *call, cfg stock.Config, address string) error {
+	if !stock.IsRegistryFile(address) {
 		return nil
 	}
+	cfg.Agent.RegistryAddr = []string{address}
 	registry, err := cfg.Registry(nil)
 	if err != nil {
 		return err

@@ -37,6 +37,9 @@ func statusText(s agent.Status) []byte {
 
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nregistry\t%s\n", registryText(s.Registry, now))
+	for _, m := range s.Registry.Members {
+		fmt.Fprintf(table, "\t%s %s; its namespaces: %d\n", terminal.Clean(m.Name), memberText(m, now), m.Namespaces)
+	}
 	fmt.Fprintf(table, "namespaces\t%s\n", cmp.Or(terminal.Clean(strings.Join(s.Namespaces, " ")), "none"))
 	fmt.Fprintf(table, "points\t%s\n", accountText(s.Output.Total))
 	for _, server := range s.Output.Servers {
@@ -63,12 +66,27 @@ func registryText(r agent.RegistryStatus, now time.Time) string {
 	switch {
 	case !r.Doubted.IsZero():
 		return fmt.Sprintf("gave an answer %s ago that is not believed yet; its earlier answer is in force", terminal.Age(now.Sub(r.Doubted)))
+	case r.InForce && slices.ContainsFunc(r.Members, func(m agent.RegistryMember) bool { return m.Error != "" }):
+		return "one of several fails; what it assigned before is in force"
 	case r.Answered.IsZero() && r.InForce:
 		return "has not answered since the start; its earlier answer is in force"
 	case r.Answered.IsZero():
 		return "has not answered yet"
 	}
 	return fmt.Sprintf("answered %s ago", terminal.Age(now.Sub(r.Answered)))
+}
+
+// memberText says what one of several registries has answered.
+func memberText(m agent.RegistryMember, now time.Time) string {
+	switch {
+	case m.Error == "" && m.Asked.IsZero():
+		return "has not been asked yet"
+	case m.Error == "":
+		return fmt.Sprintf("answered %s ago", terminal.Age(now.Sub(m.Answered)))
+	case m.Answered.IsZero():
+		return "fails, and has not answered since the start"
+	}
+	return fmt.Sprintf("fails; it answered %s ago", terminal.Age(now.Sub(m.Answered)))
 }
 
 // controlText says who may control the agent, or nothing if the agent does not say.

@@ -50,6 +50,21 @@ s.duration = "1m30s"
 	require.Equal(t, 90*time.Second, d)
 }
 
+func TestAStringMayStandForAListOfOne(t *testing.T) {
+	f := parse(t, "one = \"a\"\nlist = [ \"a\", \"b\" ]\nempty = \"\"\nwrong = 5\n")
+	f.KeepSettings()
+	var one, list, wrong []string
+	empty := []string{"default"}
+	f.StringOrStrings("one", &one)
+	f.StringOrStrings("list", &list)
+	f.StringOrStrings("empty", &empty)
+	f.StringOrStrings("wrong", &wrong)
+	require.EqualError(t, f.Err(), "f:4: wrong: 5 is a whole number; write a string in quotes, or a list of them")
+	require.Equal(t, [][]string{{"a"}, {"a", "b"}, {"default"}, nil}, [][]string{one, list, empty, wrong})
+	require.Equal(t, `"a"`, f.Settings()[0].Value)
+	require.Equal(t, `[ "a", "b" ]`, f.Settings()[1].Value)
+}
+
 func TestWhatIsLeftOutKeepsItsValue(t *testing.T) {
 	f := parse(t, "s.empty = \"\"\n")
 	str, empty := "default", "default"

@@ -52,14 +52,29 @@ func (f *File) String(key string, into *string) {
 	}
 }
 
+// StringOrStrings reads a string, or a list of strings. An empty string counts as missing.
+func (f *File) StringOrStrings(key string, into *[]string) {
+	if value, ok := f.values[key].(string); ok {
+		f.note(key, func() string { return strconv.Quote(value) })
+		if f.value(key); value != "" {
+			*into = []string{value}
+		}
+		return
+	}
+	f.strings(key, into, `a string in quotes, or a list of them`)
+}
+
 // Strings reads a list of strings.
 func (f *File) Strings(key string, into *[]string) {
+	f.strings(key, into, `a list of strings, [ "…", "…" ]`)
+}
+
+func (f *File) strings(key string, into *[]string, want string) {
 	f.note(key, func() string { return showList(*into) })
 	value, ok := f.value(key)
 	if !ok {
 		return
 	}
-	const want = `a list of strings, [ "…", "…" ]`
 	list, ok := value.([]any)
 	if !ok {
 		f.wrongType(key, value, want)

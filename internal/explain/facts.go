@@ -8,7 +8,9 @@ type Facts struct {
 	Now  time.Time `json:"now"`
 	Host string    `json:"host"`
 	// Namespaces of the host, sorted.
-	Namespaces   []string           `json:"namespaces"`
+	Namespaces []string `json:"namespaces"`
+	// Registries has the registry that assigns each namespace. Empty: there is only one.
+	Registries   map[string]string  `json:"registries,omitempty"`
 	Registry     Registry           `json:"registry"`
 	Measurements []Measurement      `json:"measurements,omitempty"`
 	Collectors   []Collector        `json:"collectors,omitempty"`

@@ -27,7 +27,11 @@ func (x *explanation) namespace() bool {
 		x.delivery([]string{x.Name})
 		return true
 	}
-	x.say("%s is a namespace of this host (%s)", x.Name, x.known.Host)
+	if from := x.known.Registries[x.Name]; from == "" {
+		x.say("%s is a namespace of this host (%s)", x.Name, x.known.Host)
+	} else {
+		x.say("%s is a namespace of this host (%s), by %s", x.Name, x.known.Host, from)
+	}
 	x.registry()
 	x.say("It gets the host's own measurements, %s, %s and %s", x.count("PORT", "port"), x.count("PROC", "process"), x.countPlugins())
 	x.delivery([]string{x.Name})
@@ -71,6 +75,8 @@ func (x *explanation) registry() {
 	switch {
 	case !r.Doubted.IsZero():
 		x.say("The registry gave another answer %s, which is not believed yet because it would remove most of what runs here; `agent plan` prints it", x.ago(r.Doubted))
+	case r.Error != "" && len(x.known.Registries) > 0:
+		x.say("The last question to one of the registries failed, so what it assigned before is in force: %s", brief(r.Error))
 	case r.Error != "" && r.Answered.IsZero():
 		x.say("The registry has not answered since the start, so an answer from an earlier run of the agent is in force: %s", brief(r.Error))
 	case r.Error != "":

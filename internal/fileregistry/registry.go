@@ -52,6 +52,9 @@ func New(cfg Config) (*Registry, error) {
 	return r, nil
 }
 
+// String returns the file's address.
+func (r *Registry) String() string { return (&url.URL{Scheme: "file", Path: r.path}).String() }
+
 // Assignments reads the file and returns its assignments in their order. They
 // are the same for every host. The error names the file and, if possible, the
 // line.

@@ -100,6 +100,13 @@ func New(cfg Config) (*Registry, error) {
 	return r, nil
 }
 
+// String returns the registry's address without user and password.
+func (r *Registry) String() string {
+	address := *r.base
+	address.User = nil
+	return address.String()
+}
+
 // parseBase checks the address of a registry.
 func parseBase(address string) (*url.URL, error) {
 	base, err := url.Parse(strings.TrimSpace(address))

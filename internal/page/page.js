@@ -383,6 +383,8 @@ function showRegistry(status) {
     ...term('Not believed yet', registry.doubted && 'an answer of ' + ago(registry.doubted)),
     ...term('What it would change', registry.changes && element('ul', {}, ...registry.changes.map((c) => element('li', {}, change(c)))),
       registry.answered && !registry.doubted && 'nothing: every answer is in force at once'),
+    ...(registry.members || []).flatMap((m) => term(m.name, count(m.namespaces) + ' namespaces, ' +
+      (m.error ? 'fails' : 'answered ' + ago(m.answered)))),
     ...term('Error', registry.error && element('span', { class: 'lost' }, registry.error)),
     ...(registry.problems || []).flatMap((problem) => term('Problem', problem)),
     ...term('Control', { loopback: 'by callers on this host', socket: 'by callers over the unix socket', token: 'with the token or a certificate' }[control.local] +
