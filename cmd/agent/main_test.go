@@ -153,6 +153,21 @@ func (h *host) waitUntilServed(t *testing.T, d *daemon) {
 	}, 10*time.Second, 5*time.Millisecond)
 }
 
+// status is what the running agent answers.
+func (h *host) status(t *testing.T) (s agent.Status) {
+	t.Helper()
+	r := execute(t, "status", "-f", h.config, "--json")
+	require.Equal(t, 0, r.code, r.stderr)
+	require.NoError(t, json.Unmarshal([]byte(r.stdout), &s))
+	return s
+}
+
+// eventually asks for the status until it is as good says.
+func (h *host) eventually(t *testing.T, good func(agent.Status) bool) {
+	t.Helper()
+	require.Eventually(t, func() bool { return good(h.status(t)) }, 20*time.Second, 20*time.Millisecond)
+}
+
 // exitCode waits for the daemon's end.
 func (d *daemon) exitCode(t *testing.T) int {
 	t.Helper()

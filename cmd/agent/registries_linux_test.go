@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,14 +24,6 @@ func twoRegistries(t *testing.T) (*host, *registrytest.Server) {
 	h.write(t, "agent.conf", strings.Replace(string(content), fmt.Sprintf("%q", registry.URL()), both, 1))
 	h.write(t, "own.toml", "[[namespace]]\nname = \"own\"\n")
 	return h, registry
-}
-
-func (h *host) status(t *testing.T) (s agent.Status) {
-	t.Helper()
-	r := execute(t, "status", "-f", h.config, "--json")
-	require.Equal(t, 0, r.code, r.stderr)
-	require.NoError(t, json.Unmarshal([]byte(r.stdout), &s))
-	return s
 }
 
 func TestAHostAddsARegistryFileToItsRegistry(t *testing.T) {
@@ -63,12 +53,6 @@ func TestAHostAddsARegistryFileToItsRegistry(t *testing.T) {
 	require.Regexp(t, `\n {12}`+local+` answered \d+m?s ago; its namespaces: 2\n`, text)
 	require.Contains(t, execute(t, "explain", "-f", h.config, "more").stdout, "more is a namespace of this host (h1), by "+local+".")
 	require.Contains(t, execute(t, "plan", "-f", h.config).stderr, "the registry's answer is not complete: "+registry.URL())
-}
-
-// eventually asks for the status until it is as good says.
-func (h *host) eventually(t *testing.T, good func(agent.Status) bool) {
-	t.Helper()
-	require.Eventually(t, func() bool { return good(h.status(t)) }, 20*time.Second, 20*time.Millisecond)
 }
 
 func TestCheckReadsEachRegistryFile(t *testing.T) {

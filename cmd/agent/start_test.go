@@ -23,6 +23,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
 )
 
 func TestPointsAreInNSQSoonAfterTheStart(t *testing.T) {
@@ -186,6 +188,7 @@ func TestStopCleanTouchesNothingOfAnAgentThatRunsWithAnotherPIDFile(t *testing.T
 	h := newHost(t)
 	h.configure(t, fmt.Sprintf("agent.datadir = %q\n", h.dir+"/data"))
 	d := h.start(t)
+	h.eventually(t, func(s agent.Status) bool { return s.Registry.InForce }) // so its directories are made
 	for key, dirs := range map[string][2]string{
 		"agent.pluginsdir": {"/plugins", "/other-data"},
 		"agent.datadir":    {"/other-plugins", "/data"},
@@ -350,7 +353,8 @@ func TestAPIDFileThatIsRemovedIsNoFaultAndSIGHUPWritesItAgain(t *testing.T) {
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
 	require.Eventually(t, func() bool {
 		content, err := os.ReadFile(path)
-		return err == nil && string(content) == strconv.Itoa(d.cmd.Process.Pid)+"\n"
+		// The reload adds its result in a second line.
+		return err == nil && strings.HasPrefix(string(content), strconv.Itoa(d.cmd.Process.Pid)+"\n")
 	}, 5*time.Second, 5*time.Millisecond)
 
 	require.NoError(t, os.Remove(path))
