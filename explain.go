@@ -70,7 +70,7 @@ func (a *Agent) outputFacts(s Status) explain.Output {
 func (a *Agent) addMeasurements(f *explain.Facts) {
 	if a.config.measurements != nil {
 		for _, m := range a.config.measurements() {
-			f.Measurements = append(f.Measurements, explain.Measurement{Kind: m.Kind, Name: m.Name, Absent: m.Absent, Off: m.Off})
+			f.Measurements = append(f.Measurements, explain.Measurement{Kind: m.Kind, Name: m.Name, Absent: m.Absent, Off: m.Off, LeftOut: m.LeftOut})
 		}
 	}
 	assignments := a.assigned()

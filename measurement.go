@@ -22,6 +22,10 @@ type Measurement struct {
 	Absent string
 	// Off says why the agent has no collector for it, as a clause. Empty: it has one.
 	Off string
+	// LeftOut says what of the host the measurement does not have by the config, and why, as
+	// clauses: "eth1: collect.exclude.interfaces has eth1". It is called when somebody asks
+	// why something is missing, from any goroutine. Nil: nothing is left out.
+	LeftOut func() []string
 }
 
 // WithMeasurements describes what collectors measure, for the help texts of

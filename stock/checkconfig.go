@@ -45,6 +45,8 @@ func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	for _, kind := range c.Collect.Disable {
 		failed("collect.disable", checkKind(kind))
 	}
+	c.Collect.Include.check("collect.include.", failed)
+	c.Collect.Exclude.check("collect.exclude.", failed)
 	c.checkTags(failed)
 	for _, server := range c.Time.Servers {
 		failed("time.servers", hostport.CheckHost(server))
@@ -184,6 +186,14 @@ func checkKind(name string) error {
 		return fmt.Errorf("%q is not a kind; did you mean %q?", name, upper)
 	}
 	return fmt.Errorf("%q is not a kind; the kinds are %s", name, strings.Join(known, ", "))
+}
+
+func (g HostGlobs) check(section string, failed func(key string, err error)) {
+	for name, globs := range g.byKey() {
+		for _, glob := range *globs {
+			failed(section+name, hostmetrics.CheckGlob(glob))
+		}
+	}
 }
 
 // checkRegistry calls fail for each address that is not a registry's.

@@ -36,6 +36,9 @@ type Config struct {
 		// Disable names kinds of measurements that are never collected, in
 		// capitals: CPU, TIME, … Empty, the default: all are collected.
 		Disable []string
+		// Include, unless it is empty, and Exclude select mounts, disks, interfaces and so
+		// on by name.
+		Include, Exclude HostGlobs
 		// Root is where the host's file system is mounted, for an agent in a
 		// container. The default is /.
 		Root string

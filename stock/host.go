@@ -28,6 +28,10 @@ type HostConfig struct {
 	// Disable names kinds that are not measured, in capitals: CPU, TIME, … Empty:
 	// all are.
 	Disable []string
+	// Include and Exclude select what of each is measured. Include, unless it is empty,
+	// names all that is, and may name what is left out otherwise; Exclude wins. Both
+	// empty: what docs/measurements.md says.
+	Include, Exclude HostGlobs
 	// StateDir holds data that must outlive the process, such as how far the login
 	// records have been read. Two agents must not share one. Empty: nothing outlives
 	// the process.
@@ -35,6 +39,18 @@ type HostConfig struct {
 	// Logger for messages that are not an error of one collection. Nil: nothing is
 	// logged.
 	Logger *slog.Logger
+}
+
+// HostGlobs are patterns of [path.Match] for the names of what a host has several of: a *
+// stands for any text without a slash. Empty: no name.
+type HostGlobs struct {
+	// Mounts are mount points, FSTypes the types of file systems: /srv/*, nfs*.
+	Mounts, FSTypes []string
+	// RW are the mount points where fs.files.rw writes.
+	RW []string
+	// Disks, Interfaces, Sensors and Cores have the names that are in the tags device,
+	// interface, sensor and core.
+	Disks, Interfaces, Sensors, Cores []string
 }
 
 // HostKind is a kind of measurement.
@@ -55,10 +71,18 @@ type HostKind struct {
 // collector may be used by one goroutine at a time.
 func HostKinds(cfg HostConfig) []HostKind {
 	var kinds []HostKind
-	for _, kind := range hostmetrics.Kinds(hostmetrics.Config(cfg)) {
+	for _, kind := range hostmetrics.Kinds(cfg.hostmetrics()) {
 		kinds = append(kinds, HostKind(kind))
 	}
 	return kinds
+}
+
+func (c HostConfig) hostmetrics() hostmetrics.Config {
+	return hostmetrics.Config{
+		Root: c.Root, InterfacePrefixes: c.InterfacePrefixes, CoredumpDir: c.CoredumpDir, NTPServers: c.NTPServers,
+		Disable: c.Disable, Include: hostmetrics.Globs(c.Include), Exclude: hostmetrics.Globs(c.Exclude),
+		StateDir: c.StateDir, Logger: c.Logger,
+	}
 }
 
 // HostCollectors returns [HostKinds] as options of an agent, with the description
@@ -83,7 +107,10 @@ func hostMeasurements(cfg HostConfig) []agent.Measurement {
 	}
 	var list []agent.Measurement
 	for _, m := range hostmetrics.Measurements() {
-		described := agent.Measurement{Kind: m.Kind, Name: m.Name, Unit: m.Unit, Meaning: m.Meaning, Absent: m.Absent}
+		described := agent.Measurement{
+			Kind: m.Kind, Name: m.Name, Unit: m.Unit, Meaning: m.Meaning, Absent: m.Absent,
+			LeftOut: func() []string { return hostmetrics.LeftOut(cfg.hostmetrics(), m) },
+		}
 		if !here[m.Kind] {
 			described.Off = whyOff(cfg, m.Kind)
 		}
@@ -111,6 +138,8 @@ func (c Config) HostConfig() HostConfig {
 		InterfacePrefixes: c.Agent.IfacePrefix,
 		CoredumpDir:       c.Coredump.Dir,
 		Disable:           slices.Clone(c.Collect.Disable),
+		Include:           c.Collect.Include,
+		Exclude:           c.Collect.Exclude,
 	}
 	switch {
 	case len(c.Time.Servers) == 0:

@@ -21,7 +21,7 @@ func TestTheDocumentationListsEachKeyOfTheConfig(t *testing.T) {
 	require.NoError(t, err)
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `.*?\\|").FindAllString(string(content), -1) {
-		for _, key := range regexp.MustCompile("`([a-z]+\\.[a-z]+)`").FindAllStringSubmatch(row, -1) {
+		for _, key := range regexp.MustCompile("`([a-z]+(?:\\.[a-z]+)+)`").FindAllStringSubmatch(row, -1) {
 			documented = append(documented, key[1])
 		}
 	}

@@ -135,6 +135,8 @@ func (c *Config) read(f *configfile.File) {
 		}
 	}
 	f.Strings("collect.disable", &c.Collect.Disable)
+	c.Collect.Include.read(f, "collect.include.")
+	c.Collect.Exclude.read(f, "collect.exclude.")
 	f.String("collect.root", &c.Collect.Root)
 	f.Strings("time.servers", &c.Time.Servers)
 	f.String("coredump.dir", &c.Coredump.Dir)
@@ -143,6 +145,20 @@ func (c *Config) read(f *configfile.File) {
 		if f.Skip(section) {
 			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: the section %s is ignored: this agent does not use it", f.Where(section), section))
 		}
+	}
+}
+
+func (g *HostGlobs) read(f *configfile.File, section string) {
+	for name, globs := range g.byKey() {
+		f.Strings(section+name, globs)
+	}
+}
+
+// byKey returns the globs by the last word of their keys.
+func (g *HostGlobs) byKey() map[string]*[]string {
+	return map[string]*[]string{
+		"mounts": &g.Mounts, "fstypes": &g.FSTypes, "rw": &g.RW,
+		"disks": &g.Disks, "interfaces": &g.Interfaces, "sensors": &g.Sensors, "cores": &g.Cores,
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,15 +30,16 @@ const (
 
 func collectCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "collect [-f FILE] [KIND…]", Short: "measure once and print line protocol", DisableFlagsInUseLine: true,
+		Use: "collect [-f FILE] [--root DIR] [KIND…]", Short: "measure once and print line protocol", DisableFlagsInUseLine: true,
 		Long: "Measures this host once, all kinds or the named ones, and prints the points as line protocol. " +
 			"It needs neither a running agent nor a config, and delivers nothing.",
-		Example:           "agent collect CPU MEM",
+		Example:           "agent collect CPU MEM\nagent collect --root /host FS",
 		ValidArgsFunction: completeKinds,
 		Annotations:       exitCodes("0  all kinds were measured", "1  not everything could be measured", "2  there is no such kind, or the command line is wrong"),
-		RunE:              func(_ *cobra.Command, kinds []string) error { return collect(c, kinds) },
 	}
 	c.configFlag(command)
+	root := command.Flags().String("root", "", "measure the host that is mounted at `DIR`")
+	command.RunE = func(_ *cobra.Command, kinds []string) error { return collect(c, *root, kinds) }
 	return command
 }
 
@@ -50,11 +53,16 @@ func completeKinds(_ *cobra.Command, given []string, _ string) ([]string, cobra.
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-func collect(c *call, names []string) error {
+func collect(c *call, root string, names []string) error {
 	cfg, err := stock.ReadConfigValues(c.config)
 	hasConfig := err == nil
 	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist)) {
 		return wrongConfig(err)
+	}
+	if root != "" {
+		if cfg.Collect.Root, err = hostRoot(root); err != nil {
+			return err
+		}
 	}
 	kinds, err := wantedKinds(c.config, cfg, names)
 	if err != nil {
@@ -71,6 +79,14 @@ func collect(c *call, names []string) error {
 		err = errors.New("not everything could be measured")
 	}
 	return err
+}
+
+// hostRoot returns the absolute path of a mounted host.
+func hostRoot(dir string) (string, error) {
+	if _, err := os.Stat(filepath.Join(dir, "proc")); err != nil {
+		return "", usageError{fmt.Sprintf("no host is mounted at %s: %v", dir, err)}
+	}
+	return filepath.Abs(dir)
 }
 
 // wantedKinds returns the kinds with these names, or all that the config does

@@ -68,6 +68,13 @@ func TestExplainSaysThatTheConfigDisablesAKind(t *testing.T) {
 	h.explains(t, "mem.free", 1, `\nNothing measures its kind MEM here: collect\.disable names it\.\n$`)
 }
 
+func TestExplainSaysWhatAFilterLeavesOut(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "collect.exclude.cores = [ \"0\" ]\n")
+	h.startReady(t)
+	h.explains(t, "cpu.idle.core", 0, `\nIt leaves out 0: collect\.exclude\.cores has "0"\.\n`)
+}
+
 func TestExplainFollowsAPlugin(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")

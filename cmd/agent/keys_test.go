@@ -14,7 +14,7 @@ import (
 // badValues has values for each key of the config that have the right type, but cannot be
 // used.
 func badValues() map[string][]string {
-	return map[string][]string{
+	values := map[string][]string{
 		"agent.listen":          {`"127.0.0.1"`, `"127.0.0.1:99999"`, `"ho st:1232"`},
 		"agent.ifaceprefix":     {`[ "" ]`, `[ "eth 0" ]`},
 		"agent.registryaddr":    {`"/etc/agent-registry.toml"`, `"ftp://registry"`, `"http://"`, `"file://relative"`, `[ "https://r", "ftp://r" ]`, `[ "https://r", "https://r" ]`, `[ "" ]`, `[]`},
@@ -73,6 +73,11 @@ func badValues() map[string][]string {
 		"coredump.dir":          {`"cores"`},
 		"policy.signers":        {`"signers"`, `"/etc/passwd"`, `"/tmp"`, `"/etc/no-such-file"`},
 	}
+	for _, name := range []string{"mounts", "fstypes", "rw", "disks", "interfaces", "sensors", "cores"} {
+		values["collect.include."+name] = []string{`[ "" ]`, `[ "[" ]`}
+		values["collect.exclude."+name] = []string{`[ "" ]`, `[ "[" ]`}
+	}
+	return values
 }
 
 // keysOfTheDocumentation are all keys of docs/configuration.md. Another test compares them
@@ -83,7 +88,7 @@ func keysOfTheDocumentation(t *testing.T) []string {
 	require.NoError(t, err)
 	var keys []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `.*?\\|").FindAllString(string(content), -1) {
-		for _, key := range regexp.MustCompile("`([a-z]+\\.[a-z]+)`").FindAllStringSubmatch(row, -1) {
+		for _, key := range regexp.MustCompile("`([a-z]+(?:\\.[a-z]+)+)`").FindAllStringSubmatch(row, -1) {
 			keys = append(keys, key[1])
 		}
 	}

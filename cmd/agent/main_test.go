@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -339,6 +340,21 @@ func TestCollectSaysWhyAKindIsSwitchedOff(t *testing.T) {
 	r := execute(t, "collect", "-f", h.config, "mem")
 	require.Equal(t, 2, r.code)
 	require.Contains(t, r.stderr, "the kind MEM is switched off in "+h.dir+"/agent.conf, by collect.disable")
+}
+
+func TestCollectMeasuresAMountedHost(t *testing.T) {
+	h := newHost(t)
+	root := "../../internal/hostmetrics/testdata/hosts/server/before"
+	r := execute(t, "collect", "-f", h.config, "--root", root, "MEM")
+	require.Equal(t, 0, r.code, r.stderr)
+	golden, err := os.ReadFile("../../internal/hostmetrics/testdata/hosts/server/golden")
+	require.NoError(t, err)
+	total := regexp.MustCompile(`(?m)^mem\.total (.*)$`).FindStringSubmatch(string(golden))
+	require.Contains(t, r.stdout, "mem.total,host=h1 value="+total[1]+" ")
+
+	r = execute(t, "collect", "-f", h.config, "--root", t.TempDir(), "MEM")
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "no host is mounted at ")
 }
 
 func TestCollectKnowsThePortsOfTheRegistry(t *testing.T) {

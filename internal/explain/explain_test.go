@@ -231,6 +231,17 @@ func TestWhyAPluginDoesNotArrive(t *testing.T) {
 	}
 }
 
+func TestWhatAMeasurementLeavesOutIsExplained(t *testing.T) {
+	f := healthy()
+	f.Measurements[0].LeftOut = func() []string { return []string{`3: collect.exclude.cores has "3"`, "4: it sleeps"} }
+	answer, err := explain.Explain("cpu.idle", f)
+	require.NoError(t, err)
+	require.Equal(t, `It leaves out 3: collect.exclude.cores has "3"; 4: it sleeps.`, answer.Sentences[2])
+	require.Empty(t, answer.Reason)
+	_, err = json.Marshal(answer)
+	require.NoError(t, err)
+}
+
 func TestADaemonThatRunsArrives(t *testing.T) {
 	f := healthy()
 	p := &f.Plugins[0]

@@ -47,6 +47,9 @@ type Measurement struct {
 	Absent string `json:"absent,omitempty"`
 	// Off says why no collector makes it. Empty: one does.
 	Off string `json:"off,omitempty"`
+	// LeftOut says what of the host it does not have, and why. It is called if the
+	// measurement is explained. Nil: nothing is left out.
+	LeftOut func() []string `json:"-"`
 }
 
 // Collector measures a kind.

@@ -101,7 +101,18 @@ func (x *explanation) collected(m Measurement) bool {
 		return false
 	}
 	x.say("The collector of the kind %s makes it every %s", c.Kind, every(c.Interval))
+	x.leftOut(m)
 	return x.ran(c, m)
+}
+
+// leftOut says what the measurement does not have, and why.
+func (x *explanation) leftOut(m Measurement) {
+	if m.LeftOut == nil {
+		return
+	}
+	if left := m.LeftOut(); len(left) > 0 {
+		x.say("It leaves out %s", brief(strings.Join(left, "; ")))
+	}
 }
 
 // ran explains when the collector last made the measurement. It returns false if it did not.

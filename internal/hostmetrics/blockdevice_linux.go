@@ -27,13 +27,19 @@ func (d *disk) device(name []byte) *blockDevice {
 }
 
 // newDevice examines a device. A disk has a directory in /sys/block, and a
-// partition has none.
+// partition has none. What is asked for by name counts as a disk.
 func (d *disk) newDevice(name string) *blockDevice {
 	if whole, isPath := pathOfNVMe(name); isPath {
+		if !d.names.allows(whole) {
+			return &blockDevice{}
+		}
 		return &blockDevice{disk: d.reading(whole), path: true}
 	}
 	dir := filepath.Join(d.block, strings.ReplaceAll(name, "/", "!"))
-	if _, err := os.Lstat(dir); err != nil || isNoDisk(name) || hasSlaves(dir) {
+	if _, err := os.Lstat(dir); err != nil || !d.names.allows(name) {
+		return &blockDevice{}
+	}
+	if !d.names.names(name) && (isNoDisk(name) || hasSlaves(dir)) {
 		return &blockDevice{}
 	}
 	return &blockDevice{disk: d.reading(name)}

@@ -14,6 +14,7 @@ import (
 // and the number of processes. See proc_stat(5) and proc_loadavg(5).
 type cpu struct {
 	stat, load procfs.File
+	names      filter // of cores
 	processes  processCounter
 	round      int
 	all        cpuReadings
@@ -24,6 +25,7 @@ type cpu struct {
 type cpuReadings struct {
 	before, now cpuTicks
 	seen        int // the round of now
+	leftOut     bool
 }
 
 // cpuTicks are the times that a processor spent in each state, in the order of
@@ -45,9 +47,11 @@ func cpuColumns() [8]string {
 	return [8]string{"cpu.user", "cpu.nice", "cpu.system", "cpu.idle", "cpu.iowait", "cpu.irq", "cpu.softirq", "cpu.steal"}
 }
 
-func newCPU(root string) agent.Collector {
-	c := &cpu{stat: procfs.NewFile(root, "proc/stat"), load: procfs.NewFile(root, "proc/loadavg"), processes: newProcessCounter(root)}
-	return &rates{read: c.read}
+func newCPU(c Config) agent.Collector {
+	return &rates{read: (&cpu{
+		stat: procfs.NewFile(c.Root, "proc/stat"), load: procfs.NewFile(c.Root, "proc/loadavg"),
+		names: c.cores(), processes: newProcessCounter(c.Root),
+	}).read}
 }
 
 func (c *cpu) read() ([]agent.Metric, error) {
@@ -103,7 +107,7 @@ func (c *cpu) addCore(id []byte, now cpuTicks) {
 		return
 	}
 	for uint64(len(c.cores)) <= n {
-		c.cores = append(c.cores, cpuReadings{})
+		c.cores = append(c.cores, cpuReadings{leftOut: !c.names.allows(strconv.Itoa(len(c.cores)))})
 	}
 	c.cores[n].add(now, c.round)
 }
@@ -137,7 +141,7 @@ func (c *cpu) report(p *points) {
 		}
 	}
 	for n, core := range c.cores {
-		if percent, ok := core.shares(); ok[idleColumn] && core.seen == c.round {
+		if percent, ok := core.shares(); ok[idleColumn] && core.seen == c.round && !core.leftOut {
 			p.add("cpu.idle.core", percent[idleColumn], map[string]string{"core": strconv.Itoa(n)})
 		}
 	}

@@ -12,9 +12,12 @@ import (
 
 // hardware measures the health of the hardware as shown in /sys. If the host
 // has no sensor for a value, the value is absent.
-type hardware struct{ sys string }
+type hardware struct {
+	sys   string
+	names filter // of sensors
+}
 
-func newHardware(root string) agent.Collector { return hardware{filepath.Join(root, "sys")} }
+func newHardware(c Config) hardware { return hardware{filepath.Join(c.Root, "sys"), c.sensors()} }
 
 // Collect implements [agent.Collector].
 func (h hardware) Collect(context.Context) ([]agent.Metric, error) {
@@ -30,14 +33,39 @@ func (h hardware) Collect(context.Context) ([]agent.Metric, error) {
 // addSensors reports the temperatures of /sys/class/hwmon, in °C. See the
 // kernel's Documentation/hwmon/sysfs-interface.rst.
 func (h hardware) addSensors(p *points) {
+	for _, s := range h.sensors() {
+		if h.why(s) != "" {
+			continue
+		}
+		if fault, _ := readInt(strings.TrimSuffix(s.file, "_input") + "_fault"); fault == 0 {
+			p.addTemperature(s)
+		}
+	}
+}
+
+// sensor is a temperature, which file has in m°C.
+type sensor struct{ name, file string }
+
+func (h hardware) sensors() (all []sensor) {
 	inputs := h.glob("class/hwmon/hwmon*/temp*_input")
 	// Before Linux 3.15 the files of drivers were here.
 	inputs = append(inputs, h.glob("class/hwmon/hwmon*/device/temp*_input")...)
 	for i, name := range sensorNames(inputs) {
-		if fault, _ := readInt(strings.TrimSuffix(inputs[i], "_input") + "_fault"); fault == 0 {
-			p.addTemperature(inputs[i], name)
-		}
+		all = append(all, sensor{name, inputs[i]})
 	}
+	return all
+}
+
+// why says why a sensor is not read, as a clause. Empty: it is. Reading could wake its device.
+func (h hardware) why(s sensor) string {
+	if reason := h.names.why(s.name); reason != "" {
+		return reason
+	}
+	chip := strings.TrimSuffix(filepath.Dir(s.file), "/device")
+	if isSuspended(filepath.Join(chip, "device")) {
+		return "its device is suspended"
+	}
+	return ""
 }
 
 // Range of temperatures in m°C: no hardware works outside of it. Drivers have
@@ -47,10 +75,9 @@ const (
 	hottest = 1_000_000
 )
 
-// addTemperature adds the value of a file in m°C.
-func (p *points) addTemperature(file, sensor string) {
-	if t, ok := readInt(file); ok && t >= coldest && t <= hottest {
-		p.add("dev.temperature", float64(t)/1000, map[string]string{"sensor": sensor})
+func (p *points) addTemperature(s sensor) {
+	if t, ok := readInt(s.file); ok && t >= coldest && t <= hottest {
+		p.add("dev.temperature", float64(t)/1000, map[string]string{"sensor": s.name})
 	}
 }
 
@@ -92,9 +119,18 @@ func sensorName(sensor string) string {
 // addThermalZones adds the zones, which virtual machines and small boards have
 // in place of sensors.
 func (h hardware) addThermalZones(p *points) {
-	for _, zone := range h.glob("class/thermal/thermal_zone*") {
-		p.addTemperature(filepath.Join(zone, "temp"), readText(filepath.Join(zone, "type"))+"."+filepath.Base(zone))
+	for _, s := range h.thermalZones() {
+		if h.names.allows(s.name) {
+			p.addTemperature(s)
+		}
 	}
+}
+
+func (h hardware) thermalZones() (all []sensor) {
+	for _, zone := range h.glob("class/thermal/thermal_zone*") {
+		all = append(all, sensor{readText(filepath.Join(zone, "type")) + "." + filepath.Base(zone), filepath.Join(zone, "temp")})
+	}
+	return all
 }
 
 // addRAID adds how many disks each array lacks. Arrays without redundancy

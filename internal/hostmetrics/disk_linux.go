@@ -19,6 +19,7 @@ const sectorSize = 512
 type disk struct {
 	stats   procfs.File
 	block   string // /sys/block
+	names   filter
 	clock   stopwatch
 	round   int
 	devices map[string]*blockDevice // by name; those of the last round
@@ -44,10 +45,11 @@ type diskCounters struct {
 	busyMillis                        uint64
 }
 
-func newDisk(root string) agent.Collector {
+func newDisk(c Config) agent.Collector {
 	d := &disk{
-		stats:   procfs.NewFile(root, "proc/diskstats"),
-		block:   filepath.Join(root, "sys/block"),
+		stats:   procfs.NewFile(c.Root, "proc/diskstats"),
+		block:   filepath.Join(c.Root, "sys/block"),
+		names:   c.disks(),
 		devices: make(map[string]*blockDevice),
 	}
 	return &rates{read: d.read}

@@ -27,6 +27,8 @@ const probeLimit = 10 * time.Second
 type filesystems struct {
 	root    string
 	openfd  procfs.File
+	choice  mountChoice
+	rw      filter // of mount points, for the write test
 	probe   prober
 	pending map[string]chan probed
 }
@@ -43,10 +45,12 @@ type probed struct {
 // prober probes the file system that is mounted at a path.
 type prober func(path string, write bool) probed
 
-func newFilesystems(c Config) agent.Collector {
+func newFilesystems(c Config) *filesystems {
 	f := &filesystems{
 		root:    c.Root,
 		openfd:  procfs.NewFile(c.Root, "proc/sys/fs/file-nr"),
+		choice:  mountChoice{c.mounts(), c.fsTypes()},
+		rw:      c.rw(),
 		probe:   newProber(c.StateDir),
 		pending: make(map[string]chan probed),
 	}
@@ -57,7 +61,7 @@ func newFilesystems(c Config) agent.Collector {
 func (f *filesystems) Collect(ctx context.Context) ([]agent.Metric, error) {
 	var p points
 	err := f.addFiles(&p)
-	mounts, mountErr := listMounts(f.root)
+	mounts, mountErr := f.listMounts()
 	if mountErr != nil {
 		err = errors.Join(err, fmt.Errorf("measuring file systems: %w", mountErr))
 	}
@@ -96,9 +100,11 @@ func (f *filesystems) probeAll(ctx context.Context, mounts []procfs.Mount, p *po
 	own := ownMounts(f.root)
 	tags := mountTags(mounts)
 	started := make(map[string]bool, len(mounts))
-	for _, m := range mounts {
+	write := make([]bool, len(mounts))
+	for i, m := range mounts {
+		write[i] = f.whyNotWritten(m) == ""
 		if f.pending[m.Point] == nil {
-			f.pending[m.Point] = f.start(m, own)
+			f.pending[m.Point] = f.start(m, write[i], own)
 			started[m.Point] = true
 		}
 	}
@@ -109,12 +115,12 @@ func (f *filesystems) probeAll(ctx context.Context, mounts []procfs.Mount, p *po
 		if started[m.Point] {
 			if result, ok := await(limited, f.pending[m.Point]); ok {
 				delete(f.pending, m.Point)
-				result.addTo(p, m, tags)
+				result.addTo(p, write[i], tags)
 				continue
 			}
 		}
 		stops := started[m.Point] && errors.Is(ctx.Err(), context.Canceled)
-		if !m.ReadOnly() && !stops {
+		if write[i] && !stops {
 			p.add("fs.files.rw", 0, tags)
 		}
 	}
@@ -122,14 +128,14 @@ func (f *filesystems) probeAll(ctx context.Context, mounts []procfs.Mount, p *po
 
 // start probes in a goroutine that ends when the file system answers. The
 // channel is buffered, so that a late answer does not block the goroutine.
-func (f *filesystems) start(m procfs.Mount, own map[uint64]procfs.Mount) chan probed {
+func (f *filesystems) start(m procfs.Mount, write bool, own map[uint64]procfs.Mount) chan probed {
 	answer := make(chan probed, 1)
 	path := filepath.Join(f.root, m.Point)
 	go func() {
 		if isCovered(path, m, own) {
 			answer <- probed{covered: true}
 		} else {
-			answer <- f.probe(path, !m.ReadOnly())
+			answer <- f.probe(path, write)
 		}
 	}()
 	return answer
@@ -162,9 +168,9 @@ func (f *filesystems) forgetAnswered() {
 	}
 }
 
-// addTo adds the result of a probe. If writing could not be tried, it adds only
-// the space.
-func (r probed) addTo(p *points, m procfs.Mount, tags map[string]string) {
+// addTo adds the result of a probe. If writing was not to be tried, or could not
+// be, it adds only the space.
+func (r probed) addTo(p *points, write bool, tags map[string]string) {
 	if r.covered {
 		return
 	}
@@ -172,7 +178,7 @@ func (r probed) addTo(p *points, m procfs.Mount, tags map[string]string) {
 		addSpace(p, r.space, tags)
 	}
 	switch {
-	case m.ReadOnly() || r.rwErr != nil:
+	case !write || r.rwErr != nil:
 	case r.rw:
 		p.add("fs.files.rw", 1, tags)
 	default:

@@ -14,6 +14,7 @@
 //	ntp, dev, coredump               TIME, DEV and COREDUMP
 //	proc, program, process, home     PROC: programs, their processes, which of those are the host's
 //	port                             PORT
+//	filter, leftout, asleep          what the config leaves out, and what measuring would wake
 //	points, rates, distinct, state   points, rates, tags that must differ, state over restarts
 //
 // Rates are per second over the measured time between two readings (by the
@@ -46,6 +47,8 @@ type Config struct {
 	NTPServers []string
 	// Disable names kinds that are not measured, see [KindNames].
 	Disable []string
+	// Include, unless it is empty, and Exclude select what of each is measured.
+	Include, Exclude Globs
 	// StateDir holds state over restarts. Empty: none is kept.
 	StateDir string
 	// Logger for messages that are not the error of a collection. Nil: no

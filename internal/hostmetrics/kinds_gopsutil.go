@@ -24,17 +24,20 @@ import (
 // system.
 func systemKinds(c Config) []Kind {
 	return append([]Kind{
-		{Name: "CPU", Every: 10 * time.Second, Collector: &rates{read: new(processors).read}},
+		{Name: "CPU", Every: 10 * time.Second, Collector: &rates{read: (&processors{names: c.cores()}).read}},
 		{Name: "MEM", Every: 10 * time.Second, Collector: agent.CollectorFunc(readMemory)},
-		{Name: "DISK", Every: 10 * time.Second, Collector: &rates{read: (&disks{deviceRates{tag: "device"}}).read}},
-		{Name: "NET", Every: 10 * time.Second, Collector: &rates{read: (&interfaces{deviceRates{tag: "interface"}, c.InterfacePrefixes}).read}},
-		{Name: "FS", Every: 300 * time.Second, Collector: agent.CollectorFunc(readFilesystems)},
+		{Name: "DISK", Every: 10 * time.Second, Collector: &rates{read: (&disks{deviceRates{tag: "device"}, c.disks()}).read}},
+		{Name: "NET", Every: 10 * time.Second, Collector: &rates{read: (&interfaces{deviceRates{tag: "interface"}, c.InterfacePrefixes, c.interfaces()}).read}},
+		{Name: "FS", Every: 300 * time.Second, Collector: partitions{c.mounts(), c.fsTypes()}},
 	}, commonKinds(c)...)
 }
 
 // processors measures CPU. The readings are by the name of the processor, that
 // of all together is cpu-total.
-type processors struct{ before map[string][]cpuState }
+type processors struct {
+	before map[string][]cpuState
+	names  filter // of cores
+}
 
 func (c *processors) read() ([]agent.Metric, error) {
 	p := points{}
@@ -48,7 +51,9 @@ func (c *processors) read() ([]agent.Metric, error) {
 	}
 	for _, t := range cores {
 		now[t.CPU] = []cpuState{{"cpu.idle.core", t.Idle}, {"", t.User + t.System + t.Nice + t.Irq}}
-		p.addCPUShares(c.before[t.CPU], now[t.CPU], map[string]string{"core": strings.TrimPrefix(t.CPU, "cpu")})
+		if core := strings.TrimPrefix(t.CPU, "cpu"); c.names.allows(core) {
+			p.addCPUShares(c.before[t.CPU], now[t.CPU], map[string]string{"core": core})
+		}
 	}
 	c.before = now
 	var loadErr error
@@ -95,7 +100,10 @@ func readMemory(ctx context.Context) ([]agent.Metric, error) {
 }
 
 // disks measures DISK.
-type disks struct{ rates deviceRates }
+type disks struct {
+	rates deviceRates
+	names filter
+}
 
 func (d *disks) read() ([]agent.Metric, error) {
 	stats, err := disk.IOCounters()
@@ -104,6 +112,9 @@ func (d *disks) read() ([]agent.Metric, error) {
 	}
 	devices := map[string][]counter{}
 	for name, s := range stats {
+		if !d.names.allows(name) {
+			continue
+		}
 		devices[name] = []counter{
 			{"disk.io.read_requests", s.ReadCount, 1}, {"disk.io.write_requests", s.WriteCount, 1},
 			{"disk.io.read_bytes", s.ReadBytes, 1}, {"disk.io.write_bytes", s.WriteBytes, 1},
@@ -118,6 +129,7 @@ func (d *disks) read() ([]agent.Metric, error) {
 type interfaces struct {
 	rates    deviceRates
 	prefixes []string
+	names    filter
 }
 
 func (i *interfaces) read() ([]agent.Metric, error) {
@@ -127,7 +139,7 @@ func (i *interfaces) read() ([]agent.Metric, error) {
 	}
 	devices := map[string][]counter{}
 	for _, s := range stats {
-		if !wantedInterface(s.Name, i.prefixes) {
+		if !i.names.allows(s.Name) || !wantedInterface(s.Name, i.prefixes) {
 			continue
 		}
 		devices[s.Name] = []counter{
@@ -141,8 +153,11 @@ func (i *interfaces) read() ([]agent.Metric, error) {
 	return p, nil
 }
 
-// readFilesystems measures FS, of file systems that have a device.
-func readFilesystems(ctx context.Context) ([]agent.Metric, error) {
+// partitions measures FS, of file systems that have a device.
+type partitions struct{ points, types filter }
+
+// Collect implements [agent.Collector].
+func (f partitions) Collect(ctx context.Context) ([]agent.Metric, error) {
 	mounts, err := disk.PartitionsWithContext(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("measuring file systems: %w", err)
@@ -150,6 +165,9 @@ func readFilesystems(ctx context.Context) ([]agent.Metric, error) {
 	p := points{}
 	var errs []error
 	for _, m := range mounts {
+		if !f.points.allows(m.Mountpoint) || !f.types.allows(m.Fstype) {
+			continue
+		}
 		usage, err := disk.UsageWithContext(ctx, m.Mountpoint)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("measuring file systems: %s: %w", m.Mountpoint, err))

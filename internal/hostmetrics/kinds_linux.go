@@ -4,14 +4,14 @@ import "time"
 
 func systemKinds(c Config) []Kind {
 	return []Kind{
-		{Name: "CPU", Every: 10 * time.Second, Collector: newCPU(c.Root)},
+		{Name: "CPU", Every: 10 * time.Second, Collector: newCPU(c)},
 		{Name: "MEM", Every: 10 * time.Second, Collector: newMem(c.Root)},
-		{Name: "DISK", Every: 10 * time.Second, Collector: newDisk(c.Root)},
-		{Name: "NET", Every: 10 * time.Second, Collector: newNetwork(c.Root, c.InterfacePrefixes)},
+		{Name: "DISK", Every: 10 * time.Second, Collector: newDisk(c)},
+		{Name: "NET", Every: 10 * time.Second, Collector: newNetwork(c)},
 		{Name: "FS", Every: 300 * time.Second, Collector: newFilesystems(c)},
 		{Name: "KERNEL", Every: 300 * time.Second, Collector: newLogins(c)},
 		{Name: "TIME", Every: 300 * time.Second, Collector: newClock(c)},
-		{Name: "DEV", Every: 300 * time.Second, Collector: newHardware(c.Root)},
+		{Name: "DEV", Every: 300 * time.Second, Collector: newHardware(c)},
 		{Name: "COREDUMP", Every: 60 * time.Second, Collector: newCoredumps(c)},
 		{Name: "PROC", Every: 60 * time.Second, Assigned: newProcesses(c.Root)},
 		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{}},

@@ -15,26 +15,54 @@ import (
 // of process 1, which are the host's even if the agent has a mount namespace of
 // its own, but only root may read them. If there is an error, the mounts that
 // could be read are valid.
-func listMounts(root string) ([]procfs.Mount, error) {
+func (f *filesystems) listMounts() ([]procfs.Mount, error) {
+	mounts, err := readMounts(f.root)
+	return f.choice.fileSystems(mounts), err
+}
+
+func readMounts(root string) ([]procfs.Mount, error) {
 	mounts, err := procfs.ReadMounts(filepath.Join(root, "proc/1/mountinfo"))
 	if len(mounts) == 0 {
 		var ownErr error
 		if mounts, ownErr = procfs.ReadMounts(filepath.Join(root, "proc/self/mountinfo")); ownErr != nil {
-			return fileSystems(mounts), errors.Join(err, ownErr)
+			return mounts, errors.Join(err, ownErr)
 		}
 		err = nil
 	}
-	return fileSystems(mounts), err
+	return mounts, err
+}
+
+// mountChoice decides which mounts are measured.
+type mountChoice struct{ points, types filter }
+
+// why says why a mount that holds data is left out, as a clause. Empty: it is measured. To
+// measure what an automounter has mounted would keep it mounted forever.
+func (c mountChoice) why(m procfs.Mount, automounted bool) string {
+	for _, reason := range [...]string{c.points.why(m.Point), c.types.why(m.Type)} {
+		if reason != "" {
+			return reason
+		}
+	}
+	if automounted && !c.points.names(m.Point) {
+		return "it is mounted on demand, and measuring it would keep it mounted; collect.include.mounts could name it"
+	}
+	return ""
+}
+
+// holdsData is holdsData, or true for a type that the config asks for.
+func (c mountChoice) holdsData(m procfs.Mount) bool {
+	return holdsData(m) || m.Type != "autofs" && c.types.names(m.Type)
 }
 
 // fileSystems returns each file system that holds data of its own, once. A bind
 // mount, or a subvolume beside its volume, has the device of another mount. Of
 // those, the mount that shows the largest part of the file system is kept, at
 // the shortest path. A mount that is covered by others is left out.
-func fileSystems(mounts []procfs.Mount) []procfs.Mount {
+func (c mountChoice) fileSystems(mounts []procfs.Mount) []procfs.Mount {
 	best := make(map[string]procfs.Mount)
-	for _, m := range newMountTree(mounts).visible() {
-		if !holdsData(m) {
+	tree := newMountTree(mounts)
+	for _, m := range tree.visible() {
+		if !c.holdsData(m) || c.why(m, tree.automounted(m)) != "" {
 			continue
 		}
 		other, seen := best[m.Device]

@@ -68,6 +68,20 @@ func (t mountTree) reachable(i, depth int) bool {
 	return !listed || t.reachable(parent, depth-1)
 }
 
+// automounted reports whether an automounter has mounted m, or a mount that m is below.
+func (t mountTree) automounted(m procfs.Mount) bool {
+	for range t.mounts { // at most: the table may be inconsistent
+		i, listed := t.byID[m.Parent]
+		if !listed || m.Parent == m.ID {
+			return false
+		}
+		if m = t.mounts[i]; m.Type == "autofs" {
+			return true
+		}
+	}
+	return false
+}
+
 // ownMounts returns the mounts of this process, by their IDs. The measured
 // mounts can be others, if process 1 has another namespace. If the table cannot
 // be read, it is empty, and nothing is compared.

@@ -22,6 +22,7 @@ type network struct {
 	dev        procfs.File
 	class      string
 	prefixes   []string
+	names      filter
 	sockets    sockets
 	clock      stopwatch
 	interfaces []*netInterface
@@ -31,6 +32,7 @@ type network struct {
 type netInterface struct {
 	name        string
 	virtual     bool
+	leftOut     bool // by the filter
 	now, before netCounters
 	// round of the last reading, and the number of readings.
 	round, readings int
@@ -43,12 +45,13 @@ type netCounters struct {
 	outBytes, outErrors, outDropped uint64
 }
 
-func newNetwork(root string, prefixes []string) agent.Collector {
+func newNetwork(c Config) agent.Collector {
 	n := &network{
-		dev:      procfs.NewFile(root, "proc/net/dev"),
-		class:    filepath.Join(root, "sys/class/net"),
-		prefixes: prefixes,
-		sockets:  newSockets(root),
+		dev:      procfs.NewFile(c.Root, "proc/net/dev"),
+		class:    filepath.Join(c.Root, "sys/class/net"),
+		prefixes: c.InterfacePrefixes,
+		names:    c.interfaces(),
+		sockets:  newSockets(c.Root),
 	}
 	return &rates{read: n.read}
 }
@@ -104,7 +107,7 @@ func (n *network) find(name []byte) *netInterface {
 			return i
 		}
 	}
-	i := &netInterface{name: string(name)}
+	i := &netInterface{name: string(name), leftOut: !n.names.allows(string(name))}
 	i.virtual = n.isVirtual(i.name)
 	n.interfaces = append(n.interfaces, i)
 	return i
@@ -136,6 +139,9 @@ func parseNet(w procfs.Words) (c netCounters, ok bool) {
 // measured reports whether the agent is to measure an interface. physical is
 // true if the host has any that is not virtual.
 func (n *network) measured(i *netInterface, physical bool) bool {
+	if i.leftOut || len(n.prefixes) == 0 && len(n.names.include) > 0 {
+		return !i.leftOut
+	}
 	if len(n.prefixes) == 0 {
 		return !i.virtual || !physical && i.name != "lo"
 	}
