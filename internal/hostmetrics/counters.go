@@ -14,6 +14,26 @@ type counter struct {
 	scale float64
 }
 
+// counterRates turns counters of the host into rates.
+type counterRates struct {
+	before []counter
+	clock  stopwatch
+}
+
+// add adds the rates of the counters that were among those of the last round, too. A kernel
+// need not have them all.
+func (r *counterRates) add(p *points, now []counter) {
+	seconds := r.clock.lap()
+	for _, c := range now {
+		for _, before := range r.before {
+			if before.name == c.name {
+				p.addRate(c.name, before.value, c.value, seconds, c.scale, nil)
+			}
+		}
+	}
+	r.before = append(r.before[:0], now...)
+}
+
 // deviceRates turns the counters of devices into rates, for systems other than
 // Linux.
 type deviceRates struct {

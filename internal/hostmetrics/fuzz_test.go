@@ -21,6 +21,7 @@ func FuzzKernelFiles(f *testing.F) {
 	kindOf := map[string]string{
 		"proc/stat": "CPU", "proc/loadavg": "CPU", "proc/meminfo": "MEM", "proc/diskstats": "DISK",
 		"proc/net/dev": "NET", "proc/net/sockstat": "NET", "proc/net/sockstat6": "NET", "proc/net/netstat": "NET", "proc/net/snmp": "NET",
+		"proc/pressure/io": "PSI", "proc/vmstat": "VM", "proc/uptime": "VM",
 		"proc/sys/fs/file-nr": "FS", "proc/1/mountinfo": "FS",
 		"proc/100/stat": "PROC", "proc/100/io": "PROC",
 	}
@@ -82,8 +83,9 @@ func requirePossible(t *testing.T, m agent.Metric) {
 	value, ok := m.Value.(float64)
 	require.True(t, ok, line(m))
 	require.False(t, math.IsNaN(value) || math.IsInf(value, 0) || value < 0, line(m))
-	share := strings.HasPrefix(m.Name, "cpu.") && !strings.HasPrefix(m.Name, "cpu.loadavg") ||
-		strings.HasPrefix(m.Name, "mem.") && strings.HasSuffix(m.Name, ".percent") || m.Name == "disk.io.util"
+	share := strings.HasPrefix(m.Name, "cpu.") && !strings.HasPrefix(m.Name, "cpu.loadavg") && m.Name != "cpu.ctxt" && m.Name != "cpu.intr" ||
+		strings.HasPrefix(m.Name, "mem.") && strings.HasSuffix(m.Name, ".percent") || m.Name == "disk.io.util" ||
+		strings.HasPrefix(m.Name, "psi.")
 	require.False(t, share && value > 100.000001, line(m))
 }
 

@@ -9,6 +9,7 @@
 //	kinds_linux.go, kinds_other.go   the kinds that this system has
 //	measurements.go                  what each measurement means; docs/measurements.md is generated from it
 //	cpu, mem, ps, disk, net, sockets the kinds CPU, MEM, DISK and NET; blockdevice: which disks
+//	pressure, vm                     PSI and VM
 //	fs, mounts, mounttree, rw        FS: file systems, their mounts, the write test
 //	logins, logfiles, utmp           KERNEL: logins; loginpoints, takenseconds: a point for each
 //	ntp, dev, coredump               TIME, DEV and COREDUMP

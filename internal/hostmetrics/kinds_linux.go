@@ -8,6 +8,8 @@ func systemKinds(c Config) []Kind {
 		{Name: "MEM", Every: 10 * time.Second, Collector: newMem(c.Root)},
 		{Name: "DISK", Every: 10 * time.Second, Collector: newDisk(c)},
 		{Name: "NET", Every: 10 * time.Second, Collector: newNetwork(c)},
+		{Name: "PSI", Every: 10 * time.Second, Collector: newPressure(c.Root)},
+		{Name: "VM", Every: 10 * time.Second, Collector: newVM(c.Root)},
 		{Name: "FS", Every: 300 * time.Second, Collector: newFilesystems(c)},
 		{Name: "KERNEL", Every: 300 * time.Second, Collector: newLogins(c)},
 		{Name: "TIME", Every: 300 * time.Second, Collector: newClock(c)},

@@ -24,7 +24,7 @@ type Measurement struct {
 func Measurements() []Measurement {
 	var all []Measurement
 	for _, g := range []group{
-		cpuGroup(), memGroup(), diskGroup(), netGroup(), fsGroup(), kernelGroup(), devGroup(), processGroup(),
+		cpuGroup(), memGroup(), diskGroup(), netGroup(), psiGroup(), vmGroup(), fsGroup(), kernelGroup(), devGroup(), processGroup(),
 	} {
 		all = append(all, g...)
 	}
@@ -115,6 +115,36 @@ func netGroup() group {
 		{"NET", "net.tcp.timewait", "", nil, sockstat, "TCP connections in TIME-WAIT", ""},
 		{"NET", "net.tcp.listendrops", "1/s", nil, "/proc/net/netstat", "connection attempts dropped by listening sockets (ListenDrops)", backwards},
 		{"NET", "net.tcp.retrans", "1/s", nil, "/proc/net/snmp", "TCP segments sent again (RetransSegs)", backwards},
+	}
+}
+
+func psiGroup() (g group) {
+	for _, of := range [...]struct{ resource, line, who string }{
+		{"cpu", "some", "at least one thread waited for a processor"},
+		{"memory", "some", "at least one thread waited for memory"},
+		{"memory", "full", "all threads with work waited for memory"},
+		{"io", "some", "at least one thread waited for a disk"},
+		{"io", "full", "all threads with work waited for a disk"},
+	} {
+		name, source := "psi."+of.resource+"."+of.line, "/proc/pressure/"+of.resource
+		const none = "the kernel does not count pressure"
+		g = append(g, Measurement{"PSI", name + ".avg10", "%", nil, source, "share of the last 10 s in which " + of.who, none},
+			Measurement{"PSI", name + ".stall", "%", nil, source, "the same of the time between two readings", none + "; " + backwards})
+	}
+	return g
+}
+
+func vmGroup() group {
+	const vmstat, stat = "/proc/vmstat", "/proc/stat"
+	return group{
+		{"VM", "vm.swap.in", "pages/s", nil, vmstat, "pages read from swap (pswpin)", backwards},
+		{"VM", "vm.swap.out", "pages/s", nil, vmstat, "pages written to swap (pswpout)", backwards},
+		{"VM", "vm.faults.major", "1/s", nil, vmstat, "page faults that read from a disk (pgmajfault)", backwards},
+		{"VM", "vm.oom_kills", "", nil, vmstat, "processes killed for lack of memory, since boot (oom_kill)", "the kernel is older than 4.13"},
+		{"VM", "cpu.ctxt", "1/s", nil, stat, "switches from one thread to another, on all processors", backwards},
+		{"VM", "cpu.intr", "1/s", nil, stat, "interrupts, on all processors", backwards},
+		{"VM", "ps.forks", "1/s", nil, stat, "new processes and threads", backwards},
+		{"VM", "host.uptime", "s", nil, "/proc/uptime", "time since boot", ""},
 	}
 }
 

@@ -88,7 +88,7 @@ func (it item) kind() string { return strings.ToUpper(it.text("measurement_type"
 // addTo adds the item to b, or a problem with subject.
 func (it item) addTo(b *Builder, subject string) {
 	switch kind := it.kind(); kind {
-	case "CPU", "MEM", "DISK", "NET", "FS", "KERNEL", "TIME", "DEV", "COREDUMP":
+	case "CPU", "MEM", "DISK", "NET", "FS", "KERNEL", "TIME", "DEV", "COREDUMP", "PSI", "VM":
 		b.Problem(subject, it.addInterval(b))
 	case "PORT":
 		it.addPort(b, subject)
