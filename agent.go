@@ -44,7 +44,8 @@ type Agent struct {
 	refusedPost atomic.Pointer[refusedPost] // nil: none was
 
 	updater *updater
-	updates schedule.Poll // of updater
+	updates schedule.Poll  // of updater
+	watches sync.WaitGroup // of the registry
 	plugins *plugins.Set
 
 	claim func() error // claims the state directory, once, before it is read
@@ -137,6 +138,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.plugins.Start(ctx)
 	a.updater.remember() // before any caller can ask: an old answer must not replace a new one
 	a.updates.Start(ctx)
+	if registry := a.updater.registry; len(registry.watchers) > 0 {
+		a.watches.Go(func() { registry.watch(ctx, a.updates.Soon, a.config.logger) })
+	}
 	a.mu.Lock()
 	a.running = true
 	close(a.started)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -91,7 +92,8 @@ func ask[T any](h *hanging, f func() T) (answer T, err error) {
 // registryPart is the registry as the agent calls it.
 type registryPart struct {
 	registry  Registry
-	reporters []reporterPart // of the members, if it is joined
+	reporters []reporterPart // of the members, if it is joined, as below
+	watchers  []Watcher
 }
 
 // reporterPart is a registry that wants reports.
@@ -104,12 +106,18 @@ func newRegistryPart(r Registry) registryPart {
 	part := registryPart{registry: r}
 	if several, ok := r.(*joined); ok {
 		for _, m := range several.members {
+			part.watchers = append(part.watchers, m.part.watchers...)
 			for _, reports := range m.part.reporters {
 				part.reporters = append(part.reporters, reporterPart{m.name, reports.reporter})
 			}
 		}
-	} else if reporter, ok := r.(Reporter); ok {
+		return part
+	}
+	if reporter, ok := r.(Reporter); ok {
 		part.reporters = []reporterPart{{"", reporter}}
+	}
+	if watcher, ok := r.(Watcher); ok {
+		part.watchers = []Watcher{watcher}
 	}
 	return part
 }
@@ -120,6 +128,19 @@ func (p registryPart) assignments(ctx context.Context, host Host) (answer []Assi
 		return err
 	})
 	return answer, err
+}
+
+// watch calls changed when a watcher notices a change, until ctx ends.
+func (p registryPart) watch(ctx context.Context, changed func(), logger *slog.Logger) {
+	var all sync.WaitGroup
+	for _, w := range p.watchers {
+		all.Go(func() {
+			if err := recovered(func() error { w.Watch(ctx, changed); return nil }); err != nil {
+				logger.Error("changes of the registry come into force only at its updates", "error", err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // members returns the status of each of several registries.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -207,5 +208,57 @@ func TestRegistriesThatAreMissingAreRefused(t *testing.T) {
 	} {
 		_, err := agent.New(agent.WithRegistry(r), agent.WithOutput(agenttest.NewOutput()))
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// watched is a registry that notices its changes.
+type watched struct {
+	*agenttest.Registry
+	changed chan struct{}
+}
+
+func (w watched) Watch(ctx context.Context, changed func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, open := <-w.changed:
+			if !open {
+				panic("ouch")
+			}
+			changed()
+		}
+	}
+}
+
+func TestAChangeThatTheRegistryNoticesIsInForceAtOnce(t *testing.T) {
+	for name, join := range map[string]func(agent.Registry) agent.Registry{
+		"alone":  func(r agent.Registry) agent.Registry { return r },
+		"joined": func(r agent.Registry) agent.Registry { return agent.Registries(agent.StaticRegistry("fleet"), r) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			registry := watched{agenttest.NewRegistry(assign("a", "b", "c", "d")...), nil}
+			synctest.Test(t, func(t *testing.T) {
+				registry.changed = make(chan struct{})
+				w := newWorld(t, agent.WithRegistry(join(registry)), agent.WithUpdateInterval(24*time.Hour))
+				w.run()
+				registry.Assign(assign("a", "b", "new")...)
+				registry.changed <- struct{}{}
+				synctest.Wait()
+				require.Contains(t, w.Namespaces(), "new")
+
+				registry.Assign(assign("a")...)
+				registry.changed <- struct{}{}
+				synctest.Wait()
+				require.Contains(t, w.Namespaces(), "new", "it takes away most, so the agent asks again in a minute")
+				w.pass(61 * time.Second)
+				require.NotContains(t, w.Namespaces(), "new")
+
+				close(registry.changed)
+				synctest.Wait()
+				require.Equal(t, 1, w.log.count("changes of the registry come into force only at its updates"))
+				w.stop()
+			})
+		})
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 // Registry says what a host has to collect. See [WithRegistry].
 //
-// A registry that also is a [Reporter] is told about the host.
+// A registry that also is a [Reporter] is told about the host. One that is a [Watcher] is
+// asked when it notices a change, and not only at each update.
 type Registry interface {
 	// Assignments returns everything that host has to collect, one value for each
 	// namespace.
@@ -50,6 +51,14 @@ func StaticRegistry(namespaces ...string) Registry {
 // of [Report.Previous].
 type Reporter interface {
 	Report(ctx context.Context, r Report) error
+}
+
+// Watcher is a [Registry] that notices when its answer may have changed, as that of a file
+// does. The agent then asks at once.
+type Watcher interface {
+	// Watch calls changed after each change until ctx ends. A change that
+	// [Registry.Assignments] has seen need not be one. changed returns at once.
+	Watch(ctx context.Context, changed func())
 }
 
 // ErrHostUnknown is wrapped by the error of [Reporter.Report] if the

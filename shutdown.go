@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/event"
+	"github.com/lodastack/agent/internal/waitgroup"
 )
 
 // hangTimeout returns how long each of the last three steps may take if a part hangs: a write
@@ -31,6 +32,7 @@ func (a *Agent) stop(ctx context.Context) error {
 	producing, cancel := context.WithTimeout(stopping, timeout/2)
 	defer cancel()
 	failed("the registry did not return", a.updates.Wait(producing))
+	failed("watching the registry did not end", waitgroup.Wait(producing, &a.watches))
 	failed("a collector or plugin did not return", a.schedule.Wait(producing))
 	failed("installing a plugin did not end", a.plugins.Wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))

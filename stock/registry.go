@@ -18,7 +18,7 @@ import (
 type RegistryConfig struct {
 	// Address is http://… or https://… for a lodastack registry, which may have
 	// a path of its own, or file:///PATH for a registry file, which is read at
-	// every update and need not be there yet. Required.
+	// every update and seconds after a change, and need not be there yet. Required.
 	Address string
 	// Timeout bounds one request to a lodastack registry, with all of its
 	// answer. Zero: 10 s. It cannot be negative.

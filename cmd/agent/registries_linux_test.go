@@ -55,6 +55,17 @@ func TestAHostAddsARegistryFileToItsRegistry(t *testing.T) {
 	require.Contains(t, execute(t, "plan", "-f", h.config).stderr, "the registry's answer is not complete: "+registry.URL())
 }
 
+func TestAChangedRegistryFileIsInForceWithinSeconds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	h := newHost(t)
+	h.start(t)
+	h.eventually(t, func(s agent.Status) bool { return s.Registry.InForce })
+	h.write(t, "registry.toml", "[[namespace]]\nname = \"web.shop\"\n[[namespace]]\nname = \"new\"\n")
+	h.eventually(t, func(s agent.Status) bool { return len(s.Namespaces) == 2 })
+}
+
 func TestCheckReadsEachRegistryFile(t *testing.T) {
 	h, _ := twoRegistries(t)
 	h.write(t, "own.toml", "[[namespace]]\nname = \"own\"\nintervall = 5\n")

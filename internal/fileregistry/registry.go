@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"sync/atomic"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/configfile"
@@ -32,9 +33,13 @@ type Registry struct {
 	path        string
 	topicPrefix string
 	logger      *slog.Logger
+	read        atomic.Pointer[look] // before the last reading; nil: there was none
 }
 
-var _ agent.Registry = (*Registry)(nil)
+var (
+	_ agent.Registry = (*Registry)(nil)
+	_ agent.Watcher  = (*Registry)(nil)
+)
 
 // New returns the registry of cfg. The file need not exist yet.
 func New(cfg Config) (*Registry, error) {
@@ -62,6 +67,8 @@ func (r *Registry) Assignments(ctx context.Context, _ agent.Host) ([]agent.Assig
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read the registry file %s: %w", r.path, err)
 	}
+	seen := lookAt(r.path) // first: what changes after it is another change
+	r.read.Store(&seen)
 	content, err := readFile(r.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no registry file: write it, or name another one with agent.registryaddr (%w)", err)

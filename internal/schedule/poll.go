@@ -26,6 +26,7 @@ type Poll struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
+	woken   chan struct{}   // guarded by mu; has an element once Soon was called; nil: it was not
 	changed chan struct{}   // guarded by mu; closed when Interval changes; nil: nobody waits for that
 	ctx     context.Context // guarded by mu; nil before Start
 	stopped bool            // guarded by mu
@@ -63,6 +64,25 @@ func (p *Poll) SetInterval(d time.Duration) {
 	}
 }
 
+// Soon makes the loop ask without a pause, because the answer may be another one now. The
+// question begins after the call of Soon. It may be called before Start, too.
+func (p *Poll) Soon() {
+	select {
+	case p.wakes() <- struct{}{}:
+	default: // it is to ask already
+	}
+}
+
+// wakes returns the channel by which Soon wakes the loop.
+func (p *Poll) wakes() chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.woken == nil {
+		p.woken = make(chan struct{}, 1)
+	}
+	return p.woken
+}
+
 // interval returns the interval and a channel that is closed once it is another one.
 func (p *Poll) interval() (d time.Duration, changed <-chan struct{}) {
 	p.mu.Lock()
@@ -77,8 +97,8 @@ func (p *Poll) interval() (d time.Duration, changed <-chan struct{}) {
 func (p *Poll) loop(ctx context.Context) {
 	retry := backoff.Backoff{First: time.Second}
 	answered := false
-	for {
-		again, err := p.ask(ctx, p.anyQuestion)
+	for next := p.anyQuestion; next != nil; {
+		again, err := p.ask(ctx, next)
 		interval, changed := p.interval()
 		retry.Most = min(time.Minute, interval)
 		wait := interval
@@ -93,23 +113,24 @@ func (p *Poll) loop(ctx context.Context) {
 		default:
 			retry.Reset()
 		}
-		if !p.pause(ctx, wait, changed) {
-			return
-		}
+		next = p.pause(ctx, wait, changed)
 	}
 }
 
-// pause waits for d, or less if the interval changes. It returns false if ctx ends first.
-func (p *Poll) pause(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+// pause waits for d, or less if the interval changes or Soon is called. It returns which
+// question comes next; nil: none, because ctx has ended.
+func (p *Poll) pause(ctx context.Context, d time.Duration, changed <-chan struct{}) func() *question {
 	due := time.Now().Add(d)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return false
+			return nil
+		case <-p.wakes():
+			return p.newQuestion
 		case <-timer.C:
-			return ctx.Err() == nil
+			return p.anyQuestion
 		case <-changed:
 			var interval time.Duration
 			interval, changed = p.interval()

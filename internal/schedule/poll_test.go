@@ -55,6 +55,31 @@ func TestPollAsksSoonerAfterAnError(t *testing.T) {
 	require.Equal(t, []time.Duration{0, 90 * time.Second, 180 * time.Second, 270 * time.Second}, asked)
 }
 
+func TestPollAsksSoonWhenItIsWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var asked []time.Duration
+		p := schedule.Poll{Interval: 24 * time.Hour, Ask: func(context.Context) (time.Duration, error) {
+			asked = append(asked, time.Since(began))
+			time.Sleep(time.Second)
+			return time.Minute, errAway
+		}}
+		p.Soon() // before the start: the first question comes at once anyway
+		ctx, cancel := context.WithCancel(t.Context())
+		p.Start(ctx)
+		time.Sleep(10 * time.Second)
+		p.Soon()
+		p.Soon()
+		time.Sleep(500 * time.Millisecond)
+		p.Soon() // the question under way began before it
+		time.Sleep(time.Minute)
+		cancel()
+		require.NoError(t, p.Wait(t.Context()))
+		require.Equal(t, []time.Duration{0, time.Second, 10 * time.Second, 11 * time.Second}, asked[:4])
+		require.Len(t, asked, 4, "the next one comes a minute after the failure")
+	})
+}
+
 func TestCallersOfNowShareAnAnswerThatIsNotOlderThanTheirCallAndMayGoAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []time.Time
