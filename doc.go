@@ -52,7 +52,7 @@
 // reports about itself are in check.go, status.go, wrong.go, explain.go, event.go and build.go. The types with
 // which a part reports its state are in the part's file ([ServerDetails] in output.go,
 // [DiskDetails] in store.go, [PluginDetails], [PluginStatus] and [PluginResult] in
-// plugin.go). Calls that name a plugin are in plugincalls.go. [New] wraps each part once,
+// plugin.go), as does a listener for statsd ([StatsdStatus] in statsd.go). Calls that name a plugin are in plugincalls.go. [New] wraps each part once,
 // with a guard against its panics and hangs: parts.go, collector.go for collectors,
 // plugins.go for the plugin runner, delivery.go for the output and the store.
 //

@@ -90,7 +90,7 @@ var roles = map[string]role{
 	"./internal/lodastack": nounsRole,
 
 	"./internal/fileregistry": partRole, "./internal/gitrunner": partRole, "./internal/hostmetrics": partRole,
-	"./internal/httpregistry": partRole, "./internal/nsqoutput": partRole, "./internal/spool": partRole,
+	"./internal/httpregistry": partRole, "./internal/nsqoutput": partRole, "./internal/spool": partRole, "./internal/statsd": partRole,
 
 	"./internal/addresstest": worldRole, "./internal/agentbinary": worldRole, "./internal/gittest": worldRole, "./internal/nsqdtest": worldRole, "./internal/registrytest": worldRole,
 

@@ -41,6 +41,7 @@ type fixed struct {
 	started         time.Time
 	noPage          bool
 	measurements    func() []Measurement // nil: nothing is described
+	statsd          func() *StatsdStatus // nil: there is no listener
 }
 
 func defaultConfig() config {

@@ -26,6 +26,8 @@ type Status struct {
 	Collectors []CollectorStatus  `json:"collectors"`
 	Plugins    []PluginStatus     `json:"plugins"`
 	Control    ControlStatus      `json:"control"`
+	// Statsd is nil if nobody listens for statsd.
+	Statsd *StatsdStatus `json:"statsd,omitempty"`
 	// Warnings are those of [WithWarnings].
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -147,6 +149,9 @@ func (a *Agent) Status() Status {
 	s.Output.Dropping = a.dropping()
 	s.Output.Error = errorText(a.delivery.Down())
 	s.Output.DownSince = a.delivery.DownSince()
+	if a.config.statsd != nil {
+		s.Statsd = a.config.statsd()
+	}
 	for _, collection := range a.config.collectors {
 		s.Collectors = append(s.Collectors, collection.currentStatus())
 	}

@@ -35,6 +35,11 @@ func (s Status) Wrong() []string {
 	for _, d := range s.Output.Dropping {
 		say("%s", droppingText(d, now))
 	}
+	if s.Statsd != nil {
+		for _, problem := range s.Statsd.Problems {
+			say("statsd: %s", problem)
+		}
+	}
 	for _, collector := range s.Collectors {
 		for _, line := range lines(collector.Error) {
 			say("collector %s: %s", collector.Kind, line)

@@ -44,7 +44,7 @@ func (v values) changed(next values) []string {
 
 // The keys that change while the agent runs. docs/configuration.md has them, too.
 var (
-	inPlaceSections = []string{"tags", "policy", "log"}
+	inPlaceSections = []string{"tags", "policy", "log", "statsd"}
 	settingKeys     = []string{
 		"agent.updateinterval", "output.buffersize",
 		"api.tokenfile", "api.localcontrol", "api.hosts", "api.namespaces", "api.maxbody",

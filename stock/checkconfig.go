@@ -39,6 +39,7 @@ func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	c.Output.check(failed)
 	c.API.check(failed)
 	c.Policy.check(failed)
+	c.Statsd.check(failed, c.Output.TopicPrefix)
 	failed("log.logdir", c.checkLogDir())
 	failed("coredump.dir", checkPath(c.Coredump.Dir))
 	failed("collect.root", checkPath(c.Collect.Root))

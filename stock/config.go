@@ -20,6 +20,7 @@ type Config struct {
 	API    APIConfig
 	Policy PolicyConfig
 	Log    LogConfig
+	Statsd StatsdConfig
 	// Tags are for every point that has none of the same key; see [agent.WithTags].
 	// Empty, the default: there are none.
 	Tags map[string]string

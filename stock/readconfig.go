@@ -73,6 +73,10 @@ func (c *Config) warn(f *configfile.File) {
 		warn("agent.git", "git runs as root: "+
 			"create a user for it (useradd --system --create-home "+gitrunner.DefaultGitUser+") or name one in agent.gituser")
 	}
+	if c.Statsd.open() {
+		warn("statsd.listen", "other hosts can send, and statsd has no passwords: "+
+			"whoever reaches the address can send metrics of any name; use 127.0.0.1")
+	}
 }
 
 // Bounds of numbers of the config.
@@ -124,6 +128,9 @@ func (c *Config) read(f *configfile.File) {
 	readLevel(f, "log.loglevel", &l.Level)
 	f.Int("log.logrotatenum", &l.LogRotateNum, 0, 10_000)
 	f.Size("log.logrotatesize", &l.LogRotateSize, 4<<10, 1<<50)
+
+	f.String("statsd.listen", &c.Statsd.Listen)
+	f.String("statsd.namespace", &c.Statsd.Namespace)
 
 	for _, name := range f.Names("tags") {
 		var value string

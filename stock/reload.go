@@ -43,6 +43,18 @@ func (s *Service) reload() (fatal bool, err error) {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
 		return false, err
 	}
+	adoptStatsd, discardStatsd, err := s.statsd.prepare(cfg.Statsd)
+	if err != nil {
+		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+		return false, errors.Join(err, s.log.reopen(old.config.Log))
+	}
+	defer func() {
+		if err != nil {
+			discardStatsd()
+		} else {
+			adoptStatsd()
+		}
+	}()
 	changed := old.values.changed(values)
 	restart := slices.DeleteFunc(slices.Clone(changed), inPlace)
 	if len(restart) == 0 {
@@ -72,7 +84,7 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
 		return false, errors.Join(err, next.listeners.close(), s.log.reopen(old.config.Log))
 	}
-	if err := old.stop(); err != nil {
+	if err := old.stop(func() error { return nil }); err != nil {
 		logger.Error("the agent before did not stop well", "error", err)
 	}
 	err = next.build(s)

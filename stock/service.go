@@ -23,17 +23,19 @@ const (
 // Service is an agent as a daemon: with its log and its HTTP API, made from a
 // config file that can be read again while it runs.
 type Service struct {
-	path    string
-	given   agent.Parts  // parts of the embedder's
-	lent    agent.Parts  // the same, as each agent gets them
-	rest    agent.Option // and their other options
-	log     *serviceLog
-	passed  listeners   // that the program had already
-	current *generation // of the goroutine of Run
-	reloads chan chan error
-	looks   chan chan *generation // answered with the current one
-	ready   chan struct{}         // closed once the API is served and the agent runs
-	done    chan struct{}         // closed when Run returns
+	path         string
+	given        agent.Parts  // parts of the embedder's
+	lent         agent.Parts  // the same, as each agent gets them
+	rest         agent.Option // and their other options
+	log          *serviceLog
+	statsd       *statsdListener
+	passed       listeners   // that the program had already
+	current      *generation // of the goroutine of Run
+	listenStatsd func()      // called once the agent runs
+	reloads      chan chan error
+	looks        chan chan *generation // answered with the current one
+	ready        chan struct{}         // closed once the API is served and the agent runs
+	done         chan struct{}         // closed when Run returns
 }
 
 // generation is what runs between two reloads.
@@ -69,8 +71,9 @@ func NewServiceOn(path string, passed []net.Listener, more ...agent.Option) (_ *
 			}
 		}
 	}()
+	statsd := new(statsdListener)
 	// A reload makes a new agent, and is no restart.
-	given, rest := agent.SplitOptions(append([]agent.Option{agent.WithStarted(time.Now())}, more...)...)
+	given, rest := agent.SplitOptions(append([]agent.Option{agent.WithStarted(time.Now()), agent.WithStatsd(statsd.status)}, more...)...)
 	cfg, values, err := readValues(path, given)
 	if err != nil {
 		return nil, err
@@ -79,7 +82,13 @@ func NewServiceOn(path string, passed []net.Listener, more ...agent.Option) (_ *
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{path: path, given: given, lent: lent(given), rest: rest, log: log, reloads: make(chan chan error), looks: make(chan chan *generation), ready: make(chan struct{}), done: make(chan struct{})}
+	s := &Service{path: path, given: given, lent: lent(given), rest: rest, log: log, statsd: statsd, reloads: make(chan chan error), looks: make(chan chan *generation), ready: make(chan struct{}), done: make(chan struct{})}
+	statsd.logger = log.logger
+	adoptStatsd, discardStatsd, err := statsd.prepare(cfg.Statsd)
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	s.listenStatsd = adoptStatsd
 	if s.passed, err = adopt(cfg, passed); err == nil {
 		s.current, err = s.prepare(cfg, values, nil)
 	}
@@ -87,6 +96,7 @@ func NewServiceOn(path string, passed []net.Listener, more ...agent.Option) (_ *
 		err = s.current.build(s)
 	}
 	if err != nil {
+		discardStatsd()
 		return nil, errors.Join(err, log.Close())
 	}
 	return s, nil
@@ -99,6 +109,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer close(s.done)
 	s.warn(s.current.config)
 	s.current.start(s)
+	s.listenStatsd()
 	starting := s.current.agent.Started()
 	var renewal renewal
 	renew := time.NewTicker(renewEvery)
@@ -124,7 +135,7 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 			answer <- err
 			if fatal {
-				return errors.Join(err, s.passed.close(), closeLent(s.given), s.log.Close())
+				return errors.Join(err, s.statsd.stop(), s.passed.close(), closeLent(s.given), s.log.Close())
 			}
 		}
 	}
@@ -139,7 +150,7 @@ func (s *Service) warn(cfg Config) {
 
 // finish stops everything.
 func (s *Service) finish() error {
-	err := s.current.stop()
+	err := s.current.stop(s.statsd.stop)
 	s.current.listeners.removeFiles(s.passed)
 	return errors.Join(err, s.passed.close(), closeLent(s.given), s.log.Close())
 }
@@ -174,6 +185,7 @@ func (g *generation) build(s *Service) (err error) {
 func (g *generation) start(s *Service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel, g.ended = cancel, make(chan error, 1)
+	s.statsd.agent.Store(g.agent.Agent)
 	go func() { g.ended <- g.agent.Run(ctx) }()
 	g.serve(s)
 }
@@ -193,10 +205,12 @@ func (g *generation) serve(s *Service) {
 	g.server = serveAPI(g.config.API, g.listeners, g.security, g.handler, s.log.logger)
 }
 
-// stop ends requests first, so that what they brought is delivered, and then
-// the agent.
-func (g *generation) stop() error {
-	err := g.server.Stop(requestGrace)
+// stop ends requests first, and what else brings points, so that these are delivered, and
+// then the agent.
+func (g *generation) stop(endProducer func() error) error {
+	produced := make(chan error, 1)
+	go func() { produced <- endProducer() }()
+	err := errors.Join(g.server.Stop(requestGrace), <-produced)
 	g.cancel()
 	ended := <-g.ended
 	return errors.Join(err, ended, g.server.Wait(requestPatience), g.agent.Close())

@@ -28,7 +28,7 @@
 //	config    readconfig.go config.go; judged by checkconfig.go checkfiles.go
 //	parts     registry.go output.go spool.go gitrunner.go host.go
 //	agent     stock.go (Open); lent.go for parts of the caller
-//	daemon    service.go (NewService, Run) log.go listen.go api.go renew.go;
+//	daemon    service.go (NewService, Run) log.go listen.go api.go statsd.go renew.go;
 //	          reload.go (Reload) adjust.go (what changes while the agent runs)
 package stock
 

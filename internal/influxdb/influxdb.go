@@ -39,13 +39,27 @@ func CheckName(name string) error {
 		return errNoName
 	}
 	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
-		default:
+		if !inName(rune(name[i])) {
 			return errBadName
 		}
 	}
 	return nil
+}
+
+// CleanName replaces each character that a measurement cannot have by '_'. An empty name
+// stays empty.
+func CleanName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if inName(r) {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// inName reports whether a measurement can have the character.
+func inName(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '_' || r == '-'
 }
 
 // Value returns value in the form in which it is stored: float64, bool or string.

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
@@ -82,21 +83,10 @@ func (p Print) Points() (iter.Seq2[lineproto.Point, error], error) {
 	}
 	return func(yield func(lineproto.Point, error) bool) {
 		for point, err := range points {
-			point.Name = metricName(point.Name)
+			point.Name = influxdb.CleanName(point.Name)
 			if !yield(point, err) {
 				return
 			}
 		}
 	}, nil
-}
-
-// metricName replaces characters that a metric's name cannot contain by '_'.
-func metricName(name string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r == '.', r == '_', r == '-':
-			return r
-		}
-		return '_'
-	}, name)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
@@ -30,7 +31,7 @@ func nagiosPoints(text string, status int) iter.Seq2[lineproto.Point, error] {
 			var one perf
 			var err error
 			one, rest, err = nextPerf(rest)
-			name := metricName(one.label)
+			name := influxdb.CleanName(one.label)
 			if other, taken := labels[name]; taken && err == nil {
 				err = fmt.Errorf("the label %.40q makes the name %.40s, which %.40q has already", one.label, name, other)
 			}
