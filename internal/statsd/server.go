@@ -17,6 +17,8 @@ import (
 const (
 	// maxPacket bounds a packet, in bytes. A packet of UDP cannot be larger.
 	maxPacket = 1 << 16
+	// packetSpace is the space for one. A larger packet is cut, and fills it.
+	packetSpace = maxPacket + 1
 	// drainTimeout bounds how long a stop reads what clients send meanwhile.
 	drainTimeout = 100 * time.Millisecond
 	// drainPause is how long a stop waits for another packet.
@@ -62,7 +64,7 @@ type Server struct {
 	cut error // of the flush that Stop has ended; read when flusher has ended
 }
 
-// Start starts a server on the socket, which stays the caller's.
+// Start starts a server on the socket, which stays the caller's and is open.
 func Start(socket *Socket, config Config) *Server {
 	if config.Interval == 0 {
 		config.Interval = 10 * time.Second
@@ -71,7 +73,7 @@ func Start(socket *Socket, config Config) *Server {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.sending, s.giveUp = context.WithCancel(context.Background())
 	_ = socket.conn.SetReadDeadline(time.Time{}) // reading fails if this does
-	s.reader.Go(s.read)
+	s.reader.Go(func() { s.read(socket.packets) })
 	s.flusher.Go(s.flushRegularly)
 	return s
 }
@@ -95,15 +97,13 @@ func (s *Server) Stop(ctx context.Context) error {
 }
 
 // read reads packets until the server stops.
-func (s *Server) read() {
-	packet := make([]byte, maxPacket+1)
+func (s *Server) read(packets *batch) {
 	for {
-		n, err := s.socket.conn.Read(packet)
+		err := s.readOnce(packets)
 		switch {
 		case err == nil:
-			s.gatherer.packet(packet[:n], time.Now())
 		case s.stopping.Err() != nil:
-			s.drain(packet)
+			s.drain(packets)
 			return
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -114,14 +114,25 @@ func (s *Server) read() {
 	}
 }
 
+// readOnce waits for packets and gathers them.
+func (s *Server) readOnce(packets *batch) error {
+	n, err := packets.read()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for i := range n {
+		s.gatherer.packet(packets.packet(i), now)
+	}
+	return nil
+}
+
 // drain reads what waits in the kernel's buffer.
-func (s *Server) drain(packet []byte) {
+func (s *Server) drain(packets *batch) {
 	for end := time.Now().Add(drainTimeout); time.Now().Before(end); {
 		_ = s.socket.conn.SetReadDeadline(time.Now().Add(drainPause)) // reading fails if this does
-		n, err := s.socket.conn.Read(packet)
-		if err != nil {
+		if s.readOnce(packets) != nil {
 			return
 		}
-		s.gatherer.packet(packet[:n], time.Now())
 	}
 }

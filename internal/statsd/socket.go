@@ -15,15 +15,16 @@ import (
 // bufferSize is what the kernel is asked to keep, in bytes, while the agent does something
 // else. It takes the memory only for packets that wait, and grants less to users other than
 // root (net.core.rmem_max).
-const bufferSize = 8 << 20
+const bufferSize = 16 << 20
 
 // longestPath is how long the path of a unix socket may be, in bytes.
 const longestPath = 107
 
 // Socket is where packets arrive. One [Server] at a time may use it.
 type Socket struct {
-	conn net.Conn
-	path string // of a unix socket; empty: UDP
+	conn    net.Conn
+	packets *batch
+	path    string // of a unix socket; empty: UDP
 	// base is what the kernel had dropped when the socket was last looked at.
 	base uint32
 }
@@ -63,8 +64,16 @@ func Listen(address string) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newSocket(conn, "")
+}
+
+func newSocket(conn net.Conn, path string) (*Socket, error) {
 	enlarge(conn)
-	return &Socket{conn: conn}, nil
+	packets, err := newBatch(conn)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &Socket{conn: conn, packets: packets, path: path}, nil
 }
 
 func listenUnix(path string) (*Socket, error) {
@@ -92,8 +101,7 @@ func listenUnix(path string) (*Socket, error) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		return nil, errors.Join(err, conn.Close(), os.Remove(path))
 	}
-	enlarge(conn)
-	return &Socket{conn: conn, path: path}, nil
+	return newSocket(conn, path)
 }
 
 // Address returns where the socket listens, with the port that it has got.
