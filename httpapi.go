@@ -263,6 +263,12 @@ func (a apiAgent) Figures() httpapi.Figures {
 			f.Output.Oldest = disk.Oldest
 		}
 	}
+	if d := s.Statsd; d != nil {
+		f.Statsd = &httpapi.StatsdFigures{
+			Packets: d.Packets, PacketsDropped: d.PacketsDropped, Samples: d.Samples, SamplesDropped: d.SamplesDropped,
+			BadLines: d.BadLines, UnsupportedLines: d.UnsupportedLines, Points: d.Points, PointsLost: d.PointsLost, Series: d.Series,
+		}
+	}
 	for _, c := range s.Collectors {
 		f.Collectors = append(f.Collectors, httpapi.CollectorFigures{
 			Kind: c.Kind, Runs: c.Runs, Failures: c.Failures, Invalid: c.Invalid,

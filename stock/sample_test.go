@@ -42,7 +42,7 @@ var hasExamples = []string{
 	"agent.registryaddr", "agent.ifaceprefix", "agent.git", "agent.gituser", "agent.datadir", "agent.hostname",
 	"output.servers", "output.tlsca", "output.tlscert", "output.tlskey", "output.tlsservername", "output.authsecretfile",
 	"api.tokenfile", "api.tlscert", "api.tlskey", "api.clientca", "api.socket", "api.hosts", "api.namespaces",
-	"log.logdir", "tags.dc", "collect.disable", "policy.plugins", "policy.signers", "policy.plugin",
+	"log.logdir", "statsd.listen", "statsd.namespace", "tags.dc", "collect.disable", "policy.plugins", "policy.signers", "policy.plugin",
 }
 
 func TestTheSampleShowsTheDefaults(t *testing.T) {
@@ -80,7 +80,7 @@ func TestTheSampleIsAGoodConfig(t *testing.T) {
 	check("as it is", lines)
 	needs := map[string][]string{ // what a key is refused without
 		"tlsca": {"#tls ="}, "tlscert": {"#tls =", "#tlskey"}, "tlskey": {"#tls =", "#tlscert"}, "tlsservername": {"#tls ="},
-		"clientca": {"#tlscert", "#tlskey"},
+		"clientca": {"#tlscert", "#tlskey"}, "namespace": {"#listen"},
 	}
 	section := 0 // where it begins
 	for i, line := range lines {

@@ -70,6 +70,8 @@ func badValues() map[string][]string {
 		"collect.disable":       {`[ "" ]`, `[ "CPUS" ]`},
 		"time.servers":          {`[ "" ]`, `[ "a b" ]`},
 		"collect.root":          {`"host"`},
+		"statsd.listen":         {`"8125"`, `"127.0.0.1:99999"`, `"statsd.sock"`, `"/` + strings.Repeat("x", 107) + `"`},
+		"statsd.namespace":      {`"web shop"`, `"web.shop"`}, // without statsd.listen
 		"coredump.dir":          {`"cores"`},
 		"policy.signers":        {`"signers"`, `"/etc/passwd"`, `"/tmp"`, `"/etc/no-such-file"`},
 	}

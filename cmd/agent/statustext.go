@@ -49,6 +49,10 @@ func statusText(s agent.Status) []byte {
 		fmt.Fprintf(table, "on disk\t%d points in %.1f MiB, the oldest from %s ago\n",
 			disk.Points, float64(disk.Bytes)/(1<<20), terminal.Age(now.Sub(disk.Oldest)))
 	}
+	if d := s.Statsd; d != nil {
+		fmt.Fprintf(table, "statsd\t%s: %d packets, %d series, %d points to namespace %s\n",
+			terminal.Clean(d.Address), d.Packets, d.Series, d.Points, cmp.Or(terminal.Clean(d.Namespace), "none yet"))
+	}
 	if control := controlText(s.Control); control != "" {
 		fmt.Fprintf(table, "control\t%s\n", control)
 	}

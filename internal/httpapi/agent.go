@@ -111,6 +111,14 @@ type Figures struct {
 	Registry   RegistryFigures
 	Collectors []CollectorFigures
 	Plugins    []PluginFigures
+	// Statsd is nil if nobody listens for statsd.
+	Statsd *StatsdFigures
+}
+
+// StatsdFigures tell about a listener for statsd.
+type StatsdFigures struct {
+	Packets, PacketsDropped, Samples, SamplesDropped, BadLines, UnsupportedLines, Points, PointsLost int64
+	Series                                                                                           int
 }
 
 // Measurement describes what a collector measures.

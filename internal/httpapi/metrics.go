@@ -33,6 +33,9 @@ func (e *exposition) figures(f Figures, now time.Time) {
 	e.registry(f.Registry)
 	e.collectors(f.Collectors)
 	e.plugins(f.Plugins)
+	if f.Statsd != nil {
+		e.statsd(*f.Statsd)
+	}
 }
 
 // output adds the figures of the output. While points go to disk, the output has not
@@ -172,6 +175,23 @@ func (e *exposition) plugins(plugins []PluginFigures) {
 	for _, p := range plugins {
 		e.sample(float64(p.Invalid), label(p)...)
 	}
+}
+
+func (e *exposition) statsd(s StatsdFigures) {
+	count := func(name, help string, value int64) {
+		e.family("lodastack_agent_statsd_"+name+"_total", "counter", help)
+		e.sample(float64(value))
+	}
+	count("packets", "Packets of statsd that were read.", s.Packets)
+	count("packets_dropped", "Packets of statsd that the kernel dropped, because its buffer was full.", s.PacketsDropped)
+	count("samples", "Samples of statsd that count.", s.Samples)
+	count("samples_dropped", "Samples of statsd for which there was no room.", s.SamplesDropped)
+	count("bad_lines", "Lines that are not statsd.", s.BadLines)
+	count("unsupported_lines", "Events and service checks of DogStatsD, which are ignored.", s.UnsupportedLines)
+	count("points", "Points of statsd that were accepted.", s.Points)
+	count("points_lost", "Points of statsd that were refused for good, or did not get out before a stop.", s.PointsLost)
+	e.family("lodastack_agent_statsd_series", "gauge", "Series of statsd that there are now.")
+	e.sample(float64(s.Series))
 }
 
 // answers adds how the API's endpoints answered.

@@ -25,7 +25,8 @@ func TestMetricsPassPromlintAndSayHowTheAgentFares(t *testing.T) {
 broken`, Commit: "abc", GoVersion: "go1"}),
 		agent.WithCollector("QUEUE", time.Hour, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) {
 			return []agent.Metric{{Name: "no name", Value: 1}}, errors.New("half")
-		})))
+		})),
+		agent.WithStatsd(func() *agent.StatsdStatus { return &agent.StatsdStatus{Packets: 7, Series: 3} }))
 	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","value":1},{"name":"b","value":1}]`).status)
 	require.Equal(t, 400, test.do(t, "POST", "/post?ns=ns.one", `[`).status)
 	require.Equal(t, 404, test.do(t, "POST", "/nothing/of/this", ``).status)
@@ -51,6 +52,9 @@ broken`, Commit: "abc", GoVersion: "go1"}),
 		`lodastack_agent_assignments_in_force 1`,
 		`lodastack_agent_plugin_runs_total{namespace="ns.one",repo="acme/backup"} 1`,
 		`lodastack_agent_plugin_enabled{namespace="ns.one",repo="acme/backup"} 1`,
+		`lodastack_agent_statsd_packets_total 7`,
+		`lodastack_agent_statsd_packets_dropped_total 0`,
+		`lodastack_agent_statsd_series 3`,
 		`lodastack_agent_http_answers_total{path="/post",code="200"} 1`,
 		`lodastack_agent_http_answers_total{path="/post",code="400"} 1`,
 		`lodastack_agent_http_answers_total{path="other",code="404"} 1`,
