@@ -186,7 +186,7 @@ func TestMetricsThatAreRefusedForGoodAreCounted(t *testing.T) {
 	status := server.Status()
 	require.EqualValues(t, 1, status.PointsLost)
 	require.Len(t, status.Problems, 1)
-	require.Contains(t, status.Problems[0], "1 points were refused for good: ")
+	require.Contains(t, status.Problems[0], "points were refused for good (1): ")
 }
 
 func TestMetricsWaitForANamespace(t *testing.T) {
@@ -256,7 +256,7 @@ func TestProblemIsLoggedOnce(t *testing.T) {
 		require.Eventually(t, func() bool { return server.Status().BadLines == int64(i+1) }, 5*time.Second, time.Millisecond)
 		require.NoError(t, server.flush(t.Context()))
 	}
-	require.Contains(t, server.Status().Problems[0], `1 lines were bad, the first one "rubbish": it has no value`)
+	require.Contains(t, server.Status().Problems[0], `bad lines came (1), the first one "rubbish": it has no value`)
 	require.NoError(t, server.flush(t.Context()))
 	require.Empty(t, server.Status().Problems)
 	require.NoError(t, stop(t, server))

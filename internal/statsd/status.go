@@ -58,13 +58,13 @@ func (s *Server) report(namespace error) {
 		add(wrongNamespace, "%v", namespace)
 	}
 	if n := s.reported.dropped - before.dropped; n > 0 {
-		add(wrongKernel, "the kernel dropped %d packets, because its buffer was full: raise net.core.rmem_max to %d, or let the clients send less (sample rates, several metrics in a packet)", n, bufferSize)
+		add(wrongKernel, "the kernel dropped packets (%d), because its buffer was full: raise net.core.rmem_max to %d and restart the agent, or let the clients send less (sample rates, several metrics in a packet)", n, bufferSize)
 	}
 	if n := figures.leftOut - before.leftOut; n > 0 {
-		add(wrongRoom, "%d samples were left out: there is room for %d series in an interval; take values that vary without end out of names and tags", n, maxSeries)
+		add(wrongRoom, "samples were left out (%d), because there are too many series or members of sets: take values that vary without end out of names, tags and sets", n)
 	}
 	if n := figures.badLines - before.badLines; n > 0 && bad != "" {
-		add(wrongLine, "%d lines were bad, the first one %s", n, bad)
+		add(wrongLine, "bad lines came (%d), the first one %s", n, bad)
 	}
 	s.mu.Unlock()
 	s.replace([]string{wrongNamespace, wrongKernel, wrongRoom, wrongLine}, now)
@@ -85,7 +85,7 @@ func (s *Server) retry(err error) {
 func (s *Server) sent(taken, lost int, err error) {
 	var now []problem
 	if lost > 0 {
-		now = []problem{{wrongAgent, fmt.Sprintf("%d points were refused for good: %v", lost, err)}}
+		now = []problem{{wrongAgent, fmt.Sprintf("points were refused for good (%d): %v", lost, err)}}
 	}
 	s.replace([]string{wrongAgent}, now)
 	s.mu.Lock()
