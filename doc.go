@@ -24,7 +24,7 @@
 // step are the files that do it.
 //
 //	Registry                    asked and reported to     update.go report.go host.go
-//	   │                        judged, compared          judge.go plan.go planchanges.go
+//	   │                        judged, compared          judge.go judgeitems.go plan.go planchanges.go
 //	   ▼ assignments
 //	schedule                    who runs when             agent.go (apply), internal/schedule
 //	   ├─────────────┐

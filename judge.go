@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -75,9 +74,9 @@ func judgeItems(a Assignment) Assignment {
 	for i := range a.Plugins {
 		a.Plugins[i].Namespace = a.Namespace
 	}
-	a.Ports = slices.DeleteFunc(slices.Clone(a.Ports), func(p Port) bool { return bad("port", p.Name, checkPort(p)) })
+	a.Ports = slices.DeleteFunc(slices.Clone(a.Ports), func(p Port) bool { return bad("port", p.Name, CheckPort(p)) })
 	a.Processes = slices.DeleteFunc(slices.Clone(a.Processes), func(p Process) bool {
-		return bad("process", p.Name, checkProcess(p))
+		return bad("process", p.Name, CheckProcess(p))
 	})
 	a.Problems = slices.Concat(a.Problems, bounded(problems))
 	return a
@@ -126,23 +125,6 @@ func checkPlugin(namespace string, p Plugin) error {
 		return err
 	}
 	return checkInterval(p.Interval, 0)
-}
-
-func checkPort(p Port) error {
-	if p.Port < 1 || p.Port > 65535 {
-		return fmt.Errorf("port %d is not between 1 and 65535", p.Port)
-	}
-	if p.Timeout < 0 {
-		return fmt.Errorf("its timeout of %s is negative", p.Timeout)
-	}
-	return influxdb.CheckName(p.Name)
-}
-
-func checkProcess(p Process) error {
-	if !path.IsAbs(p.Path) {
-		return fmt.Errorf("its executable %.100q is not an absolute path", p.Path)
-	}
-	return influxdb.CheckName(p.Name)
 }
 
 // longestInterval bounds all intervals. Sums of longer ones could overflow.

@@ -40,7 +40,7 @@ func TestWhatARegistryGetsWrongIsAProblemAndReachesNothing(t *testing.T) {
 		"plugin's interval":     {plugin(func(p *agent.Plugin) { p.Interval = -1 }), "an interval of -1ns is too short"},
 		"plugin's long pause":   {plugin(func(p *agent.Plugin) { p.Interval = 1000 * time.Hour }), "an interval of 1000h0m0s is too long"},
 		"plugin's namespace":    {plugin(func(p *agent.Plugin) { p.Namespace = "db" }), "it is assigned to namespace web, but names the namespace"},
-		"port":                  {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT.x", Port: 65536}}}, `port "PORT.x" is ignored: port 65536 is not between 1 and 65535`},
+		"port":                  {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT.x", Port: 65536}}}, `port "PORT.x" is ignored: its port 65536 is not between 1 and 65535`},
 		"port's name":           {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT x", Port: 1}}}, `port "PORT x" is ignored: a name has only`},
 		"port's timeout":        {agent.Assignment{Namespace: "web", Ports: []agent.Port{{Name: "PORT.x", Port: 1, Timeout: -1}}}, "its timeout of -1ns is negative"},
 		"process's path":        {agent.Assignment{Namespace: "web", Processes: []agent.Process{{Name: "PROC.x", Path: "nginx"}}}, `its executable "nginx" is not an absolute path`},

@@ -81,14 +81,14 @@ var planKinds = [...]struct {
 			add(p.Repo, p.Name, p.Version, unlessZero(p.Interval), args, p.Format, p.Mode)
 		}
 	}},
-	{"port", []string{"port", "timeout"}, func(a Assignment, add func(string, ...string)) {
+	{"port", []string{"port", "timeout", "address", "protocol"}, func(a Assignment, add func(string, ...string)) {
 		for _, p := range a.Ports {
-			add(p.Name, strconv.Itoa(p.Port), unlessZero(p.Timeout))
+			add(p.Name, strconv.Itoa(p.Port), unlessZero(p.Timeout), p.Address, p.Protocol)
 		}
 	}},
-	{"process", []string{"path"}, func(a Assignment, add func(string, ...string)) {
+	{"process", []string{"path", "cmdline", "user", "unit"}, func(a Assignment, add func(string, ...string)) {
 		for _, p := range a.Processes {
-			add(p.Name, p.Path)
+			add(p.Name, p.Path, p.Cmdline, p.User, p.Unit)
 		}
 	}},
 }

@@ -122,17 +122,30 @@ type Port struct {
 	// Name is the measurement, PORT.sshd.22 for example.
 	Name string `json:"name"`
 	Port int    `json:"port"`
+	// Address is the IP address to connect to. Empty: 127.0.0.1.
+	Address string `json:"address,omitempty"`
+	// Protocol is tcp or udp. Empty: tcp. A UDP port is not asked: it is looked up among
+	// the sockets of this host.
+	Protocol string `json:"protocol,omitempty"`
 	// Timeout of one attempt. Zero stands for 3 s.
 	Timeout time.Duration `json:"timeout,omitempty"`
 }
 
-// Process is a program whose processes are measured.
+// Process selects processes that are measured together: those for which all fields hold
+// that are not empty. Without any, those that are called as Name says, after its prefix.
 type Process struct {
 	// Name is the beginning of the measurements' names, PROC.nginx for
 	// example.
 	Name string `json:"name"`
 	// Path is the absolute path of the executable.
-	Path string `json:"path"`
+	Path string `json:"path,omitempty"`
+	// Cmdline is a regular expression of package regexp, of at most 1024 bytes, for the
+	// command line, whose arguments a blank joins.
+	Cmdline string `json:"cmdline,omitempty"`
+	// User is the effective user: a name in the host's /etc/passwd, or a number.
+	User string `json:"user,omitempty"`
+	// Unit is a systemd unit, such as nginx.service. Without a dot, .service is meant.
+	Unit string `json:"unit,omitempty"`
 }
 
 // PartialError is returned by [Registry.Assignments] with the assignments of the namespaces

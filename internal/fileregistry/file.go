@@ -98,21 +98,25 @@ func readPlugin(b *lodastack.Builder, t *configfile.File) (name string, err erro
 }
 
 func readPort(b *lodastack.Builder, t *configfile.File) (name string, err error) {
-	var port int
-	t.String("name", &name)
-	t.Int("port", &port, -1<<31, 1<<31-1)
-	timeout, err := readTime(t, "timeout")
-	if err != nil {
-		return name, err
+	var p agent.Port
+	t.String("name", &p.Name)
+	t.Int("port", &p.Port, -1<<31, 1<<31-1)
+	t.String("address", &p.Address)
+	t.String("protocol", &p.Protocol)
+	if p.Timeout, err = readTime(t, "timeout"); err != nil {
+		return p.Name, err
 	}
-	return name, b.Port(name, port, timeout)
+	return p.Name, b.Port(p)
 }
 
 func readProcess(b *lodastack.Builder, t *configfile.File) (name string, err error) {
-	var executable string
-	t.String("name", &name)
-	t.String("path", &executable)
-	return name, b.Process(name, executable)
+	var p agent.Process
+	t.String("name", &p.Name)
+	t.String("path", &p.Path)
+	t.String("cmdline", &p.Cmdline)
+	t.String("user", &p.User)
+	t.String("unit", &p.Unit)
+	return p.Name, b.Process(p)
 }
 
 func readTime(t *configfile.File, key string) (time.Duration, error) {

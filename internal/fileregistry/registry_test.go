@@ -58,6 +58,26 @@ func TestFileOfTheDocumentationLoads(t *testing.T) {
 	}, assignments)
 }
 
+func TestPortsAndProcessesHaveMoreThanANumberAndAPath(t *testing.T) {
+	registry, _ := open(t, `[[namespace]]
+name = "web"
+[[namespace.port]]
+name = "dns"
+port = 53
+address = "::1"
+protocol = "udp"
+[[namespace.process]]
+name = "kafka"
+cmdline = 'kafka\.Kafka'
+user = "kafka"
+unit = "kafka"
+`)
+	assignments, err := registry.Assignments(t.Context(), agent.Host{})
+	require.NoError(t, err)
+	require.Equal(t, []agent.Port{{Name: "PORT.dns", Port: 53, Timeout: 3 * time.Second, Address: "::1", Protocol: "udp"}}, assignments[0].Ports)
+	require.Equal(t, []agent.Process{{Name: "PROC.kafka", Cmdline: `kafka\.Kafka`, User: "kafka", Unit: "kafka"}}, assignments[0].Processes)
+}
+
 func TestFileIsReadAnewEachTime(t *testing.T) {
 	registry, name := open(t, "[[namespace]]\nname = 'one'\n")
 	assignments, err := registry.Assignments(t.Context(), agent.Host{})

@@ -169,7 +169,8 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// BenchmarkPROC looks for 50 and for 500 programs among 5,000 processes.
+// BenchmarkPROC looks for 50 and for 500 programs, and for 500 patterns of command lines,
+// among 5,000 processes.
 func BenchmarkPROC(b *testing.B) {
 	if testing.Short() {
 		b.Skip("starts 5,000 processes")
@@ -193,6 +194,15 @@ func BenchmarkPROC(b *testing.B) {
 			measureCPU(b, func() { proc.CollectAssigned(b.Context(), []agent.Assignment{a}) })
 		})
 	}
+	b.Run("patterns", func(b *testing.B) {
+		proc := assigned(b, hostmetrics.Kinds(hostmetrics.Config{}), "PROC")
+		var a agent.Assignment
+		for i := range 500 {
+			a.Processes = append(a.Processes, agent.Process{Name: fmt.Sprintf("PROC.%d", i), Cmdline: fmt.Sprintf("java .*App%d$", i)})
+		}
+		proc.CollectAssigned(b.Context(), []agent.Assignment{a})
+		measureCPU(b, func() { proc.CollectAssigned(b.Context(), []agent.Assignment{a}) })
+	})
 }
 
 // BenchmarkPORT tries 500 ports, half of which accept.

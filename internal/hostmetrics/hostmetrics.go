@@ -14,7 +14,8 @@
 //	logins, logfiles, utmp           KERNEL: logins; loginpoints, takenseconds: a point for each
 //	ntp, dev, coredump               TIME, DEV and COREDUMP
 //	proc, program, process, home     PROC: programs, their processes, which of those are the host's
-//	port                             PORT
+//	selector, patterns               processes by command line, user, unit, name
+//	port, portudp                    PORT
 //	filter, leftout, asleep          what the config leaves out, and what measuring would wake
 //	points, rates, distinct, state   points, rates, tags that must differ, state over restarts
 //

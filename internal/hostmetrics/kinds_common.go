@@ -10,6 +10,6 @@ func commonKinds(c Config) []Kind {
 	return []Kind{
 		{Name: "TIME", Every: 300 * time.Second, Collector: newClock(c)},
 		{Name: "COREDUMP", Every: 60 * time.Second, Collector: newCoredumps(c)},
-		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{}},
+		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{c.Root}},
 	}
 }

@@ -16,6 +16,6 @@ func systemKinds(c Config) []Kind {
 		{Name: "DEV", Every: 300 * time.Second, Collector: newHardware(c)},
 		{Name: "COREDUMP", Every: 60 * time.Second, Collector: newCoredumps(c)},
 		{Name: "PROC", Every: 60 * time.Second, Assigned: newProcesses(c.Root)},
-		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{}},
+		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{c.Root}},
 	}
 }

@@ -201,7 +201,8 @@ func processGroup() group {
 		{"PROC", "NAME.cpu", "%", nil, stat, "processor time; 100 is one processor", unseen + "; at the first reading"},
 		{"PROC", "NAME.io.read", "B/s", nil, stat + ", /proc/PID/io", "bytes read from disks", unseen + "; at the first reading"},
 		{"PROC", "NAME.io.write", "B/s", nil, stat + ", /proc/PID/io", "bytes written to disks", unseen + "; at the first reading"},
-		{"PORT", "NAME", "", nil, "connect(2)", "1: 127.0.0.1 accepts TCP connections on the port within the timeout; 0: it does not",
+		{"PORT", "NAME", "", nil, "connect(2); of UDP /proc/net/udp, /proc/net/udp6",
+			"1: the address, 127.0.0.1 by default, accepts TCP connections on the port within the timeout, or this host has a UDP socket for it; 0: it does not",
 			"the agent has no free sockets or file descriptors"},
 	}
 }

@@ -89,7 +89,12 @@ each is a separate point. Rotated files are read to their end
 (` + "`wtmp.1`" + `, ` + "`wtmp-20261124`" + `, copytruncate), unless they are compressed immediately.
 `,
 		"PROC": `
-Only processes of the host itself are counted. A process in a container has
+An item of the registry selects processes by executable (` + "`bin_path`" + `, in a registry file
+` + "`path`" + `), command line (` + "`cmdline`" + `, a regular expression), effective user (` + "`user`" + `) and systemd
+unit (` + "`unit`" + `); all that it names must hold. An item with none of these selects by
+its own name: PROC.nginx are the processes that the kernel calls nginx.
+
+Only processes of the host itself are counted, unless a unit selects them. A process in a container has
 another mount namespace, another root directory and another file at the same
 path, and is not counted.
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -17,14 +19,15 @@ const (
 	parallelPorts = 1024
 )
 
-// ports measures which TCP ports of the loopback address accept connections.
-type ports struct{}
+// ports measures which TCP ports accept connections, and which UDP ports have a socket.
+type ports struct{ root string }
 
 var _ agent.AssignmentCollector = ports{}
 
-// attempt is one connection. Items with the same port and timeout share it.
+// attempt is one connection, or one search for a UDP socket. Equal items share it.
 type attempt struct {
-	port    int
+	at      netip.AddrPort
+	udp     bool
 	timeout time.Duration
 }
 
@@ -35,8 +38,12 @@ type outcome struct {
 }
 
 // CollectAssigned tries all ports at the same time.
-func (ports) CollectAssigned(ctx context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
-	outcomes := tryPorts(ctx, attemptsOf(assignments))
+func (p ports) CollectAssigned(ctx context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
+	tcp, udp := attemptsOf(assignments)
+	outcomes := tryPorts(ctx, tcp)
+	if len(udp) > 0 {
+		maps.Copy(outcomes, p.findUDP(udp))
+	}
 	var errs []error
 	var batches []agent.Batch
 	for _, a := range assignments {
@@ -56,25 +63,34 @@ func (ports) CollectAssigned(ctx context.Context, assignments []agent.Assignment
 }
 
 func attemptOf(p agent.Port) attempt {
-	if p.Timeout <= 0 {
-		return attempt{p.Port, defaultPortTimeout}
+	address, err := netip.ParseAddr(p.Address)
+	if err != nil { // it is empty: agent.CheckPort has judged it
+		address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	return attempt{p.Port, p.Timeout}
+	a := attempt{at: netip.AddrPortFrom(address.Unmap(), uint16(p.Port)), udp: p.Protocol == "udp", timeout: p.Timeout}
+	if a.timeout <= 0 {
+		a.timeout = defaultPortTimeout
+	}
+	return a
 }
 
 // attemptsOf returns each different attempt once.
-func attemptsOf(assignments []agent.Assignment) []attempt {
-	var attempts []attempt
+func attemptsOf(assignments []agent.Assignment) (tcp, udp []attempt) {
 	seen := make(map[attempt]bool)
 	for _, a := range assignments {
 		for _, port := range a.Ports {
-			if t := attemptOf(port); !seen[t] {
-				seen[t] = true
-				attempts = append(attempts, t)
+			t := attemptOf(port)
+			switch {
+			case seen[t]:
+			case t.udp:
+				udp = append(udp, t)
+			default:
+				tcp = append(tcp, t)
 			}
+			seen[t] = true
 		}
 	}
-	return attempts
+	return tcp, udp
 }
 
 // outcomeOf returns the outcome of a failed attempt. If this host could not

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"reflect"
 	"slices"
 	"syscall"
 	"time"
@@ -36,15 +38,23 @@ type dialing struct {
 	began    time.Time
 }
 
+func socketAddress(at netip.AddrPort) (family int, address unix.Sockaddr) {
+	if at.Addr().Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	}
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+}
+
 func (d *dialing) start(attempts []attempt) {
 	d.began = time.Now()
 	for _, a := range attempts {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		family, address := socketAddress(a.at)
+		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			d.outcomes[a] = outcome{err: err}
 			continue
 		}
-		err = unix.Connect(fd, &unix.SockaddrInet4{Port: a.port, Addr: [4]byte{127, 0, 0, 1}})
+		err = unix.Connect(fd, address)
 		if err != nil && !errors.Is(err, unix.EINPROGRESS) {
 			unix.Close(fd)
 			d.outcomes[a] = outcomeOf(err)
@@ -118,7 +128,7 @@ func connected(fd int) outcome {
 	if err != nil {
 		return outcome{value: 1} // it was reset meanwhile
 	}
-	if own.(*unix.SockaddrInet4).Port == peer.(*unix.SockaddrInet4).Port {
+	if reflect.DeepEqual(own, peer) {
 		return outcome{}
 	}
 	return outcome{value: 1}

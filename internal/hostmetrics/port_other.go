@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strconv"
 	"sync"
 )
 
@@ -32,9 +31,18 @@ func tryPorts(ctx context.Context, attempts []attempt) map[attempt]outcome {
 	return outcomes
 }
 
+// findUDP is known only on Linux.
+func (ports) findUDP(attempts []attempt) map[attempt]outcome {
+	outcomes := make(map[attempt]outcome, len(attempts))
+	for _, a := range attempts {
+		outcomes[a] = outcome{err: errors.New("UDP ports are measured only on Linux")}
+	}
+	return outcomes
+}
+
 func try(ctx context.Context, a attempt) outcome {
 	dialer := net.Dialer{Timeout: a.timeout, KeepAlive: -1}
-	conn, err := dialer.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(a.port)))
+	conn, err := dialer.DialContext(ctx, "tcp", a.at.String())
 	switch {
 	case err == nil:
 		return outcome{1, conn.Close()}

@@ -49,6 +49,27 @@ func silentPort(t *testing.T) int {
 	}
 }
 
+func TestPortsOfAnyAddressAndProtocolAreTried(t *testing.T) {
+	six, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skip("this host has no IPv6")
+	}
+	defer six.Close()
+	four, err := net.Listen("tcp4", "127.0.0.2:0")
+	require.NoError(t, err)
+	defer four.Close()
+	portOf := func(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+	values, err := collectPorts(t.Context(), t, agent.Assignment{Namespace: "web", Ports: []agent.Port{
+		{Name: "six", Port: portOf(six), Address: "::1"},
+		{Name: "not six", Port: portOf(four), Address: "::1"},
+		{Name: "four", Port: portOf(four), Address: "127.0.0.2", Protocol: "tcp"},
+		{Name: "mapped", Port: portOf(four), Address: "::ffff:127.0.0.2"},
+		{Name: "not four", Port: portOf(four)},
+	}})
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"six": 1.0, "not six": 0.0, "four": 1.0, "mapped": 1.0, "not four": 0.0}, values["web"])
+}
+
 func collectPorts(ctx context.Context, t *testing.T, a ...agent.Assignment) (map[string]map[string]any, error) {
 	batches, err := assigned(t, hostmetrics.Kinds(hostmetrics.Config{}), "PORT").CollectAssigned(ctx, a)
 	values := make(map[string]map[string]any)

@@ -20,7 +20,8 @@ import (
 )
 
 // processes measures programs: all processes whose executable is one of the
-// assigned paths. One walk over /proc finds those of all programs.
+// assigned paths, or that are selected otherwise. One walk over /proc finds those
+// of all programs.
 type processes struct {
 	root   string
 	pids   procfs.PIDLister
@@ -29,6 +30,7 @@ type processes struct {
 	ready  bool
 	// path and link are buffers for reading links.
 	path, link []byte
+	patterns   patterns
 	// before and now are the processes of the last and the present walk. If a
 	// process has the id of one that has ended, its start is different.
 	before, now map[processID]usage
@@ -55,7 +57,7 @@ func newProcesses(root string) *processes {
 // CollectAssigned measures the programs of all assignments.
 func (c *processes) CollectAssigned(ctx context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
 	wanted := c.programs(assignments)
-	if len(wanted.byPath) == 0 {
+	if len(wanted.bySelector) == 0 {
 		c.ready = false
 		return nil, nil
 	}
@@ -98,13 +100,16 @@ func (c *processes) walk(wanted *programs) error {
 		switch {
 		case err == unix.EACCES || err == unix.EPERM: // process of another user, or hidepid=1
 			wanted.hide(c.reader.names(pid))
+			c.measure(pid, c.selected(pid, host, nil, wanted), seconds, wanted)
 		case err == 0:
 			running := wanted.of(c.link[:n])
-			if len(running) > 0 && c.reader.isOfHost(pid, host, running) {
-				c.measure(pid, running, seconds, wanted)
+			if len(running) > 0 && !c.reader.isOfHost(pid, host, running) {
+				running = nil
 			}
+			c.measure(pid, slices.Concat(running, c.selected(pid, host, c.link[:n], wanted)), seconds, wanted)
 		}
 	}
+	c.patterns.forgetOld()
 	c.before, c.now = c.now, c.before
 	return wanted.markUnseen()
 }
@@ -120,6 +125,9 @@ func readlinkAt(dir int, path, target []byte) (int, syscall.Errno) {
 
 // measure adds a process to the sums of its programs.
 func (c *processes) measure(pid int, running []*program, seconds float64, wanted *programs) {
+	if len(running) == 0 {
+		return
+	}
 	now, start, err := c.reader.read(pid)
 	if errors.Is(err, errGone) {
 		return

@@ -12,7 +12,7 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// program is an assigned path, with the sums over its processes.
+// program is what one selection of processes measures: the sums over them.
 type program struct {
 	number, descriptors, memory float64
 	cpu, read, written          float64
@@ -22,11 +22,15 @@ type program struct {
 	file                        fileID // the file at its path
 }
 
-// programs are the assigned programs, by the path in the registry and by each
+// programs are the assigned programs. Those that only a path selects are found by each
 // path that their processes may show.
 type programs struct {
-	byPath map[string]*program
-	byExe  map[string][]*program
+	bySelector map[selector]*program
+	byExe      map[string][]*program
+	// selections are by more than a path. Those that have a pattern are found by it, the
+	// others, plain, one by one.
+	selections, plain []selection
+	byPattern         map[string][]selection
 	// hidden has the names of processes whose executable may not be read.
 	hidden map[string]bool
 	// anyHidden is true if there are processes whose names may not be read
@@ -35,22 +39,42 @@ type programs struct {
 }
 
 func (c *processes) programs(assignments []agent.Assignment) *programs {
-	w := &programs{byPath: make(map[string]*program), byExe: make(map[string][]*program), hidden: make(map[string]bool)}
+	w := &programs{bySelector: make(map[selector]*program), byExe: make(map[string][]*program), hidden: make(map[string]bool), byPattern: make(map[string][]selection)}
 	for _, a := range assignments {
 		for _, item := range a.Processes {
-			if w.byPath[item.Path] != nil {
+			s := selectorOf(item)
+			if w.bySelector[s] != nil {
 				continue
 			}
-			target, file := c.resolve(item.Path)
-			p := &program{file: file}
-			w.byPath[item.Path] = p
-			w.byExe[item.Path] = append(w.byExe[item.Path], p)
-			if target != item.Path {
-				w.byExe[target] = append(w.byExe[target], p)
+			p := &program{}
+			w.bySelector[s] = p
+			paths := []string{s.path}
+			if s.path != "" {
+				paths[0], p.file = c.resolve(s.path)
+				if paths[0] != s.path {
+					paths = append(paths, s.path)
+				}
+			}
+			if s != (selector{path: s.path}) {
+				w.addSelection(c.selection(s, paths, p))
+				continue
+			}
+			for _, path := range paths {
+				w.byExe[path] = append(w.byExe[path], p)
 			}
 		}
 	}
+	c.patterns.set(slices.Sorted(maps.Keys(w.byPattern)))
 	return w
+}
+
+func (w *programs) addSelection(s selection) {
+	w.selections = append(w.selections, s)
+	if s.cmdline == "" {
+		w.plain = append(w.plain, s)
+	} else {
+		w.byPattern[s.cmdline] = append(w.byPattern[s.cmdline], s)
+	}
 }
 
 // of returns the programs that a process with this executable belongs to. The
@@ -59,13 +83,17 @@ func (w *programs) of(exe []byte) []*program {
 	if p := w.byExe[string(exe)]; p != nil {
 		return p
 	}
+	return w.byExe[string(undeleted(exe))]
+}
+
+func undeleted(exe []byte) []byte {
 	exe, _ = bytes.CutSuffix(exe, []byte(" (deleted)"))
-	return w.byExe[string(exe)]
+	return exe
 }
 
 // reset removes the results of a walk.
 func (w *programs) reset() {
-	for _, p := range w.byPath {
+	for _, p := range w.bySelector {
 		*p = program{file: p.file}
 	}
 	clear(w.hidden)
@@ -116,10 +144,18 @@ func (w *programs) markUnseen() error {
 			}
 		}
 	}
+	for _, s := range w.selections {
+		switch {
+		case s.noUser != nil:
+			s.program.unseen = s.noUser
+		case s.program.unseen == nil && w.anyHidden && s.program.number == 0:
+			s.program.unseen = errHidepid
+		}
+	}
 	var errs []error
-	for _, path := range slices.Sorted(maps.Keys(w.byPath)) {
-		if p := w.byPath[path]; p.unseen != nil {
-			errs = append(errs, fmt.Errorf("measuring %s: %w", path, p.unseen))
+	for _, s := range slices.SortedFunc(maps.Keys(w.bySelector), selector.compare) {
+		if p := w.bySelector[s]; p.unseen != nil {
+			errs = append(errs, fmt.Errorf("measuring %s: %w", s, p.unseen))
 		}
 	}
 	return errors.Join(errs...)
@@ -152,7 +188,7 @@ func (w *programs) batches(assignments []agent.Assignment) []agent.Batch {
 	for _, a := range assignments {
 		metrics := make(points, 0, 6*len(a.Processes))
 		for _, item := range a.Processes {
-			w.byPath[item.Path].addTo(&metrics, item.Name)
+			w.bySelector[selectorOf(item)].addTo(&metrics, item.Name)
 		}
 		if len(metrics) > 0 {
 			batches = append(batches, agent.Batch{Namespace: a.Namespace, Metrics: metrics})

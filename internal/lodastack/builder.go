@@ -1,12 +1,12 @@
 package lodastack
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/manifest"
@@ -111,52 +111,56 @@ func (b *Builder) Plugin(p agent.Plugin) error {
 	return nil
 }
 
-// Port adds a TCP port. The timeout is at most a minute, and zero means 3
-// seconds. The same port under the same name again changes nothing.
-func (b *Builder) Port(name string, port int, timeout time.Duration) error {
-	name, err := measurement("PORT", name)
-	if err != nil {
+// Port adds a port. The timeout is at most a minute, and zero means 3 seconds. The same
+// again changes nothing.
+func (b *Builder) Port(p agent.Port) (err error) {
+	if p.Name, err = measurement("PORT", p.Name); err != nil {
 		return err
 	}
-	if port < 1 || port > 65535 {
-		return fmt.Errorf("its port %d is not between 1 and 65535", port)
+	if p.Timeout < 0 || p.Timeout > maxTimeout {
+		return fmt.Errorf("its timeout of %s is not between 0 and 1 minute", p.Timeout)
 	}
-	if timeout < 0 || timeout > maxTimeout {
-		return fmt.Errorf("its timeout of %s is not between 0 and 1 minute", timeout)
+	if err := agent.CheckPort(p); err != nil {
+		return err
 	}
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
-	if i, ok := b.ports[name]; ok {
-		if first := b.assignment.Ports[i].Port; first != port {
-			return fmt.Errorf("conflict: %s is the name of port %d already, so port %d is not used", name, first, port)
+	p.Timeout = cmp.Or(p.Timeout, defaultTimeout)
+	if i, ok := b.ports[p.Name]; ok {
+		first := b.assignment.Ports[i]
+		if first.Port != p.Port {
+			return fmt.Errorf("conflict: %s is the name of port %d already, so port %d is not used", p.Name, first.Port, p.Port)
+		}
+		if first.Address != p.Address || first.Protocol != p.Protocol {
+			return fmt.Errorf("conflict: %s is the name of port %d with another address or protocol already", p.Name, p.Port)
 		}
 		return nil
 	}
-	b.ports[name] = len(b.assignment.Ports)
-	b.assignment.Ports = append(b.assignment.Ports, agent.Port{Name: name, Port: port, Timeout: timeout})
+	b.ports[p.Name] = len(b.assignment.Ports)
+	b.assignment.Ports = append(b.assignment.Ports, p)
 	return nil
 }
 
-// Process adds the program whose executable has this absolute path. The same
-// path under the same name again changes nothing.
-func (b *Builder) Process(name, executable string) error {
-	name, err := measurement("PROC", name)
-	if err != nil {
+// Process adds processes. The same again changes nothing.
+func (b *Builder) Process(p agent.Process) (err error) {
+	if p.Name, err = measurement("PROC", p.Name); err != nil {
 		return err
 	}
-	if strings.ContainsFunc(executable, unicode.IsControl) || !path.IsAbs(executable) || path.Clean(executable) == "/" {
-		return fmt.Errorf("its executable %.80q is not an absolute path such as /usr/sbin/nginx", executable)
+	if err := agent.CheckProcess(p); err != nil {
+		return err
 	}
-	executable = path.Clean(executable)
-	if i, ok := b.processes[name]; ok {
-		if first := b.assignment.Processes[i].Path; first != executable {
-			return fmt.Errorf("conflict: %s is the name of %s already, so %s is not used", name, first, executable)
+	if p.Path != "" {
+		p.Path = path.Clean(p.Path)
+	}
+	if i, ok := b.processes[p.Name]; ok {
+		switch first := b.assignment.Processes[i]; {
+		case first.Path != p.Path:
+			return fmt.Errorf("conflict: %s is the name of %s already, so %s is not used", p.Name, first.Path, p.Path)
+		case first != p:
+			return fmt.Errorf("conflict: %s selects other processes already", p.Name)
 		}
 		return nil
 	}
-	b.processes[name] = len(b.assignment.Processes)
-	b.assignment.Processes = append(b.assignment.Processes, agent.Process{Name: name, Path: executable})
+	b.processes[p.Name] = len(b.assignment.Processes)
+	b.assignment.Processes = append(b.assignment.Processes, p)
 	return nil
 }
 

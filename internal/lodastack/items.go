@@ -87,13 +87,21 @@ func (it item) kind() string { return strings.ToUpper(it.text("measurement_type"
 
 // addTo adds the item to b, or a problem with subject.
 func (it item) addTo(b *Builder, subject string) {
+	for _, key := range [...]string{"cmdline", "user", "unit", "address", "protocol"} {
+		if it.text(key) == notScalar {
+			b.Problem(subject, fmt.Errorf("its %s is not a string", key))
+			return
+		}
+	}
 	switch kind := it.kind(); kind {
 	case "CPU", "MEM", "DISK", "NET", "FS", "KERNEL", "TIME", "DEV", "COREDUMP", "PSI", "VM":
 		b.Problem(subject, it.addInterval(b))
 	case "PORT":
 		it.addPort(b, subject)
 	case "PROC":
-		if err := b.Process(it.text("name"), it.text("bin_path")); err != nil {
+		if err := b.Process(agent.Process{
+			Name: it.text("name"), Path: it.text("bin_path"), Cmdline: it.text("cmdline"), User: it.text("user"), Unit: it.text("unit"),
+		}); err != nil {
 			b.Problem(subject, err)
 			return
 		}
@@ -133,7 +141,9 @@ func (it item) addPort(b *Builder, subject string) {
 			timeout = 0
 		}
 	}
-	if err := b.Port(it.text("name"), port, timeout); err != nil {
+	if err := b.Port(agent.Port{
+		Name: it.text("name"), Port: port, Timeout: timeout, Address: it.text("address"), Protocol: it.text("protocol"),
+	}); err != nil {
 		b.Problem(subject, err)
 		return
 	}

@@ -92,6 +92,24 @@ func TestBadIntervalLeavesTheDefault(t *testing.T) {
 	}
 }
 
+func TestProcessesAndPortsHaveMoreThanAPathAndANumber(t *testing.T) {
+	a, err := lodastack.ParseItems("web", "1", []byte(`[
+		{"measurement_type":"PROC","name":"PROC.nginx"},
+		{"measurement_type":"PROC","name":"kafka","cmdline":"kafka\\.Kafka","user":"kafka","unit":"kafka.service"},
+		{"measurement_type":"PORT","name":"dns","port":"53","address":"::1","protocol":"udp"},
+		{"measurement_type":"PORT","name":"dns","port":"53","address":"::2","protocol":"udp"},
+		{"measurement_type":"PROC","name":"kafka","cmdline":"other"}
+	]`))
+	require.NoError(t, err)
+	require.Equal(t, []agent.Process{
+		{Name: "PROC.nginx"}, {Name: "PROC.kafka", Cmdline: `kafka\.Kafka`, User: "kafka", Unit: "kafka.service"},
+	}, a.Processes)
+	require.Equal(t, []agent.Port{{Name: "PORT.dns", Port: 53, Timeout: 3 * time.Second, Address: "::1", Protocol: "udp"}}, a.Ports)
+	require.Len(t, a.Problems, 2)
+	require.Contains(t, a.Problems[0], "conflict: PORT.dns is the name of port 53 with another address or protocol already")
+	require.Contains(t, a.Problems[1], "conflict: PROC.kafka selects other processes already")
+}
+
 func TestBadItemIsLeftOutAloneAndNamed(t *testing.T) {
 	for item, problem := range map[string]string{
 		`"CPU"`:                                 "item 1: it is not a JSON object",
@@ -107,7 +125,12 @@ func TestBadItemIsLeftOutAloneAndNamed(t *testing.T) {
 		`{"measurement_type":"PORT","name":"a b","port":"1"}`:                                                 `its name "a b" has characters other than`,
 		`{"measurement_type":"PORT","name":"PORT.","port":"1"}`:                                               `its name "PORT." is empty`,
 		`{"measurement_type":"PROC","name":"x","bin_path":"nginx"}`:                                           `its executable "nginx" is not an absolute path`,
-		`{"measurement_type":"PROC","name":"x"}`:                                                              `not an absolute path`,
+		`{"measurement_type":"PROC","name":"x","cmdline":"("}`:                                                `its cmdline is not a regular expression`,
+		`{"measurement_type":"PROC","name":"x","cmdline":["a"]}`:                                              `its cmdline is not a string`,
+		`{"measurement_type":"PROC","name":"x","user":"a b"}`:                                                 `its user "a b" cannot be one`,
+		`{"measurement_type":"PROC","name":"x","unit":"a/b"}`:                                                 `its unit "a/b" cannot be one`,
+		`{"measurement_type":"PORT","name":"x","port":"1","address":"localhost"}`:                             `its address "localhost" is not an IP address`,
+		`{"measurement_type":"PORT","name":"x","port":"1","protocol":"sctp"}`:                                 `its protocol "sctp" is neither tcp nor udp`,
 		`{"measurement_type":"PROC","name":"x","bin_path":"/"}`:                                               `not an absolute path`,
 		`{"measurement_type":"PROC","name":"x","bin_path":"/a\u0000b"}`:                                       `not an absolute path`,
 		`{"measurement_type":"PROC","name":"ü","bin_path":"/a"}`:                                              `its name "ü"`,
