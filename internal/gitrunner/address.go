@@ -32,9 +32,26 @@ func CheckGit(text string) error {
 	return err
 }
 
-// parseTemplate parses an address. It accepts only addresses that git and this package
-// split into scheme, host and path in the same way. Its errors contain no passwords.
+// parseTemplate parses an address for [Config.Git].
 func parseTemplate(text string) (template, error) {
+	t, err := parseAddress(text)
+	if err != nil {
+		return t, err
+	}
+	_, repo, _ := t.split()
+	if !hasPlace(t.text) || !hasPlace(repo) {
+		return t, fmt.Errorf("%q must contain %%s once in its path, for ORG/PROJECT, or both %%o and %%p once, for ORG and PROJECT", t.text)
+	}
+	if before, _, found := strings.Cut(repo, "%s"); found {
+		t.dir = strings.Trim(path.Dir("/"+before+"x"), "/")
+	}
+	return t, nil
+}
+
+// parseAddress parses an address of one repository or of many. It accepts only addresses
+// that git and this package split into scheme, host and path in the same way. Its errors
+// contain no passwords.
+func parseAddress(text string) (template, error) {
 	t := template{text: text}
 	if strings.HasPrefix(text, "-") || strings.ContainsFunc(text, unprintable) {
 		return t, errors.New("it begins with '-' or contains blanks or control characters")
@@ -42,21 +59,15 @@ func parseTemplate(text string) (template, error) {
 	if err := t.takeLogin(); err != nil {
 		return t, err
 	}
-	host, repo, ok := t.split()
+	host, _, ok := t.split()
 	if !ok {
 		return t, fmt.Errorf("%q is not the address of a repository; write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", t.text)
 	}
 	if t.scheme != "file" && (host == "" || strings.HasPrefix(host, "-")) {
 		return t, fmt.Errorf("%q names no host", t.text)
 	}
-	if !hasPlace(t.text) || !hasPlace(repo) {
-		return t, fmt.Errorf("%q must contain %%s once in its path, for ORG/PROJECT, or both %%o and %%p once, for ORG and PROJECT", t.text)
-	}
 	if slices.Contains(strings.FieldsFunc(t.text, func(c rune) bool { return c == '/' || c == ':' }), "..") {
 		return t, fmt.Errorf("%q must not contain \"..\"", t.text)
-	}
-	if before, _, found := strings.Cut(repo, "%s"); found {
-		t.dir = strings.Trim(path.Dir("/"+before+"x"), "/")
 	}
 	return t, nil
 }

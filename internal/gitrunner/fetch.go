@@ -113,12 +113,12 @@ func (r *Runner) read(ctx context.Context, dir, asked string) (version, error) {
 
 // fetchRefs fetches refs, each with depth commits of its history. Servers that only
 // serve plain files do not support shallow clones, and send the whole history.
-func (r *Runner) fetchRefs(ctx context.Context, dir, address, depth string, refs ...string) error {
+func (c *client) fetchRefs(ctx context.Context, dir, address, depth string, refs ...string) error {
 	args := []string{"fetch", "--quiet", "--no-tags", "--no-recurse-submodules"}
 	what := append([]string{"--", address}, refs...)
-	_, err := r.git(ctx, dir, slices.Concat(args, []string{"--depth=" + depth}, what)...)
+	_, err := c.git(ctx, dir, slices.Concat(args, []string{"--depth=" + depth}, what)...)
 	if says(err, "does not support shallow") {
-		_, err = r.git(ctx, dir, slices.Concat(args, what)...)
+		_, err = c.git(ctx, dir, slices.Concat(args, what)...)
 	}
 	if errors.Is(err, errGitTimeout) || says(err, "early EOF") || says(err, "unexpected disconnect") {
 		return fmt.Errorf("%w; git cannot resume a transfer, so the next attempt starts from the beginning", err)
@@ -132,7 +132,7 @@ type bounds struct {
 	files int   // directories included
 }
 
-func (r *Runner) bounds() bounds { return bounds{size: r.config.MaxSize, files: r.config.MaxFiles} }
+func (c *client) bounds() bounds { return bounds{size: c.maxSize, files: c.maxFiles} }
 
 // usage is how much of its bounds a plugin uses.
 type usage struct {
@@ -161,10 +161,10 @@ func (b bounds) tooMany() error {
 
 // checkTree counts the files of a commit before it is checked out: a small repository
 // can name millions of files.
-func (r *Runner) checkTree(ctx context.Context, dir, commit string) error {
+func (c *client) checkTree(ctx context.Context, dir, commit string) error {
 	const longLine = 256 // nearly all paths need less
-	b := r.bounds()
-	out, err := r.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", commit)
+	b := c.bounds()
+	out, err := c.gitUpTo(b.files*longLine, ctx, dir, "ls-tree", "-r", "-t", "-z", "--long", commit)
 	if errors.Is(err, sandbox.ErrStdout) {
 		return fmt.Errorf("the repository is refused: %w", b.tooMany())
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/lodastack/agent/internal/sandbox"
 )
@@ -51,27 +52,40 @@ func lastWords(stderr string) string {
 	return lines[len(lines)-1]
 }
 
+// client calls git for the repositories of one address. Its fields are set before the first
+// call.
+type client struct {
+	template   template // its zero value: there is no address
+	gitUser    gitUser
+	gitSandbox *sandbox.Supervisor
+	gitDir     string        // above all directories that git works in
+	gitTimeout time.Duration // of all calls for one repository together
+	maxSize    int64         // of a transfer and of all files, in bytes
+	maxFiles   int           // of files and directories
+	ssh        func() []string
+}
+
 // git runs git and returns its output, 1 MiB at most.
-func (r *Runner) git(ctx context.Context, dir string, args ...string) (string, error) {
-	return r.gitUpTo(1<<20, ctx, dir, args...)
+func (c *client) git(ctx context.Context, dir string, args ...string) (string, error) {
+	return c.gitUpTo(1<<20, ctx, dir, args...)
 }
 
 // gitUpTo is git with another limit of the output, in bytes.
-func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ...string) (string, error) {
+func (c *client) gitUpTo(maxStdout int, ctx context.Context, dir string, args ...string) (string, error) {
 	path, err := exec.LookPath("git")
 	if err != nil {
 		return "", errors.New("plugins cannot be installed: there is no program git on this host's PATH")
 	}
-	c := sandbox.Command{
+	command := sandbox.Command{
 		Path:      path,
-		Args:      append(r.gitOptions(), args...),
+		Args:      append(c.gitOptions(), args...),
 		Dir:       dir,
-		User:      r.gitUser.user,
-		Env:       append(r.gitEnv(), r.ssh()...),
+		User:      c.gitUser.user,
+		Env:       append(c.gitEnv(), c.ssh()...),
 		MaxStdout: maxStdout,
 		MaxStderr: 4 << 10,
 	}
-	res, err := r.gitSandbox.Run(ctx, r.limits().apply(c))
+	res, err := c.gitSandbox.Run(ctx, c.limits().apply(command))
 	switch {
 	case res.Usage.OutOfMemory, bytes.Contains(res.Stderr, []byte("ut of memory")): // the limit of the sandbox, or git's own
 		return "", fmt.Errorf("the repository is refused: git used more than its %d MiB of memory", gitMemory>>20)
@@ -80,7 +94,7 @@ func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ..
 	case err != nil:
 		return "", &gitError{string(res.Stderr), err}
 	case res.ExitCode != 0:
-		return "", r.explain(&gitError{string(res.Stderr), nil})
+		return "", c.explain(&gitError{string(res.Stderr), nil})
 	}
 	return string(res.Stdout), nil
 }
@@ -88,17 +102,17 @@ func (r *Runner) gitUpTo(maxStdout int, ctx context.Context, dir string, args ..
 // errGitTimeout is the cause of a context that ended after [Config.GitTimeout].
 var errGitTimeout = errors.New("git timed out")
 
-// withGitTimeout limits the time of all calls of git for one plugin together.
-func (r *Runner) withGitTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := r.config.GitTimeout
+// withGitTimeout limits the time of all calls of git for one repository together.
+func (c *client) withGitTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := c.gitTimeout
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %v (agent.gittimeout)", errGitTimeout, limit))
 }
 
 // explain adds what to do, if git's message does not say it.
-func (r *Runner) explain(failed *gitError) error {
+func (c *client) explain(failed *gitError) error {
 	switch {
 	case says(failed, "File too large"):
-		return &tooLargeError{"one of its files, or the whole transfer,", r.config.MaxSize}
+		return &tooLargeError{"one of its files, or the whole transfer,", c.maxSize}
 	case says(failed, "not allowed") && says(failed, "transport '"):
 		return fmt.Errorf("%w: git's configuration on this host (url.….insteadOf) rewrites the address to a transport that agent.git does not have; write the rewritten address into agent.git", failed)
 	case says(failed, "dubious ownership"):
@@ -109,10 +123,10 @@ func (r *Runner) explain(failed *gitError) error {
 
 // gitOptions returns the options with which git executes nothing of the repository, uses
 // only the configured transport, and needs little memory.
-func (r *Runner) gitOptions() []string {
+func (c *client) gitOptions() []string {
 	options := []string{
 		"protocol.allow=never",
-		"protocol." + r.template.scheme + ".allow=always",
+		"protocol." + c.template.scheme + ".allow=always",
 		"core.hooksPath=" + os.DevNull,
 		"core.fsmonitor=false",
 		"submodule.recurse=false",
@@ -134,10 +148,10 @@ func (r *Runner) gitOptions() []string {
 		"index.threads=1",
 		"checkout.workers=1",
 	}
-	if r.template.scheme == "http" { // servers redirect
+	if c.template.scheme == "http" { // servers redirect
 		options = append(options, "protocol.https.allow=always")
 	}
-	options = append(options, r.template.login.options()...)
+	options = append(options, c.template.login.options()...)
 	var args []string
 	for _, option := range options {
 		args = append(args, "-c", option)

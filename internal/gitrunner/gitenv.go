@@ -30,15 +30,15 @@ var forAnotherUser = []string{
 
 // gitEnv returns the environment of git. With it, git does not ask for input, and does
 // not use a repository that contains the plugins' directory.
-func (r *Runner) gitEnv() []string {
+func (c *client) gitEnv() []string {
 	env := ownEnv(os.Environ())
-	if r.gitUser.user != nil {
+	if c.gitUser.user != nil {
 		env = append(slices.DeleteFunc(env, func(v string) bool { return !slices.Contains(forAnotherUser, nameOf(v)) }),
-			"HOME="+r.gitUser.home, "USER="+r.gitUser.name, "LOGNAME="+r.gitUser.name)
+			"HOME="+c.gitUser.home, "USER="+c.gitUser.name, "LOGNAME="+c.gitUser.name)
 	}
 	env = append(env, "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=false", "SSH_ASKPASS=false", "SSH_ASKPASS_REQUIRE=never",
-		"GCM_INTERACTIVE=never", "LC_ALL=C", "GIT_CEILING_DIRECTORIES="+filepath.Dir(r.session.dir))
-	return append(env, r.template.login.env()...)
+		"GCM_INTERACTIVE=never", "LC_ALL=C", "GIT_CEILING_DIRECTORIES="+filepath.Dir(c.gitDir))
+	return append(env, c.template.login.env()...)
 }
 
 // ownEnv returns environ without the variables of notForGit. If HOME is missing, as in a
@@ -61,17 +61,17 @@ func nameOf(variable string) string {
 
 // sshEnv makes ssh fail instead of asking for input, unless the user has set an ssh
 // command for git. That command has no terminal to ask on.
-func (r *Runner) sshEnv() []string {
-	if r.template.scheme != "ssh" || os.Getenv("GIT_SSH_COMMAND") != "" || os.Getenv("GIT_SSH") != "" {
+func (c *client) sshEnv() []string {
+	if c.template.scheme != "ssh" || os.Getenv("GIT_SSH_COMMAND") != "" || os.Getenv("GIT_SSH") != "" {
 		return nil
 	}
 	path, err := exec.LookPath("git")
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.config.GitTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.gitTimeout)
 	defer cancel()
-	res, err := r.gitSandbox.Run(ctx, sandbox.Command{Path: path, Args: []string{"config", "--get", "core.sshCommand"}, Dir: r.session.dir, User: r.gitUser.user, Env: r.gitEnv(), MaxStdout: 4 << 10})
+	res, err := c.gitSandbox.Run(ctx, sandbox.Command{Path: path, Args: []string{"config", "--get", "core.sshCommand"}, Dir: c.gitDir, User: c.gitUser.user, Env: c.gitEnv(), MaxStdout: 4 << 10})
 	if err != nil || len(res.Stdout) > 0 {
 		return nil
 	}

@@ -20,8 +20,8 @@ type limits struct {
 // such as git-lfs.
 const gitMemory = 512 << 20
 
-func (r *Runner) limits() limits {
-	return limits{file: r.config.MaxSize + 1<<20, memory: gitMemory}
+func (c *client) limits() limits {
+	return limits{file: c.maxSize + 1<<20, memory: gitMemory}
 }
 
 // setLimits makes a shell limit itself and then execute its arguments. Without

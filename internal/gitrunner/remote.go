@@ -58,7 +58,7 @@ var errNoCommit = errors.New("the repository is empty: it has neither the releas
 // one.
 func (r *Runner) lookupRelease(ctx context.Context, address string) (remote, error) {
 	release := headsPrefix + r.config.Branch
-	out, err := r.git(ctx, r.session.dir, "ls-remote", "--symref", "--", address, "HEAD", release)
+	out, err := r.git(ctx, r.gitDir, "ls-remote", "--symref", "--", address, "HEAD", release)
 	if err != nil {
 		return remote{}, err
 	}
@@ -93,7 +93,7 @@ func parseRelease(out, release string) (remote, error) {
 // whyNoCommit distinguishes an empty repository from one whose HEAD names a
 // branch that does not exist. git lists both in the same way.
 func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
-	out, err := r.git(ctx, r.session.dir, "ls-remote", "--heads", "--", address)
+	out, err := r.git(ctx, r.gitDir, "ls-remote", "--heads", "--", address)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (r *Runner) whyNoCommit(ctx context.Context, address string) error {
 // lookupTag asks a repository for a tag. It does not accept a branch of that name.
 func (r *Runner) lookupTag(ctx context.Context, address, tag string) (remote, error) {
 	name, branch := tagsPrefix+tag, headsPrefix+tag
-	out, err := r.git(ctx, r.session.dir, "ls-remote", "--", address, name, name+peeled, branch)
+	out, err := r.git(ctx, r.gitDir, "ls-remote", "--", address, name, name+peeled, branch)
 	if err != nil {
 		return remote{}, err
 	}
@@ -135,7 +135,7 @@ func (r *Runner) lookupTag(ctx context.Context, address, tag string) (remote, er
 func (r *Runner) lookupCommit(ctx context.Context, address, commit string) (remote, error) {
 	const maxList = 4 << 20 // some 60,000 names; of a longer list, none is used
 	found := remote{version: version{Commit: commit, Version: commit}}
-	out, err := r.gitUpTo(maxList, ctx, r.session.dir, "ls-remote", "--heads", "--tags", "--", address)
+	out, err := r.gitUpTo(maxList, ctx, r.gitDir, "ls-remote", "--heads", "--tags", "--", address)
 	if errors.Is(err, sandbox.ErrStdout) {
 		return found, nil
 	}

@@ -6,6 +6,7 @@
 //	│   ├── plugin         the program or script that is run
 //	│   └── .git           readable only for the agent; also has the objects of
 //	│                      former versions
+//	├── .agent-heads       repositories of a fleet while they are read
 //	├── .agent-clones      clones in the making, and old versions until the end of
 //	│                      their last run
 //	└── .agent-state       NS/PROJECT: the directory that a plugin may write to;
@@ -28,6 +29,7 @@
 //	state, statesize, view, envfile   a plugin's own directory, its limit, the files of others
 //	                                  that it sees, its secret variables
 //	exchange                      swapping two directories
+//	repository, headfiles         reading the files of a repository: nothing of it is run
 //
 // Installing needs the git program (2.20 or newer). ssh keys, credential
 // helpers and protocols work as they do for git's user, except that git never
@@ -98,16 +100,13 @@ type Config struct {
 
 // Runner installs and runs plugins. Its methods may be called concurrently.
 type Runner struct {
+	client        // of plugins' repositories; without a template, nothing can be installed
 	config        Config
-	template      template // its zero value: nothing can be installed
 	rules         atomic.Pointer[rules]
 	dynamic       *dynamicUsers // users of plugins that no owner is named for
-	gitUser       gitUser
 	pluginSandbox *sandbox.Supervisor
-	gitSandbox    *sandbox.Supervisor
 	session       *session // nil without PluginsDir
 	installs      chan struct{}
-	ssh           func() []string
 	noNetwork     func() error // nil if plugins can run without a network
 	above         sync.Map     // plugin's directory → []string, see sharedAbove
 	looks         sync.Map     // plugin's state → time.Time of the next look, see stateFits
@@ -133,6 +132,7 @@ var (
 func New(config Config) (*Runner, error) {
 	config = withDefaults(config)
 	r := &Runner{config: config, slots: map[string]*slot{}, runs: map[*runUnderWay]bool{}, installs: make(chan struct{}, config.MaxConcurrentInstalls)}
+	r.gitTimeout, r.maxSize, r.maxFiles = config.GitTimeout, config.MaxSize, config.MaxFiles
 	var problems []error
 	var err error
 	if config.Git != "" {
@@ -216,9 +216,10 @@ const maxGitProcesses = 128
 // open acquires what Close releases.
 func (r *Runner) open() (err error) {
 	if r.config.PluginsDir != "" {
-		if r.session, err = openSession(r.config.PluginsDir); err != nil {
+		if r.session, err = openSession(r.config.PluginsDir, sessionsName); err != nil {
 			return err
 		}
+		r.gitDir = r.session.dir
 		if err := r.gitUser.checkAccess(r.session.dir); err != nil {
 			return err
 		}
@@ -229,17 +230,32 @@ func (r *Runner) open() (err error) {
 			return err
 		}
 	}
-	config := sandbox.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: r.config.NoCgroup, Logger: r.config.Logger.With("commands", "git")}
-	config.Limits = sandbox.Limits{Processes: maxGitProcesses, Memory: gitMemory}
-	if r.gitSandbox, err = sandbox.Open(config); err != nil {
-		return fmt.Errorf("preparing to run git: %w", err)
+	if r.gitSandbox, err = openGitSandbox(r.config.NoCgroup, r.config.Logger); err != nil {
+		return err
 	}
+	config := sandboxConfig(r.config.NoCgroup)
 	config.Logger, config.MaxOutputs = r.config.Logger.With("commands", "plugins"), maxOutputs
 	config.Limits = sandbox.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory, CPU: r.config.MaxCPU}
 	if r.pluginSandbox, err = sandbox.Open(config); err != nil {
 		return fmt.Errorf("preparing to run plugins: %w", err)
 	}
 	return nil
+}
+
+func sandboxConfig(noCgroup bool) sandbox.Config {
+	return sandbox.Config{Umask: 0o022, NoNewPrivs: true, NoCgroup: noCgroup}
+}
+
+// openGitSandbox prepares for calls of git.
+func openGitSandbox(noCgroup bool, logger *slog.Logger) (*sandbox.Supervisor, error) {
+	config := sandboxConfig(noCgroup)
+	config.Logger = logger.With("commands", "git")
+	config.Limits = sandbox.Limits{Processes: maxGitProcesses, Memory: gitMemory}
+	supervisor, err := sandbox.Open(config)
+	if err != nil {
+		return nil, fmt.Errorf("preparing to run git: %w", err)
+	}
+	return supervisor, nil
 }
 
 // Close waits until ctx ends for runs and installs to end. It may be called

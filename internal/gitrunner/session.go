@@ -18,10 +18,14 @@ type session struct {
 	lock *filelock.Lock
 }
 
-const sessionsName = ".agent-clones"
+// Directories of sessions.
+const (
+	sessionsName = ".agent-clones" // of runners
+	headsName    = ".agent-heads"  // of repositories that are read
+)
 
-func openSession(pluginsDir string) (*session, error) {
-	parent := filepath.Join(pluginsDir, sessionsName)
+func openSession(pluginsDir, name string) (*session, error) {
+	parent := filepath.Join(pluginsDir, name)
 	if err := makeDir(pluginsDir, 0o755); err != nil {
 		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
 	}

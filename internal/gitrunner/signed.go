@@ -66,15 +66,15 @@ func (c change) mayNotBeOlder(v version) bool {
 }
 
 // readObjects reads the objects that can contain a signature.
-func (r *Runner) readObjects(ctx context.Context, dir string, v version) (signature.Version, error) {
+func (c *client) readObjects(ctx context.Context, dir string, v version) (signature.Version, error) {
 	objects := signature.Version{ID: v.Commit}
 	if !repopath.IsCommit(v.Version) {
 		objects.TagName = v.Version
 	}
-	raw, err := r.git(ctx, dir, "cat-file", "commit", v.Commit)
+	raw, err := c.git(ctx, dir, "cat-file", "commit", v.Commit)
 	objects.Commit = []byte(raw)
 	if err == nil && v.Tag != "" {
-		raw, err = r.git(ctx, dir, "cat-file", "tag", v.Tag)
+		raw, err = c.git(ctx, dir, "cat-file", "tag", v.Tag)
 		objects.Tag = []byte(raw)
 	}
 	return objects, err

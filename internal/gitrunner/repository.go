@@ -1,0 +1,243 @@
+package gitrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lodastack/agent/internal/signature"
+)
+
+// RepositoryConfig names a repository whose files are read, and not run.
+type RepositoryConfig struct {
+	// Address as git takes it: git://, http://, https://, ssh:// or file://.
+	Address string
+	// Branch whose head is read. Empty: the repository's default branch.
+	Branch string
+	// GitUser as in [Config], and PluginsUser, which is its User.
+	GitUser, PluginsUser string
+	// Dir is where the repository is fetched to, for as long as that takes. Empty: the
+	// system's directory for temporary files.
+	Dir string
+	// Signers is an allowed_signers file: one of them must have signed the head. Empty:
+	// nobody has to.
+	Signers string
+	// Timeout for one call of Head or Fetch. Zero: 2 minutes.
+	Timeout time.Duration
+	// MaxSize limits the transfer and the files of a head, in bytes. Zero: 64 MiB.
+	MaxSize int64
+	// MaxFiles limits its files and directories. Zero: 20,000.
+	MaxFiles int
+	// Logger for messages about the sandbox of git. Nil: no logging.
+	Logger *slog.Logger
+}
+
+// Repository is a repository whose files are read. It keeps nothing on disk and runs
+// nothing between two calls. Its methods may be called concurrently.
+type Repository struct {
+	config   RepositoryConfig
+	template template
+
+	mu   sync.Mutex
+	last signature.Version // guarded by mu: the last head that was verified
+}
+
+// OpenRepository checks the config. It does not ask the repository yet.
+func OpenRepository(config RepositoryConfig) (*Repository, error) {
+	if config.Timeout <= 0 {
+		config.Timeout = 2 * time.Minute
+	}
+	if config.MaxSize <= 0 {
+		config.MaxSize = 64 << 20
+	}
+	if config.MaxFiles <= 0 {
+		config.MaxFiles = 20_000
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	t, err := parseAddress(config.Address)
+	if err != nil {
+		return nil, err
+	}
+	if config.Branch != "" {
+		if err := CheckBranch(config.Branch); err != nil {
+			return nil, err
+		}
+	}
+	return &Repository{config: config, template: t}, nil
+}
+
+// Head returns the commit in which the branch ends.
+func (r *Repository) Head(ctx context.Context) (commit string, err error) {
+	err = r.with(ctx, func(ctx context.Context, c *client) error {
+		out, err := c.git(ctx, c.gitDir, "ls-remote", "--", r.template.text, r.ref())
+		if err != nil {
+			return err
+		}
+		if commit = parseRefs(out)[r.ref()]; commit == "" {
+			return fmt.Errorf("the repository has no %s: push it, or name another branch", r.called())
+		}
+		return nil
+	})
+	return commit, err
+}
+
+// ref is the name of the branch in the repository.
+func (r *Repository) ref() string {
+	if r.config.Branch == "" {
+		return "HEAD"
+	}
+	return headsPrefix + r.config.Branch
+}
+
+// called is what messages call the branch.
+func (r *Repository) called() string {
+	if r.config.Branch == "" {
+		return "default branch with a commit"
+	}
+	return "branch " + r.config.Branch
+}
+
+// Head is a commit of a repository.
+type Head struct {
+	Commit string
+	// Date of its author, which anybody can set.
+	Date time.Time
+	// Signer of the commit; empty: nobody had to sign it.
+	Signer string
+	// Files are those of one directory, in order of their names. A symbolic link is one
+	// without content.
+	Files []HeadFile
+}
+
+// HeadFile is a file of a [Head].
+type HeadFile struct {
+	Name    string // without the directory
+	Link    bool   // it is a symbolic link
+	Content []byte
+}
+
+// Fetch fetches the head of the branch, and reads the files in a directory of it whose
+// names end in suffix, those of directories below it left out. A larger file than maxFile
+// bytes is an error.
+func (r *Repository) Fetch(ctx context.Context, dir, suffix string, maxFile int64) (head Head, err error) {
+	err = r.with(ctx, func(ctx context.Context, c *client) error {
+		if _, err := c.git(ctx, c.gitDir, "init", "--quiet", "--template="); err != nil {
+			return err
+		}
+		if err := c.fetchRefs(ctx, c.gitDir, r.template.text, "1", "+"+r.ref()+":"+fetchedRef); err != nil {
+			return err
+		}
+		commit, err := c.git(ctx, c.gitDir, "rev-parse", "--verify", "--quiet", fetchedRef+"^{commit}")
+		if err != nil {
+			return fmt.Errorf("the %s ends in no commit: %w", r.called(), err)
+		}
+		head.Commit = strings.TrimSpace(commit)
+		if err := c.checkTree(ctx, c.gitDir, head.Commit); err != nil {
+			return err
+		}
+		if err := r.judge(ctx, c, &head); err != nil {
+			return err
+		}
+		head.Files, err = c.readFiles(ctx, head.Commit, dir, suffix, maxFile)
+		return err
+	})
+	return head, err
+}
+
+// judge finds the date and, if the head must be signed, the signer.
+func (r *Repository) judge(ctx context.Context, c *client, head *Head) error {
+	objects, err := c.readObjects(ctx, c.gitDir, version{Commit: head.Commit})
+	if err != nil {
+		return err
+	}
+	head.Date = authored(string(objects.Commit))
+	if r.config.Signers == "" {
+		return nil
+	}
+	signers, err := signature.ReadSigners(r.config.Signers)
+	if err != nil {
+		return unsigned(err)
+	}
+	if head.Signer, err = objects.Signer(signers, time.Now()); err != nil {
+		return unsigned(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last.ID != "" {
+		if err := objects.CheckNewer(r.last); err != nil {
+			return unsigned(err)
+		}
+	}
+	r.last = objects
+	return nil
+}
+
+// with calls do with a client that works in a directory of its own.
+func (r *Repository) with(ctx context.Context, do func(ctx context.Context, c *client) error) (err error) {
+	c := &client{template: r.template, gitTimeout: r.config.Timeout, maxSize: r.config.MaxSize, maxFiles: r.config.MaxFiles}
+	if c.gitUser, err = lookupGitUser(r.config.GitUser, r.config.PluginsUser, r.template, os.Geteuid()); err != nil {
+		return fmt.Errorf("agent.gituser: %w", err)
+	}
+	var remove func() error
+	if c.gitDir, remove, err = r.workDir(c.gitUser); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	if c.gitSandbox, err = openGitSandbox(false, r.config.Logger); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.gitSandbox.Close(context.WithoutCancel(ctx))) }()
+	c.ssh = sync.OnceValue(c.sshEnv)
+	ctx, cancel := c.withGitTimeout(ctx)
+	defer cancel()
+	return do(ctx, c)
+}
+
+// workDir returns a new directory of git's user. It removes those that an agent has left
+// that was killed.
+func (r *Repository) workDir(u gitUser) (dir string, remove func() error, err error) {
+	if r.config.Dir == "" {
+		if dir, err = os.MkdirTemp("", "agent-fleet-"); err != nil {
+			return "", nil, fmt.Errorf("make a directory to fetch to: %w", err)
+		}
+		remove = func() error { return os.RemoveAll(dir) }
+	} else {
+		s, err := openSession(r.config.Dir, headsName)
+		if err != nil {
+			return "", nil, err
+		}
+		remove = s.close
+		if dir, err = s.tempDir(); err != nil {
+			return "", nil, errors.Join(err, remove())
+		}
+	}
+	if err := errors.Join(u.give(dir), u.checkAccess(dir)); err != nil {
+		return "", nil, errors.Join(err, remove())
+	}
+	return dir, remove, nil
+}
+
+// authored returns the author's date of a commit object; zero: it has none.
+func authored(object string) time.Time {
+	for line := range strings.Lines(object) {
+		if line == "\n" {
+			break
+		}
+		words := strings.Fields(line)
+		if len(words) < 3 || words[0] != "author" {
+			continue
+		}
+		if seconds, err := strconv.ParseInt(words[len(words)-2], 10, 64); err == nil {
+			return time.Unix(seconds, 0)
+		}
+	}
+	return time.Time{}
+}
