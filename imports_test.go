@@ -87,9 +87,9 @@ var roles = map[string]role{
 	"./internal/safefile": workRole, "./internal/sandbox": workRole, "./internal/schedule": workRole, "./internal/sdnotify": workRole, "./internal/signature": workRole, "./internal/statefile": workRole, "./internal/systemca": workRole,
 	"./internal/terminal": workRole, "./internal/topic": workRole, "./internal/waitgroup": workRole,
 
-	"./internal/lodastack": nounsRole,
+	"./internal/lodastack": nounsRole, "./internal/namespacefile": nounsRole,
 
-	"./internal/fileregistry": partRole, "./internal/gitrunner": partRole, "./internal/hostmetrics": partRole,
+	"./internal/fileregistry": partRole, "./internal/gitregistry": partRole, "./internal/gitrunner": partRole, "./internal/hostmetrics": partRole,
 	"./internal/httpregistry": partRole, "./internal/nsqoutput": partRole, "./internal/spool": partRole, "./internal/statsd": partRole,
 
 	"./internal/addresstest": worldRole, "./internal/agentbinary": worldRole, "./internal/gittest": worldRole, "./internal/nsqdtest": worldRole, "./internal/registrytest": worldRole,

@@ -94,6 +94,8 @@ type registryPart struct {
 	registry  Registry
 	reporters []reporterPart // of the members, if it is joined, as below
 	watchers  []Watcher
+	inspector RegistryInspector // nil: it tells nothing
+	hanging   *hanging
 }
 
 // reporterPart is a registry that wants reports.
@@ -103,7 +105,8 @@ type reporterPart struct {
 }
 
 func newRegistryPart(r Registry) registryPart {
-	part := registryPart{registry: r}
+	inspector, _ := r.(RegistryInspector)
+	part := registryPart{registry: r, inspector: inspector, hanging: new(hanging)}
 	if several, ok := r.(*joined); ok {
 		for _, m := range several.members {
 			part.watchers = append(part.watchers, m.part.watchers...)
@@ -141,6 +144,15 @@ func (p registryPart) watch(ctx context.Context, changed func(), logger *slog.Lo
 		})
 	}
 	all.Wait()
+}
+
+// inspect returns nothing if the registry hangs.
+func (p registryPart) inspect() RegistryDetails {
+	if p.inspector == nil {
+		return RegistryDetails{}
+	}
+	details, _ := ask(p.hanging, p.inspector.InspectRegistry) // the answer itself is good
+	return details
 }
 
 // members returns the status of each of several registries.

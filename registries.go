@@ -106,10 +106,11 @@ func (j *joined) Assignments(ctx context.Context, host Host) ([]Assignment, erro
 
 // note keeps what the status says of a member.
 func (j *joined) note(i int, a answer) {
+	details := j.members[i].part.inspect()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	status := &j.status[i]
-	status.Asked, status.Error = time.Now(), errorText(a.err)
+	status.Asked, status.Error, status.RegistryDetails = time.Now(), errorText(a.err), details
 	if a.err == nil {
 		status.Answered = status.Asked
 	}

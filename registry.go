@@ -61,6 +61,23 @@ type Watcher interface {
 	Watch(ctx context.Context, changed func())
 }
 
+// RegistryInspector is an optional interface of a [Registry] that reports where its answers
+// come from. InspectRegistry is called after each answer, and returns at once.
+type RegistryInspector interface {
+	InspectRegistry() RegistryDetails
+}
+
+// RegistryDetails says which version of a repository the last good answer comes from. Its
+// zero value: the registry has no versions, or there was no good answer since the start.
+type RegistryDetails struct {
+	// Commit is the head of the fleet repository.
+	Commit string `json:"commit,omitempty"`
+	// Date that the commit's author gave it.
+	Date time.Time `json:"date,omitzero"`
+	// Signer of the commit. Empty: it need not be signed.
+	Signer string `json:"signer,omitempty"`
+}
+
 // ErrHostUnknown is wrapped by the error of [Reporter.Report] if the
 // registry does not know a host of the old name: it was deleted there, this
 // host is a clone of another one, or the registry was restored from a backup.

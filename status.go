@@ -68,6 +68,7 @@ type RegistryStatus struct {
 	// Problems has a sentence for each item of the last answers that was left
 	// out or contradicts another one, and for an answer that is doubted.
 	Problems []string `json:"problems,omitempty"`
+	RegistryDetails
 	// Members are the registries that [Registries] has joined, in their order. Empty:
 	// there is only one.
 	Members []RegistryMember `json:"members,omitempty"`
@@ -84,6 +85,7 @@ type RegistryMember struct {
 	Answered time.Time `json:"answered,omitzero"`
 	// Error of the last answer, empty if it was good.
 	Error string `json:"error,omitempty"`
+	RegistryDetails
 }
 
 // OutputStatus tells about the output.

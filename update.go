@@ -123,6 +123,10 @@ func (u *updater) converse(run context.Context) error {
 	began := time.Now()
 	answer, err := u.registry.assignments(ctx, host)
 	u.logAnswer(answer, time.Since(began), err)
+	details := u.registry.inspect()
+	u.mu.Lock()
+	u.status.RegistryDetails = details
+	u.mu.Unlock()
 	if run.Err() != nil {
 		return ErrStopped // what comes now changes nothing
 	}

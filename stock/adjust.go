@@ -62,7 +62,10 @@ var (
 )
 
 // inPlace reports whether the key changes while the agent runs.
-func inPlace(key string) bool {
+func (c Config) inPlace(key string) bool {
+	if key == "policy.signers" && slices.ContainsFunc(c.Agent.RegistryAddr, IsFleetRepository) {
+		return false // the registry has them, too
+	}
 	section, _, _ := strings.Cut(key, ".")
 	return slices.Contains(inPlaceSections, section) ||
 		slices.Contains(settingKeys, key) || slices.Contains(outputKeys, key) || slices.Contains(serverKeys, key)

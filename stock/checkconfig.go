@@ -201,7 +201,7 @@ func (g HostGlobs) check(section string, failed func(key string, err error)) {
 func (c Config) checkRegistry(failed func(key string, err error)) {
 	const key = "agent.registryaddr"
 	if len(c.Agent.RegistryAddr) == 0 {
-		failed(key, errors.New("missing; write http://HOST, https://HOST, or file:///PATH for a registry file"))
+		failed(key, errors.New("missing; write http://HOST, https://HOST, file:///PATH for a registry file, or git+https://HOST/PATH for a fleet repository"))
 	}
 	for i, address := range c.Agent.RegistryAddr {
 		if filepath.IsAbs(address) {
@@ -212,7 +212,7 @@ func (c Config) checkRegistry(failed func(key string, err error)) {
 			failed(key, errors.New("an address occurs twice"))
 			continue
 		}
-		_, err := c.registryAt(address, nil)
+		_, err := c.registryAt(address, nil, "")
 		failed(key, err)
 	}
 }

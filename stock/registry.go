@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/fileregistry"
+	"github.com/lodastack/agent/internal/gitregistry"
+	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/httpregistry"
 	"github.com/lodastack/agent/internal/systemca"
 )
@@ -17,9 +20,16 @@ import (
 // RegistryConfig is the address of a registry, and how to ask it.
 type RegistryConfig struct {
 	// Address is http://… or https://… for a lodastack registry, which may have
-	// a path of its own, or file:///PATH for a registry file, which is read at
-	// every update and seconds after a change, and need not be there yet. Required.
+	// a path of its own; file:///PATH for a registry file, which is read at
+	// every update and seconds after a change, and need not be there yet; or git+ and
+	// the address of a fleet repository as git takes it, with #BRANCH if it is not the
+	// default branch. Required.
 	Address string
+	// Git says how to fetch a fleet repository. Its Git, Branch and the limits of plugins
+	// have no meaning here. Its PluginsDir is where the repository is while it is read;
+	// empty: the directory for temporary files. With Policy.Signers, one of them must
+	// have signed the head.
+	Git GitRunnerConfig
 	// Timeout bounds one request to a lodastack registry, with all of its
 	// answer. Zero: 10 s. It cannot be negative.
 	Timeout time.Duration
@@ -38,11 +48,14 @@ type RegistryConfig struct {
 	Logger *slog.Logger
 }
 
-// Registry returns a lodastack registry, or a registry file. It does not ask or read
+// Registry returns a lodastack registry, a registry file, or a fleet repository. It does not ask or read
 // anything yet.
 func Registry(cfg RegistryConfig) (agent.Registry, error) {
 	if IsRegistryFile(cfg.Address) {
 		return fileRegistry(cfg)
+	}
+	if IsFleetRepository(cfg.Address) {
+		return fleetRegistry(cfg)
 	}
 	if cfg.RootCAs == nil && cfg.HTTPClient == nil && strings.HasPrefix(cfg.Address, "https:") {
 		roots, err := systemca.Pool()
@@ -74,13 +87,16 @@ func fileRegistry(cfg RegistryConfig) (agent.Registry, error) {
 
 // Registry makes the registry that the config names, without asking it anything. Several are
 // joined. logger may be nil.
-func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
+func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) { return c.registry(logger, "") }
+
+// registry is Registry with the directory for a fleet repository while it is read.
+func (c Config) registry(logger *slog.Logger, dir string) (agent.Registry, error) {
 	if len(c.Agent.RegistryAddr) == 1 {
-		return c.registryAt(c.Agent.RegistryAddr[0], logger)
+		return c.registryAt(c.Agent.RegistryAddr[0], logger, dir)
 	}
 	var registries []agent.Registry
 	for _, address := range c.Agent.RegistryAddr {
-		registry, err := c.registryAt(address, logger)
+		registry, err := c.registryAt(address, logger, dir)
 		if err != nil {
 			return nil, err
 		}
@@ -89,13 +105,47 @@ func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
 	return agent.Registries(registries...), nil
 }
 
-func (c Config) registryAt(address string, logger *slog.Logger) (agent.Registry, error) {
-	cfg := RegistryConfig{Address: address, Logger: logger}
+func (c Config) registryAt(address string, logger *slog.Logger, dir string) (agent.Registry, error) {
+	cfg := RegistryConfig{Address: address, Logger: logger, Git: runnerConfig(c, logger)}
+	cfg.Git.PluginsDir = dir
 	if c.Output.Name == outputNSQ {
 		cfg.TopicPrefix = c.Output.TopicPrefix
 	}
 	return Registry(cfg)
 }
+
+// fleetRegistry returns the registry of a fleet repository.
+func fleetRegistry(cfg RegistryConfig) (agent.Registry, error) {
+	address, branch, _ := strings.Cut(strings.TrimPrefix(cfg.Address, fleetScheme), "#")
+	repository, err := gitrunner.OpenRepository(gitrunner.RepositoryConfig{
+		Address: address, Branch: branch, Dir: cfg.Git.PluginsDir, Signers: cfg.Git.Policy.Signers,
+		GitUser: cfg.Git.GitUser, PluginsUser: cfg.Git.User, Timeout: cfg.Git.GitTimeout, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the fleet repository's address: %w", err)
+	}
+	return gitregistry.New(gitregistry.Config{
+		Repository: fleetRepository{repository}, Name: repository.Name(), TopicPrefix: cfg.TopicPrefix, Logger: cfg.Logger,
+	}), nil
+}
+
+// fleetRepository is a repository of internal/gitrunner for internal/gitregistry.
+type fleetRepository struct{ *gitrunner.Repository }
+
+func (r fleetRepository) Fetch(ctx context.Context, dir, suffix string, maxFile int64) (gitregistry.Head, error) {
+	fetched, err := r.Repository.Fetch(ctx, dir, suffix, maxFile)
+	head := gitregistry.Head{Commit: fetched.Commit, Date: fetched.Date, Signer: fetched.Signer}
+	for _, file := range fetched.Files {
+		head.Files = append(head.Files, gitregistry.File(file))
+	}
+	return head, err
+}
+
+// fleetScheme begins the address of a fleet repository.
+const fleetScheme = "git+"
+
+// IsFleetRepository reports whether the address is that of a fleet repository.
+func IsFleetRepository(address string) bool { return strings.HasPrefix(address, fleetScheme) }
 
 // IsRegistryFile reports whether the address is that of a registry file.
 func IsRegistryFile(address string) bool { return strings.HasPrefix(address, "file:") }

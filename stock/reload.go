@@ -56,7 +56,7 @@ func (s *Service) reload() (fatal bool, err error) {
 		}
 	}()
 	changed := old.values.changed(values)
-	restart := slices.DeleteFunc(slices.Clone(changed), inPlace)
+	restart := slices.DeleteFunc(slices.Clone(changed), cfg.inPlace)
 	if len(restart) == 0 {
 		if err := s.adjust(old, cfg, values, changed); err != nil {
 			logger.Error("the config is not reloaded: the one before stays in force", "error", err)

@@ -151,7 +151,7 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 // It opens files last.
 func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.Option, err error) {
 	if given.Registry == nil {
-		if given.Registry, err = a.Config.Registry(logger); err != nil {
+		if given.Registry, err = a.Config.registry(logger, a.Config.Agent.PluginsDir); err != nil {
 			return nil, fmt.Errorf("agent.registryaddr: %w", err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/configfile"
+	"github.com/lodastack/agent/internal/namespacefile"
 )
 
 // Config of a [Registry]. stock.RegistryConfig describes the fields in full.
@@ -76,7 +77,7 @@ func (r *Registry) Assignments(ctx context.Context, _ agent.Host) ([]agent.Assig
 	if err != nil {
 		return nil, fmt.Errorf("read the registry file: %w", err)
 	}
-	assignments, err := parse(r.path, content, r.topicPrefix)
+	assignments, err := namespacefile.ParseRegistry(r.path, content, r.topicPrefix)
 	r.logger.Debug("registry file read", slog.String("file", r.path), slog.Int("bytes", len(content)), slog.Any("error", err))
 	return assignments, err
 }

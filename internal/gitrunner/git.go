@@ -74,7 +74,7 @@ func (c *client) git(ctx context.Context, dir string, args ...string) (string, e
 func (c *client) gitUpTo(maxStdout int, ctx context.Context, dir string, args ...string) (string, error) {
 	path, err := exec.LookPath("git")
 	if err != nil {
-		return "", errors.New("plugins cannot be installed: there is no program git on this host's PATH")
+		return "", errors.New("there is no program git on this host's PATH, which fetches repositories: install it")
 	}
 	command := sandbox.Command{
 		Path:      path,

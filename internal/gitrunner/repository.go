@@ -74,6 +74,14 @@ func OpenRepository(config RepositoryConfig) (*Repository, error) {
 	return &Repository{config: config, template: t}, nil
 }
 
+// Name returns the address without a password, and the branch.
+func (r *Repository) Name() string {
+	if r.config.Branch == "" {
+		return "git+" + r.template.text
+	}
+	return "git+" + r.template.text + "#" + r.config.Branch
+}
+
 // Head returns the commit in which the branch ends.
 func (r *Repository) Head(ctx context.Context) (commit string, err error) {
 	err = r.with(ctx, func(ctx context.Context, c *client) error {

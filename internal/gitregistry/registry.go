@@ -1,0 +1,143 @@
+// Package gitregistry reads what hosts have to collect from a git repository, the fleet
+// repository: a file for each namespace, reviewed and rolled back like code.
+//
+//	Repository.Head ──► moved? ──no──► the fleet in force ──► namespaces of this host
+//	                      │ yes                 ▲
+//	                      ▼                     │ no fault
+//	               Repository.Fetch ──► namespaces/*.toml, each judged
+//	                                            │ a fault: the head is refused as a whole
+//	                                            ▼
+//	                                  an error that names every fault
+//
+// What was in force stays while the repository is away or its head is refused: the agent
+// keeps what it knows after an error. docs/fleet.md describes the files.
+package gitregistry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/lodastack/agent"
+)
+
+// Bounds of what is read.
+const (
+	dir     = "namespaces"
+	suffix  = ".toml"
+	maxFile = 1 << 20 // bytes
+)
+
+// Repository is the fleet repository.
+type Repository interface {
+	// Head returns the commit in which the branch ends.
+	Head(ctx context.Context) (commit string, err error)
+	// Fetch returns that commit with the files of a directory whose names end in
+	// suffix. A file of more than maxFile bytes is an error.
+	Fetch(ctx context.Context, dir, suffix string, maxFile int64) (Head, error)
+}
+
+// Head is a commit of the repository.
+type Head struct {
+	Commit string
+	Date   time.Time // of its author
+	Signer string    // empty: it need not be signed
+	Files  []File    // in order of their names
+}
+
+// File is a file of a [Head].
+type File struct {
+	Name    string // without the directory
+	Link    bool   // it is a symbolic link, whose content is not read
+	Content []byte
+}
+
+// Config of a [Registry].
+type Config struct {
+	Repository Repository
+	// Name is what messages and the status call the repository.
+	Name string
+	// TopicPrefix is the prefix of the NSQ topics. A namespace whose topic NSQ would
+	// refuse is a fault.
+	TopicPrefix string
+	// Logger for each new head, at INFO. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Registry is a fleet repository. It is safe for concurrent use.
+type Registry struct {
+	config Config
+
+	mu    sync.Mutex // held while the repository is asked
+	tried string     // guarded by mu; the head that was judged last
+	fault error      // guarded by mu; why it was refused
+	known *fleet     // guarded by mu; nil: none yet
+
+	stateMu sync.Mutex
+	state   agent.RegistryDetails // guarded by stateMu
+}
+
+var (
+	_ agent.Registry          = (*Registry)(nil)
+	_ agent.RegistryInspector = (*Registry)(nil)
+)
+
+// New returns the registry of a repository, which is not asked yet.
+func New(config Config) *Registry {
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Registry{config: config}
+}
+
+// String returns the repository's address.
+func (r *Registry) String() string { return r.config.Name }
+
+// InspectRegistry returns the head in force.
+func (r *Registry) InspectRegistry() agent.RegistryDetails {
+	r.stateMu.Lock()
+	defer r.stateMu.Unlock()
+	return r.state
+}
+
+// Assignments returns what the head of the repository assigns to the host. The error names
+// every fault of a head that is refused.
+func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.Assignment, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	commit, err := r.config.Repository.Head(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask the fleet repository for its head: %w", err)
+	}
+	if commit != r.tried {
+		if err := r.take(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if r.fault != nil {
+		return nil, r.fault
+	}
+	return r.known.of(host.Hostname), nil
+}
+
+// take fetches the head and judges it. An error in fetching it says nothing of the head.
+func (r *Registry) take(ctx context.Context) error {
+	head, err := r.config.Repository.Fetch(ctx, dir, suffix, maxFile)
+	if err != nil {
+		return fmt.Errorf("fetch the fleet repository: %w", err)
+	}
+	judged, err := judge(head, r.config.TopicPrefix)
+	r.tried, r.fault = head.Commit, nil
+	if err != nil {
+		r.fault = fmt.Errorf("the head %.12s of the fleet repository is refused, and what was in force stays: %w", head.Commit, err)
+		return nil
+	}
+	r.known = judged
+	r.stateMu.Lock()
+	r.state = agent.RegistryDetails{Commit: head.Commit, Date: head.Date, Signer: head.Signer}
+	r.stateMu.Unlock()
+	r.config.Logger.Info("the fleet repository has a new head", "commit", head.Commit, "namespaces", len(judged.namespaces), "signer", head.Signer)
+	return nil
+}
