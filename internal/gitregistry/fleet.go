@@ -12,12 +12,16 @@ import (
 const maxFaults = 100
 
 // fleet is what a head says. It does not change.
-type fleet struct{ namespaces []namespacefile.Fleet }
+type fleet struct {
+	namespaces []namespacefile.Fleet
+	objects    map[string]namespacefile.Fleet // by file and object
+}
 
-// judge parses all files of a head. The error names the faults, each with file and line.
-func judge(head Head, topicPrefix string) (*fleet, error) {
+// judge parses the files of a head, but those that the last one had, too. last may be nil.
+// The error names the faults, each with file and line.
+func judge(head Head, topicPrefix string, last *fleet) (*fleet, error) {
 	var faults []error
-	judged := &fleet{}
+	judged := &fleet{objects: make(map[string]namespacefile.Fleet, len(head.Files))}
 	first := make(map[string]string) // where each name stands
 	for _, file := range head.Files {
 		name := dir + "/" + file.Name
@@ -25,11 +29,16 @@ func judge(head Head, topicPrefix string) (*fleet, error) {
 			faults = append(faults, fmt.Errorf("%s is a symbolic link; write a file", name))
 			continue
 		}
-		ns, err := namespacefile.ParseFleet(name, file.Content, topicPrefix)
-		if err != nil {
-			faults = append(faults, err)
-			continue
+		key := file.Name + " " + file.Object
+		ns, known := last.had(key)
+		if !known {
+			var err error
+			if ns, err = namespacefile.ParseFleet(name, file.Content, topicPrefix); err != nil {
+				faults = append(faults, err)
+				continue
+			}
 		}
+		judged.objects[key] = ns
 		namespace := ns.Assignment.Namespace
 		if at := first[namespace]; at != "" {
 			faults = append(faults, fmt.Errorf("%s: name: %q is also the name of the namespace at %s; write both as one", ns.Where, namespace, at))
@@ -45,6 +54,14 @@ func judge(head Head, topicPrefix string) (*fleet, error) {
 		faults = append(faults[:maxFaults], fmt.Errorf("and faults in %d more files", more))
 	}
 	return judged, errors.Join(faults...)
+}
+
+// had returns a file that was parsed already.
+func (f *fleet) had(key string) (ns namespacefile.Fleet, known bool) {
+	if f != nil {
+		ns, known = f.objects[key]
+	}
+	return ns, known
 }
 
 // of returns the assignments of a host.

@@ -50,6 +50,7 @@ type Head struct {
 // File is a file of a [Head].
 type File struct {
 	Name    string // without the directory
+	Object  string // git's id of the content: files of one object are equal
 	Link    bool   // it is a symbolic link, whose content is not read
 	Content []byte
 }
@@ -128,7 +129,7 @@ func (r *Registry) take(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("fetch the fleet repository: %w", err)
 	}
-	judged, err := judge(head, r.config.TopicPrefix)
+	judged, err := judge(head, r.config.TopicPrefix, r.known)
 	r.tried, r.fault = head.Commit, nil
 	if err != nil {
 		r.fault = fmt.Errorf("the head %.12s of the fleet repository is refused, and what was in force stays: %w", head.Commit, err)

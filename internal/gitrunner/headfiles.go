@@ -67,7 +67,7 @@ func (c *client) printFiles(ctx context.Context, files []HeadFile, part []headFi
 	}
 	rest := []byte(out)
 	for _, f := range part {
-		file := HeadFile{Name: f.name, Link: f.link}
+		file := HeadFile{Name: f.name, Object: f.object, Link: f.link}
 		if !f.link {
 			file.Content = rest[:f.size:f.size]
 		}

@@ -128,6 +128,7 @@ type Head struct {
 // HeadFile is a file of a [Head].
 type HeadFile struct {
 	Name    string // without the directory
+	Object  string // git's id of the content
 	Link    bool   // it is a symbolic link
 	Content []byte
 }

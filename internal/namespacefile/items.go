@@ -17,7 +17,9 @@ func readNamespace(t *configfile.File, name string) agent.Assignment {
 	b := lodastack.NewBuilder(name, "")
 	for _, kind := range t.Names("intervals") {
 		key := "intervals." + kind
-		b.Problem(t.Where(key).String()+": intervals."+kind, readInterval(b, t, kind))
+		if err := readInterval(b, t, kind); err != nil {
+			b.Problem(t.Where(key).String()+": intervals."+kind, err)
+		}
 	}
 	t.Tables("plugin", func(t *configfile.File) { readItem(b, t, "plugin", readPlugin) })
 	t.Tables("port", func(t *configfile.File) { readItem(b, t, "port", readPort) })
@@ -27,8 +29,9 @@ func readNamespace(t *configfile.File, name string) agent.Assignment {
 
 // readItem reads one table of a list. read returns the item's name.
 func readItem(b *lodastack.Builder, t *configfile.File, kind string, read func(*lodastack.Builder, *configfile.File) (string, error)) {
-	name, err := read(b, t)
-	b.Problem(fmt.Sprintf("%s: %s %.80q", t.Where(""), kind, name), err)
+	if name, err := read(b, t); err != nil {
+		b.Problem(fmt.Sprintf("%s: %s %.80q", t.Where(""), kind, name), err)
+	}
 }
 
 func readInterval(b *lodastack.Builder, t *configfile.File, kind string) error {

@@ -1,0 +1,223 @@
+package gitregistry_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/agenttest"
+	"github.com/lodastack/agent/internal/gittest"
+	"github.com/lodastack/agent/stock"
+)
+
+func TestRegistryKeepsTheContractOfRegistries(t *testing.T) {
+	agenttest.TestRegistry(t, func(t *testing.T) agenttest.RegistrySubject {
+		w := newWorld(t)
+		return agenttest.RegistrySubject{
+			Registry: w.registry,
+			Host:     agent.Host{Hostname: "web-1"},
+			Want: []agent.Assignment{
+				{Namespace: "all"},
+				{Namespace: "web", Intervals: map[string]time.Duration{"CPU": 30 * time.Second}},
+			},
+			Break: func() { w.write("web", "name = \n"); w.push() },
+			Mend:  func() { w.write("web", "name = \"web\"\n[intervals]\nCPU = \"30s\"\n"); w.push() },
+		}
+	})
+}
+
+func TestAHostHasTheNamespacesWhoseHostsItMatches(t *testing.T) {
+	w := newWorld(t)
+	w.write("db", "name = \"db\"\nhosts = [ \"db-[0-9]*\" ]\n")
+	w.write("most", "name = \"most\"\nhosts = [ \"!db-*\" ]\n")
+	w.push()
+	w.has("web-1", "all most web")
+	w.has("web-9", "all most")
+	w.has("db-1", "all db")
+	w.has("db-x", "all")
+	w.has("WEB-1", "all most")
+	require.Equal(t, strings.TrimSpace(w.repo.Git("rev-parse", "HEAD")), w.details().Commit)
+	require.WithinDuration(t, time.Now(), w.details().Date, patience)
+	w.leavesNothing()
+}
+
+func TestAHeadIsFetchedOnlyWhenItHasMoved(t *testing.T) {
+	w := newWorld(t)
+	w.repo.Git("repack", "-a", "-d", "--quiet")
+	w.has("web-1", "all web")
+	// A server that lists the head and has no objects can be asked, and not fetched from.
+	require.NoError(t, os.Rename(filepath.Join(w.repo.Dir, ".git/objects/pack"), filepath.Join(w.repo.Dir, ".git/objects/pack-away")))
+	w.has("web-2", "all web")
+	w.has("db-1", "all")
+}
+
+func TestABranchIsNamedBehindTheAddress(t *testing.T) {
+	w := newWorld(t)
+	w.repo.Git("checkout", "--quiet", "-b", "canary/eu")
+	w.write("new", "name = \"new\"\n")
+	w.push()
+	w.repo.Git("checkout", "--quiet", "main")
+	w.has("web-1", "all web")
+	w.open(w.root.HTTP("secret"), "#canary/eu", func(c *stock.RegistryConfig) {
+		c.Address = strings.Replace(c.Address, "http://", "http://fleet:secret@", 1)
+	})
+	w.has("web-1", "all new web")
+	require.NotContains(t, w.registry.(interface{ String() string }).String(), "secret")
+	w.open("file://"+w.root.Dir+"/%s.git", "#none")
+	w.fails("the repository has no branch none")
+}
+
+func TestAHeadWithAFaultIsRefusedAsAWhole(t *testing.T) {
+	w := newWorld(t)
+	w.has("web-1", "all web")
+	before := w.details()
+	w.write("a", "name = \"web\"\n")
+	w.write("b", "name = \"b\"\nhost = \"b\"\nhosts = [ \"[\" ]\n")
+	w.write("c", "name = \"c\"\n[[port]]\nname = \"sshd\"\nport = 70000\n[[plugin]]\nrepo = \"ops/mysql\"\ninterval = \"soon\"\n")
+	w.write("d", "name = \"d\xff\"\n")
+	w.write("e", "hosts = []\n")
+	w.repo.Git("config", "core.symlinks", "true")
+	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(w.repo.Dir, "namespaces", "f.toml")))
+	head := w.push()
+	w.fails("the head "+head[:12]+" of the fleet repository is refused, and what was in force stays",
+		`namespaces/web.toml:1: name: "web" is also the name of the namespace at namespaces/a.toml:1`,
+		"namespaces/b.toml:2: host: ", "namespaces/b.toml:3: hosts: \"[\" is not a pattern",
+		"namespaces/c.toml:2: port", "namespaces/c.toml:5: plugin",
+		"namespaces/d.toml:1: ", "namespaces/e.toml:1: name: missing", "namespaces/f.toml is a symbolic link")
+	require.Equal(t, before, w.details(), "the head in force")
+	w.repo.Git("revert", "--no-edit", "HEAD")
+	w.has("web-1", "all web")
+}
+
+func TestBadDays(t *testing.T) {
+	const away = "ask the fleet repository for its head: "
+	for name, day := range map[string]struct {
+		happens func(w *world)
+		says    string
+		after   string // namespaces of web-1 then; empty: it fails
+	}{
+		"the head is rewritten": {happens: func(w *world) {
+			w.repo.Git("checkout", "--quiet", "--orphan", "other")
+			w.write("web", "name = \"new\"\n")
+			w.push()
+			w.repo.Git("branch", "--force", "main", "other")
+			w.repo.Git("symbolic-ref", "HEAD", "refs/heads/main")
+		}, after: "all new"},
+		"a file lies about its namespace": {happens: func(w *world) { w.write("all", "name = \"db\"\n"); w.push() }, after: "db web"},
+		"a pattern matches nobody":        {happens: func(w *world) { w.write("all", "name = \"all\"\nhosts = [ \"none\" ]\n"); w.push() }, after: "web"},
+		"a file is executable": {happens: func(w *world) {
+			w.repo.Write("namespaces/x.toml", "name = \"x\"\n", 0o755)
+			w.push()
+		}, after: "all web x"},
+		"the branch is deleted": {happens: func(w *world) { w.repo.Git("update-ref", "-d", "HEAD") }, says: away + "the repository has no default branch with a commit"},
+		"the repository moves":  {happens: func(w *world) { require.NoError(w.t, os.Rename(w.repo.Dir, w.repo.Dir+"2")) }, says: away},
+		"the repository is emptied": {happens: func(w *world) {
+			w.repo.Git("rm", "-rq", "namespaces")
+			w.push()
+		}, says: "it has no file namespaces/*.toml"},
+		"the directory is a file": {happens: func(w *world) {
+			w.repo.Git("rm", "-rq", "namespaces")
+			w.repo.Write("namespaces", "name = \"web\"\n", 0o644)
+			w.push()
+		}, says: "it has no file namespaces/*.toml"},
+		"a file is large": {happens: func(w *world) { w.write("big", strings.Repeat("#\n", 1<<20)); w.push() }, says: "namespaces/big.toml has 2 MiB; the limit is 1 MiB"},
+		"the repository is large": {happens: func(w *world) {
+			w.repo.Git("config", "core.compression", "0")
+			w.repo.Write("big", strings.Repeat("0123456789abcdef", 80<<16), 0o644)
+			w.push()
+		}, says: "64 MiB"},
+		"there are too many files": {happens: func(w *world) { w.millionFiles() }, says: "it has more than 20000 files"},
+		"git is gone":              {happens: func(w *world) { w.t.Setenv("PATH", without(w.t)) }, says: "there is no program git"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.has("web-1", "all web")
+			day.happens(w)
+			if day.after == "" {
+				w.fails(day.says)
+				return
+			}
+			w.has("web-1", day.after)
+			w.leavesNothing()
+		})
+	}
+}
+
+// millionFiles commits a tree of 16^5 files, which are few objects.
+func (w *world) millionFiles() {
+	w.t.Helper()
+	blob := strings.TrimSpace(w.repo.Git("hash-object", "-w", "README.md"))
+	tree := w.tree("100644 blob " + blob)
+	for range 4 {
+		tree = w.tree("040000 tree " + tree)
+	}
+	w.repo.Git("update-ref", "HEAD", strings.TrimSpace(w.repo.Git("commit-tree", tree, "-m", "many")))
+}
+
+// tree makes a tree that has one entry 16 times.
+func (w *world) tree(entry string) string {
+	w.t.Helper()
+	index := filepath.Join(w.t.TempDir(), "tree")
+	var text strings.Builder
+	for _, name := range "0123456789abcdef" {
+		text.WriteString(entry + "\t" + string(name) + "\n")
+	}
+	require.NoError(w.t, os.WriteFile(index, []byte(text.String()), 0o600))
+	return strings.TrimSpace(w.repo.Git("-c", "alias.from=!git mktree <"+index, "from"))
+}
+
+func TestAServerThatHangsTakesOnlyItsTime(t *testing.T) {
+	w := newWorld(t)
+	w.open(w.root.Hanging(), "", func(c *stock.RegistryConfig) { c.Git.GitTimeout = time.Second })
+	began := time.Now()
+	w.fails("git timed out after 1s (agent.gittimeout)")
+	require.Less(t, time.Since(began), patience)
+
+	w.open(w.root.Hanging(), "")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := w.registry.Assignments(ctx, agent.Host{Hostname: "web-1"})
+	require.Error(t, err)
+	require.Less(t, time.Since(began), patience)
+	w.leavesNothing()
+}
+
+func TestWhatAKilledAgentLeavesIsRemoved(t *testing.T) {
+	w := newWorld(t)
+	left := filepath.Join(w.dir, ".agent-heads", "1234")
+	require.NoError(t, os.MkdirAll(filepath.Join(left, "5678", ".git"), 0o755))
+	w.has("web-1", "all web")
+	w.leavesNothing()
+}
+
+func TestASignerOfThePolicyMustHaveSignedTheHead(t *testing.T) {
+	w := newWorld(t)
+	anna, eve := gittest.NewKey(t, "ed25519"), gittest.NewKey(t, "ed25519")
+	signers := filepath.Join(t.TempDir(), "signers")
+	require.NoError(t, os.WriteFile(signers, []byte("anna@example.com "+anna.Public()+"\n"), 0o600))
+	w.open(w.root.Daemon(), "", func(c *stock.RegistryConfig) { c.Git.Policy.Signers = signers })
+	w.fails("policy.signers")
+
+	t.Setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
+	first := w.repo.SignedCommit(anna)
+	w.has("web-1", "all web")
+	require.Equal(t, "anna@example.com", w.details().Signer)
+
+	t.Setenv("GIT_COMMITTER_DATE", "2020-01-02T00:00:00Z")
+	w.write("web", "name = \"evil\"\n")
+	w.repo.SignedCommit(eve)
+	w.fails("policy.signers")
+
+	w.write("web", "name = \"good\"\n")
+	w.repo.SignedCommit(anna)
+	w.has("web-1", "all good")
+
+	w.repo.Git("reset", "--quiet", "--hard", first)
+	w.fails("policy.signers", "older")
+}
