@@ -246,7 +246,7 @@ func (a apiAgent) Figures() httpapi.Figures {
 		Output:   httpapi.OutputFigures{Failed: s.Output.Error != "", Oldest: a.delivery.Oldest()},
 		Registry: httpapi.RegistryFigures{
 			Failed: s.Registry.Error != "", InForce: s.Registry.InForce,
-			Answered: s.Registry.Answered, Problems: len(s.Registry.Problems),
+			Answered: s.Registry.Answered, Problems: len(s.Registry.Problems), Heads: headFigures(s.Registry),
 		},
 	}
 	for namespace, account := range s.Accounts {
@@ -286,4 +286,18 @@ func (a apiAgent) Figures() httpapi.Figures {
 		f.Plugins = append(f.Plugins, plugin)
 	}
 	return f
+}
+
+// headFigures returns the heads of fleet repositories.
+func headFigures(r RegistryStatus) (heads []httpapi.HeadFigures) {
+	add := func(name string, d RegistryDetails) {
+		if d.Commit != "" {
+			heads = append(heads, httpapi.HeadFigures{Registry: name, Commit: d.Commit, Signer: d.Signer, Date: d.Date})
+		}
+	}
+	add("", r.RegistryDetails)
+	for _, m := range r.Members {
+		add(m.Name, m.RegistryDetails)
+	}
+	return heads
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -37,8 +38,10 @@ func statusText(s agent.Status) []byte {
 
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nregistry\t%s\n", registryText(s.Registry, now))
+	writeHead(table, s.Registry.RegistryDetails, now)
 	for _, m := range s.Registry.Members {
 		fmt.Fprintf(table, "\t%s %s; its namespaces: %d\n", terminal.Clean(m.Name), memberText(m, now), m.Namespaces)
+		writeHead(table, m.RegistryDetails, now)
 	}
 	fmt.Fprintf(table, "namespaces\t%s\n", cmp.Or(terminal.Clean(strings.Join(s.Namespaces, " ")), "none"))
 	fmt.Fprintf(table, "points\t%s\n", accountText(s.Output.Total))
@@ -78,6 +81,18 @@ func registryText(r agent.RegistryStatus, now time.Time) string {
 		return "has not answered yet"
 	}
 	return fmt.Sprintf("answered %s ago", terminal.Age(now.Sub(r.Answered)))
+}
+
+// writeHead says which commit of a fleet repository is in force.
+func writeHead(w io.Writer, d agent.RegistryDetails, now time.Time) {
+	if d.Commit == "" {
+		return
+	}
+	signed := ""
+	if d.Signer != "" {
+		signed = ", signed by " + d.Signer
+	}
+	fmt.Fprintf(w, "\tcommit %.12s of %s ago%s\n", terminal.Clean(d.Commit), terminal.Age(now.Sub(d.Date)), terminal.Clean(signed))
 }
 
 // memberText says what one of several registries has answered.

@@ -85,7 +85,9 @@ func TestWhatIsWrongComesFirst(t *testing.T) {
 func TestAnAnswerThatIsNotBelievedIsNoMissingOne(t *testing.T) {
 	s := healthy()
 	for want, registry := range map[string]agent.RegistryStatus{
-		"registry    answered 5m ago\n":                                                                s.Registry,
+		"registry    answered 5m ago\n": s.Registry,
+		"registry    answered 5m ago\n            commit 0123456789ab of 2m ago, signed by anna\n": {InForce: true, Answered: now().Add(-5 * time.Minute),
+			RegistryDetails: agent.RegistryDetails{Commit: "0123456789abcdef", Date: now().Add(-2 * time.Minute), Signer: "anna"}},
 		"registry    has not answered yet\n":                                                           {},
 		"registry    has not answered since the start; its earlier answer is in force\n":               {InForce: true},
 		"registry    gave an answer 5m ago that is not believed yet; its earlier answer is in force\n": {InForce: true, Doubted: now().Add(-5 * time.Minute)},

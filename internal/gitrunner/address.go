@@ -61,7 +61,7 @@ func parseAddress(text string) (template, error) {
 	}
 	host, _, ok := t.split()
 	if !ok {
-		return t, fmt.Errorf("%q is not the address of a repository; write git://, http://, https:// or ssh://HOST/%%s.git, file:///DIRECTORY/%%s, or USER@HOST:%%s.git", t.text)
+		return t, fmt.Errorf("%q is not the address of a repository; write git://, http://, https:// or ssh://HOST/PATH, file:///PATH, or USER@HOST:PATH", t.text)
 	}
 	if t.scheme != "file" && (host == "" || strings.HasPrefix(host, "-")) {
 		return t, fmt.Errorf("%q names no host", t.text)

@@ -167,6 +167,16 @@ type RegistryFigures struct {
 	// Answered is when the registry gave its last good answer; zero: never.
 	Answered time.Time
 	Problems int
+	// Heads are those of fleet repositories.
+	Heads []HeadFigures
+}
+
+// HeadFigures tell about the head of a fleet repository.
+type HeadFigures struct {
+	// Registry is its name among several; empty: there is only one.
+	Registry       string
+	Commit, Signer string
+	Date           time.Time
 }
 
 // CollectorFigures tell about a collector.

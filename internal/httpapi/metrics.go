@@ -112,6 +112,17 @@ func (e *exposition) registry(r RegistryFigures) {
 	e.sample(float64(r.Problems))
 	e.family("lodastack_agent_registry_answer_timestamp_seconds", "gauge", "When the registry last gave a good answer, in Unix time: time() minus this is its age. 0: not since the start.")
 	e.sample(unixSeconds(r.Answered))
+	if len(r.Heads) == 0 {
+		return
+	}
+	e.family("lodastack_agent_fleet_info", "gauge", "Which commit of the fleet repository the registry's last good answer comes from, and who has signed it; always 1.")
+	for _, h := range r.Heads {
+		e.sample(1, "registry", h.Registry, "commit", h.Commit, "signer", h.Signer)
+	}
+	e.family("lodastack_agent_fleet_commit_timestamp_seconds", "gauge", "The author's date of that commit, in Unix time.")
+	for _, h := range r.Heads {
+		e.sample(unixSeconds(h.Date), "registry", h.Registry)
+	}
 }
 
 func (e *exposition) collectors(collectors []CollectorFigures) {

@@ -380,6 +380,7 @@ function showRegistry(status) {
   show('registry',
     ...term('Asked', ago(registry.asked)),
     ...term('Answered', ago(registry.answered)),
+    ...term('Commit', registry.commit && registry.commit.slice(0, 12) + ', ' + ago(registry.date) + (registry.signer ? ', signed by ' + registry.signer : '')),
     ...term('Not believed yet', registry.doubted && 'an answer of ' + ago(registry.doubted)),
     ...term('What it would change', registry.changes && element('ul', {}, ...registry.changes.map((c) => element('li', {}, change(c)))),
       registry.answered && !registry.doubted && 'nothing: every answer is in force at once'),
