@@ -174,7 +174,7 @@ func (u *updater) doubt(next []Assignment) error {
 		return nil
 	}
 	if u.doubted == nil || !reflect.DeepEqual(u.doubted.answer, next) {
-		changes, _ := planChanges(u.known, next)
+		changes, _ := CompareAssignments(u.known, next)
 		u.doubted = &doubted{answer: next, since: time.Now(), reason: shrunk, changes: changes[:min(len(changes), maxProblems)]}
 	}
 	if time.Since(u.doubted.since) < confirmAfter {

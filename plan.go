@@ -101,7 +101,7 @@ func planAnswer(known, answer []Assignment, err error, refuses func(Plugin) erro
 	plan := Plan{Refused: []PlanRefusal{}, Notes: []string{}}
 	answer, plan.Problems = judge(answer)
 	next := combine(known, answer, err)
-	plan.Changes, plan.Unchanged = planChanges(known, next)
+	plan.Changes, plan.Unchanged = CompareAssignments(known, next)
 	plugins, conflicts := distinctPlugins(next)
 	plan.Problems = append(append(append([]string{}, plan.Problems...), itemProblems(next)...), conflicts...)
 	if doubt := checkShrunk(known, next); doubt != nil {

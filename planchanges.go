@@ -93,8 +93,9 @@ var planKinds = [...]struct {
 	}},
 }
 
-// planChanges compares two lists of assignments.
-func planChanges(known, next []Assignment) (changes []PlanChange, unchanged int) {
+// CompareAssignments returns what an answer changes that comes after another one, in the
+// order of [Plan], and how many things stay as they are.
+func CompareAssignments(known, next []Assignment) (changes []PlanChange, unchanged int) {
 	before, after := planThings(known), planThings(next)
 	keys := make([]planKey, 0, len(after))
 	for key := range after {

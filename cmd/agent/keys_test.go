@@ -17,7 +17,7 @@ func badValues() map[string][]string {
 	values := map[string][]string{
 		"agent.listen":          {`"127.0.0.1"`, `"127.0.0.1:99999"`, `"ho st:1232"`},
 		"agent.ifaceprefix":     {`[ "" ]`, `[ "eth 0" ]`},
-		"agent.registryaddr":    {`"/etc/agent-registry.toml"`, `"ftp://registry"`, `"http://"`, `"file://relative"`, `[ "https://r", "ftp://r" ]`, `[ "https://r", "https://r" ]`, `[ "" ]`, `[]`},
+		"agent.registryaddr":    {`"/etc/agent-registry.toml"`, `"ftp://registry"`, `"http://"`, `"file://relative"`, `"git+ftp://git/fleet"`, `"git+https://git/fleet#a..b"`, `[ "https://r", "ftp://r" ]`, `[ "https://r", "https://r" ]`, `[ "" ]`, `[]`},
 		"agent.pluginsdir":      {`"plugins"`, `"/"`, `"/etc/passwd"`, `"/tmp"`},
 		"agent.pluginsuser":     {`"no-such-user"`},
 		"agent.git":             {`"https://git.example.com/"`, `"ext::sh -c %s"`, `"-%s"`},

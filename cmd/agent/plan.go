@@ -17,13 +17,26 @@ import (
 
 func planCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
-		Use: "plan [-f FILE] [--json]", Short: "print what an update would change, without changing it", DisableFlagsInUseLine: true, Args: arguments(0, 0),
-		Long:        "Asks the registry now, and prints what an update would change on this host and what its policy refuses. It changes nothing.",
-		Annotations: exitCodes("0  an update would change nothing", "1  it is not known what an update would change", "2  an update would change something, or the command line is wrong"),
+		Use: "plan [-f FILE] [--json] | plan --fleet DIR [--from DIR] [--host NAME]... [--json]", Short: "print what an update would change, without changing it", DisableFlagsInUseLine: true, Args: arguments(0, 0),
+		Long: "Asks the registry now, and prints what an update would change on this host and what its policy refuses. It changes nothing.\n\n" +
+			"With --fleet it judges a working tree of a fleet repository, and prints what each host named would collect; with --from, too, how that differs from another tree. It asks nobody and reads no config.",
+		Annotations: exitCodes("0  an update would change nothing; with --fleet: the tree is good and, with --from, changes nothing", "1  it is not known what an update would change; with --fleet: the tree is refused", "2  an update would change something, or the command line is wrong"),
 	}
 	c.configFlag(command)
 	asJSON := command.Flags().Bool("json", false, "print the plan as JSON")
-	command.RunE = func(*cobra.Command, []string) error { return plan(c, *asJSON) }
+	fleet := fleetPlan{}
+	command.Flags().StringVar(&fleet.tree, "fleet", "", "judge the fleet repository in this `directory`")
+	command.Flags().StringVar(&fleet.from, "from", "", "the `directory` to compare the fleet repository with")
+	command.Flags().StringArrayVar(&fleet.hosts, "host", nil, "a `name` of a host of the fleet")
+	command.RunE = func(*cobra.Command, []string) error {
+		switch {
+		case fleet.tree != "":
+			return fleet.print(c, *asJSON)
+		case fleet.from != "" || len(fleet.hosts) > 0:
+			return usageError{"--from and --host need --fleet"}
+		}
+		return plan(c, *asJSON)
+	}
 	return command
 }
 

@@ -11,17 +11,17 @@ import (
 // maxFaults bounds the faults that are named.
 const maxFaults = 100
 
-// fleet is what a head says. It does not change.
-type fleet struct {
+// Fleet is what a head says. It does not change.
+type Fleet struct {
 	namespaces []namespacefile.Fleet
 	objects    map[string]namespacefile.Fleet // by file and object
 }
 
 // judge parses the files of a head, but those that the last one had, too. last may be nil.
 // The error names the faults, each with file and line.
-func judge(head Head, topicPrefix string, last *fleet) (*fleet, error) {
+func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 	var faults []error
-	judged := &fleet{objects: make(map[string]namespacefile.Fleet, len(head.Files))}
+	judged := &Fleet{objects: make(map[string]namespacefile.Fleet, len(head.Files))}
 	first := make(map[string]string) // where each name stands
 	for _, file := range head.Files {
 		name := dir + "/" + file.Name
@@ -56,16 +56,25 @@ func judge(head Head, topicPrefix string, last *fleet) (*fleet, error) {
 	return judged, errors.Join(faults...)
 }
 
+// All returns the assignments of all hosts together.
+func (f *Fleet) All() []agent.Assignment {
+	assignments := make([]agent.Assignment, len(f.namespaces))
+	for i, ns := range f.namespaces {
+		assignments[i] = ns.Assignment
+	}
+	return assignments
+}
+
 // had returns a file that was parsed already.
-func (f *fleet) had(key string) (ns namespacefile.Fleet, known bool) {
+func (f *Fleet) had(key string) (ns namespacefile.Fleet, known bool) {
 	if f != nil {
 		ns, known = f.objects[key]
 	}
 	return ns, known
 }
 
-// of returns the assignments of a host.
-func (f *fleet) of(hostname string) []agent.Assignment {
+// Assignments returns those of a host.
+func (f *Fleet) Assignments(hostname string) []agent.Assignment {
 	assignments := []agent.Assignment{}
 	for _, ns := range f.namespaces {
 		if ns.Has(hostname) {

@@ -44,7 +44,7 @@ port = 22
 				require.NoError(b, toml.Unmarshal(f.Content, &tree))
 			}
 		})
-		var first *fleet
+		var first *Fleet
 		all += took(func() { first = chosen(b, head, nil) })
 		change += took(func() {
 			head.Files[7].Object += "x"
@@ -58,10 +58,10 @@ port = 22
 }
 
 // chosen judges the head and chooses what a host has.
-func chosen(b *testing.B, head Head, last *fleet) *fleet {
+func chosen(b *testing.B, head Head, last *Fleet) *Fleet {
 	judged, err := judge(head, "", last)
 	require.NoError(b, err)
-	require.Len(b, judged.of("web-7-3-x"), 1)
+	require.Len(b, judged.Assignments("web-7-3-x"), 1)
 	return judged
 }
 

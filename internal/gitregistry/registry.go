@@ -74,7 +74,7 @@ type Registry struct {
 	mu    sync.Mutex // held while the repository is asked
 	tried string     // guarded by mu; the head that was judged last
 	fault error      // guarded by mu; why it was refused
-	known *fleet     // guarded by mu; nil: none yet
+	known *Fleet     // guarded by mu; nil: none yet
 
 	stateMu sync.Mutex
 	state   agent.RegistryDetails // guarded by stateMu
@@ -120,7 +120,7 @@ func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.As
 	if r.fault != nil {
 		return nil, r.fault
 	}
-	return r.known.of(host.Hostname), nil
+	return r.known.Assignments(host.Hostname), nil
 }
 
 // take fetches the head and judges it. An error in fetching it says nothing of the head.

@@ -1,0 +1,44 @@
+package gitregistry
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ReadTree judges a working tree of a fleet repository as its head would be judged.
+func ReadTree(tree string) (*Fleet, error) {
+	entries, err := os.ReadDir(filepath.Join(tree, dir))
+	if err != nil {
+		return nil, fmt.Errorf("%s is no fleet repository: %w", tree, err)
+	}
+	var head Head
+	for _, entry := range entries {
+		if entry.IsDir() || !strings.HasSuffix(entry.Name(), suffix) {
+			continue
+		}
+		file := File{Name: entry.Name(), Link: entry.Type() == fs.ModeSymlink}
+		if !file.Link {
+			if file.Content, err = readFile(filepath.Join(tree, dir, entry.Name())); err != nil {
+				return nil, err
+			}
+		}
+		head.Files = append(head.Files, file)
+	}
+	return judge(head, "", nil)
+}
+
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%s has more than %d MiB", name, maxFile>>20)
+	}
+	return os.ReadFile(name)
+}
