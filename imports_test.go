@@ -101,7 +101,7 @@ var roles = map[string]role{
 var mayImport = map[role][]role{
 	rootRole:    {workRole},
 	workRole:    {workRole},
-	nounsRole:   {rootRole, workRole},
+	nounsRole:   {rootRole, workRole, nounsRole},
 	partRole:    {rootRole, workRole, nounsRole},
 	doorRole:    {rootRole, workRole, partRole},
 	commandRole: {rootRole, workRole, doorRole},
