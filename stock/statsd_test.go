@@ -81,6 +81,19 @@ func TestStatsdGoesToTheOnlyNamespaceAtTheLatestWithTheStop(t *testing.T) {
 	h.awaitPoints(t, "RUN.orders.count,dc=fra,host=h1 value=2 ", "RUN.page.p99,host=h1 value=10 ")
 }
 
+func TestStatsdIsSafeWhenTheAgentStopsWhileNSQHangs(t *testing.T) {
+	h := newHost(t)
+	h.configure(t, "statsd.listen = \"127.0.0.1:0\"\n")
+	_, stop := h.start(t)
+	h.nsqd.Freeze()
+	h.sendStatsd(t, "orders:2|c")
+	stop()
+	h.nsqd.Thaw()
+	_, stop = h.start(t)
+	h.awaitPoints(t, "RUN.orders.count,host=h1 value=2 ")
+	stop()
+}
+
 func TestStatsdOutlivesReloads(t *testing.T) {
 	h := newHost(t)
 	socket := filepath.Join(h.dir, "statsd.sock")

@@ -13,8 +13,8 @@
 //	flush                       metrics to one namespace, tried again until they are
 //	                            safe: flush.go; begin and end: server.go
 //
-// Three goroutines belong to a [Server] while it runs: one reads, one flushes, and one looks
-// for what the kernel dropped. Without a Server nothing runs.
+// Two goroutines belong to a [Server] while it runs: one reads and one flushes. Without a
+// Server nothing runs.
 //
 // A line is the one of Etsy (https://github.com/statsd/statsd/blob/master/docs/metric_types.md),
 // with tags as DogStatsD writes them
