@@ -135,6 +135,11 @@ func TestReloadOpensMovesAndClosesStatsd(t *testing.T) {
 	require.ErrorContains(t, service.Reload(t.Context()), "statsd.listen: another program listens on "+busy.LocalAddr().String()+" already")
 	require.Equal(t, first, h.statsd(t).Address, "what was in force stays so")
 
+	h.configure(t, fmt.Sprintf("statsd.listen = %q\napi.socket = %q\n", h.dir+"/statsd.sock", h.config))
+	require.ErrorContains(t, service.Reload(t.Context()), "api.socket: ")
+	require.NoFileExists(t, h.dir+"/statsd.sock", "the socket of a reload that failed is closed")
+	require.Equal(t, first, h.statsd(t).Address)
+
 	h.configure(t, "")
 	reload(t, service)
 	require.Nil(t, h.statsd(t))

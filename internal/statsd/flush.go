@@ -38,6 +38,10 @@ func (s *Server) flushRegularly() {
 // flush sends what was gathered since the last time, and returns when it is safe. After an
 // error without an end of ctx nothing is lost: the next flush sends it.
 func (s *Server) flush(ctx context.Context) error {
+	if s.gatherer.idle(time.Now()) {
+		s.report(nil)
+		return nil
+	}
 	namespace, err := s.namespace()
 	s.report(err)
 	if err != nil {

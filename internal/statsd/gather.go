@@ -44,7 +44,7 @@ type gatherer struct {
 	members int // of all sets of current
 	since   time.Time
 	counts  counts
-	bad     string // the first bad line since the last take, and why it is bad
+	bad     string // the first bad line since takeBad, and why it is bad
 	key     []byte // space for the one that is being looked up
 }
 
@@ -124,13 +124,11 @@ func (g *gatherer) line(line []byte, now time.Time) error {
 	if sent.kind != set {
 		return s.add(sent, now)
 	}
-	if g.members >= maxMembers {
-		return errFull
-	}
-	if s.addMember(sent.values, g.seed, now) {
+	added, err := s.addMember(sent.values, g.seed, g.members < maxMembers, now)
+	if added {
 		g.members++
 	}
-	return nil
+	return err
 }
 
 // find finds or makes the series of a line that was not seen before.
@@ -167,7 +165,7 @@ func (g *gatherer) take(now time.Time) taken {
 			t.series = append(t.series, s)
 		}
 	}
-	g.current, g.members, g.since, g.bad = table{}, 0, now, ""
+	g.current, g.members, g.since = table{}, 0, now
 	g.gauges.forget(now.Add(-gaugeLife))
 	for _, s := range g.gauges.series {
 		if !s.written.IsZero() {
@@ -193,10 +191,30 @@ func (t *table) forget(before time.Time) {
 	}
 }
 
-// look returns the figures, how many series there are, and the first bad line since the last
-// take, if there is one.
-func (g *gatherer) look() (figures counts, series int, bad string) {
+// idle reports whether there is no series. Then the interval begins anew.
+func (g *gatherer) idle(now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.counts, len(g.current.series) + len(g.gauges.series), strings.Clone(g.bad)
+	if len(g.current.series)+len(g.gauges.series) > 0 {
+		return false
+	}
+	g.since = now
+	return true
+}
+
+// look returns the figures, and how many series there are.
+func (g *gatherer) look() (figures counts, series int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.counts, len(g.current.series) + len(g.gauges.series)
+}
+
+// takeBad returns the first bad line since the last call, and why it is bad. Empty: there was
+// none.
+func (g *gatherer) takeBad() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	bad := g.bad
+	g.bad = ""
+	return bad
 }

@@ -96,16 +96,16 @@ func TestOnlyGaugesOutliveAnInterval(t *testing.T) {
 func TestBadLinesDoNotHarmOthers(t *testing.T) {
 	g := newGatherer(start)
 	g.packet([]byte("a:1|c\nrubbish\na:nan|c\n_e{1,1}:a|b\na:1|c"), start)
-	figures, series, bad := g.look()
+	figures, series := g.look()
 	require.Equal(t, counts{packets: 1, samples: 2, badLines: 2, unsupported: 1}, figures)
 	require.Equal(t, 1, series)
-	require.Equal(t, `"rubbish": it has no value; the form is NAME:VALUE|TYPE`, bad)
+	require.Equal(t, `"rubbish": it has no value; the form is NAME:VALUE|TYPE`, g.takeBad())
 	require.Equal(t, []string{"a.count 2", "a.rate 0.2"}, texts(metricsOf(g)))
 }
 
 func TestCutPacketLosesItsLastLine(t *testing.T) {
 	g := newGatherer(start)
-	packet := []byte("a:1|c\n" + strings.Repeat("x", maxPacket))
+	packet := []byte("a:1|c\nb:1|c|c:" + strings.Repeat("x", maxPacket))
 	g.packet(packet[:maxPacket+1], start)
 	require.Equal(t, []string{"a.count 1", "a.rate 0.1"}, texts(metricsOf(g)))
 	require.EqualValues(t, 1, g.counts.badLines)
@@ -121,7 +121,7 @@ var manyTags = func() string {
 }()
 
 func TestEndlessNamesTagsAndMembersTakeBoundedMemory(t *testing.T) {
-	const flood = 50_000
+	const flood = 15_000 // more than there is room for
 	for name, line := range map[string]func(i int) string{
 		"names":       func(i int) string { return fmt.Sprintf("a%d:1|c", i) },
 		"long names":  func(i int) string { return fmt.Sprintf("%0500d:1|ms", i) },
@@ -142,7 +142,7 @@ func TestEndlessNamesTagsAndMembersTakeBoundedMemory(t *testing.T) {
 			}
 			used := heap() - before
 			g.packet([]byte("known:1|c\nlevel:+1|g"), start)
-			figures, series, _ := g.look()
+			figures, series := g.look()
 			t.Logf("%s: %.1f MiB, %d series", name, float64(used)/(1<<20), series)
 			require.Less(t, used, int64(32<<20))
 			require.LessOrEqual(t, series, 2*maxSeries)
@@ -152,6 +152,29 @@ func TestEndlessNamesTagsAndMembersTakeBoundedMemory(t *testing.T) {
 			require.Contains(t, all, "level 2")
 		})
 	}
+}
+
+func TestIntervalWithoutSeriesBeginsAnew(t *testing.T) {
+	g := newGatherer(start)
+	g.packet([]byte("rubbish"), start)
+	require.True(t, g.idle(start.Add(time.Hour)))
+	g.packet([]byte("a:1|c"), start.Add(time.Hour))
+	require.False(t, g.idle(start.Add(time.Hour)))
+	taken := g.take(start.Add(time.Hour + 10*time.Second))
+	require.Equal(t, 10*time.Second, taken.until.Sub(taken.since))
+	require.Len(t, taken.series, 1)
+}
+
+func TestMembersOfAllSetsAreBounded(t *testing.T) {
+	g := newGatherer(start)
+	for i := range maxMembers + 10 {
+		g.packet(fmt.Appendf(nil, "%c:%d|s", 'a'+i%2, i), start)
+	}
+	g.packet([]byte("a:0|s"), start) // is known
+	require.EqualValues(t, 10, g.counts.leftOut)
+	require.Equal(t, []string{"a.count 5e+04", "b.count 5e+04"}, texts(metricsOf(g)))
+	g.packet([]byte("a:new|s"), start)
+	require.Equal(t, []string{"a.count 1"}, texts(metricsOf(g)))
 }
 
 // heap returns the bytes in use.

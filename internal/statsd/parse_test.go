@@ -80,7 +80,7 @@ func FuzzPacket(f *testing.F) {
 		g := newGatherer(start)
 		g.packet(packet, start)
 		g.packet(packet, start) // now the series are known
-		figures, _, _ := g.look()
+		figures, _ := g.look()
 		require.EqualValues(t, 2, figures.packets)
 		for _, m := range metricsOf(g) {
 			require.NoError(t, m.Validate(), "%q", packet)

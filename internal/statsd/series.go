@@ -96,12 +96,17 @@ func (s *series) add(sent sample, now time.Time) error {
 	return nil
 }
 
-// addMember adds a member to a set, and reports whether it is new.
-func (s *series) addMember(member []byte, seed maphash.Seed, now time.Time) bool {
+// addMember adds a member to a set, and reports whether it is new. Without room, a new one is
+// an error.
+func (s *series) addMember(member []byte, seed maphash.Seed, room bool, now time.Time) (added bool, err error) {
+	hash := maphash.Bytes(seed, member)
+	_, known := s.members[hash]
+	if !known && !room {
+		return false, errFull
+	}
+	s.members[hash] = struct{}{}
 	s.written = now
-	before := len(s.members)
-	s.members[maphash.Bytes(seed, member)] = struct{}{}
-	return len(s.members) > before
+	return !known, nil
 }
 
 // metrics returns what is sent for an interval that ended at the time at. A value that has

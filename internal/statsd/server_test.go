@@ -213,6 +213,13 @@ func TestMetricsWaitForANamespace(t *testing.T) {
 	}
 }
 
+func TestServerWithoutSamplesNeedsNoNamespace(t *testing.T) {
+	server, _ := serve(t, &receiver{}, "127.0.0.1:0")
+	require.NoError(t, server.flush(t.Context()))
+	require.Empty(t, server.Status().Problems)
+	require.NoError(t, stop(t, server))
+}
+
 func TestSocketCanBePassedOn(t *testing.T) {
 	to := &receiver{own: []string{"web"}}
 	first, socket := serve(t, to, "127.0.0.1:0")

@@ -24,7 +24,7 @@ const (
 
 // Status returns the server's status.
 func (s *Server) Status() *agent.StatsdStatus {
-	figures, series, _ := s.gatherer.look()
+	figures, series := s.gatherer.look()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.countDropped()
@@ -45,7 +45,8 @@ func (s *Server) countDropped() { s.status.PacketsDropped += s.socket.newlyDropp
 // report notes what was wrong in the interval that ends now. namespace is why its points do
 // not go out, nil if they do.
 func (s *Server) report(namespace error) {
-	figures, _, bad := s.gatherer.look()
+	figures, _ := s.gatherer.look()
+	bad := s.gatherer.takeBad()
 	var now []problem
 	add := func(key, format string, args ...any) {
 		now = append(now, problem{key, fmt.Sprintf(format, args...)})
