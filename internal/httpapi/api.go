@@ -2,14 +2,16 @@
 //
 //	guard ──► endpoint ──► Agent (an interface) ──► answer
 //	  │          │                                    │
-//	  │          └─ post: body (bounded memory) ──► postbody
+//	  │          └─ post, write: body (bounded memory) ──► postbody
 //	  └─ site, method, control
 //
 // The package knows an agent only by the interface [Agent]. Every failure on the way is an
-// error, and one function turns errors into answers in the form of RFC 9457.
+// error, and one function turns errors into answers: in the form of RFC 9457, or as the clients of
+// InfluxDB expect them.
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,11 +63,18 @@ type endpoint struct {
 	// effect is true if a request does more than read. HEAD is not allowed then,
 	// because callers expect it to be harmless.
 	effect bool
+	// success is the status code of success; 0: 200.
+	success int
 	// fails are the status codes of failures that not every endpoint has.
 	fails []int
 	// serve answers. An error that it returns becomes the answer.
 	serve func(w http.ResponseWriter, r *http.Request) error
+	// errors is the form of errors; nil: that of RFC 9457.
+	errors errorForm
 }
+
+// ok returns the status code of success.
+func (e endpoint) ok() int { return cmp.Or(e.success, http.StatusOK) }
 
 // methods returns the methods that the endpoint takes.
 func (e endpoint) methods() []string {
@@ -76,7 +85,7 @@ func (e endpoint) methods() []string {
 }
 
 // codes returns the status codes that the endpoint answers with.
-func (e endpoint) codes() []int { return append([]int{200, 403, 500}, e.fails...) }
+func (e endpoint) codes() []int { return append([]int{e.ok(), 403, 500}, e.fails...) }
 
 // endpoints returns the API by path. openapi.json describes it to callers.
 func (a *api) endpoints() map[string]endpoint {
@@ -91,6 +100,10 @@ func (a *api) endpoints() map[string]endpoint {
 		"/page.css":         reading(a.servePage, 404),
 		"/page.js":          reading(a.servePage, 404),
 		"/post":             {effect: true, serve: a.servePost, fails: []int{400, 408, 413, 415, 503}},
+		"/write":            {effect: true, success: 204, serve: a.serveWrite("db", 400), fails: []int{400, 408, 413, 415, 503}, errors: influxdb1Error},
+		"/api/v2/write":     {effect: true, success: 204, serve: a.serveWrite("bucket", 422), fails: []int{400, 408, 413, 415, 422, 503}, errors: influxdb2Error},
+		"/ping":             {success: 204, serve: servePing, errors: influxdb1Error},
+		"/health":           {serve: a.serveInfluxHealth, fails: []int{503}, errors: influxHealthError},
 		"/update":           control(a.serveUpdate, 502, 503),
 		"/me/ns":            reading(a.serveNamespaces),
 		"/me/status":        reading(a.serveStatus),
@@ -125,10 +138,10 @@ func (a *api) guarded(path string, e endpoint) http.Handler {
 		if e.control {
 			c = a.callerOf(r, true)
 		}
-		code := http.StatusOK
+		code := e.ok()
 		authorized, err := a.serve(w, r, e, c)
 		if err != nil {
-			code = a.answerError(w, r, err)
+			code = a.answerError(w, r, e.errors, err)
 		}
 		a.answers.add(path, code)
 		if code == http.StatusForbidden && !e.control {
@@ -182,7 +195,7 @@ func queryOf(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, problem(http.StatusBadRequest, "The parameters in the address are malformed: %v. Percent-encode them.", err)
 	}
-	for _, name := range []string{"ns", "repo", "timeout", "param", "match", "limit", "rate", "status", "name"} {
+	for _, name := range []string{"ns", "repo", "timeout", "param", "match", "limit", "rate", "status", "name", "db", "bucket", "precision"} {
 		if len(query[name]) > 1 {
 			return nil, problem(http.StatusBadRequest, "The parameter %s is given more than once.", name)
 		}
@@ -219,6 +232,14 @@ const healthTimeout = 5 * time.Second
 
 // serveHealth answers whether the agent works.
 func (a *api) serveHealth(w http.ResponseWriter, r *http.Request) error {
+	if err := a.checkHealth(r); err != nil {
+		return err
+	}
+	return answer(w, done{"ok"})
+}
+
+// checkHealth returns why the agent does not work, or nil.
+func (a *api) checkHealth(r *http.Request) error {
 	// A caller that closes its half of the connection after sending ends the request's
 	// context, but still waits for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), healthTimeout)
@@ -226,7 +247,7 @@ func (a *api) serveHealth(w http.ResponseWriter, r *http.Request) error {
 	if err := a.agent.Check(ctx); err != nil {
 		return problem(http.StatusServiceUnavailable, "%v", err)
 	}
-	return answer(w, done{"ok"})
+	return nil
 }
 
 func (a *api) serveReady(w http.ResponseWriter, _ *http.Request) error {

@@ -48,7 +48,7 @@ func fromOf(r *http.Request) string {
 
 // shown are the parameters that the audit log contains, in its order: they say what is
 // called. Callers may put a password or token into others, as clients of InfluxDB do.
-var shown = []string{"ns", "repo", "timeout", "param"}
+var shown = []string{"ns", "db", "bucket", "repo", "timeout", "param"}
 
 // maxShown bounds each of them in the audit log, in bytes. Together they fit into a line,
 // so a long one cannot displace another.

@@ -16,21 +16,21 @@ const (
 	foreignIdle = time.Hour
 )
 
-// postNamespace returns the namespace that a post names, or that of the host
-// if it has only one.
-func (a *api) postNamespace(r *http.Request) (string, error) {
+// postNamespace returns the namespace that a post names in a parameter, or that of the
+// host if it has only one.
+func (a *api) postNamespace(r *http.Request, parameter string) (string, error) {
 	query, err := queryOf(r)
 	if err != nil {
 		return "", err
 	}
 	own := a.agent.Namespaces()
-	namespace := query.Get("ns")
+	namespace := query.Get(parameter)
 	if namespace == "" && len(own) == 1 {
 		return own[0], nil
 	}
 	if namespace != "" {
 		if err := a.agent.CheckNamespace(namespace); err != nil {
-			return "", problem(http.StatusBadRequest, "Wrong parameter ns: %v.", err)
+			return "", problem(http.StatusBadRequest, "Wrong parameter %s: %v.", parameter, err)
 		}
 		if slices.Contains(own, namespace) {
 			return namespace, nil
@@ -43,7 +43,7 @@ func (a *api) postNamespace(r *http.Request) (string, error) {
 	case !a.agent.InForce(): // the namespaces are not known yet, so none is wrong
 		return "", problem(http.StatusServiceUnavailable, "%s Send the metrics again later.", notInForce).retryAfter(5)
 	case namespace == "":
-		return "", problem(http.StatusBadRequest, "Name the namespace, /post?ns=NAMESPACE: it may be left out only if the host has exactly one, and this one has %d.", len(own))
+		return "", problem(http.StatusBadRequest, "Name the namespace, %s?%s=NAMESPACE: it may be left out only if the host has exactly one, and this one has %d.", r.URL.Path, parameter, len(own))
 	}
 	return "", problem(http.StatusForbidden, "The namespace %.100q is not one of this host: post to one of those that /me/ns lists,"+
 		" or let api.namespaces in the agent's config allow this one.", namespace)

@@ -27,26 +27,39 @@ type postAnswer struct {
 	Refused  *Refused `json:"refused,omitempty"`
 }
 
+// readPoints reads a request's body. It takes the memory of the points from share.
+type readPoints func(w http.ResponseWriter, r *http.Request, share *memoryShare) (Points, error)
+
 func (a *api) servePost(w http.ResponseWriter, r *http.Request) error {
+	posted, err := a.post(w, r, "ns", a.readPost)
+	if err != nil {
+		return err
+	}
+	return answer(w, postAnswer(posted))
+}
+
+// post delivers the points of a body to the namespace that a parameter names. Without an
+// error they are safe.
+func (a *api) post(w http.ResponseWriter, r *http.Request, parameter string, read readPoints) (Posted, error) {
 	// If the server cannot, its own limit holds.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	err := a.post(w, r)
+	posted, err := a.postBody(w, r, parameter, read)
 	if err != nil {
 		a.skipBody(r)
 	}
-	return err
+	return posted, err
 }
 
-func (a *api) post(w http.ResponseWriter, r *http.Request) error {
-	namespace, err := a.postNamespace(r)
+func (a *api) postBody(w http.ResponseWriter, r *http.Request, parameter string, read readPoints) (Posted, error) {
+	namespace, err := a.postNamespace(r, parameter)
 	if err != nil {
-		return err
+		return Posted{}, err
 	}
 	share := a.memory.share()
 	defer share.free()
-	points, err := a.readPoints(w, r, share)
+	points, err := read(w, r, share)
 	if err != nil {
-		return err
+		return Posted{}, err
 	}
 	keepWriting(w, postTimeout)
 	// Not the request's own context: the metrics count as long as they may be in
@@ -55,13 +68,13 @@ func (a *api) post(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	posted, err := a.agent.Post(ctx, namespace, points)
 	if err != nil {
-		return a.postProblem(err)
+		return Posted{}, a.postProblem(err)
 	}
-	return answer(w, postAnswer(posted))
+	return posted, nil
 }
 
-// readPoints reads the request's body. It takes the memory of the points from share.
-func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memoryShare) (Points, error) {
+// readPost reads the body of a request to /post.
+func (a *api) readPost(w http.ResponseWriter, r *http.Request, share *memoryShare) (Points, error) {
 	body, err := a.readBody(w, r, share)
 	if err != nil {
 		return Points{}, err
@@ -69,12 +82,27 @@ func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memorySh
 	if strings.TrimSpace(body) == "" {
 		return Points{}, problem(http.StatusBadRequest, `The body is empty. Send a JSON list of metrics: [{"name":"queue.length","value":7,"tags":{"queue":"in"}}].`)
 	}
-	read, hint := postbody.ReadJSON, ""
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "text/plain" {
-		read = postbody.ReadLines
-	} else if !strings.ContainsAny(body, "[{") {
+		return pointsOf(body, linesIn(0), share, ""), nil
+	}
+	hint := ""
+	if !strings.ContainsAny(body, "[{") {
 		hint = " Line protocol needs Content-Type: text/plain."
 	}
+	return pointsOf(body, postbody.ReadJSON, share, hint), nil
+}
+
+// readBodyText passes the points of a body to add, as [postbody.ReadJSON] does.
+type readBodyText func(body string, add func(postbody.Point) error) error
+
+// linesIn reads line protocol with timestamps in a unit; 0: any.
+func linesIn(unit time.Duration) readBodyText {
+	return func(body string, add func(postbody.Point) error) error { return postbody.ReadLines(body, unit, add) }
+}
+
+// pointsOf returns the points of a body. It takes their memory from share. hint ends the
+// error of a bad body.
+func pointsOf(body string, read readBodyText, share *memoryShare, hint string) Points {
 	each := func(add func(postbody.Point)) error {
 		n := 0
 		err := read(body, func(p postbody.Point) error {
@@ -89,20 +117,21 @@ func (a *api) readPoints(w http.ResponseWriter, r *http.Request, share *memorySh
 		}
 		return err
 	}
-	return Points{Expected: len(body)/usualPointText + 1, Each: each}, nil
+	return Points{Expected: len(body)/usualPointText + 1, Each: each}
 }
 
 // postProblem returns the answer if the metrics could not be sent.
 func (a *api) postProblem(err error) error {
-	if p := asProblem(err); p != nil {
-		return p
-	}
-	p := a.problemOf(err)
-	if p != nil && p.Status == http.StatusBadRequest {
-		p.Detail += ". No metric of the body was accepted."
+	p := asProblem(err)
+	if p == nil {
+		p = a.problemOf(err)
+		if p != nil && p.Status == http.StatusBadRequest {
+			p.Detail += ". No metric of the body was accepted."
+		}
 	}
 	if p == nil {
 		p = problem(http.StatusServiceUnavailable, "The metrics are not safe yet: send them again later. %v", err).retryAfter(5)
 	}
+	p.badMetrics = p.Status == http.StatusBadRequest
 	return p
 }

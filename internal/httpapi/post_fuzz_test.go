@@ -1,7 +1,9 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +51,39 @@ func FuzzPost(f *testing.F) {
 			require.Equal(t, 400, recorder.Code, recorder.Body.String())
 			require.Empty(t, output.posted("ns"))
 			return
+		}
+		requireValidLines(t, output.posted("ns"))
+	})
+}
+
+// FuzzWrite writes line protocol with timestamps in some unit, and requires what FuzzPost
+// does.
+func FuzzWrite(f *testing.F) {
+	for _, body := range []string{"a,k=v value=1i 1700000000000000000\nb value=\"x\"\n", "a value=1 472222\r\nb x=2u,y=F 9223372036854775807", "a value=1 -9223372036854775808", "a", ""} {
+		for _, precision := range []string{"", "ns", "us", "ms", "s", "m", "h", "d"} {
+			f.Add(body, precision, false)
+		}
+		f.Add(body, "s", true)
+	}
+	output := &apiOutput{}
+	a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("web1"), agent.WithAPINamespaces("ns"))
+	require.NoError(f, err)
+	handler := a.Handler()
+	f.Fuzz(func(t *testing.T, body, precision string, gzip bool) {
+		output.set(func(o *apiOutput) { o.batches = nil })
+		for _, path := range []string{"/write?db=ns&precision=", "/api/v2/write?bucket=ns&precision="} {
+			request := httptest.NewRequest("POST", path+url.QueryEscape(precision), strings.NewReader(body))
+			request.Host = "localhost"
+			if gzip {
+				request.Header.Set("Content-Encoding", "gzip")
+			}
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, request)
+			if recorder.Code != 204 {
+				require.Equal(t, 400, recorder.Code, recorder.Body.String())
+				require.True(t, json.Valid(recorder.Body.Bytes()))
+				require.Empty(t, output.posted("ns"))
+			}
 		}
 		requireValidLines(t, output.posted("ns"))
 	})

@@ -22,7 +22,8 @@ type problemError struct {
 	// runAnswer tells how a plugin's run went.
 	*runAnswer
 
-	retry int // seconds for the header Retry-After; 0: none
+	retry      int  // seconds for the header Retry-After; 0: none
+	badMetrics bool // the body has a metric that cannot be sent
 }
 
 func (p *problemError) Error() string { return p.Detail }
@@ -69,8 +70,12 @@ func asProblem(err error) *problemError {
 // statusCallerLeft is counted if the caller has left before the answer.
 const statusCallerLeft = 499
 
-// answerError sends err as a problem, and returns the status.
-func (a *api) answerError(w http.ResponseWriter, r *http.Request, err error) int {
+// errorForm returns the JSON that says a problem, if that is not the problem itself. It may
+// set headers.
+type errorForm func(header http.Header, p *problemError) any
+
+// answerError sends err in the form, nil: as a problem. It returns the status.
+func (a *api) answerError(w http.ResponseWriter, r *http.Request, form errorForm, err error) int {
 	p := a.problemOf(err)
 	if p == nil && errors.Is(err, context.Canceled) {
 		return statusCallerLeft
@@ -80,14 +85,18 @@ func (a *api) answerError(w http.ResponseWriter, r *http.Request, err error) int
 		a.config().Logger.Error("an HTTP request failed", "path", r.URL.Path, "error", err)
 		p = problem(http.StatusInternalServerError, "The agent failed to answer; its log has the reason.")
 	}
+	contentType, body := "application/problem+json", any(p)
+	if form != nil {
+		contentType, body = "application/json", form(w.Header(), p)
+	}
 	var content bytes.Buffer
 	encoder := json.NewEncoder(&content)
 	encoder.SetEscapeHTML(false) // people read it in a terminal: & is no \u0026
-	if err := encoder.Encode(p); err != nil {
+	if err := encoder.Encode(body); err != nil {
 		content.Reset()
 		content.WriteString("{}\n")
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", contentType)
 	if p.retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retry))
 	}

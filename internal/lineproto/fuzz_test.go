@@ -214,7 +214,7 @@ func FuzzALineIsReadAsIfItWereAlone(f *testing.F) {
 
 // readings returns points and errors as text.
 func readings(text string) (read []string) {
-	for point, err := range lineproto.Points([]byte(text)) {
+	for point, err := range lineproto.Points([]byte(text), 0) {
 		if err != nil {
 			read = append(read, point.Name+": error")
 			continue

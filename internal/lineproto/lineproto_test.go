@@ -109,7 +109,7 @@ func BenchmarkAppendPoint(b *testing.B) {
 
 func TestSuccessivePointsWithTheSameTagsShareThem(t *testing.T) {
 	var read []lineproto.Point
-	for point, err := range lineproto.Points([]byte("m,a=1,b=2 x=1,y=2\nm,a=1,b=2 x=3\nm,a=1 x=4\nm x=5\n")) {
+	for point, err := range lineproto.Points([]byte("m,a=1,b=2 x=1,y=2\nm,a=1,b=2 x=3\nm,a=1 x=4\nm x=5\n"), 0) {
 		require.NoError(t, err)
 		read = append(read, point)
 	}

@@ -25,14 +25,15 @@ type Point struct {
 // error, with a Point that has the measurement's name as far as it was read. The lines
 // after it are read nevertheless.
 //
-// A timestamp may be in seconds, milliseconds, microseconds or nanoseconds. For times from
-// 2001 to 2262, the number of digits shows which. Other timestamps are not changed.
+// unit is the unit of timestamps. 0: a timestamp may be in seconds, milliseconds,
+// microseconds or nanoseconds. For times from 2001 to 2262, the number of digits shows which;
+// other timestamps are not changed.
 //
 // https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
-func Points(text []byte) iter.Seq2[Point, error] {
+func Points(text []byte, unit time.Duration) iter.Seq2[Point, error] {
 	return func(yield func(Point, error) bool) {
 		decoder := lineprotocol.NewDecoderWithBytes(text)
-		var line readLine
+		line := readLine{unit: unit}
 		for decoder.Next() {
 			err := line.decode(decoder)
 			if err != nil {
@@ -62,6 +63,7 @@ type readLine struct {
 	written     []tag // the tags in their order
 	fields      []field
 	timestamp   int64
+	unit        time.Duration // of timestamps; 0: any
 }
 
 type field struct {
@@ -88,7 +90,7 @@ func (l *readLine) decode(decoder *lineprotocol.Decoder) error {
 	}
 	l.timestamp = 0
 	if !stamp.IsZero() {
-		l.timestamp = seconds(stamp.UnixNano())
+		l.timestamp = seconds(stamp.UnixNano(), l.unit)
 	}
 	return nil
 }
@@ -172,8 +174,23 @@ func again(before string, text []byte) string {
 	return string(text)
 }
 
-// seconds returns a timestamp of any unit in seconds.
-func seconds(t int64) int64 {
+// seconds returns a timestamp in seconds, 0 if it does not fit.
+func seconds(t int64, unit time.Duration) int64 {
+	switch {
+	case unit == 0:
+		return secondsOfAny(t)
+	case unit <= time.Second:
+		return t / int64(time.Second/unit)
+	}
+	n := int64(unit / time.Second)
+	if t < -latest/n || t > latest/n {
+		return 0
+	}
+	return t * n
+}
+
+// secondsOfAny returns a timestamp of any unit in seconds.
+func secondsOfAny(t int64) int64 {
 	for _, unit := range []int64{1e9, 1e6, 1e3} {
 		if t >= 1e9*unit && (unit == 1e9 || t < 1e10*unit) {
 			return t / unit

@@ -71,7 +71,7 @@ func (p Print) Points() (iter.Seq2[lineproto.Point, error], error) {
 	var points iter.Seq2[lineproto.Point, error]
 	switch {
 	case p.Format == Influx:
-		points = lineproto.Points(stdout)
+		points = lineproto.Points(stdout, 0)
 	case p.Format == Prometheus:
 		points = prometheusPoints(string(stdout))
 	case p.Format == Nagios:

@@ -10,7 +10,7 @@ import (
 )
 
 func readLines(body string) (points []postbody.Point, err error) {
-	err = postbody.ReadLines(body, func(p postbody.Point) error { points = append(points, p); return nil })
+	err = postbody.ReadLines(body, 0, func(p postbody.Point) error { points = append(points, p); return nil })
 	return points, err
 }
 
@@ -55,7 +55,7 @@ func TestReadersStopWhereTheyAreTold(t *testing.T) {
 	enough := errors.New("enough")
 	for _, read := range []func() error{
 		func() error {
-			return postbody.ReadLines("a value=1\nb value=", func(postbody.Point) error { return enough })
+			return postbody.ReadLines("a value=1\nb value=", 0, func(postbody.Point) error { return enough })
 		},
 		func() error {
 			return postbody.ReadJSON(`[{"name":"a"},x`, func(postbody.Point) error { return enough })
