@@ -41,8 +41,8 @@ func BenchmarkPost(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*metrics), "ns/metric")
 }
 
-// BenchmarkWrite compares a write with posts of the same points. The ratios are the time of
-// the write divided by theirs.
+// BenchmarkWrite compares a write with posts of the same points, each by its fastest request.
+// The ratios are the time of the write divided by theirs.
 func BenchmarkWrite(b *testing.B) {
 	const metrics = 100
 	lines, elements := make([]string, metrics), make([]string, metrics)
@@ -54,7 +54,7 @@ func BenchmarkWrite(b *testing.B) {
 	a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(discard{}), agent.WithHostname("web1.example.org"), agent.WithAPINamespaces("load"))
 	require.NoError(b, err)
 	handler := a.Handler()
-	var write, postLines, postJSON time.Duration
+	write, postLines, postJSON := time.Hour, time.Hour, time.Hour
 	for b.Loop() {
 		for _, request := range []struct {
 			path, contentType, body string
@@ -71,11 +71,11 @@ func BenchmarkWrite(b *testing.B) {
 			recorder := httptest.NewRecorder()
 			began := time.Now()
 			handler.ServeHTTP(recorder, r)
-			*request.took += time.Since(began)
+			*request.took = min(*request.took, time.Since(began))
 			require.Equal(b, request.status, recorder.Code)
 		}
 	}
-	b.ReportMetric(float64(write.Nanoseconds())/float64(b.N*metrics), "ns/metric")
+	b.ReportMetric(float64(write.Nanoseconds())/metrics, "ns/metric")
 	b.ReportMetric(write.Seconds()/postLines.Seconds(), "of-lines")
 	b.ReportMetric(write.Seconds()/postJSON.Seconds(), "of-json")
 }
