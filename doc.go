@@ -32,7 +32,7 @@
 //	Collector     PluginRunner  run, decoded              collector.go measurement.go; plugins.go
 //	   │             │                                    pluginoutput.go, internal/plugins
 //	   │             │
-//	   │  Agent.Post, Agent.Send, POST /post              post.go httpapi.go, internal/httpapi
+//	   │  Agent.Post, Agent.Send, POST /post, /write      post.go httpapi.go, internal/httpapi
 //	   │             │     │
 //	   └──────┬──────┴─────┘
 //	          ▼ metrics

@@ -19,7 +19,7 @@ import (
 // Handler returns the agent's HTTP API, to be mounted at the root of a server
 // or, with [http.StripPrefix], anywhere. /openapi.json describes it.
 //
-// Everybody who reaches the server may read and post. Three kinds of callers may control the
+// Everybody who reaches the server may read and post, also as clients of InfluxDB do. Three kinds of callers may control the
 // agent (/update and /plugins/update, rollback, run, enable, disable): those from a loopback
 // address or a unix socket, as [WithLocalControl] says, those with the token of
 // [WithControlToken], and those whose client certificate the server has verified. A request
