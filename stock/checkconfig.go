@@ -46,6 +46,11 @@ func (c Config) check(fail func(key, reason string), given agent.Parts) {
 	for _, kind := range c.Collect.Disable {
 		failed("collect.disable", checkKind(kind))
 	}
+	for _, kind := range c.Collect.Detail {
+		if !slices.Contains(hostmetrics.DetailedKinds(), kind) {
+			failed("collect.detail", fmt.Errorf("%q has no details; the kinds that have are %s", kind, strings.Join(hostmetrics.DetailedKinds(), ", ")))
+		}
+	}
 	c.Collect.Include.check("collect.include.", failed)
 	c.Collect.Exclude.check("collect.exclude.", failed)
 	c.checkTags(failed)

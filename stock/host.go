@@ -28,6 +28,8 @@ type HostConfig struct {
 	// Disable names kinds that are not measured, in capitals: CPU, TIME, … Empty:
 	// all are.
 	Disable []string
+	// Detail names kinds of which more is measured, in capitals: DISK, NET. Empty: none.
+	Detail []string
 	// Include and Exclude select what of each is measured. Include, unless it is empty,
 	// names all that is, and may name what is left out otherwise; Exclude wins. Both
 	// empty: what docs/measurements.md says.
@@ -80,7 +82,7 @@ func HostKinds(cfg HostConfig) []HostKind {
 func (c HostConfig) hostmetrics() hostmetrics.Config {
 	return hostmetrics.Config{
 		Root: c.Root, InterfacePrefixes: c.InterfacePrefixes, CoredumpDir: c.CoredumpDir, NTPServers: c.NTPServers,
-		Disable: c.Disable, Include: hostmetrics.Globs(c.Include), Exclude: hostmetrics.Globs(c.Exclude),
+		Disable: c.Disable, Detail: c.Detail, Include: hostmetrics.Globs(c.Include), Exclude: hostmetrics.Globs(c.Exclude),
 		StateDir: c.StateDir, Logger: c.Logger,
 	}
 }
@@ -138,6 +140,7 @@ func (c Config) HostConfig() HostConfig {
 		InterfacePrefixes: c.Agent.IfacePrefix,
 		CoredumpDir:       c.Coredump.Dir,
 		Disable:           slices.Clone(c.Collect.Disable),
+		Detail:            c.Collect.Detail,
 		Include:           c.Collect.Include,
 		Exclude:           c.Collect.Exclude,
 	}

@@ -142,6 +142,7 @@ func (c *Config) read(f *configfile.File) {
 		}
 	}
 	f.Strings("collect.disable", &c.Collect.Disable)
+	f.Strings("collect.detail", &c.Collect.Detail)
 	c.Collect.Include.read(f, "collect.include.")
 	c.Collect.Exclude.read(f, "collect.exclude.")
 	f.String("collect.root", &c.Collect.Root)

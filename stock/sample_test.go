@@ -42,7 +42,7 @@ var hasExamples = []string{
 	"agent.registryaddr", "agent.ifaceprefix", "agent.git", "agent.gituser", "agent.datadir", "agent.hostname",
 	"output.servers", "output.tlsca", "output.tlscert", "output.tlskey", "output.tlsservername", "output.authsecretfile",
 	"api.tokenfile", "api.tlscert", "api.tlskey", "api.clientca", "api.socket", "api.hosts", "api.namespaces",
-	"log.logdir", "statsd.listen", "statsd.namespace", "tags.dc", "collect.disable", "policy.plugins", "policy.signers", "policy.plugin",
+	"log.logdir", "statsd.listen", "statsd.namespace", "tags.dc", "collect.disable", "collect.detail", "policy.plugins", "policy.signers", "policy.plugin",
 }
 
 func TestTheSampleShowsTheDefaults(t *testing.T) {

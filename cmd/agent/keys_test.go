@@ -68,6 +68,7 @@ func badValues() map[string][]string {
 		"log.logrotatenum":      {`-1`, `10001`},
 		"log.logrotatesize":     {`1`, `"1 mile"`},
 		"collect.disable":       {`[ "" ]`, `[ "CPUS" ]`},
+		"collect.detail":        {`[ "" ]`, `[ "CPU" ]`, `[ "net" ]`},
 		"time.servers":          {`[ "" ]`, `[ "a b" ]`},
 		"collect.root":          {`"host"`},
 		"statsd.listen":         {`"8125"`, `"127.0.0.1:99999"`, `"statsd.sock"`, `"/` + strings.Repeat("x", 107) + `"`},

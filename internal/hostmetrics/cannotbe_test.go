@@ -256,8 +256,8 @@ func TestAMissingFileCostsOnlyWhatStandsInIt(t *testing.T) {
 	}
 	for missing, left := range map[string][]string{
 		"":                   {"net.sockets.used 9", "net.tcp.timewait 2", "net.tcp.inuse 7", "net.tcp.listendrops 0", "net.tcp.retrans 0"},
-		"proc/net/netstat":   {"net.sockets.used 9", "net.tcp.timewait 2", "net.tcp.inuse 7", "net.tcp.retrans 0", "error: measuring TCP: open /proc/net/netstat: no such file or directory"},
-		"proc/net/snmp":      {"net.sockets.used 9", "net.tcp.timewait 2", "net.tcp.inuse 7", "net.tcp.listendrops 0", "error: measuring TCP: open /proc/net/snmp: no such file or directory"},
+		"proc/net/netstat":   {"net.sockets.used 9", "net.tcp.timewait 2", "net.tcp.inuse 7", "net.tcp.retrans 0", "error: measuring TCP and UDP: open /proc/net/netstat: no such file or directory"},
+		"proc/net/snmp":      {"net.sockets.used 9", "net.tcp.timewait 2", "net.tcp.inuse 7", "net.tcp.listendrops 0", "error: measuring TCP and UDP: open /proc/net/snmp: no such file or directory"},
 		"proc/net/sockstat":  {"net.tcp.listendrops 0", "net.tcp.retrans 0", "error: measuring sockets: open /proc/net/sockstat: no such file or directory"},
 		"proc/net/sockstat6": {"net.sockets.used 9", "net.tcp.timewait 2", "net.tcp.inuse 4", "net.tcp.listendrops 0", "net.tcp.retrans 0"}, // no IPv6
 		"proc/net/dev":       {"net.sockets.used 9", "net.tcp.timewait 2", "net.tcp.inuse 7", "net.tcp.listendrops 0", "net.tcp.retrans 0", "error: measuring network interfaces: open /proc/net/dev: no such file or directory"},

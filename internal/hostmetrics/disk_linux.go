@@ -20,6 +20,7 @@ type disk struct {
 	stats   procfs.File
 	block   string // /sys/block
 	names   filter
+	detail  bool
 	clock   stopwatch
 	round   int
 	devices map[string]*blockDevice // by name; those of the last round
@@ -42,7 +43,8 @@ type diskShown struct{ own, paths diskCounters }
 type diskCounters struct {
 	reads, readSectors, readMillis    uint64
 	writes, writeSectors, writeMillis uint64
-	busyMillis                        uint64
+	// queueMillis grows by the number of open requests each millisecond.
+	busyMillis, queueMillis uint64
 }
 
 func newDisk(c Config) agent.Collector {
@@ -50,6 +52,7 @@ func newDisk(c Config) agent.Collector {
 		stats:   procfs.NewFile(c.Root, "proc/diskstats"),
 		block:   filepath.Join(c.Root, "sys/block"),
 		names:   c.disks(),
+		detail:  c.detailed("DISK"),
 		devices: make(map[string]*blockDevice),
 	}
 	return &rates{read: d.read}
@@ -79,10 +82,10 @@ func (d *disk) read() ([]agent.Metric, error) {
 		}
 	}
 	d.forgetGone()
-	p := make(points, 0, 6*len(d.disks))
+	p := make(points, 0, 9*len(d.disks))
 	for _, r := range d.disks {
 		if r.readings > 1 {
-			r.addTo(&p, seconds)
+			r.addTo(&p, seconds, d.detail)
 		}
 	}
 	return p, nil
@@ -111,11 +114,15 @@ func (r *diskReading) add(c diskCounters, path bool, round int) {
 	}
 }
 
-func (r *diskReading) addTo(p *points, seconds float64) {
+func (r *diskReading) addTo(p *points, seconds float64, detail bool) {
 	before, counted := r.before.counters()
 	now, count := r.now.counters()
 	if counted == count {
-		now.addTo(p, before, seconds, map[string]string{"device": r.name})
+		tags := map[string]string{"device": r.name}
+		now.addTo(p, before, seconds, tags)
+		if detail {
+			now.addDetail(p, before, seconds, tags)
+		}
 	}
 }
 
@@ -133,7 +140,7 @@ func (c diskCounters) plus(o diskCounters) diskCounters {
 	return diskCounters{
 		reads: c.reads + o.reads, readSectors: c.readSectors + o.readSectors, readMillis: c.readMillis + o.readMillis,
 		writes: c.writes + o.writes, writeSectors: c.writeSectors + o.writeSectors, writeMillis: c.writeMillis + o.writeMillis,
-		busyMillis: c.busyMillis + o.busyMillis,
+		busyMillis: c.busyMillis + o.busyMillis, queueMillis: c.queueMillis + o.queueMillis,
 	}
 }
 
@@ -142,22 +149,44 @@ func (now diskCounters) addTo(p *points, before diskCounters, seconds float64, t
 	p.addRate("disk.io.write_requests", before.writes, now.writes, seconds, 1, tags)
 	p.addRate("disk.io.read_bytes", before.readSectors, now.readSectors, seconds, sectorSize, tags)
 	p.addRate("disk.io.write_bytes", before.writeSectors, now.writeSectors, seconds, sectorSize, tags)
-	if now.reads >= before.reads && now.writes >= before.writes &&
-		now.readMillis >= before.readMillis && now.writeMillis >= before.writeMillis {
-		requests := now.reads - before.reads + now.writes - before.writes
-		millis := now.readMillis - before.readMillis + now.writeMillis - before.writeMillis
-		// Without requests the wait is 0, as iostat shows it.
-		p.add("disk.io.await", float64(millis)/float64(max(requests, 1)), tags)
-	}
+	p.addAwait("disk.io.await", before.requests(), now.requests(), tags)
 	if now.busyMillis >= before.busyMillis && seconds > 0 {
 		p.add("disk.io.util", min(100, float64(now.busyMillis-before.busyMillis)/(10*seconds)), tags)
 	}
 }
 
+// addDetail adds the reads and writes apart, and the length of the queue.
+func (now diskCounters) addDetail(p *points, before diskCounters, seconds float64, tags map[string]string) {
+	p.addAwait("disk.io.read_await", []requests{{before.reads, before.readMillis}}, []requests{{now.reads, now.readMillis}}, tags)
+	p.addAwait("disk.io.write_await", []requests{{before.writes, before.writeMillis}}, []requests{{now.writes, now.writeMillis}}, tags)
+	p.addRate("disk.io.queue", before.queueMillis, now.queueMillis, seconds, 1./1000, tags)
+}
+
+// requests are completed reads or writes, and how long they took together.
+type requests struct{ number, millis uint64 }
+
+func (c diskCounters) requests() []requests {
+	return []requests{{c.reads, c.readMillis}, {c.writes, c.writeMillis}}
+}
+
+// addAwait adds the mean time of the requests between two readings. Without requests it is 0,
+// as iostat shows it. There is none if a counter went backwards.
+func (p *points) addAwait(name string, before, now []requests, tags map[string]string) {
+	var number, millis uint64
+	for i := range now {
+		if now[i].number < before[i].number || now[i].millis < before[i].millis {
+			return
+		}
+		number += now[i].number - before[i].number
+		millis += now[i].millis - before[i].millis
+	}
+	p.add(name, float64(millis)/float64(max(number, 1)), tags)
+}
+
 // parseDisk parses the columns after the name. Kernels before 2.6.25 have fewer
 // columns for partitions.
 func parseDisk(w procfs.Words) (c diskCounters, ok bool) {
-	var column [10]uint64
+	var column [11]uint64
 	for i := range column {
 		if column[i], ok = w.Number(); !ok {
 			return c, false
@@ -166,6 +195,6 @@ func parseDisk(w procfs.Words) (c diskCounters, ok bool) {
 	return diskCounters{
 		reads: column[0], readSectors: column[2], readMillis: column[3],
 		writes: column[4], writeSectors: column[6], writeMillis: column[7],
-		busyMillis: column[9],
+		busyMillis: column[9], queueMillis: column[10],
 	}, true
 }

@@ -52,7 +52,7 @@ func FuzzKernelFiles(f *testing.F) {
 		}
 		write(t, stat, "100 (nginx) S 1 1 1 0 -1 0 0 0 0 0 5 5 0 0 20 0 1 0 100 0 10 0 0")
 		defer os.Remove(filepath.Join(root, file))
-		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root, Disable: []string{"TIME", "PORT"}})
+		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root, Disable: []string{"TIME", "PORT"}, Detail: hostmetrics.DetailedKinds()})
 		hostmetrics.FakeFileSystems(kinds, func(string, bool) (hostmetrics.Space, bool, error) {
 			return hostmetrics.Space{Blocks: 100, Free: 50, Available: 50, Inodes: 10, FreeInodes: 5}, true, nil
 		})

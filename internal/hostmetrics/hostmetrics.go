@@ -49,6 +49,8 @@ type Config struct {
 	NTPServers []string
 	// Disable names kinds that are not measured, see [KindNames].
 	Disable []string
+	// Detail names kinds that are measured in detail, see [DetailedKinds].
+	Detail []string
 	// Include, unless it is empty, and Exclude select what of each is measured.
 	Include, Exclude Globs
 	// StateDir holds state over restarts. Empty: none is kept.
@@ -81,6 +83,12 @@ func KindNames() []string {
 	}
 	return names
 }
+
+// DetailedKinds returns the names of the kinds that have more measurements if Config.Detail
+// names them.
+func DetailedKinds() []string { return []string{"DISK", "NET"} }
+
+func (c Config) detailed(kind string) bool { return slices.Contains(c.Detail, kind) }
 
 // Kinds returns the kinds that this system has and that are not disabled, in
 // the order of docs/measurements.md. It reads nothing yet. Each collector may

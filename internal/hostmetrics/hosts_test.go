@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -47,14 +48,26 @@ func (w *world) show(moment string) {
 func TestEveryHostMeasuresAsItsGoldenFileSays(t *testing.T) {
 	for _, host := range []string{"server", "linux-2.6.32", "container", "many-cores"} {
 		t.Run(host, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { compareWithGolden(t, host) })
+			synctest.Test(t, func(t *testing.T) { compareWithGolden(t, host, "golden", hostmetrics.Config{}) })
 		})
 	}
 }
 
-func compareWithGolden(t *testing.T, host string) {
+func TestADetailedHostMeasuresAsItsGoldenFileSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		detail := hostmetrics.DetailedKinds()
+		compareWithGolden(t, "server", "golden.detail", hostmetrics.Config{Detail: detail, Disable: without(hostmetrics.KindNames(), detail)})
+	})
+}
+
+func without(all, some []string) []string {
+	return slices.DeleteFunc(all, func(name string) bool { return slices.Contains(some, name) })
+}
+
+func compareWithGolden(t *testing.T, host, name string, c hostmetrics.Config) {
 	w := newWorld(t, host)
-	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root})
+	c.Root = w.Root
+	kinds := hostmetrics.Kinds(c)
 	hostmetrics.FakeFileSystems(kinds, func(path string, write bool) (hostmetrics.Space, bool, error) {
 		return hostmetrics.Space{Blocks: 25600, Free: 6400, Available: 5120, Inodes: 1000, FreeInodes: 750},
 			!strings.HasSuffix(path, "broken"), nil
@@ -77,7 +90,7 @@ func compareWithGolden(t *testing.T, host string) {
 			fmt.Fprintln(&got, l)
 		}
 	}
-	golden := filepath.Join("testdata", "hosts", host, "golden")
+	golden := filepath.Join("testdata", "hosts", host, name)
 	if *update {
 		require.NoError(t, os.WriteFile(golden, []byte(got.String()), 0o644))
 	}

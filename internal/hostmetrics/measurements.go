@@ -1,5 +1,7 @@
 package hostmetrics
 
+import "strings"
+
 // Measurement describes a measurement. docs/measurements.md is generated from
 // these.
 type Measurement struct {
@@ -38,6 +40,7 @@ const (
 	inconsistent = "the kernel's numbers contradict each other"
 	backwards    = "the counter went backwards; at the first reading"
 	noSpeed      = "the speed is unknown"
+	notDetailed  = "`collect.detail` does not name the kind"
 )
 
 func cpuGroup() group {
@@ -91,12 +94,22 @@ func diskGroup() group {
 		disk("disk.io.write_bytes", "B/s", "bytes written"),
 		disk("disk.io.await", "ms", "mean time of a read or write, time in the queue included; 0 if there was none"),
 		disk("disk.io.util", "%", "share of the time with at least one open request"),
+		detail(disk("disk.io.read_await", "ms", "mean time of a read, time in the queue included; 0 if there was none")),
+		detail(disk("disk.io.write_await", "ms", "mean time of a write, time in the queue included; 0 if there was none")),
+		detail(disk("disk.io.queue", "", "mean number of open requests")),
 	}
+}
+
+// detail is a measurement that is made only if Config.Detail names its kind.
+func detail(m Measurement) Measurement {
+	m.Absent = strings.TrimSuffix(notDetailed+"; "+m.Absent, "; ")
+	return m
 }
 
 func netGroup() group {
 	const dev, speed = "/proc/net/dev", "/sys/class/net/INTERFACE/speed"
-	const sockstat = "/proc/net/sockstat"
+	const sockstat, snmp = "/proc/net/sockstat", "/proc/net/snmp"
+	const conntrack = "/proc/sys/net/netfilter/nf_conntrack_"
 	iface := func(name, unit, source, meaning, absent string) Measurement {
 		return Measurement{"NET", name, unit, []string{"interface"}, source, meaning, absent}
 	}
@@ -114,7 +127,18 @@ func netGroup() group {
 		{"NET", "net.tcp.inuse", "", nil, sockstat + ", /proc/net/sockstat6", "open TCP sockets over IPv4 and IPv6, without those in TIME-WAIT", ""},
 		{"NET", "net.tcp.timewait", "", nil, sockstat, "TCP connections in TIME-WAIT", ""},
 		{"NET", "net.tcp.listendrops", "1/s", nil, "/proc/net/netstat", "connection attempts dropped by listening sockets (ListenDrops)", backwards},
-		{"NET", "net.tcp.retrans", "1/s", nil, "/proc/net/snmp", "TCP segments sent again (RetransSegs)", backwards},
+		{"NET", "net.tcp.retrans", "1/s", nil, snmp, "TCP segments sent again (RetransSegs)", backwards},
+		detail(iface("net.in.packets", "1/s", dev, "received packets", backwards)),
+		detail(iface("net.out.packets", "1/s", dev, "sent packets", backwards)),
+		detail(iface("net.in.multicast", "1/s", dev, "received multicast packets", backwards)),
+		detail(iface("net.carrier", "", dev+", /sys/class/net/INTERFACE/carrier", "1: the link has a signal; 0: it has none", "the interface is down")),
+		detail(Measurement{"NET", "net.tcp.established", "", nil, snmp, "TCP connections that are established or wait for their closing (CurrEstab)", ""}),
+		detail(Measurement{"NET", "net.tcp.listenoverflows", "1/s", nil, "/proc/net/netstat", "connections dropped because the queue of a listening socket was full (ListenOverflows)", backwards}),
+		detail(Measurement{"NET", "net.udp.in.errors", "1/s", nil, snmp, "UDP datagrams over IPv4 received with an error (InErrors)", backwards}),
+		detail(Measurement{"NET", "net.udp.in.buffererrors", "1/s", nil, snmp, "UDP datagrams over IPv4 dropped because the socket's buffer was full (RcvbufErrors)", backwards}),
+		detail(Measurement{"NET", "net.udp.out.buffererrors", "1/s", nil, snmp, "UDP datagrams over IPv4 not sent because the socket's buffer was full (SndbufErrors)", backwards}),
+		detail(Measurement{"NET", "net.conntrack.used", "", nil, conntrack + "count", "connections that the firewall tracks", "it tracks none"}),
+		detail(Measurement{"NET", "net.conntrack.max", "", nil, conntrack + "max", "limit of tracked connections", "it tracks none"}),
 	}
 }
 

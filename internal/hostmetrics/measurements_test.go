@@ -33,7 +33,8 @@ is missing or unreadable, and in the cases of the column "absent when". A missin
 source affects only the measurements that need it.
 
 PROC and PORT go to the namespace that has them assigned, all others to every
-namespace of the host. ` + "`collect.disable`" + ` switches kinds off.
+namespace of the host. ` + "`collect.disable`" + ` switches kinds off; ` + "`collect.detail`" + ` names
+kinds of which more is measured.
 
 ` + otherSystems
 
@@ -142,7 +143,7 @@ func TestWhatIsMeasuredIsInTheTableAndTheOtherWayRound(t *testing.T) {
 }
 
 func goldenLines(t *testing.T) (all []string) {
-	files, err := filepath.Glob("testdata/hosts/*/golden")
+	files, err := filepath.Glob("testdata/hosts/*/golden*")
 	require.NoError(t, err)
 	for _, file := range files {
 		content, err := os.ReadFile(file)

@@ -103,7 +103,7 @@ func measureMoments(t *testing.T, dir string) (got map[string][]string) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, host: dir, Root: filepath.Join(dir, "root")}
 		w.show("before")
-		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root, Disable: []string{"TIME", "PORT"}})
+		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root, Disable: []string{"TIME", "PORT"}, Detail: hostmetrics.DetailedKinds()})
 		hostmetrics.FakeFileSystems(kinds, func(string, bool) (hostmetrics.Space, bool, error) {
 			return hostmetrics.Space{Blocks: 100, Free: 50, Available: 50, Inodes: 10, FreeInodes: 5}, true, nil
 		})

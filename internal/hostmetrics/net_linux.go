@@ -24,6 +24,7 @@ type network struct {
 	prefixes   []string
 	names      filter
 	sockets    sockets
+	detail     bool
 	clock      stopwatch
 	interfaces []*netInterface
 	round      int
@@ -43,6 +44,8 @@ type netInterface struct {
 type netCounters struct {
 	inBytes, inErrors, inDropped    uint64
 	outBytes, outErrors, outDropped uint64
+	inPackets, outPackets           uint64
+	inMulticast                     uint64
 }
 
 func newNetwork(c Config) agent.Collector {
@@ -51,7 +54,8 @@ func newNetwork(c Config) agent.Collector {
 		class:    filepath.Join(c.Root, "sys/class/net"),
 		prefixes: c.InterfacePrefixes,
 		names:    c.interfaces(),
-		sockets:  newSockets(c.Root),
+		sockets:  newSockets(c),
+		detail:   c.detailed("NET"),
 	}
 	return &rates{read: n.read}
 }
@@ -132,6 +136,7 @@ func parseNet(w procfs.Words) (c netCounters, ok bool) {
 	}
 	return netCounters{
 		inBytes: column[0], inErrors: column[2], inDropped: column[3],
+		inPackets: column[1], inMulticast: column[7], outPackets: column[9],
 		outBytes: column[8], outErrors: column[10], outDropped: column[11],
 	}, true
 }
@@ -162,6 +167,9 @@ func (n *network) addInterfaces(p *points, seconds float64) {
 		if n.measured(i, physical) {
 			n.readSpeed(i)
 			i.addTo(p, seconds)
+			if n.detail {
+				n.addDetail(p, i, seconds)
+			}
 		}
 	}
 }
@@ -186,6 +194,21 @@ func (i *netInterface) addTo(p *points, seconds float64) {
 		p.addRate("net.in.percent", before.inBytes, now.inBytes, seconds, percent, tags)
 		p.addRate("net.out.percent", before.outBytes, now.outBytes, seconds, percent, tags)
 	}
+}
+
+// addDetail adds packets, and whether the link has a signal, which cannot be read of an
+// interface that is down.
+func (n *network) addDetail(p *points, i *netInterface, seconds float64) {
+	tags := map[string]string{"interface": i.name}
+	if carrier, ok := readInt(filepath.Join(n.class, i.name, "carrier")); ok {
+		p.add("net.carrier", float64(carrier), tags)
+	}
+	if i.readings < 2 {
+		return
+	}
+	p.addRate("net.in.packets", i.before.inPackets, i.now.inPackets, seconds, 1, tags)
+	p.addRate("net.out.packets", i.before.outPackets, i.now.outPackets, seconds, 1, tags)
+	p.addRate("net.in.multicast", i.before.inMulticast, i.now.inMulticast, seconds, 1, tags)
 }
 
 // Speeds that mean "unknown" (SPEED_UNKNOWN, -1): the value of 16-bit drivers,

@@ -9,31 +9,41 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// sockets measures the host's sockets and TCP's counters. TCP over IPv6 is
+// sockets measures the host's sockets, and the counters of TCP and UDP. TCP over IPv6 is
 // added to that over IPv4. A kernel without IPv6 has no sockstat6.
 type sockets struct {
 	sockstat, sockstat6, netstat, snmp procfs.File
-	clock                              stopwatch
-	before                             tcpCounters
+	conntrackUsed, conntrackMax        procfs.File
+	detail                             bool
+	rates                              counterRates
+	now                                []counter // of this round
 }
 
-// tcpCounters are the counters that the kernel has.
-type tcpCounters struct {
-	listenDrops, retransmits       uint64
-	hasListenDrops, hasRetransmits bool
-}
-
-func newSockets(root string) sockets {
+func newSockets(c Config) sockets {
 	return sockets{
-		sockstat:  procfs.NewFile(root, "proc/net/sockstat"),
-		sockstat6: procfs.NewFile(root, "proc/net/sockstat6"),
-		netstat:   procfs.NewFile(root, "proc/net/netstat"),
-		snmp:      procfs.NewFile(root, "proc/net/snmp"),
+		sockstat:      procfs.NewFile(c.Root, "proc/net/sockstat"),
+		sockstat6:     procfs.NewFile(c.Root, "proc/net/sockstat6"),
+		netstat:       procfs.NewFile(c.Root, "proc/net/netstat"),
+		snmp:          procfs.NewFile(c.Root, "proc/net/snmp"),
+		conntrackUsed: procfs.NewFile(c.Root, "proc/sys/net/netfilter/nf_conntrack_count"),
+		conntrackMax:  procfs.NewFile(c.Root, "proc/sys/net/netfilter/nf_conntrack_max"),
+		detail:        c.detailed("NET"),
 	}
 }
 
 func (s *sockets) read(p *points) error {
-	return errors.Join(s.readSockets(p), s.readTCP(p))
+	if s.detail {
+		addFile(p, "net.conntrack.used", &s.conntrackUsed)
+		addFile(p, "net.conntrack.max", &s.conntrackMax)
+	}
+	return errors.Join(s.readSockets(p), s.readCounters(p))
+}
+
+// addFile adds the number that a file holds. Without the file, nothing counts it.
+func addFile(p *points, name string, file *procfs.File) {
+	if content, err := file.Read(); err == nil {
+		addNumber(p, name, procfs.NewWords(content))
+	}
 }
 
 func (s *sockets) readSockets(p *points) error {
@@ -79,28 +89,33 @@ func keyed(content []byte, head, key string) (uint64, bool) {
 	return 0, false
 }
 
-func (s *sockets) readTCP(p *points) error {
-	var now tcpCounters
+func (s *sockets) readCounters(p *points) error {
+	s.now = s.now[:0]
 	netstat, netstatErr := s.netstat.Read()
-	if netstatErr == nil {
-		now.listenDrops, now.hasListenDrops = columned(netstat, "TcpExt:", "ListenDrops")
-	}
 	snmp, snmpErr := s.snmp.Read()
-	if snmpErr == nil {
-		now.retransmits, now.hasRetransmits = columned(snmp, "Tcp:", "RetransSegs")
+	s.count("net.tcp.listendrops", netstat, "TcpExt:", "ListenDrops")
+	s.count("net.tcp.retrans", snmp, "Tcp:", "RetransSegs")
+	if s.detail {
+		s.count("net.tcp.listenoverflows", netstat, "TcpExt:", "ListenOverflows")
+		s.count("net.udp.in.errors", snmp, "Udp:", "InErrors")
+		s.count("net.udp.in.buffererrors", snmp, "Udp:", "RcvbufErrors")
+		s.count("net.udp.out.buffererrors", snmp, "Udp:", "SndbufErrors")
+		if established, ok := columned(snmp, "Tcp:", "CurrEstab"); ok {
+			p.add("net.tcp.established", float64(established), nil)
+		}
 	}
-	seconds := s.clock.lap()
-	if now.hasListenDrops && s.before.hasListenDrops {
-		p.addRate("net.tcp.listendrops", s.before.listenDrops, now.listenDrops, seconds, 1, nil)
-	}
-	if now.hasRetransmits && s.before.hasRetransmits {
-		p.addRate("net.tcp.retrans", s.before.retransmits, now.retransmits, seconds, 1, nil)
-	}
-	s.before = now
+	s.rates.add(p, s.now)
 	if err := errors.Join(netstatErr, snmpErr); err != nil {
-		return fmt.Errorf("measuring TCP: %w", err)
+		return fmt.Errorf("measuring TCP and UDP: %w", err)
 	}
 	return nil
+}
+
+// count adds a number of a table to the counters of the round, if the kernel has it.
+func (s *sockets) count(name string, table []byte, head, column string) {
+	if n, ok := columned(table, head, column); ok {
+		s.now = append(s.now, counter{name, n, 1})
+	}
 }
 
 // columned returns a number from a table of two lines that begin with head. The
