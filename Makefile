@@ -14,7 +14,7 @@ PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 # is off, because tools/stamp.sh says more.
 LDFLAGS = -s -w -buildid= -X 'github.com/lodastack/agent.stamp=$(shell tools/stamp.sh)'
 
-.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench pictures packages deb packages-test reproducible vm
+.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench fleet pictures packages deb packages-test reproducible vm
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -76,6 +76,10 @@ chaos: ## kill, freeze and damage everything for some minutes, and count the poi
 
 bench: ## measure the agent against the raw limits in the same run
 	@GO=$(GO) tools/bench.sh
+
+AGENTS := 1000
+fleet: ## play a fleet of AGENTS agents in one process, and its bad day (some 12 minutes)
+	$(GO) run ./internal/bench/fleet -agents $(AGENTS)
 
 pictures: ## make the pictures of the page in docs/pictures anew (needs chromium)
 	$(GO) test -count=1 -run TestPicturesOfThePage ./internal/page -pictures ../../docs/pictures

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/agentbinary"
+	"github.com/lodastack/agent/internal/bench/usage"
 	"github.com/lodastack/agent/internal/nsqdtest"
 	"github.com/lodastack/agent/internal/registrytest"
 )
@@ -132,21 +133,21 @@ func (m measurement) run() (err error) {
 	}
 	open, with, err := m.spend()
 	fmt.Printf("watched: CPU             %+8.1f ms/min\n", (open-idle).Seconds()*1e3)
-	fmt.Printf("watched: resident        %+8.1f MiB\n", mib(with.resident-after.resident))
+	fmt.Printf("watched: resident        %+8.1f MiB\n", mib(with.Resident-after.Resident))
 	return errors.Join(tooMuch, err)
 }
 
 // spend returns what the agent spends a minute, and what it has used in the end.
-func (m measurement) spend() (perMinute time.Duration, after usage, err error) {
-	before, err := readUsage(m.command.Process.Pid)
+func (m measurement) spend() (perMinute time.Duration, after usage.Usage, err error) {
+	before, err := usage.Read(m.command.Process.Pid)
 	if err != nil {
-		return 0, usage{}, err
+		return 0, usage.Usage{}, err
 	}
 	if err := m.consume(m.period); err != nil {
-		return 0, usage{}, err
+		return 0, usage.Usage{}, err
 	}
-	after, err = readUsage(m.command.Process.Pid)
-	return time.Duration(float64(after.cpu-before.cpu) / m.period.Minutes()), after, err
+	after, err = usage.Read(m.command.Process.Pid)
+	return time.Duration(float64(after.CPU-before.CPU) / m.period.Minutes()), after, err
 }
 
 // consume takes the agent's messages for some time.
@@ -164,15 +165,15 @@ func (m measurement) consume(period time.Duration) error {
 	}
 }
 
-func report(first time.Duration, u usage, perMinute time.Duration) error {
+func report(first time.Duration, u usage.Usage, perMinute time.Duration) error {
 	fmt.Printf("idle: first points after %8.3f s       (at most %.0f)\n", first.Seconds(), maxFirst.Seconds())
 	fmt.Printf("idle: resident           %8.1f MiB     (at most %d; %.1f of it anonymous, peak %.1f)\n",
-		mib(u.resident), maxResident>>20, mib(u.anonymous), mib(u.peak))
+		mib(u.Resident), maxResident>>20, mib(u.Anonymous), mib(u.Peak))
 	fmt.Printf("idle: CPU                %8.1f ms/min  (at most %d)\n", perMinute.Seconds()*1e3, maxCPU.Milliseconds())
 	switch {
 	case first == 0 || first > maxFirst:
 		return errors.New("the first points came too late")
-	case u.resident > maxResident:
+	case u.Resident > maxResident:
 		return errors.New("too much memory is resident")
 	case perMinute > maxCPU:
 		return errors.New("too much CPU time is used")

@@ -1,6 +1,7 @@
 //go:build linux
 
-package main
+// Package usage reads what a process has used.
+package usage
 
 import (
 	"bufio"
@@ -13,16 +14,16 @@ import (
 	"time"
 )
 
-// usage is what a process has used; sizes are in bytes.
-type usage struct {
-	cpu                       time.Duration
-	resident, anonymous, peak int64
+// Usage is what a process has used; sizes are in bytes.
+type Usage struct {
+	CPU                       time.Duration
+	Resident, Anonymous, Peak int64
 }
 
-// readUsage reads proc(5). The CPU time is that of the living threads, in
+// Read reads proc(5). The CPU time is that of the living threads, in
 // nanoseconds; /proc/PID/stat has only hundredths of a second.
-func readUsage(pid int) (usage, error) {
-	var u usage
+func Read(pid int) (Usage, error) {
+	var u Usage
 	proc := filepath.Join("/proc", strconv.Itoa(pid))
 	threads, err := filepath.Glob(proc + "/task/*/schedstat")
 	if err != nil {
@@ -41,7 +42,7 @@ func readUsage(pid int) (usage, error) {
 		if err != nil {
 			return u, fmt.Errorf("%s: %w", thread, err)
 		}
-		u.cpu += time.Duration(ns)
+		u.CPU += time.Duration(ns)
 	}
 	content, err := os.ReadFile(proc + "/status")
 	if err != nil {
@@ -55,11 +56,11 @@ func readUsage(pid int) (usage, error) {
 		n, _ := strconv.ParseInt(fields[1], 10, 64) // the kernel writes numbers
 		switch fields[0] {
 		case "VmRSS:":
-			u.resident = n << 10
+			u.Resident = n << 10
 		case "RssAnon:":
-			u.anonymous = n << 10
+			u.Anonymous = n << 10
 		case "VmHWM:":
-			u.peak = n << 10
+			u.Peak = n << 10
 		}
 	}
 	return u, nil
