@@ -187,7 +187,7 @@ func TestUnixSocketMayControlUnderAnyHostName(t *testing.T) {
 
 func TestHeadIsNoWayToControl(t *testing.T) {
 	test := newAPITest(t)
-	for _, path := range append([]string{"/post"}, controlPaths...) {
+	for _, path := range append([]string{"/post", "/write", "/api/v2/write"}, controlPaths...) {
 		got := test.do(t, "HEAD", path, "")
 		require.Equal(t, 405, got.status, path)
 		require.Equal(t, "GET, POST", got.header.Get("Allow"))

@@ -168,3 +168,15 @@ func TestHealthOfInfluxDBIsThatOfTheAgent(t *testing.T) {
 		require.Equal(t, "1.8.10", got.header.Get("X-Influxdb-Version"))
 	}
 }
+
+func TestAuditLogSaysWhereARefusedWriteWentAndNotWithWhichPassword(t *testing.T) {
+	log := &auditLog{}
+	test := newAPITest(t, agent.WithAuditLog(log))
+	test.do(t, "POST", "/write?db=other&u=root&p=secret", "a value=1")
+	test.do(t, "POST", "/api/v2/write?bucket=other&org=o", "a value=1", withHeader("Authorization", "Token secret"))
+	lines := log.take(t)
+	require.Len(t, lines, 2)
+	require.Equal(t, "POST /write?db=other (other parameters: 2)", lines[0]["what"])
+	require.Equal(t, "POST /api/v2/write?bucket=other (other parameters: 1)", lines[1]["what"])
+	require.NotContains(t, fmt.Sprint(lines), "secret")
+}
