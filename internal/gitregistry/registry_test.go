@@ -5,9 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lodastack/agent"
@@ -89,7 +91,7 @@ func TestAHeadWithAFaultIsRefusedAsAWhole(t *testing.T) {
 		`namespaces/web.toml:1: name: "web" is also the name of the namespace at namespaces/a.toml:1`,
 		"namespaces/b.toml:2: host: ", "namespaces/b.toml:3: hosts: \"[\" is not a pattern",
 		"namespaces/c.toml:2: port", "namespaces/c.toml:5: plugin",
-		"namespaces/d.toml:1: ", "namespaces/e.toml:1: name: missing", "namespaces/f.toml is a symbolic link")
+		"namespaces/d.toml:1: ", "namespaces/e.toml:1: name: missing", "namespaces/e.toml:1: hosts: is empty", "namespaces/f.toml is a symbolic link")
 	require.Equal(t, before, w.details(), "the head in force")
 	w.repo.Git("revert", "--no-edit", "HEAD")
 	w.has("web-1", "all web")
@@ -190,9 +192,30 @@ func TestAServerThatHangsTakesOnlyItsTime(t *testing.T) {
 
 func TestWhatAKilledAgentLeavesIsRemoved(t *testing.T) {
 	w := newWorld(t)
-	left := filepath.Join(w.dir, ".agent-heads", "1234")
-	require.NoError(t, os.MkdirAll(filepath.Join(left, "5678", ".git"), 0o755))
 	w.has("web-1", "all web")
+	own, err := filepath.Glob(filepath.Join(w.dir, ".agent-heads", "*"))
+	require.NoError(t, err)
+	require.Len(t, own, 1)
+	require.NoError(t, os.MkdirAll(filepath.Join(own[0], "1234", "5678", ".git"), 0o755))
+	w.has("web-1", "all web")
+	w.leavesNothing()
+}
+
+func TestRepositoriesAreReadAtTheSameTime(t *testing.T) {
+	w := newWorld(t)
+	w.repo.Git("branch", "other")
+	first := w.registry
+	w.open(w.root.Template(), "#other")
+	var all sync.WaitGroup
+	for _, r := range []agent.Registry{first, w.registry} {
+		all.Go(func() {
+			for range 20 {
+				_, err := r.Assignments(t.Context(), agent.Host{Hostname: "web-1"})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	all.Wait()
 	w.leavesNothing()
 }
 

@@ -93,7 +93,7 @@ func (w *world) fails(texts ...string) {
 // leavesNothing requires that the repository is nowhere on the host.
 func (w *world) leavesNothing() {
 	w.t.Helper()
-	left, err := filepath.Glob(filepath.Join(w.dir, ".agent-heads", "*"))
+	left, err := filepath.Glob(filepath.Join(w.dir, ".agent-heads", "*", "*"))
 	require.NoError(w.t, err)
 	require.Empty(w.t, left)
 }

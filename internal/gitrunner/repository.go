@@ -2,10 +2,13 @@ package gitrunner
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -219,7 +222,7 @@ func (r *Repository) workDir(u gitUser) (dir string, remove func() error, err er
 		}
 		remove = func() error { return os.RemoveAll(dir) }
 	} else {
-		s, err := openSession(r.config.Dir, headsName)
+		s, err := r.openSession()
 		if err != nil {
 			return "", nil, err
 		}
@@ -232,6 +235,17 @@ func (r *Repository) workDir(u gitUser) (dir string, remove func() error, err er
 		return "", nil, errors.Join(err, remove())
 	}
 	return dir, remove, nil
+}
+
+// openSession opens a session in a directory of this repository's own. Repositories that
+// are read at the same time would take each other's new sessions for dead ones.
+func (r *Repository) openSession() (*session, error) {
+	heads := filepath.Join(r.config.Dir, headsName)
+	if err := errors.Join(makeDir(r.config.Dir, 0o755), makeDir(heads, 0o711)); err != nil {
+		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
+	}
+	sum := sha256.Sum256([]byte(r.Name()))
+	return openSession(heads, hex.EncodeToString(sum[:8]))
 }
 
 // authored returns the author's date of a commit object; zero: it has none.

@@ -37,6 +37,9 @@ func ParseFleet(name string, content []byte, topicPrefix string) (Fleet, error) 
 		f.Fail("name", err.Error())
 	}
 	f.Strings("hosts", &ns.Hosts)
+	if f.Has("hosts") && len(ns.Hosts) == 0 {
+		f.Fail("hosts", "is empty; name hosts, or leave the key out for every host")
+	}
 	for _, glob := range ns.Hosts {
 		if err := checkHosts(glob); err != nil {
 			f.Fail("hosts", err.Error())
