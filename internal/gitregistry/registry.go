@@ -75,6 +75,7 @@ type Registry struct {
 	tried string     // guarded by mu; the head that was judged last
 	fault error      // guarded by mu; why it was refused
 	known *Fleet     // guarded by mu; nil: none yet
+	again attempt    // guarded by mu; of a head that could not be fetched
 
 	stateMu sync.Mutex
 	state   agent.RegistryDetails // guarded by stateMu
@@ -113,7 +114,7 @@ func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.As
 		return nil, fmt.Errorf("ask the fleet repository for its head: %w", err)
 	}
 	if commit != r.tried {
-		if err := r.take(ctx); err != nil {
+		if err := r.again.after(commit, func() error { return r.take(ctx) }); err != nil {
 			return nil, err
 		}
 	}
