@@ -14,18 +14,18 @@ import (
 
 func TestAUDPPortIsFoundAmongTheSocketsOfTheHost(t *testing.T) {
 	var ports []agent.Port
-	udp := func(name, listen, address string) {
-		socket, err := net.ListenPacket("udp", listen)
+	udp := func(name, network, listen, address string) {
+		socket, err := net.ListenPacket(network, listen)
 		require.NoError(t, err)
 		t.Cleanup(func() { socket.Close() })
 		ports = append(ports, agent.Port{Name: name, Port: socket.LocalAddr().(*net.UDPAddr).Port, Address: address, Protocol: "udp"})
 	}
-	udp("loopback", "127.0.0.1:0", "")
-	udp("other", "127.0.0.2:0", "")
-	udp("all", "0.0.0.0:0", "127.0.0.3")
-	udp("all six", "[::]:0", "")
-	udp("six", "[::1]:0", "::1")
-	udp("not six", "127.0.0.1:0", "::1")
+	udp("loopback", "udp4", "127.0.0.1:0", "")
+	udp("other", "udp4", "127.0.0.2:0", "")
+	udp("all", "udp4", "0.0.0.0:0", "127.0.0.3")
+	udp("all six", "udp", "[::]:0", "")
+	udp("six", "udp6", "[::1]:0", "::1")
+	udp("not six", "udp4", "127.0.0.1:0", "::1")
 	closed, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ports = append(ports, agent.Port{Name: "closed", Port: closed.LocalAddr().(*net.UDPAddr).Port, Protocol: "udp"})
