@@ -245,7 +245,8 @@ func FuzzParseItems(f *testing.F) {
 		}
 		for _, p := range a.Processes {
 			require.Regexp(t, `^PROC\.[0-9A-Za-z._-]+$`, p.Name)
-			require.Regexp(t, `^/[^\x00\n]`, p.Path)
+			require.NoError(t, agent.CheckProcess(p))
+			require.Regexp(t, `^(/[^\x00\n].*)?$`, p.Path)
 		}
 		for _, p := range a.Plugins {
 			require.Regexp(t, `^PLUGIN\.[0-9A-Za-z._-]+$`, p.Name)
