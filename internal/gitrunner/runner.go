@@ -215,6 +215,17 @@ const maxGitProcesses = 128
 
 // open acquires what Close releases.
 func (r *Runner) open() (err error) {
+	// First the sandboxes: they end what a killed agent has left, which writes to its
+	// session.
+	if r.gitSandbox, err = openGitSandbox(r.config.NoCgroup, r.config.Logger); err != nil {
+		return err
+	}
+	config := sandboxConfig(r.config.NoCgroup)
+	config.Logger, config.MaxOutputs = r.config.Logger.With("commands", "plugins"), maxOutputs
+	config.Limits = sandbox.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory, CPU: r.config.MaxCPU}
+	if r.pluginSandbox, err = sandbox.Open(config); err != nil {
+		return fmt.Errorf("preparing to run plugins: %w", err)
+	}
 	if r.config.PluginsDir != "" {
 		if r.session, err = openSession(r.config.PluginsDir, sessionsName); err != nil {
 			return err
@@ -229,15 +240,6 @@ func (r *Runner) open() (err error) {
 		if err := r.dynamic.recall(r.config.PluginsDir); err != nil {
 			return err
 		}
-	}
-	if r.gitSandbox, err = openGitSandbox(r.config.NoCgroup, r.config.Logger); err != nil {
-		return err
-	}
-	config := sandboxConfig(r.config.NoCgroup)
-	config.Logger, config.MaxOutputs = r.config.Logger.With("commands", "plugins"), maxOutputs
-	config.Limits = sandbox.Limits{Processes: r.config.MaxProcesses, Memory: r.config.MaxMemory, CPU: r.config.MaxCPU}
-	if r.pluginSandbox, err = sandbox.Open(config); err != nil {
-		return fmt.Errorf("preparing to run plugins: %w", err)
 	}
 	return nil
 }

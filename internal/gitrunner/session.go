@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"github.com/lodastack/agent/internal/filelock"
 )
@@ -65,10 +67,21 @@ func removeDeadSessions(parent string) error {
 		if err != nil {
 			continue
 		}
-		errs = append(errs, os.RemoveAll(dir))
+		errs = append(errs, removeDead(dir))
 		errs = append(errs, lock.Release())
 	}
 	return errors.Join(errs...)
+}
+
+// removeDead removes the session of an agent that was killed. A program that its git had
+// started may write there for a moment more.
+func removeDead(dir string) error {
+	for end := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := os.RemoveAll(dir)
+		if !errors.Is(err, syscall.ENOTEMPTY) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // tempDir returns a new directory for a clone.
