@@ -152,6 +152,23 @@ func TestDaemonIsStartedAgainWithNewArgumentsAndEndedWithItsAssignment(t *testin
 	})
 }
 
+func TestDaemonThatBecomesAPeriodicPluginRunsAtItsInterval(t *testing.T) {
+	withPlugin(t, agenttest.Program{Print: `[{"name":"a","value":1}]`}, func(t *testing.T, w *world) {
+		mysql := plugin("mysql", time.Minute)
+		mysql.Mode = "daemon"
+		assignPlugins(w, mysql)
+		require.NoError(t, w.Update(t.Context()))
+		w.pass(10 * time.Minute)
+		mysql.Mode = "run"
+		assignPlugins(w, mysql)
+		require.NoError(t, w.Update(t.Context()))
+		w.pass(2 * time.Minute)
+		before := len(w.runner.Runs())
+		w.pass(10 * time.Minute)
+		require.Equal(t, before+10, len(w.runner.Runs()))
+	})
+}
+
 func TestStopEndsADaemonWithoutAFailure(t *testing.T) {
 	withPlugin(t, daemonProgram(1), func(t *testing.T, w *world) {
 		w.pass(time.Minute)

@@ -1,7 +1,6 @@
 package gitregistry
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/lodastack/agent/internal/backoff"
@@ -28,8 +27,8 @@ func (a *attempt) after(commit string, fetch func() error) error {
 	if commit != a.commit {
 		*a = attempt{commit: commit, pauses: backoff.Backoff{First: firstPause, Most: longestPause}}
 	}
-	if now := time.Now(); now.Before(a.next) {
-		return fmt.Errorf("%w; the agent fetches this head again at %s, or another one at once", a.err, a.next.Format(time.TimeOnly))
+	if time.Now().Before(a.next) {
+		return a.err // the same text, which is logged once
 	}
 	a.err = fetch()
 	if a.err != nil {

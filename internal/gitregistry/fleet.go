@@ -13,15 +13,22 @@ const maxFaults = 100
 
 // Fleet is what a head says. It does not change.
 type Fleet struct {
-	namespaces []namespacefile.Fleet
-	objects    map[string]namespacefile.Fleet // by file and object
+	head       agent.RegistryDetails
+	namespaces []parsed
+}
+
+// parsed is a file of a head.
+type parsed struct {
+	key string // name and object: a file with the same key says the same
+	namespacefile.Fleet
 }
 
 // judge parses the files of a head, but those that the last one had, too. last may be nil.
 // The error names the faults, each with file and line.
 func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 	var faults []error
-	judged := &Fleet{objects: make(map[string]namespacefile.Fleet, len(head.Files))}
+	judged := &Fleet{head: agent.RegistryDetails{Commit: head.Commit, Date: head.Date, Signer: head.Signer}}
+	had := last.files()
 	first := make(map[string]string) // where each name stands
 	for _, file := range head.Files {
 		name := dir + "/" + file.Name
@@ -30,7 +37,7 @@ func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 			continue
 		}
 		key := file.Name + " " + file.Object
-		ns, known := last.had(key)
+		ns, known := had[key]
 		if !known {
 			var err error
 			if ns, err = namespacefile.ParseFleet(name, file.Content, topicPrefix); err != nil {
@@ -38,14 +45,13 @@ func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 				continue
 			}
 		}
-		judged.objects[key] = ns
 		namespace := ns.Assignment.Namespace
 		if at := first[namespace]; at != "" {
 			faults = append(faults, fmt.Errorf("%s: name: %q is also the name of the namespace at %s; write both as one", ns.Where, namespace, at))
 			continue
 		}
 		first[namespace] = ns.Where
-		judged.namespaces = append(judged.namespaces, ns)
+		judged.namespaces = append(judged.namespaces, parsed{key, ns})
 	}
 	if len(head.Files) == 0 {
 		faults = append(faults, fmt.Errorf("it has no file %s/*%s; write one for each namespace", dir, suffix))
@@ -65,12 +71,16 @@ func (f *Fleet) All() []agent.Assignment {
 	return assignments
 }
 
-// had returns a file that was parsed already.
-func (f *Fleet) had(key string) (ns namespacefile.Fleet, known bool) {
-	if f != nil {
-		ns, known = f.objects[key]
+// files returns the files by their keys.
+func (f *Fleet) files() map[string]namespacefile.Fleet {
+	if f == nil {
+		return nil
 	}
-	return ns, known
+	files := make(map[string]namespacefile.Fleet, len(f.namespaces))
+	for _, ns := range f.namespaces {
+		files[ns.key] = ns.Fleet
+	}
+	return files
 }
 
 // Assignments returns those of a host.

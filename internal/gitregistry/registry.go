@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -71,14 +72,12 @@ type Config struct {
 type Registry struct {
 	config Config
 
+	known atomic.Pointer[Fleet] // nil: none yet
+
 	mu    sync.Mutex // held while the repository is asked
 	tried string     // guarded by mu; the head that was judged last
 	fault error      // guarded by mu; why it was refused
-	known *Fleet     // guarded by mu; nil: none yet
 	again attempt    // guarded by mu; of a head that could not be fetched
-
-	stateMu sync.Mutex
-	state   agent.RegistryDetails // guarded by stateMu
 }
 
 var (
@@ -99,9 +98,10 @@ func (r *Registry) String() string { return r.config.Name }
 
 // InspectRegistry returns the head in force.
 func (r *Registry) InspectRegistry() agent.RegistryDetails {
-	r.stateMu.Lock()
-	defer r.stateMu.Unlock()
-	return r.state
+	if known := r.known.Load(); known != nil {
+		return known.head
+	}
+	return agent.RegistryDetails{}
 }
 
 // Assignments returns what the head of the repository assigns to the host. The error names
@@ -121,7 +121,7 @@ func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.As
 	if r.fault != nil {
 		return nil, r.fault
 	}
-	return r.known.Assignments(host.Hostname), nil
+	return r.known.Load().Assignments(host.Hostname), nil
 }
 
 // take fetches the head and judges it. An error in fetching it says nothing of the head.
@@ -130,16 +130,13 @@ func (r *Registry) take(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("fetch the fleet repository: %w", err)
 	}
-	judged, err := judge(head, r.config.TopicPrefix, r.known)
+	judged, err := judge(head, r.config.TopicPrefix, r.known.Load())
 	r.tried, r.fault = head.Commit, nil
 	if err != nil {
 		r.fault = fmt.Errorf("the head %.12s of the fleet repository is refused, and what was in force stays: %w", head.Commit, err)
 		return nil
 	}
-	r.known = judged
-	r.stateMu.Lock()
-	r.state = agent.RegistryDetails{Commit: head.Commit, Date: head.Date, Signer: head.Signer}
-	r.stateMu.Unlock()
+	r.known.Store(judged)
 	r.config.Logger.Info("the fleet repository has a new head", "commit", head.Commit, "namespaces", len(judged.namespaces), "signer", head.Signer)
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -170,7 +169,7 @@ func (r *Repository) judge(ctx context.Context, c *client, head *Head) error {
 	if err != nil {
 		return err
 	}
-	head.Date = authored(string(objects.Commit))
+	head.Date = objects.Authored()
 	if r.config.Signers == "" {
 		return nil
 	}
@@ -246,21 +245,4 @@ func (r *Repository) openSession() (*session, error) {
 	}
 	sum := sha256.Sum256([]byte(r.Name()))
 	return openSession(heads, hex.EncodeToString(sum[:8]))
-}
-
-// authored returns the author's date of a commit object; zero: it has none.
-func authored(object string) time.Time {
-	for line := range strings.Lines(object) {
-		if line == "\n" {
-			break
-		}
-		words := strings.Fields(line)
-		if len(words) < 3 || words[0] != "author" {
-			continue
-		}
-		if seconds, err := strconv.ParseInt(words[len(words)-2], 10, 64); err == nil {
-			return time.Unix(seconds, 0)
-		}
-	}
-	return time.Time{}
 }

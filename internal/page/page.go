@@ -51,8 +51,7 @@ func newFile(kind string, content []byte) File {
 }
 
 // ServeHTTP answers with the file. A browser asks each time whether it has changed, as
-// the agent may have been upgraded. It is not compressed: that would take the agent ten
-// times the memory of the page.
+// the agent may have been upgraded. It is not compressed: docs/decisions/page.md says why.
 func (f File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-cache")

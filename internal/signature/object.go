@@ -25,6 +25,7 @@ type commit struct {
 	signed
 	tree      string
 	parents   []string
+	authored  time.Time // zero: it has no valid date
 	committed time.Time
 }
 
@@ -145,9 +146,11 @@ func parseCommit(raw []byte, signatureHeader string) (c commit, err error) {
 		c.parents = append(c.parents, all[0].value())
 		all = all[1:]
 	}
-	if _, err = take(&all, "author"); err != nil {
+	author, err := take(&all, "author")
+	if err != nil {
 		return commit{}, err
 	}
+	c.authored, _ = dateOf(author) // which nobody relies on
 	committer, err := take(&all, "committer")
 	if err != nil {
 		return commit{}, err

@@ -105,6 +105,13 @@ func (v Version) CheckNewer(installed Version) error {
 		v.ID, next.committed.UTC().Format(time.DateTime), installed.ID, old.committed.UTC().Format(time.DateTime))
 }
 
+// Authored returns the date that the author has given the commit, which can be any. Zero: it
+// has none.
+func (v Version) Authored() time.Time {
+	c, _ := v.commit() // a damaged one has no date
+	return c.authored
+}
+
 // commit parses the commit. It returns an error if that does not have the ID.
 func (v Version) commit() (commit, error) {
 	if id, err := objectID("commit", v.Commit, len(v.ID)); err != nil || id != v.ID {
