@@ -31,11 +31,11 @@ func TestOrdersOutliveAnOutage(t *testing.T) {
 			agent.WithCollector("ORDERS", time.Minute, ordersCollector(func() int { return 7 })),
 		)
 		require.NoError(t, err)
+		output.Hang() // before the agent runs: the first round comes at once
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- a.Run(ctx) }()
 
-		output.Hang()
 		time.Sleep(10 * time.Minute)
 		require.Empty(t, output.Points())
 		output.Heal()

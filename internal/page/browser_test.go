@@ -141,6 +141,16 @@ func (p *tab) shows(selector, text string) {
 		patience, 50*time.Millisecond, "%s never said %q", selector, text)
 }
 
+// staysAt asks for a second whether a count changes. It asks in the test's own
+// goroutine: the last question of [require.Never] may outlive the test and its
+// browser.
+func (p *tab) staysAt(want int, count func(*tab) int) {
+	p.t.Helper()
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		require.Equal(p.t, want, count(p))
+	}
+}
+
 // click clicks with the mouse.
 func (p *tab) click(selector string) {
 	p.t.Helper()

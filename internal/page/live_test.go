@@ -38,11 +38,11 @@ func TestOnlyATabThatIsSeenHasAStream(t *testing.T) {
 	p.shows("#connection", "Live")
 	// What matters is that a tab is hidden while the page still asks.
 	eval[string](p, `['hidden', 'seen', 'hidden', 'seen', 'hidden'].map(become) && ''`)
-	require.Never(t, func() bool { return openStreams(p) != 0 }, time.Second, 100*time.Millisecond)
+	p.staysAt(0, openStreams)
 	eval[string](p, `['seen', 'hidden', 'seen'].map(become) && ''`)
 	require.Eventually(t, func() bool { return openStreams(p) > 0 }, patience, 50*time.Millisecond)
 	p.shows("#connection", "Live")
-	require.Never(t, func() bool { return openStreams(p) != 1 }, time.Second, 100*time.Millisecond)
+	p.staysAt(1, openStreams)
 }
 
 func TestThePageAsksWhileItGetsNoStream(t *testing.T) {
