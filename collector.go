@@ -145,10 +145,7 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 			a.deliver(batch.Namespace, good)
 			continue
 		}
-		a.recent.AddHost(interval, recentPoints("", good))
-		for _, assignment := range assignments {
-			a.deliver(assignment.Namespace, good)
-		}
+		a.deliverToAll(interval, assignments, good)
 	}
 	c.end(points, bad, err, a.config.logger)
 }

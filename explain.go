@@ -10,11 +10,11 @@ import (
 
 // Explain says of a measurement, a plugin or a namespace why it does or does not arrive.
 func (a apiAgent) Explain(name string) (explain.Answer, error) {
-	return explain.Explain(name, a.facts())
+	return explain.Explain(name, a.facts(name))
 }
 
-// facts are what the agent knows, as internal/explain takes it.
-func (a *Agent) facts() explain.Facts {
+// facts are what the agent knows of a name, as internal/explain takes it.
+func (a *Agent) facts(name string) explain.Facts {
 	s := a.Status()
 	f := explain.Facts{
 		Now: time.Now(), Host: s.Hostname, Namespaces: s.Namespaces,
@@ -37,7 +37,8 @@ func (a *Agent) facts() explain.Facts {
 	for _, d := range s.Output.Dropping {
 		f.Drops = append(f.Drops, explain.Drop(d))
 	}
-	for _, p := range a.recent.Points(recent.Filter{}, recent.MaxSeries).Points {
+	f.Names = a.recent.Names()
+	for _, p := range a.recent.Points(recent.Named(name), recent.MaxSeries).Points {
 		f.Series = append(f.Series, explain.Series(p))
 	}
 	if refused := a.refusedPost.Load(); refused != nil {

@@ -129,6 +129,19 @@ func (a *Agent) deliver(namespace string, metrics []Metric) {
 	a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
 }
 
+// deliverToAll delivers a round of the host's measurements, which come every interval, to the
+// namespace of each assignment.
+func (a *Agent) deliverToAll(interval time.Duration, assignments []Assignment, metrics []Metric) {
+	namespaces := make([]string, len(assignments))
+	for i := range assignments {
+		namespaces[i] = assignments[i].Namespace
+	}
+	a.recent.AddHost(interval, namespaces, recentPoints("", metrics))
+	for _, namespace := range namespaces {
+		a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
+	}
+}
+
 // recentPoints are normalised metrics as internal/recent takes them.
 func recentPoints(namespace string, metrics []Metric) iter.Seq[recent.Point] {
 	return func(yield func(recent.Point) bool) {

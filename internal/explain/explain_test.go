@@ -307,15 +307,16 @@ func TestWhyNothingIsAssigned(t *testing.T) {
 }
 
 func TestAnUnknownNameIsAnsweredWithSimilarOnes(t *testing.T) {
+	f := healthy()
+	f.Names = []string{"PROC.nginx.cpu", "cpu.idle", "cpu.user"}
 	for name, says := range map[string]string{
 		"cpu.idel":  "did you mean cpu.idle?",
 		"CPU":       "did you mean cpu.idle or cpu.user or PROC.nginx.cpu?",
 		"shop.webb": "did you mean shop.web or shop.db?",
 	} {
-		_, err := explain.Explain(name, healthy())
+		_, err := explain.Explain(name, f)
 		require.EqualError(t, err, `nothing here is called "`+name+`": it is no measurement, plugin or namespace that this agent knows; `+says)
 	}
-	f := healthy()
 	f.Registry = explain.Registry{}
 	_, err := explain.Explain("qqqqqqqq", f)
 	require.EqualError(t, err, `nothing here is called "qqqqqqqq": it is no measurement, plugin or namespace that this agent knows; `+

@@ -19,9 +19,11 @@ type Facts struct {
 	Accounts     map[string]Account `json:"accounts,omitempty"` // by namespace
 	Drops        []Drop             `json:"drops,omitempty"`
 	Output       Output             `json:"output"`
-	// Remembers is true if Series has the series that passed.
+	// Remembers is true if Series has the series that passed, at least those of the name
+	// that is explained, and Names the names of all.
 	Remembers bool     `json:"remembers"`
 	Series    []Series `json:"series,omitempty"`
+	Names     []string `json:"-"`
 	// RefusedPost is the last post that was refused because of a metric. Nil: none was.
 	RefusedPost *RefusedPost `json:"refused_post,omitempty"`
 }

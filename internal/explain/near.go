@@ -25,9 +25,7 @@ func (f Facts) names() []string {
 	for _, p := range f.Plugins {
 		names = append(names, p.Name, p.Namespace+"/"+p.Repo)
 	}
-	for _, s := range f.Series {
-		names = append(names, s.Name)
-	}
+	names = append(names, f.Names...)
 	slices.Sort(names)
 	return slices.Compact(names)
 }

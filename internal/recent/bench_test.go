@@ -15,7 +15,7 @@ func host(n int, at int64) iter.Seq[Point] {
 	return func(yield func(Point) bool) {
 		for i := range n {
 			tags := map[string]string{"host": "web1.example.org", "core": strconv.Itoa(i)}
-			if !yield(Point{Namespace: "shop.web", Name: "cpu.idle.core", Tags: tags, Value: float64(i), Time: at}) {
+			if !yield(Point{Name: "cpu.idle.core", Tags: tags, Value: float64(i), Time: at}) {
 				return
 			}
 		}
@@ -39,17 +39,7 @@ func BenchmarkMemoryOfAHost(b *testing.B) {
 		m.now = func() time.Time { return now }
 		for range 360 {
 			now = now.Add(10 * time.Second)
-			m.AddHost(10*time.Second, host(150, now.Unix()))
-			for ns := range 3 {
-				m.Add(150, func(yield func(Point) bool) {
-					for p := range host(150, now.Unix()) {
-						p.Namespace = fmt.Sprint("ns", ns)
-						if !yield(p) {
-							return
-						}
-					}
-				})
-			}
+			m.AddHost(10*time.Second, []string{"ns1", "ns2", "ns3"}, host(150, now.Unix()))
 		}
 		b.ReportMetric(float64(heap()-before)/1024, "KiB")
 		runtime.KeepAlive(m)
@@ -65,7 +55,7 @@ func BenchmarkMemoryFull(b *testing.B) {
 		for i := range MaxSeries {
 			add(m, Point{Namespace: "shop.web", Name: fmt.Sprintf("name%0380d", i), Tags: map[string]string{"host": "h"}, Value: 1.0})
 		}
-		m.AddHost(10*time.Second, host(maxHistory, 0))
+		m.AddHost(10*time.Second, nil, host(maxHistory, 0))
 		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB")
 		runtime.KeepAlive(m)
 	}

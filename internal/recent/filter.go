@@ -22,8 +22,17 @@ type Filter struct {
 // pattern chooses names.
 type pattern struct {
 	text string
-	glob bool
+	kind patternKind
 }
+
+// patternKind is which names a pattern chooses.
+type patternKind uint8
+
+const (
+	tree  patternKind = iota // its text, and all names below it
+	glob                     // those that match
+	exact                    // its text
+)
 
 // NewFilter returns a filter for the points of a namespace whose name matches one of
 // the patterns, which commas separate: a glob ([path.Match]), or a name without *, ?
@@ -41,36 +50,56 @@ func NewFilter(namespace, patterns string) (Filter, error) {
 		if _, err := path.Match(text, ""); err != nil {
 			return Filter{}, fmt.Errorf("%.100q is no pattern of names: a [ needs its ]", text)
 		}
-		f.patterns = append(f.patterns, pattern{text, strings.ContainsAny(text, special)})
+		kind := tree
+		if strings.ContainsAny(text, special) {
+			kind = glob
+		}
+		f.patterns = append(f.patterns, pattern{text, kind})
 	}
 	return f, nil
 }
 
+// Named returns a filter for the points of all namespaces with this name.
+func Named(name string) Filter {
+	return Filter{patterns: []pattern{{name, exact}}}
+}
+
 // Matches reports whether the filter chooses points of this namespace and name.
 func (f Filter) Matches(namespace, name string) bool {
-	return f.chooses(namespace, func(p pattern) bool { return p.matches(name) })
+	return f.isIn(namespace) && f.chooses(name)
+}
+
+// isIn reports whether the filter chooses points of this namespace.
+func (f Filter) isIn(namespace string) bool {
+	return f.namespace == "" || f.namespace == namespace
+}
+
+// chooses reports whether the filter chooses points of this name.
+func (f Filter) chooses(name string) bool {
+	return f.anyPattern(func(p pattern) bool { return p.matches(name) })
 }
 
 // mayMatch reports whether the filter may choose a point of this namespace whose name
 // begins with prefix.
 func (f Filter) mayMatch(namespace, prefix string) bool {
-	return f.chooses(namespace, func(p pattern) bool { return p.mayMatch(prefix) })
+	return f.isIn(namespace) && f.anyPattern(func(p pattern) bool { return p.mayMatch(prefix) })
 }
 
-func (f Filter) chooses(namespace string, matches func(pattern) bool) bool {
-	if f.namespace != "" && f.namespace != namespace {
-		return false
-	}
+func (f Filter) anyPattern(matches func(pattern) bool) bool {
 	return len(f.patterns) == 0 || slices.ContainsFunc(f.patterns, matches)
 }
 
 func (p pattern) matches(name string) bool {
-	if !p.glob {
+	switch p.kind {
+	case glob:
+		ok, _ := path.Match(p.text, name) // NewFilter has looked at the pattern
+		return ok
+	case exact:
+		return name == p.text
+	default:
 		rest, ok := strings.CutPrefix(name, p.text)
 		return ok && (rest == "" || rest[0] == '.')
 	}
-	ok, _ := path.Match(p.text, name) // NewFilter has looked at the pattern
-	return ok
 }
 
 func (p pattern) mayMatch(prefix string) bool {

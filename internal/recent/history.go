@@ -2,6 +2,7 @@ package recent
 
 import (
 	"cmp"
+	"hash/maphash"
 	"iter"
 	"maps"
 	"math"
@@ -44,13 +45,9 @@ type past struct {
 	time   int64   // of the newest; Unix seconds
 }
 
-// AddHost takes a round of one kind of the host's measurements, which is measured
-// every interval. Values that are no numbers are left out.
-func (m *Memory) AddHost(interval time.Duration, points iter.Seq[Point]) {
-	if !m.remembers {
-		return
-	}
-	h, now := &m.history, m.now().Unix()
+// add takes a round of one kind, which is measured every interval, at a time in Unix
+// seconds. The keys of its series are made with the seed.
+func (h *history) add(interval time.Duration, seed maphash.Seed, points iter.Seq[Point], now int64) {
 	seconds := max(int64(interval.Seconds()), 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -59,7 +56,7 @@ func (m *Memory) AddHost(interval time.Duration, points iter.Seq[Point]) {
 		if !ok {
 			continue
 		}
-		key := p.key(m.seed)
+		key := p.key(seed)
 		series := h.series[key]
 		if series == nil || series.interval != seconds {
 			if series == nil && !h.hasRoom(now) || p.seriesSize() > maxSeriesBytes {

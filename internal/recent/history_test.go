@@ -11,7 +11,7 @@ import (
 
 // round adds one value of a measurement of the host.
 func round(m *Memory, interval time.Duration, value float64) {
-	m.AddHost(interval, seq(Point{Name: "mem.free", Tags: map[string]string{"host": "h"}, Value: value}))
+	m.AddHost(interval, nil, seq(Point{Name: "mem.free", Tags: map[string]string{"host": "h"}, Value: value}))
 }
 
 func TestHistoryHasAValueForEachInterval(t *testing.T) {
@@ -92,11 +92,11 @@ func TestHistoryBearsAClockThatJumps(t *testing.T) {
 func TestHistoryIsBounded(t *testing.T) {
 	m := New(true)
 	for i := range maxHistory + 10 {
-		m.AddHost(10*time.Second, seq(Point{Name: "x", Tags: map[string]string{"core": string(rune('a' + i))}, Value: 1.0}))
+		m.AddHost(10*time.Second, nil, seq(Point{Name: "x", Tags: map[string]string{"core": string(rune('a' + i))}, Value: 1.0}))
 	}
 	require.Len(t, m.History(Filter{}), maxHistory)
-	m.AddHost(10*time.Second, seq(Point{Name: "text", Value: "no number"}))
-	m.AddHost(time.Millisecond, seq(Point{Name: "x", Tags: map[string]string{"core": "a"}, Value: 1.0}))
+	m.AddHost(10*time.Second, nil, seq(Point{Name: "text", Value: "no number"}))
+	m.AddHost(time.Millisecond, nil, seq(Point{Name: "x", Tags: map[string]string{"core": "a"}, Value: 1.0}))
 	short := Point{Name: "x", Tags: map[string]string{"core": "a"}}
 	require.Len(t, m.history.series[short.key(m.seed)].values, maxSlots)
 }
@@ -105,7 +105,7 @@ func TestWhatIsMeasuredOnlyOnceMakesRoomInTheHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(true)
 		for i := range maxHistory {
-			m.AddHost(10*time.Second, seq(Point{Name: "kernel.user.login", Tags: map[string]string{"user": string(rune('a' + i))}, Value: 0.0}))
+			m.AddHost(10*time.Second, nil, seq(Point{Name: "kernel.user.login", Tags: map[string]string{"user": string(rune('a' + i))}, Value: 0.0}))
 		}
 		round(m, 10*time.Second, 1)
 		require.Len(t, m.History(Filter{}), maxHistory, "all are of now")

@@ -22,21 +22,39 @@ type Points struct {
 // limit.
 func (m *Memory) Points(filter Filter, limit int) Points {
 	t := m.series.copyOf(m.now().Add(-forgetAfter).Unix())
-	var found []labelled
+	points := Points{LeftOut: m.leftOut.Load()}
+	host := m.host.list()
+	byName := make(map[string][]labelled)
 	for _, s := range t.all {
-		l := labelled{series: s}
-		l.namespace, l.tags, _ = strings.Cut(string(t.labels[s.begin:s.end]), separator)
-		l.name, l.tags, _ = strings.Cut(l.tags, separator)
-		if filter.Matches(l.namespace, l.name) {
-			found = append(found, l)
+		l := t.labelled(s)
+		if l.namespace != everyNamespace {
+			points.Series++
+		} else {
+			points.Series += len(host)
+		}
+		if filter.chooses(l.name) {
+			byName[l.name] = append(byName[l.name], l)
 		}
 	}
-	slices.SortFunc(found, labelled.compare)
-	points := Points{Series: len(t.all), LeftOut: m.leftOut.Load()}
-	for _, l := range found[:min(len(found), limit)] {
-		points.Points = append(points.Points, l.point(t.texts))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		for _, l := range inNamespaces(byName[name], host, filter) {
+			if len(points.Points) == limit {
+				return points
+			}
+			points.Points = append(points.Points, l.point(t.texts))
+		}
 	}
 	return points
+}
+
+// Names returns the names of the series that are remembered, sorted.
+func (m *Memory) Names() []string {
+	t := m.series.copyOf(m.now().Add(-forgetAfter).Unix())
+	names := make(map[string]bool)
+	for _, s := range t.all {
+		names[t.labelled(s).name] = true
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // copyOf returns a copy of the table without the series that did not pass since then,
@@ -55,9 +73,22 @@ type labelled struct {
 	namespace, name, tags string
 }
 
-// compare orders series by name, namespace and tags.
+// labelled returns the series with its labels.
+func (t *seriesTable) labelled(s series) labelled {
+	l := labelled{series: s}
+	l.namespace, l.tags, _ = strings.Cut(string(t.labels[s.begin:s.end]), separator)
+	l.name, l.tags, _ = strings.Cut(l.tags, separator)
+	return l
+}
+
+// compare orders series of one name by namespace and tags, the newest value first.
 func (l labelled) compare(other labelled) int {
-	return cmp.Or(cmp.Compare(l.name, other.name), cmp.Compare(l.namespace, other.namespace), cmp.Compare(l.tags, other.tags))
+	return cmp.Or(l.compareLabels(other), cmp.Compare(other.seen, l.seen))
+}
+
+// compareLabels orders series of one name by namespace and tags.
+func (l labelled) compareLabels(other labelled) int {
+	return cmp.Or(cmp.Compare(l.namespace, other.namespace), cmp.Compare(l.tags, other.tags))
 }
 
 // point returns the series' last point.

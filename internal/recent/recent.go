@@ -2,9 +2,13 @@
 // it: the last value of each series, an hour of the host's own measurements, and
 // the points themselves for whoever reads them now.
 //
-//	Add ──┬─► series    the last value of each series   ──► Points
-//	      └─► Readers   a bounded queue for each         ──► Take
-//	AddHost ─► history  an hour of each host measurement ──► History, HostValues
+//	Add ─────┬─► series    the last value of each series    ──► Points, Names
+//	AddHost ─┤
+//	         ├─► Readers   a bounded queue for each         ──► Take
+//	         └─► history   an hour of each host measurement ──► History, HostValues
+//
+// The host's own measurements go to all of its namespaces alike, and are remembered
+// once for all of them.
 //
 // It is bounded in series, bytes and time, whatever passes: what it leaves out is
 // counted. It never waits for a reader.
@@ -78,6 +82,7 @@ type Memory struct {
 	remembers bool
 	seed      maphash.Seed // of the keys of series
 	series    seriesTable
+	host      hostNamespaces
 	history   history
 	readers   readers
 	rate      rate
@@ -98,6 +103,23 @@ func (m *Memory) Remembers() bool { return m.remembers }
 func (m *Memory) Add(n int, points iter.Seq[Point]) {
 	if n > 0 && (m.remembers || m.readers.any()) {
 		m.look(points)
+	}
+}
+
+// AddHost takes a round of one kind of the host's measurements, which is measured every
+// interval and went to these namespaces. The points have none. The history has no values
+// that are no numbers.
+func (m *Memory) AddHost(interval time.Duration, namespaces []string, points iter.Seq[Point]) {
+	now := m.now()
+	if m.remembers {
+		m.host.set(namespaces, now.Unix())
+		m.history.add(interval, m.seed, points, now.Unix())
+		m.leftOut.Add(m.series.add(m.seed, points, now) * int64(len(namespaces)))
+	}
+	if m.readers.any() {
+		for _, namespace := range namespaces {
+			m.readers.offer(in(namespace, points), now)
+		}
 	}
 }
 

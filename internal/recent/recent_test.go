@@ -64,7 +64,7 @@ func TestForgettingKeepsTheOthers(t *testing.T) {
 func TestNothingIsRememberedWhereItIsOff(t *testing.T) {
 	m := New(false)
 	add(m, Point{Namespace: "web", Name: "x", Value: 1.0})
-	m.AddHost(time.Second, seq(Point{Name: "x", Value: 1.0}))
+	m.AddHost(time.Second, []string{"web"}, seq(Point{Name: "x", Value: 1.0}))
 	require.Equal(t, Points{}, m.Points(Filter{}, 10))
 	require.Empty(t, m.History(Filter{}))
 }
@@ -214,7 +214,7 @@ func TestItIsSafeForConcurrentUse(t *testing.T) {
 			for range 200 {
 				add(m, p)
 				m.AddPosted("web", "", 1, seq(p))
-				m.AddHost(10*time.Second, seq(Point{Name: "x", Value: 1.0}))
+				m.AddHost(10*time.Second, []string{"web"}, seq(Point{Name: "x", Value: 1.0}))
 				m.Points(Filter{}, 10)
 				m.History(Filter{})
 				m.HostValues()
