@@ -128,6 +128,7 @@ func (o *writerOutput) Write(_ context.Context, b Batch) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf = o.buf[:0]
+	o.encoder.Begin()
 	for _, m := range b.Metrics {
 		var err error
 		if o.buf, err = o.encoder.AppendPoint(o.buf, m.Name, m.Tags, m.Value, m.Timestamp); err != nil {

@@ -21,6 +21,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
+
+	"github.com/lodastack/agent/internal/influxdb"
 )
 
 // Encoder encodes points one after the other. The zero value is ready for
@@ -32,9 +34,20 @@ type Encoder struct {
 	tags    []tag  // sorted
 	text    []byte // ,key=value for each, unless special
 	special bool   // something in the tags is not plain
+
+	inBatch bool
+	of      map[string]string // the map of these tags, in a batch
+
+	// The time of the last point: those of a batch are mostly of the same second.
+	seconds int64
+	end     []byte // blank, seconds, newline; empty before the first point
 }
 
 type tag struct{ key, value string }
+
+// Begin begins a batch of points, whose maps of tags do not change before the next one
+// begins: a map that several points share is compared once. Without it, each is.
+func (e *Encoder) Begin() { e.inBatch, e.of = true, nil }
 
 // AppendPoint appends one point, newline included, to buf and returns the
 // extended buffer. value is a float64, a bool or a string. If line protocol has no form
@@ -44,8 +57,13 @@ type tag struct{ key, value string }
 // in line protocol. These are only copied. The line-protocol library, which costs three
 // times as much, encodes the others.
 func (e *Encoder) AppendPoint(buf []byte, name string, tags map[string]string, value any, seconds int64) ([]byte, error) {
-	if !e.hasTags(tags) {
-		e.setTags(tags)
+	if !influxdb.SameMap(tags, e.of) {
+		if !e.hasTags(tags) {
+			e.setTags(tags)
+		}
+		if e.inBatch {
+			e.of = tags
+		}
 	}
 	line, err := e.appendSeries(buf, name)
 	if err == nil {
@@ -57,9 +75,11 @@ func (e *Encoder) AppendPoint(buf []byte, name string, tags map[string]string, v
 	if err != nil {
 		return buf, fmt.Errorf("encode point %s: %w", name, err)
 	}
-	line = append(line, ' ')
-	line = strconv.AppendInt(line, seconds, 10)
-	return append(line, '\n'), nil
+	if len(e.end) == 0 || seconds != e.seconds {
+		e.seconds = seconds
+		e.end = append(strconv.AppendInt(append(e.end[:0], ' '), seconds, 10), '\n')
+	}
+	return append(line, e.end...), nil
 }
 
 // latest is the last second that InfluxDB can store in nanoseconds.
@@ -134,7 +154,7 @@ func appendField(buf []byte, value any) ([]byte, error) {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return buf, fmt.Errorf("value %v has no form in line protocol", v)
 		}
-		return strconv.AppendFloat(buf, v, 'g', -1, 64), nil
+		return appendNumber(buf, v), nil
 	case bool:
 		return strconv.AppendBool(buf, v), nil
 	case string:
@@ -144,6 +164,15 @@ func appendField(buf []byte, value any) ([]byte, error) {
 		return AppendText(buf, v), nil
 	}
 	return buf, fmt.Errorf("value %v has no form in line protocol", value)
+}
+
+// appendNumber appends a number as strconv's format g does, small integers faster than it.
+func appendNumber(buf []byte, v float64) []byte {
+	const exponent = 1e6 // from here on, g writes one
+	if n := int64(v); float64(n) == v && v > -exponent && v < exponent && (n != 0 || !math.Signbit(v)) {
+		return strconv.AppendInt(buf, n, 10)
+	}
+	return strconv.AppendFloat(buf, v, 'g', -1, 64)
 }
 
 // AppendText appends a text in quotes, as the value of a field.

@@ -2,6 +2,7 @@ package lineproto_test
 
 import (
 	"math"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -87,17 +88,58 @@ func TestAppendPointKeepsTheTagsOfEachPointApart(t *testing.T) {
 	}
 }
 
+func TestAMapOfTagsMayChangeBetweenBatches(t *testing.T) {
+	tags := map[string]string{"a": "1"}
+	for name, begin := range map[string]func(*lineproto.Encoder){"batches": (*lineproto.Encoder).Begin, "single points": func(*lineproto.Encoder) {}} {
+		t.Run(name, func(t *testing.T) {
+			var encoder lineproto.Encoder
+			for _, value := range []string{"1", "2"} {
+				tags["a"] = value
+				begin(&encoder)
+				for range 2 {
+					line, err := encoder.AppendPoint(nil, "m", tags, true, 1)
+					require.NoError(t, err)
+					require.Equal(t, "m,a="+value+" value=true 1\n", string(line))
+				}
+			}
+		})
+	}
+}
+
+func TestNumbersAreWrittenInTheirShortestForm(t *testing.T) {
+	var encoder lineproto.Encoder
+	for _, v := range []float64{0, math.Copysign(0, -1), 1, -1, 0.5, -0.25, 42, 999_999, 1_000_000, -999_999, -1_000_000, 1_000_001, 123456.789, 1e300, 5e-324, math.MaxInt64} {
+		line, err := encoder.AppendPoint(nil, "m", nil, v, 1)
+		require.NoError(t, err)
+		require.Equal(t, "m value="+strconv.FormatFloat(v, 'g', -1, 64)+" 1\n", string(line))
+	}
+}
+
+func TestEachPointHasItsOwnTime(t *testing.T) {
+	var encoder lineproto.Encoder
+	var lines []byte
+	for _, seconds := range []int64{0, 0, 5, 5, -5, 0} {
+		var err error
+		lines, err = encoder.AppendPoint(lines, "m", nil, true, seconds)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "m value=true 0\nm value=true 0\nm value=true 5\nm value=true 5\nm value=true -5\nm value=true 0\n", string(lines))
+}
+
 func BenchmarkAppendPoint(b *testing.B) {
 	tags := func(iface string) map[string]string {
 		return map[string]string{"host": "web-1.example.com", "interface": iface, "rack": "r17"}
 	}
+	shared := tags("eth0")
 	tests := map[string][2]map[string]string{
+		"one map":    {shared, shared},
 		"same tags":  {tags("eth0"), tags("eth0")},
 		"other tags": {tags("eth0"), tags("eth1")},
 	}
 	for name, tags := range tests {
 		b.Run(name, func(b *testing.B) {
 			var enc lineproto.Encoder
+			enc.Begin()
 			buf := make([]byte, 0, 256)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {

@@ -30,7 +30,10 @@ type influxFormat struct {
 	enc lineproto.Encoder
 }
 
-func (f *influxFormat) begin(buf []byte, _ string) []byte { return buf }
+func (f *influxFormat) begin(buf []byte, _ string) []byte {
+	f.enc.Begin()
+	return buf
+}
 
 func (f *influxFormat) point(buf []byte, m *agent.Metric, _ bool) ([]byte, error) {
 	return f.enc.AppendPoint(buf, m.Name, m.Tags, m.Value, m.Timestamp)
