@@ -12,19 +12,21 @@ import (
 	"github.com/lodastack/agent/internal/procfs"
 )
 
-// zombiesEvery is how often the zombies are counted. Between two counts, the
-// last one is used. No file of the kernel has their number, and a count reads
-// all processes at 10 µs each.
-const zombiesEvery = time.Minute
+// listedEvery is how often the processes are listed to count the zombies, of which no
+// file of the kernel has the number: this reads all processes at 10 µs each. Between two
+// lists, the last number of zombies is used.
+const listedEvery = time.Minute
 
 // processCounter counts processes and zombies (state Z in /proc/PID/stat, see
 // proc_pid_stat(5)).
 type processCounter struct {
 	processes procfs.PIDLister
 	buf       []byte
+	total     int
 	zombies   int
-	seesAll   bool // the last count saw all processes
-	counted   time.Time
+	listsAll  bool // the last list had all processes
+	seesAll   bool // and the states of all could be read
+	listed    time.Time
 }
 
 func newProcessCounter(root string) processCounter {
@@ -32,18 +34,14 @@ func newProcessCounter(root string) processCounter {
 }
 
 func (c *processCounter) read(p *points) error {
-	pids, err := c.processes.List()
-	if err != nil {
+	total, ok := c.processes.Count()
+	if ok && !c.listed.IsZero() && time.Since(c.listed) < listedEvery {
+		c.total = total
+	} else if err := c.list(); err != nil {
 		return fmt.Errorf("counting processes: %w", err)
 	}
-	// With the mount option hidepid=2, /proc lists only the own user's
-	// processes. Without it, there is always one with the ID 1.
-	if slices.Contains(pids, 1) {
-		p.add("ps.total.num", float64(len(pids)), nil)
-	}
-	if c.counted.IsZero() || time.Since(c.counted) >= zombiesEvery {
-		c.countZombies(pids)
-		c.counted = time.Now()
+	if c.listsAll {
+		p.add("ps.total.num", float64(c.total), nil)
 	}
 	if c.seesAll {
 		p.add("ps.zombies.num", float64(c.zombies), nil)
@@ -51,9 +49,25 @@ func (c *processCounter) read(p *points) error {
 	return nil
 }
 
+// list lists the processes, and counts the zombies if it is time.
+func (c *processCounter) list() error {
+	pids, err := c.processes.List()
+	if err != nil {
+		return err
+	}
+	// With the mount option hidepid=2, /proc lists only the own user's
+	// processes. Without it, there is always one with the ID 1.
+	c.total, c.listsAll = len(pids), slices.Contains(pids, 1)
+	if c.listed.IsZero() || time.Since(c.listed) >= listedEvery {
+		c.countZombies(pids)
+		c.listed = time.Now()
+	}
+	return nil
+}
+
 // countZombies ignores processes that have ended meanwhile.
 func (c *processCounter) countZombies(pids []int) {
-	c.zombies, c.seesAll = 0, slices.Contains(pids, 1)
+	c.zombies, c.seesAll = 0, c.listsAll
 	for _, pid := range pids {
 		n, err := procfs.ReadInto(c.processes.Dir+"/"+strconv.Itoa(pid)+"/stat", &c.buf)
 		if err != nil {
