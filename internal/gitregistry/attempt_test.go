@@ -46,3 +46,43 @@ func TestAHeadThatCannotBeFetchedIsTriedLessAndLessOften(t *testing.T) {
 		require.Equal(t, 1, repository.fetched)
 	})
 }
+
+// away is a repository whose host can be away.
+type away struct {
+	gone    bool
+	fetched int
+}
+
+func (r *away) Head(context.Context) (string, error) {
+	if r.gone {
+		return "", errors.New("no route to host")
+	}
+	return "a", nil
+}
+
+func (r *away) Fetch(context.Context, string, string, int64) (Head, error) {
+	r.fetched++
+	return Head{Commit: "a", Files: []File{{Name: "all.toml", Content: []byte("name = \"all\"\n")}}}, nil
+}
+
+func TestAHostThatIsAwayForADayChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		repository := &away{}
+		registry := New(Config{Repository: repository})
+		first, err := registry.Assignments(t.Context(), agent.Host{})
+		require.NoError(t, err)
+		before := registry.InspectRegistry()
+		repository.gone = true
+		for range 24 * 60 {
+			time.Sleep(time.Minute)
+			_, err := registry.Assignments(t.Context(), agent.Host{})
+			require.EqualError(t, err, "ask the fleet repository for its head: no route to host")
+			require.Equal(t, before, registry.InspectRegistry())
+		}
+		repository.gone = false
+		again, err := registry.Assignments(t.Context(), agent.Host{})
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+		require.Equal(t, 1, repository.fetched)
+	})
+}

@@ -1,7 +1,6 @@
 package gitregistry_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,99 +96,6 @@ func TestAHeadWithAFaultIsRefusedAsAWhole(t *testing.T) {
 	w.has("web-1", "all web")
 }
 
-func TestBadDays(t *testing.T) {
-	const away = "ask the fleet repository for its head: "
-	for name, day := range map[string]struct {
-		happens func(w *world)
-		says    string
-		after   string // namespaces of web-1 then; empty: it fails
-	}{
-		"the head is rewritten": {happens: func(w *world) {
-			w.repo.Git("checkout", "--quiet", "--orphan", "other")
-			w.write("web", "name = \"new\"\n")
-			w.push()
-			w.repo.Git("branch", "--force", "main", "other")
-			w.repo.Git("symbolic-ref", "HEAD", "refs/heads/main")
-		}, after: "all new"},
-		"a file lies about its namespace": {happens: func(w *world) { w.write("all", "name = \"db\"\n"); w.push() }, after: "db web"},
-		"a pattern matches nobody":        {happens: func(w *world) { w.write("all", "name = \"all\"\nhosts = [ \"none\" ]\n"); w.push() }, after: "web"},
-		"a file is executable": {happens: func(w *world) {
-			w.repo.Write("namespaces/x.toml", "name = \"x\"\n", 0o755)
-			w.push()
-		}, after: "all web x"},
-		"the branch is deleted": {happens: func(w *world) { w.repo.Git("update-ref", "-d", "HEAD") }, says: away + "the repository has no default branch with a commit"},
-		"the repository moves":  {happens: func(w *world) { require.NoError(w.t, os.Rename(w.repo.Dir, w.repo.Dir+"2")) }, says: away},
-		"the repository is emptied": {happens: func(w *world) {
-			w.repo.Git("rm", "-rq", "namespaces")
-			w.push()
-		}, says: "it has no file namespaces/*.toml"},
-		"the directory is a file": {happens: func(w *world) {
-			w.repo.Git("rm", "-rq", "namespaces")
-			w.repo.Write("namespaces", "name = \"web\"\n", 0o644)
-			w.push()
-		}, says: "it has no file namespaces/*.toml"},
-		"a file is large": {happens: func(w *world) { w.write("big", strings.Repeat("#\n", 1<<20)); w.push() }, says: "namespaces/big.toml has 2 MiB; the limit is 1 MiB"},
-		"the repository is large": {happens: func(w *world) {
-			w.repo.Git("config", "core.compression", "0")
-			w.repo.Write("big", strings.Repeat("0123456789abcdef", 80<<16), 0o644)
-			w.push()
-		}, says: "64 MiB"},
-		"there are too many files": {happens: func(w *world) { w.millionFiles() }, says: "it has more than 20000 files"},
-		"git is gone":              {happens: func(w *world) { w.t.Setenv("PATH", without(w.t)) }, says: "there is no program git"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.has("web-1", "all web")
-			day.happens(w)
-			if day.after == "" {
-				w.fails(day.says)
-				return
-			}
-			w.has("web-1", day.after)
-			w.leavesNothing()
-		})
-	}
-}
-
-// millionFiles commits a tree of 16^5 files, which are few objects.
-func (w *world) millionFiles() {
-	w.t.Helper()
-	blob := strings.TrimSpace(w.repo.Git("hash-object", "-w", "README.md"))
-	tree := w.tree("100644 blob " + blob)
-	for range 4 {
-		tree = w.tree("040000 tree " + tree)
-	}
-	w.repo.Git("update-ref", "HEAD", strings.TrimSpace(w.repo.Git("commit-tree", tree, "-m", "many")))
-}
-
-// tree makes a tree that has one entry 16 times.
-func (w *world) tree(entry string) string {
-	w.t.Helper()
-	index := filepath.Join(w.t.TempDir(), "tree")
-	var text strings.Builder
-	for _, name := range "0123456789abcdef" {
-		text.WriteString(entry + "\t" + string(name) + "\n")
-	}
-	require.NoError(w.t, os.WriteFile(index, []byte(text.String()), 0o600))
-	return strings.TrimSpace(w.repo.Git("-c", "alias.from=!git mktree <"+index, "from"))
-}
-
-func TestAServerThatHangsTakesOnlyItsTime(t *testing.T) {
-	w := newWorld(t)
-	w.open(w.root.Hanging(), "", func(c *stock.RegistryConfig) { c.Git.GitTimeout = time.Second })
-	began := time.Now()
-	w.fails("git timed out after 1s (agent.gittimeout)")
-	require.Less(t, time.Since(began), patience)
-
-	w.open(w.root.Hanging(), "")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err := w.registry.Assignments(ctx, agent.Host{Hostname: "web-1"})
-	require.Error(t, err)
-	require.Less(t, time.Since(began), patience)
-	w.leavesNothing()
-}
-
 func TestWhatAKilledAgentLeavesIsRemoved(t *testing.T) {
 	w := newWorld(t)
 	w.has("web-1", "all web")
@@ -243,4 +149,29 @@ func TestASignerOfThePolicyMustHaveSignedTheHead(t *testing.T) {
 
 	w.repo.Git("reset", "--quiet", "--hard", first)
 	w.fails("policy.signers", "older")
+}
+
+// The clock of whoever commits, which dates the commit.
+func TestASignedHeadIsJudgedByItsParentsAndThenByItsDate(t *testing.T) {
+	w := newWorld(t)
+	anna := gittest.NewKey(t, "ed25519")
+	signers := filepath.Join(t.TempDir(), "signers")
+	require.NoError(t, os.WriteFile(signers, []byte("anna@example.com "+anna.Public()+"\n"), 0o600))
+	w.open(w.root.Daemon(), "", func(c *stock.RegistryConfig) { c.Git.Policy.Signers = signers })
+	commit := func(namespace string, years int) {
+		t.Setenv("GIT_COMMITTER_DATE", time.Now().AddDate(years, 0, 0).Format(time.RFC3339))
+		w.write("web", "name = \""+namespace+"\"\n")
+		w.repo.SignedCommit(anna)
+	}
+	commit("now", 0)
+	w.has("web-1", "all now")
+	commit("late", -1)
+	w.has("web-1", "all late") // its parent is the head in force
+	commit("ahead", 1)
+	w.has("web-1", "all ahead")
+	commit("unseen", 0)
+	commit("now", 0)
+	w.fails("is older than", "make a new commit, with a later date (GIT_COMMITTER_DATE)")
+	commit("later", 2)
+	w.has("web-1", "all later")
 }

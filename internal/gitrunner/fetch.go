@@ -130,9 +130,11 @@ func (c *client) fetchRefs(ctx context.Context, dir, address, depth string, refs
 type bounds struct {
 	size  int64 // bytes of its files, rounded up to blocks of 4 KiB
 	files int   // directories included
+
+	sizeKey, filesKey string // what messages call them
 }
 
-func (c *client) bounds() bounds { return bounds{size: c.maxSize, files: c.maxFiles} }
+func (c *client) bounds() bounds { return bounds{c.maxSize, c.maxFiles, c.sizeKey, c.filesKey} }
 
 // usage is how much of its bounds a plugin uses.
 type usage struct {
@@ -150,13 +152,13 @@ func (b bounds) add(u *usage, bytes int64) error {
 		return b.tooMany()
 	}
 	if u.size > b.size {
-		return fmt.Errorf("its files take more than %s (agent.gitmaxsize)", size(b.size))
+		return fmt.Errorf("its files take more than %s (%s)", size(b.size), b.sizeKey)
 	}
 	return nil
 }
 
 func (b bounds) tooMany() error {
-	return fmt.Errorf("it has more than %d files (agent.gitmaxfiles)", b.files)
+	return fmt.Errorf("it has more than %d files (%s)", b.files, b.filesKey)
 }
 
 // checkTree counts the files of a commit before it is checked out: a small repository

@@ -55,7 +55,10 @@ func lastWords(stderr string) string {
 // client calls git for the repositories of one address. Its fields are set before the first
 // call.
 type client struct {
-	template   template // its zero value: there is no address
+	template template // its zero value: there is no address
+	// What messages call the address, and the limits of the size and of the files.
+	called, sizeKey, filesKey string
+
 	gitUser    gitUser
 	gitSandbox *sandbox.Supervisor
 	gitDir     string        // above all directories that git works in
@@ -106,19 +109,6 @@ var errGitTimeout = errors.New("git timed out")
 func (c *client) withGitTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := c.gitTimeout
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %v (agent.gittimeout)", errGitTimeout, limit))
-}
-
-// explain adds what to do, if git's message does not say it.
-func (c *client) explain(failed *gitError) error {
-	switch {
-	case says(failed, "File too large"):
-		return &tooLargeError{"one of its files, or the whole transfer,", c.maxSize}
-	case says(failed, "not allowed") && says(failed, "transport '"):
-		return fmt.Errorf("%w: git's configuration on this host (url.….insteadOf) rewrites the address to a transport that agent.git does not have; write the rewritten address into agent.git", failed)
-	case says(failed, "dubious ownership"):
-		return fmt.Errorf("%w: the repository does not belong to the user that git runs as", failed)
-	}
-	return failed
 }
 
 // gitOptions returns the options with which git executes nothing of the repository, uses

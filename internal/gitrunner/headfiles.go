@@ -56,7 +56,7 @@ func (c *client) printFiles(ctx context.Context, files []HeadFile, part []headFi
 		total += f.size
 	}
 	if total > c.maxSize {
-		return nil, &tooLargeError{"its files together", c.maxSize}
+		return nil, c.tooLarge("its files together")
 	}
 	out, err := c.gitUpTo(int(total)+1, ctx, c.gitDir, args...)
 	if err != nil {

@@ -42,15 +42,18 @@ func (l limits) apply(c sandbox.Command) sandbox.Command {
 	return c
 }
 
-// tooLargeError means that something is larger than [Config.MaxSize].
+// tooLargeError means that something is larger than a limit, which key names.
 type tooLargeError struct {
 	what  string
 	limit int64
+	key   string
 }
 
 func (e *tooLargeError) Error() string {
-	return fmt.Sprintf("%s is larger than %s (agent.gitmaxsize)", e.what, size(e.limit))
+	return fmt.Sprintf("%s is larger than %s (%s)", e.what, size(e.limit), e.key)
 }
+
+func (c *client) tooLarge(what string) error { return &tooLargeError{what, c.maxSize, c.sizeKey} }
 
 // size formats a number of bytes for people.
 func size(bytes int64) string {

@@ -184,7 +184,7 @@ func (r *Repository) judge(ctx context.Context, c *client, head *Head) error {
 	defer r.mu.Unlock()
 	if r.last.ID != "" {
 		if err := objects.CheckNewer(r.last); err != nil {
-			return unsigned(err)
+			return unsigned(fmt.Errorf("%w; make a new commit, with a later date (GIT_COMMITTER_DATE) if that of the other is wrong", err))
 		}
 	}
 	r.last = objects
@@ -193,19 +193,25 @@ func (r *Repository) judge(ctx context.Context, c *client, head *Head) error {
 
 // with calls do with a client that works in a directory of its own.
 func (r *Repository) with(ctx context.Context, do func(ctx context.Context, c *client) error) (err error) {
-	c := &client{template: r.template, gitTimeout: r.config.Timeout, maxSize: r.config.MaxSize, maxFiles: r.config.MaxFiles}
+	const limit = "the limit of a repository that is only read"
+	c := &client{
+		template: r.template, called: r.Name(), sizeKey: limit, filesKey: limit,
+		gitTimeout: r.config.Timeout, maxSize: r.config.MaxSize, maxFiles: r.config.MaxFiles,
+	}
 	if c.gitUser, err = lookupGitUser(r.config.GitUser, r.config.PluginsUser, r.template, os.Geteuid()); err != nil {
 		return fmt.Errorf("agent.gituser: %w", err)
 	}
+	// First the sandbox: it ends the git that a killed agent has left, which writes to its
+	// directory.
+	if c.gitSandbox, err = openGitSandbox(false, r.config.Logger); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.gitSandbox.Close(context.WithoutCancel(ctx))) }()
 	var remove func() error
 	if c.gitDir, remove, err = r.workDir(c.gitUser); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if c.gitSandbox, err = openGitSandbox(false, r.config.Logger); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.gitSandbox.Close(context.WithoutCancel(ctx))) }()
 	c.ssh = sync.OnceValue(c.sshEnv)
 	ctx, cancel := c.withGitTimeout(ctx)
 	defer cancel()

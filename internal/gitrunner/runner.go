@@ -133,6 +133,7 @@ func New(config Config) (*Runner, error) {
 	config = withDefaults(config)
 	r := &Runner{config: config, slots: map[string]*slot{}, runs: map[*runUnderWay]bool{}, installs: make(chan struct{}, config.MaxConcurrentInstalls)}
 	r.gitTimeout, r.maxSize, r.maxFiles = config.GitTimeout, config.MaxSize, config.MaxFiles
+	r.called, r.sizeKey, r.filesKey = "agent.git", "agent.gitmaxsize", "agent.gitmaxfiles"
 	var problems []error
 	var err error
 	if config.Git != "" {

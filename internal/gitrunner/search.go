@@ -23,8 +23,8 @@ func (r *Runner) search(ctx context.Context, dir, address, commit string) error 
 		if err == nil {
 			all, err = packed(dir)
 		}
-		if err == nil && all > r.config.MaxSize {
-			err = &tooLargeError{"its history", r.config.MaxSize}
+		if err == nil && all > r.maxSize {
+			err = r.tooLarge("its history")
 		}
 		if err != nil {
 			return fmt.Errorf("looking for the commit %s in the history of all branches and tags: %w; a commit that has a tag is found at once", commit, err)

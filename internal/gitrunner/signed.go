@@ -53,7 +53,7 @@ func (r *Runner) verify(ctx context.Context, dir string, v version, c change) (*
 	}
 	if c.mayNotBeOlder(v) {
 		if err := objects.CheckNewer(c.last.Signed.Version); err != nil {
-			return nil, unsigned(err)
+			return nil, unsigned(fmt.Errorf("%w; make a new commit, or name the version in the registry", err))
 		}
 	}
 	return &signed{signer, now, objects}, nil

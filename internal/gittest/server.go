@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -68,6 +69,15 @@ func (r *Root) listen(serve func(conn *net.TCPConn)) string {
 // http://127.0.0.1:PORT/%s.git.
 func (r *Root) HTTP(password string) string {
 	r.t.Helper()
+	server := httptest.NewServer(r.Handler(func() string { return password }))
+	r.t.Cleanup(server.Close)
+	return server.URL + "/%s.git"
+}
+
+// Handler serves the repositories with git http-backend. Callers need the password that
+// the function returns, unless it is empty.
+func (r *Root) Handler(password func() string) http.Handler {
+	r.t.Helper()
 	out, err := exec.Command("git", "--exec-path").Output()
 	require.NoError(r.t, err)
 	backend := &cgi.Handler{
@@ -77,14 +87,35 @@ func (r *Root) HTTP(password string) string {
 	if _, err := os.Stat(backend.Path); err != nil {
 		r.t.Skip("git http-backend is not installed")
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if _, given, _ := q.BasicAuth(); password != "" && given != password {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if _, given, _ := q.BasicAuth(); password() != "" && given != password() {
 			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
 		backend.ServeHTTP(w, q)
-	}))
-	r.t.Cleanup(server.Close)
-	return server.URL + "/%s.git"
+	})
+}
+
+// Slow starts a git daemon that sends the first bytes of each answer at once, as many as the
+// function says, and then one byte a second, until the test ends. It returns its template.
+func (r *Root) Slow(first func() int64) string {
+	r.t.Helper()
+	fast := strings.TrimSuffix(strings.TrimPrefix(r.Daemon(), "git://"), "/%s.git")
+	return "git://" + r.listen(func(conn *net.TCPConn) {
+		server, err := net.Dial("tcp", fast)
+		if err != nil {
+			return
+		}
+		go func() {
+			io.Copy(server, conn)
+			server.Close() // the client is gone
+		}()
+		io.CopyN(conn, server, first())
+		for range time.Tick(time.Second) {
+			if _, err := io.CopyN(conn, server, 1); err != nil {
+				return
+			}
+		}
+	}) + "/%s.git"
 }

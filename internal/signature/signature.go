@@ -100,8 +100,7 @@ func (v Version) CheckNewer(installed Version) error {
 	if next.hasParent(installed.ID) || !old.hasParent(v.ID) && !next.committed.Before(old.committed) {
 		return nil
 	}
-	return fmt.Errorf("commit %s of %s is older than the installed %s of %s, so somebody may be replaying it; "+
-		"make a new commit, or name the version in the registry",
+	return fmt.Errorf("commit %s of %s is older than %s of %s, which is in use, so somebody may be replaying it",
 		v.ID, next.committed.UTC().Format(time.DateTime), installed.ID, old.committed.UTC().Format(time.DateTime))
 }
 

@@ -236,7 +236,7 @@ func TestAnOlderVersionIsTakenForAReplay(t *testing.T) {
 			require.NoError(t, err, name)
 			continue
 		}
-		require.ErrorContains(t, err, "is older than the installed "+installed.ID+" of 1970-01-01 00:33:20", name)
+		require.ErrorContains(t, err, "is older than "+installed.ID+" of 1970-01-01 00:33:20, which is in use", name)
 	}
 	parent := at(3000)
 	require.ErrorContains(t, parent.CheckNewer(at(3000, parent.ID)), "is older", "of the same second")
