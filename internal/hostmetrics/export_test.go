@@ -46,3 +46,10 @@ func CoredumpService(name string) (string, bool) {
 	dump, ok := parseCoredump(name)
 	return dump.service, ok
 }
+
+// SettledAfter and LookEvery are the walks of PROC after which a process that belongs to no
+// program is skipped, and of which one looks at it nevertheless.
+const (
+	SettledAfter = settledAfter
+	LookEvery    = lookEvery
+)

@@ -15,6 +15,7 @@
 //	ntp, dev, coredump               TIME, DEV and COREDUMP
 //	proc, program, process, home     PROC: programs, their processes, which of those are the host's
 //	selector, patterns               processes by command line, user, unit, name
+//	settled                          which processes a walk can skip
 //	port, portudp                    PORT
 //	filter, leftout, asleep          what the config leaves out, and what measuring would wake
 //	points, rates, distinct, state   points, rates, tags that must differ, state over restarts

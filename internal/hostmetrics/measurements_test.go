@@ -99,6 +99,10 @@ Only processes of the host itself are counted, unless a unit selects them. A pro
 another mount namespace, another root directory and another file at the same
 path, and is not counted.
 
+A new process is seen in the next collection. A process that belonged to no item five
+times is only looked at in every fourth collection: if it then becomes another
+program, or changes its command line, it counts up to three collections later.
+
 An agent that is not root sees only its own user's executables. If another
 user's process has the name of a program, or if /proc hides processes (hidepid),
 the program is absent, and the reason is in the status. Run the

@@ -2,6 +2,7 @@ package hostmetrics
 
 import (
 	"hash/maphash"
+	"maps"
 	"regexp"
 	"slices"
 )
@@ -13,9 +14,14 @@ type patterns struct {
 	seed     maphash.Seed
 	texts    []string
 	compiled []*regexp.Regexp // of texts
-	// now and before are the answers of this walk and the last one, by the hash of the
-	// command line.
-	now, before map[uint64][]string
+	round    int
+	known    map[uint64]answer // by the hash of the command line
+}
+
+// answer are the patterns that match a command line.
+type answer struct {
+	matching []string
+	asked    int // the last round in which a process had the command line
 }
 
 // set sets the patterns. [agent.CheckProcess] has judged them; one that is none matches
@@ -24,7 +30,7 @@ func (p *patterns) set(texts []string) {
 	if slices.Equal(p.texts, texts) {
 		return
 	}
-	*p = patterns{seed: maphash.MakeSeed(), now: make(map[uint64][]string)}
+	*p = patterns{seed: maphash.MakeSeed(), known: make(map[uint64]answer)}
 	for _, text := range texts {
 		if compiled, err := regexp.Compile(text); err == nil {
 			p.texts, p.compiled = append(p.texts, text), append(p.compiled, compiled)
@@ -35,24 +41,21 @@ func (p *patterns) set(texts []string) {
 // of returns the patterns that match a command line.
 func (p *patterns) of(line []byte) []string {
 	hash := maphash.Bytes(p.seed, line)
-	matching, known := p.now[hash]
-	if !known {
-		matching, known = p.before[hash]
-	}
+	a, known := p.known[hash]
 	if !known {
 		for i, compiled := range p.compiled {
 			if compiled.Match(line) {
-				matching = append(matching, p.texts[i])
+				a.matching = append(a.matching, p.texts[i])
 			}
 		}
 	}
-	p.now[hash] = matching
-	return matching
+	a.asked = p.round
+	p.known[hash] = a
+	return a.matching
 }
 
 // forgetOld ends a walk. It forgets the command lines that no process has any more.
 func (p *patterns) forgetOld() {
-	if p.now != nil {
-		p.before, p.now = p.now, make(map[uint64][]string, len(p.now))
-	}
+	p.round++
+	maps.DeleteFunc(p.known, func(_ uint64, a answer) bool { return p.round-a.asked > lookEvery })
 }

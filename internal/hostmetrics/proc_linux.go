@@ -31,6 +31,8 @@ type processes struct {
 	// path and link are buffers for reading links.
 	path, link []byte
 	patterns   patterns
+	settled    settled
+	last       *programs // of the last walk
 	// before and now are the processes of the last and the present walk. If a
 	// process has the id of one that has ended, its start is different.
 	before, now map[processID]usage
@@ -58,7 +60,7 @@ func newProcesses(root string) *processes {
 func (c *processes) CollectAssigned(ctx context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
 	wanted := c.programs(assignments)
 	if len(wanted.bySelector) == 0 {
-		c.ready = false
+		c.ready, c.last, c.settled = false, nil, settled{}
 		return nil, nil
 	}
 	if !c.ready {
@@ -94,24 +96,46 @@ func (c *processes) walk(wanted *programs) error {
 	if host == (home{}) {
 		host = home{root: fileAt(c.root)}
 	}
-	for _, pid := range pids {
-		c.path = append(strconv.AppendInt(c.path[:0], int64(pid), 10), "/exe\x00"...)
-		n, err := readlinkAt(proc, c.path, c.link)
-		switch {
-		case err == unix.EACCES || err == unix.EPERM: // process of another user, or hidepid=1
-			wanted.hide(c.reader.names(pid))
-			c.measure(pid, c.selected(pid, host, nil, wanted), seconds, wanted)
-		case err == 0:
-			running := wanted.of(c.link[:n])
-			if len(running) > 0 && !c.reader.isOfHost(pid, host, running) {
-				running = nil
-			}
-			c.measure(pid, slices.Concat(running, c.selected(pid, host, c.link[:n], wanted)), seconds, wanted)
+	c.settled.begin(wanted.sameAs(c.last))
+	c.last = wanted
+	for i, inode := range c.pids.Inodes() {
+		p := sighting{pids[i], inode}
+		if c.settled.skips(p) {
+			continue
 		}
+		running, hidden := c.look(proc, p.pid, host, wanted)
+		if len(running) == 0 && !hidden {
+			c.settled.sawNothing(p)
+		}
+		c.measure(p.pid, running, seconds, wanted)
 	}
 	c.patterns.forgetOld()
 	c.before, c.now = c.now, c.before
 	return wanted.markUnseen()
+}
+
+// look returns the programs of a process. hidden means that it may have more.
+func (c *processes) look(proc, pid int, host home, wanted *programs) (running []*program, hidden bool) {
+	if wanted.onlyPatterns() {
+		line, err := c.reader.commandLine(pid)
+		if err == nil && len(c.patterns.of(line)) == 0 {
+			return nil, false
+		}
+	}
+	c.path = append(strconv.AppendInt(c.path[:0], int64(pid), 10), "/exe\x00"...)
+	n, err := readlinkAt(proc, c.path, c.link)
+	switch {
+	case err == unix.EACCES || err == unix.EPERM: // process of another user, or hidepid=1
+		wanted.hide(c.reader.names(pid))
+		return c.selected(pid, host, nil, wanted), true
+	case err != 0: // a kernel thread, a zombie, or gone
+		return nil, false
+	}
+	running = wanted.of(c.link[:n])
+	if len(running) > 0 && !c.reader.isOfHost(pid, host, running) {
+		running = nil
+	}
+	return slices.Concat(running, c.selected(pid, host, c.link[:n], wanted)), false
 }
 
 // readlinkAt is readlinkat(2) for a path that ends in a zero byte.

@@ -89,6 +89,22 @@ func (r *processReader) names(pid int) (names []string) {
 	return names
 }
 
+// commandLine returns the arguments of a process, joined by blanks. It is valid until the
+// next read.
+func (r *processReader) commandLine(pid int) ([]byte, error) {
+	n, err := procfs.ReadInto(r.dir(pid)+"/cmdline", &r.buf)
+	if err != nil {
+		return nil, err
+	}
+	line := bytes.TrimRight(r.buf[:n], "\x00")
+	for i, c := range line {
+		if c == 0 {
+			line[i] = ' '
+		}
+	}
+	return line, nil
+}
+
 // parseIO parses the bytes from and to the disks in proc_pid_io(5).
 func (u *usage) parseIO(content []byte) bool {
 	var ok1, ok2 bool

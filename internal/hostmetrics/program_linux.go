@@ -77,6 +77,16 @@ func (w *programs) addSelection(s selection) {
 	}
 }
 
+// onlyPatterns reports whether each program is selected by a pattern, at least.
+func (w *programs) onlyPatterns() bool { return len(w.byExe) == 0 && len(w.plain) == 0 }
+
+// sameAs reports whether both select the same processes.
+func (w *programs) sameAs(o *programs) bool {
+	return o != nil &&
+		maps.EqualFunc(w.bySelector, o.bySelector, func(_, _ *program) bool { return true }) &&
+		maps.EqualFunc(w.byExe, o.byExe, func(_, _ []*program) bool { return true })
+}
+
 // of returns the programs that a process with this executable belongs to. The
 // kernel marks an executable that was removed or replaced.
 func (w *programs) of(exe []byte) []*program {
@@ -152,11 +162,16 @@ func (w *programs) markUnseen() error {
 			s.program.unseen = errHidepid
 		}
 	}
-	var errs []error
-	for _, s := range slices.SortedFunc(maps.Keys(w.bySelector), selector.compare) {
-		if p := w.bySelector[s]; p.unseen != nil {
-			errs = append(errs, fmt.Errorf("measuring %s: %w", s, p.unseen))
+	var unseen []selector
+	for s, p := range w.bySelector {
+		if p.unseen != nil {
+			unseen = append(unseen, s)
 		}
+	}
+	slices.SortFunc(unseen, selector.compare)
+	var errs []error
+	for _, s := range unseen {
+		errs = append(errs, fmt.Errorf("measuring %s: %w", s, w.bySelector[s].unseen))
 	}
 	return errors.Join(errs...)
 }

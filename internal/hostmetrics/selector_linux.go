@@ -98,7 +98,8 @@ func (c *processes) selected(pid int, host home, exe []byte, wanted *programs) (
 	}
 	try(wanted.plain)
 	if len(wanted.byPattern) > 0 {
-		for _, pattern := range c.patterns.of(t.cmdline()) {
+		line, _ := c.reader.commandLine(pid) // empty if the process has ended
+		for _, pattern := range c.patterns.of(line) {
 			try(wanted.byPattern[pattern])
 		}
 	}
@@ -150,17 +151,6 @@ func (t *traits) hasCommand(name string) bool {
 		t.command = &command
 	}
 	return *t.command == name
-}
-
-// cmdline is valid until the next read.
-func (t *traits) cmdline() []byte {
-	line := bytes.TrimRight(t.read("/cmdline"), "\x00")
-	for i, c := range line {
-		if c == 0 {
-			line[i] = ' '
-		}
-	}
-	return line
 }
 
 // isOf reports whether the process has this effective user (proc_pid_status(5)).

@@ -13,18 +13,24 @@ import (
 // each. os.ReadDir is several times slower, because it makes and sorts strings.
 type PIDLister struct {
 	// Dir is the directory, such as /proc.
-	Dir  string
-	buf  []byte
-	pids []int
-	dirs int // without a numeric name
+	Dir    string
+	buf    []byte
+	pids   []int
+	inodes []uint64
+	dirs   int // without a numeric name
 }
+
+// Inodes returns the inode numbers of what the last List returned, in the same order. In
+// /proc, a process keeps its inode number as long as it lives, unless memory runs short,
+// and another process with its PID has another one.
+func (l *PIDLister) Inodes() []uint64 { return l.inodes }
 
 // List returns the numbers, unsorted. They are valid until the next call.
 func (l *PIDLister) List() ([]int, error) {
 	if l.buf == nil {
 		l.buf = make([]byte, 8192)
 	}
-	l.pids, l.dirs = l.pids[:0], 0
+	l.pids, l.inodes, l.dirs = l.pids[:0], l.inodes[:0], 0
 	fd, err := retry(func() (int, error) { return unix.Open(l.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: l.Dir, Err: err}
@@ -43,7 +49,8 @@ func (l *PIDLister) List() ([]int, error) {
 }
 
 // parse reads the numeric names in records of struct linux_dirent64
-// (getdents64(2)). The record's length is at offset 16, its type at 18, its name at 19.
+// (getdents64(2)). A record begins with the inode number; its length is at offset
+// 16, its type at 18, its name at 19.
 func (l *PIDLister) parse(records []byte) {
 	const lengthAt, typeAt, nameAt = 16, 18, 19
 	for len(records) > nameAt {
@@ -51,6 +58,7 @@ func (l *PIDLister) parse(records []byte) {
 		name, _, _ := bytes.Cut(records[nameAt:length], []byte{0})
 		if pid, ok := ParseNumber(name); ok {
 			l.pids = append(l.pids, int(pid))
+			l.inodes = append(l.inodes, binary.NativeEndian.Uint64(records))
 		} else if records[typeAt] == unix.DT_DIR && !bytes.HasPrefix(name, []byte(".")) {
 			l.dirs++
 		}

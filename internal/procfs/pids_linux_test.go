@@ -3,6 +3,7 @@ package procfs_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -62,4 +63,18 @@ func links(t *testing.T, dir string) int {
 	var stat syscall.Stat_t
 	require.NoError(t, syscall.Stat(dir, &stat))
 	return int(stat.Nlink)
+}
+
+func TestProcessesAreListedWithTheirInodeNumbers(t *testing.T) {
+	l := procfs.PIDLister{Dir: "/proc"}
+	for range 2 {
+		pids, err := l.List()
+		require.NoError(t, err)
+		require.Len(t, l.Inodes(), len(pids))
+		own := slices.Index(pids, os.Getpid())
+		require.GreaterOrEqual(t, own, 0)
+		var st syscall.Stat_t
+		require.NoError(t, syscall.Stat("/proc/self/", &st))
+		require.Equal(t, st.Ino, l.Inodes()[own])
+	}
 }
