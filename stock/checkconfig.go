@@ -217,7 +217,7 @@ func (c Config) checkRegistry(failed func(key string, err error)) {
 			failed(key, errors.New("an address occurs twice"))
 			continue
 		}
-		_, err := c.registryAt(address, nil, "")
+		_, err := c.registryAt(address, RegistryConfig{})
 		failed(key, err)
 	}
 }

@@ -58,7 +58,7 @@ func (c Config) Connect(ctx context.Context) []Contact {
 
 func (c Config) askRegistry(ctx context.Context, address string) ([]agent.Assignment, Contact) {
 	contact := Contact{Who: "registry " + strings.Trim(hidePasswords(`"`+address+`"`, false), `"`)}
-	registry, err := c.registryAt(address, nil, "")
+	registry, err := c.registryAt(address, RegistryConfig{})
 	if err != nil {
 		contact.Err = err
 		return nil, contact

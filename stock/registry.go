@@ -14,6 +14,7 @@ import (
 	"github.com/lodastack/agent/internal/gitregistry"
 	"github.com/lodastack/agent/internal/gitrunner"
 	"github.com/lodastack/agent/internal/httpregistry"
+	"github.com/lodastack/agent/internal/statefile"
 	"github.com/lodastack/agent/internal/systemca"
 )
 
@@ -30,6 +31,9 @@ type RegistryConfig struct {
 	// empty: the directory for temporary files. With Policy.Signers, one of them must
 	// have signed the head.
 	Git GitRunnerConfig
+	// DataDir is where the last head of a fleet repository is kept, so that a restart
+	// neither fetches it again nor accepts an older one that is signed. Empty: nowhere.
+	DataDir string
 	// Timeout bounds one request to a lodastack registry, with all of its
 	// answer. Zero: 10 s. It cannot be negative.
 	Timeout time.Duration
@@ -87,16 +91,18 @@ func fileRegistry(cfg RegistryConfig) (agent.Registry, error) {
 
 // Registry makes the registry that the config names, without asking it anything. Several are
 // joined. logger may be nil.
-func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) { return c.registry(logger, "") }
+func (c Config) Registry(logger *slog.Logger) (agent.Registry, error) {
+	return c.registry(RegistryConfig{Logger: logger})
+}
 
-// registry is Registry with the directory for a fleet repository while it is read.
-func (c Config) registry(logger *slog.Logger, dir string) (agent.Registry, error) {
+// registry is Registry with directories for a fleet repository.
+func (c Config) registry(cfg RegistryConfig) (agent.Registry, error) {
 	if len(c.Agent.RegistryAddr) == 1 {
-		return c.registryAt(c.Agent.RegistryAddr[0], logger, dir)
+		return c.registryAt(c.Agent.RegistryAddr[0], cfg)
 	}
 	var registries []agent.Registry
 	for _, address := range c.Agent.RegistryAddr {
-		registry, err := c.registryAt(address, logger, dir)
+		registry, err := c.registryAt(address, cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -105,8 +111,9 @@ func (c Config) registry(logger *slog.Logger, dir string) (agent.Registry, error
 	return agent.Registries(registries...), nil
 }
 
-func (c Config) registryAt(address string, logger *slog.Logger, dir string) (agent.Registry, error) {
-	cfg := RegistryConfig{Address: address, Logger: logger, Git: runnerConfig(c, logger)}
+func (c Config) registryAt(address string, cfg RegistryConfig) (agent.Registry, error) {
+	dir := cfg.Git.PluginsDir
+	cfg.Address, cfg.Git = address, runnerConfig(c, cfg.Logger)
 	cfg.Git.PluginsDir = dir
 	if c.Output.Name == outputNSQ {
 		cfg.TopicPrefix = c.Output.TopicPrefix
@@ -119,6 +126,7 @@ func fleetRegistry(cfg RegistryConfig) (agent.Registry, error) {
 	address, branch, _ := strings.Cut(strings.TrimPrefix(cfg.Address, fleetScheme), "#")
 	repository, err := gitrunner.OpenRepository(gitrunner.RepositoryConfig{
 		Address: address, Branch: branch, Dir: cfg.Git.PluginsDir, Signers: cfg.Git.Policy.Signers,
+		Kept:    statefile.Dir(cfg.DataDir),
 		GitUser: cfg.Git.GitUser, PluginsUser: cfg.Git.User, Timeout: cfg.Git.GitTimeout, Logger: cfg.Logger,
 	})
 	if err != nil {
@@ -133,12 +141,21 @@ func fleetRegistry(cfg RegistryConfig) (agent.Registry, error) {
 type fleetRepository struct{ *gitrunner.Repository }
 
 func (r fleetRepository) Fetch(ctx context.Context, dir, suffix string, maxFile int64) (gitregistry.Head, error) {
-	fetched, err := r.Repository.Fetch(ctx, dir, suffix, maxFile)
+	head, err := r.Repository.Fetch(ctx, dir, suffix, maxFile)
+	return fleetHead(head), err
+}
+
+func (r fleetRepository) Kept() (gitregistry.Head, bool) {
+	head, ok := r.Repository.Kept()
+	return fleetHead(head), ok
+}
+
+func fleetHead(fetched gitrunner.Head) gitregistry.Head {
 	head := gitregistry.Head{Commit: fetched.Commit, Date: fetched.Date, Signer: fetched.Signer}
 	for _, file := range fetched.Files {
 		head.Files = append(head.Files, gitregistry.File(file))
 	}
-	return head, err
+	return head
 }
 
 // fleetScheme begins the address of a fleet repository.

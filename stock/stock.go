@@ -151,7 +151,9 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 // It opens files last.
 func (a *Agent) parts(given agent.Parts, logger *slog.Logger) (options []agent.Option, err error) {
 	if given.Registry == nil {
-		if given.Registry, err = a.Config.registry(logger, a.Config.Agent.PluginsDir); err != nil {
+		cfg := RegistryConfig{Logger: logger, DataDir: filepath.Join(a.Config.DataDir(), "fleet")}
+		cfg.Git.PluginsDir = a.Config.Agent.PluginsDir
+		if given.Registry, err = a.Config.registry(cfg); err != nil {
 			return nil, fmt.Errorf("agent.registryaddr: %w", err)
 		}
 	}

@@ -20,6 +20,8 @@ type refusing struct {
 
 func (r *refusing) Head(context.Context) (string, error) { return r.head, nil }
 
+func (r *refusing) Kept() (Head, bool) { return Head{}, false }
+
 func (r *refusing) Fetch(context.Context, string, string, int64) (Head, error) {
 	r.fetched++
 	return Head{}, errors.New("too large")
@@ -59,6 +61,8 @@ func (r *away) Head(context.Context) (string, error) {
 	}
 	return "a", nil
 }
+
+func (r *away) Kept() (Head, bool) { return Head{}, false }
 
 func (r *away) Fetch(context.Context, string, string, int64) (Head, error) {
 	r.fetched++

@@ -1,6 +1,8 @@
 // Package gitregistry reads what hosts have to collect from a git repository, the fleet
 // repository: a file for each namespace, reviewed and rolled back like code.
 //
+//	Repository.Kept ──► (at the start) ──► the fleet in force
+//
 //	Repository.Head ──► moved? ──no──► the fleet in force ──► namespaces of this host
 //	                      │ yes                 ▲
 //	                      ▼                     │ no fault
@@ -38,6 +40,9 @@ type Repository interface {
 	// Fetch returns that commit with the files of a directory whose names end in
 	// suffix. A file of more than maxFile bytes is an error.
 	Fetch(ctx context.Context, dir, suffix string, maxFile int64) (Head, error)
+	// Kept returns the last head that Fetch has returned, in this run of the program or
+	// an earlier one, if it may still be used.
+	Kept() (head Head, ok bool)
 }
 
 // Head is a commit of the repository.
@@ -75,6 +80,7 @@ type Registry struct {
 	known atomic.Pointer[Fleet] // nil: none yet
 
 	mu    sync.Mutex // held while the repository is asked
+	began bool       // guarded by mu; the head that was kept is judged
 	tried string     // guarded by mu; the head that was judged last
 	fault error      // guarded by mu; why it was refused
 	again attempt    // guarded by mu; of a head that could not be fetched
@@ -109,6 +115,7 @@ func (r *Registry) InspectRegistry() agent.RegistryDetails {
 func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.Assignment, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.begin()
 	commit, err := r.config.Repository.Head(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask the fleet repository for its head: %w", err)
@@ -124,19 +131,36 @@ func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.As
 	return r.known.Load().Assignments(host.Hostname), nil
 }
 
+// begin judges the head of an earlier run of the program, once.
+func (r *Registry) begin() {
+	if r.began {
+		return
+	}
+	r.began = true
+	if head, ok := r.config.Repository.Kept(); ok {
+		r.judge(head)
+	}
+}
+
 // take fetches the head and judges it. An error in fetching it says nothing of the head.
 func (r *Registry) take(ctx context.Context) error {
 	head, err := r.config.Repository.Fetch(ctx, dir, suffix, maxFile)
 	if err != nil {
 		return fmt.Errorf("fetch the fleet repository: %w", err)
 	}
+	if r.judge(head); r.fault == nil {
+		r.config.Logger.Info("the fleet repository has a new head", "commit", head.Commit, "namespaces", len(r.known.Load().namespaces), "signer", head.Signer)
+	}
+	return nil
+}
+
+// judge puts a head in force, unless it has a fault.
+func (r *Registry) judge(head Head) {
 	judged, err := judge(head, r.config.TopicPrefix, r.known.Load())
 	r.tried, r.fault = head.Commit, nil
 	if err != nil {
 		r.fault = fmt.Errorf("the head %.12s of the fleet repository is refused, and what was in force stays: %w", head.Commit, err)
-		return nil
+		return
 	}
 	r.known.Store(judged)
-	r.config.Logger.Info("the fleet repository has a new head", "commit", head.Commit, "namespaces", len(judged.namespaces), "signer", head.Signer)
-	return nil
 }

@@ -20,7 +20,9 @@ type world struct {
 	t        *testing.T
 	repo     *gittest.Repo
 	root     *gittest.Root
-	dir      string // of the host
+	dir      string // of the host, for repositories while they are read
+	data     string // of the host, for what is kept
+	config   stock.RegistryConfig
 	registry agent.Registry
 }
 
@@ -28,7 +30,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	root := gittest.NewRoot(t)
-	w := &world{t: t, root: root, repo: root.Repo("ops/fleet"), dir: t.TempDir()}
+	w := &world{t: t, root: root, repo: root.Repo("ops/fleet"), dir: t.TempDir(), data: t.TempDir()}
 	w.repo.Write("README.md", "our fleet\n", 0o644)
 	w.write("web", "name = \"web\"\nhosts = [ \"web-*\", \"!web-9\" ]\n[intervals]\nCPU = \"30s\"\n")
 	w.write("all", "name = \"all\"\n")
@@ -41,11 +43,18 @@ func newWorld(t *testing.T) *world {
 func (w *world) open(template, branch string, change ...func(*stock.RegistryConfig)) {
 	w.t.Helper()
 	config := stock.RegistryConfig{Address: "git+" + strings.Replace(template, "%s", "ops/fleet", 1) + branch}
-	config.Git.PluginsDir = w.dir
+	config.Git.PluginsDir, config.DataDir = w.dir, w.data
 	for _, f := range change {
 		f(&config)
 	}
-	registry, err := stock.Registry(config)
+	w.config = config
+	w.restart()
+}
+
+// restart makes the registry of a host that knows only what is on its disk.
+func (w *world) restart() {
+	w.t.Helper()
+	registry, err := stock.Registry(w.config)
 	require.NoError(w.t, err)
 	w.registry = registry
 }

@@ -2,8 +2,6 @@ package gitrunner
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/signature"
+	"github.com/lodastack/agent/internal/statefile"
 )
 
 // RepositoryConfig names a repository whose files are read, and not run.
@@ -27,6 +26,8 @@ type RepositoryConfig struct {
 	// Dir is where the repository is fetched to, for as long as that takes. Empty: the
 	// system's directory for temporary files.
 	Dir string
+	// Kept is where the last head is kept over restarts. Empty: nowhere.
+	Kept statefile.Dir
 	// Signers is an allowed_signers file: one of them must have signed the head. Empty:
 	// nobody has to.
 	Signers string
@@ -40,14 +41,14 @@ type RepositoryConfig struct {
 	Logger *slog.Logger
 }
 
-// Repository is a repository whose files are read. It keeps nothing on disk and runs
-// nothing between two calls. Its methods may be called concurrently.
+// Repository is a repository whose files are read. It keeps nothing but the last head on disk,
+// and runs nothing between two calls. Its methods may be called concurrently.
 type Repository struct {
 	config   RepositoryConfig
 	template template
 
 	mu   sync.Mutex
-	last signature.Version // guarded by mu: the last head that was verified
+	last signature.Version // guarded by mu: the last head; its zero value: none is known
 }
 
 // OpenRepository checks the config. It does not ask the repository yet.
@@ -154,41 +155,42 @@ func (r *Repository) Fetch(ctx context.Context, dir, suffix string, maxFile int6
 		if err := c.checkTree(ctx, c.gitDir, head.Commit); err != nil {
 			return err
 		}
-		if err := r.judge(ctx, c, &head); err != nil {
+		objects, err := c.readObjects(ctx, c.gitDir, version{Commit: head.Commit})
+		if err != nil {
 			return err
 		}
-		head.Files, err = c.readFiles(ctx, head.Commit, dir, suffix, maxFile)
-		return err
+		now := time.Now()
+		if head.Signer, err = r.signer(objects, now); err != nil {
+			return err
+		}
+		head.Date = objects.Authored()
+		if head.Files, err = c.readFiles(ctx, head.Commit, dir, suffix, maxFile); err != nil {
+			return err
+		}
+		r.keep(keptHead{objects, now, head.Files})
+		return nil
 	})
 	return head, err
 }
 
-// judge finds the date and, if the head must be signed, the signer.
-func (r *Repository) judge(ctx context.Context, c *client, head *Head) error {
-	objects, err := c.readObjects(ctx, c.gitDir, version{Commit: head.Commit})
-	if err != nil {
-		return err
-	}
-	head.Date = objects.Authored()
+// signer returns who has signed a head, if that is necessary. The head must not be older than
+// the last one then.
+func (r *Repository) signer(head signature.Version, now time.Time) (string, error) {
 	if r.config.Signers == "" {
-		return nil
+		return "", nil
 	}
-	signers, err := signature.ReadSigners(r.config.Signers)
+	signer, err := signedBy(head, r.config.Signers, now)
 	if err != nil {
-		return unsigned(err)
-	}
-	if head.Signer, err = objects.Signer(signers, time.Now()); err != nil {
-		return unsigned(err)
+		return "", unsigned(err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last.ID != "" {
-		if err := objects.CheckNewer(r.last); err != nil {
-			return unsigned(fmt.Errorf("%w; make a new commit, with a later date (GIT_COMMITTER_DATE) if that of the other is wrong", err))
+		if err := head.CheckNewer(r.last); err != nil {
+			return "", unsigned(fmt.Errorf("%w; make a new commit, with a later date (GIT_COMMITTER_DATE) if that of the other is wrong", err))
 		}
 	}
-	r.last = objects
-	return nil
+	return signer, nil
 }
 
 // with calls do with a client that works in a directory of its own.
@@ -249,6 +251,5 @@ func (r *Repository) openSession() (*session, error) {
 	if err := errors.Join(makeDir(r.config.Dir, 0o755), makeDir(heads, 0o711)); err != nil {
 		return nil, fmt.Errorf("agent.pluginsdir: %w", err)
 	}
-	sum := sha256.Sum256([]byte(r.Name()))
-	return openSession(heads, hex.EncodeToString(sum[:8]))
+	return openSession(heads, r.id())
 }
