@@ -64,7 +64,7 @@ func refusedPort(t *testing.T) string {
 
 func TestAServersFailureNamesEachAddressThatWasAsked(t *testing.T) {
 	port := refusedPort(t)
-	c := clock{servers: []string{"time.test:" + port}, lookup: resolves("::1", "127.0.0.1")}
+	c := clock{servers: []string{"time.test:" + port}, lookup: resolves("::1", "127.0.0.1"), kernel: func(*points) {}}
 	metrics, err := c.Collect(t.Context())
 	require.Empty(t, metrics)
 	require.ErrorContains(t, err, "asking the NTP server time.test:"+port)
@@ -74,7 +74,7 @@ func TestAServersFailureNamesEachAddressThatWasAsked(t *testing.T) {
 
 func TestAServerThatNobodyChoseIsNoErrorWhereItCannotBeReached(t *testing.T) {
 	var log bytes.Buffer
-	c := clock{log: slog.New(slog.NewTextHandler(&log, nil)), lookup: resolves()}
+	c := clock{log: slog.New(slog.NewTextHandler(&log, nil)), lookup: resolves(), kernel: func(*points) {}}
 	for range 3 {
 		metrics, err := c.Collect(t.Context())
 		require.NoError(t, err)

@@ -2,6 +2,8 @@
 
 package hostmetrics
 
+import "golang.org/x/sys/unix"
+
 // RWFile is the name of the file that fs.files.rw writes.
 func RWFile(stateDir string) string { return rwFile(stateDir) }
 
@@ -25,6 +27,15 @@ func FakeFileSystems(kinds []Kind, probe func(path string, write bool) (space Sp
 			r.space.Blocks, r.space.Bfree, r.space.Bavail = space.Blocks, space.Free, space.Available
 			r.space.Files, r.space.Ffree = space.Inodes, space.FreeInodes
 			return r
+		}
+	}
+}
+
+// FakeKernelClock makes the kernel know that its clock is right.
+func FakeKernelClock(kinds []Kind) {
+	for _, k := range kinds {
+		if c, ok := k.Collector.(*clock); ok {
+			c.kernel = func(p *points) { p.addTimex(unix.Timex{}) }
 		}
 	}
 }

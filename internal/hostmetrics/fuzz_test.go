@@ -22,7 +22,7 @@ func FuzzKernelFiles(f *testing.F) {
 		"proc/stat": "CPU", "proc/loadavg": "CPU", "proc/meminfo": "MEM", "proc/diskstats": "DISK",
 		"proc/net/dev": "NET", "proc/net/sockstat": "NET", "proc/net/sockstat6": "NET", "proc/net/netstat": "NET", "proc/net/snmp": "NET",
 		"proc/pressure/io": "PSI", "proc/vmstat": "VM", "proc/uptime": "VM",
-		"proc/sys/fs/file-nr": "FS", "proc/1/mountinfo": "FS",
+		"proc/sys/kernel/random/entropy_avail": "KERNEL", "proc/sys/fs/file-nr": "FS", "proc/1/mountinfo": "FS",
 		"proc/100/stat": "PROC", "proc/100/io": "PROC",
 	}
 	for file := range kindOf {

@@ -11,8 +11,8 @@
 //	cpu, mem, ps, disk, net, sockets the kinds CPU, MEM, DISK and NET; blockdevice: which disks
 //	pressure, vm                     PSI and VM
 //	fs, mounts, mounttree, rw        FS: file systems, their mounts, the write test
-//	logins, logfiles, utmp           KERNEL: logins; loginpoints, takenseconds: a point for each
-//	ntp, dev, coredump               TIME, DEV and COREDUMP
+//	kernel, logins, logfiles, utmp   KERNEL: entropy, logins; loginpoints, takenseconds: a point for each
+//	ntp, kernelclock, dev, coredump  TIME, DEV and COREDUMP
 //	proc, program, process, home     PROC: programs, their processes, which of those are the host's
 //	selector, patterns               processes by command line, user, unit, name
 //	settled                          which processes a walk can skip

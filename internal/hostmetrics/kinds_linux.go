@@ -11,7 +11,7 @@ func systemKinds(c Config) []Kind {
 		{Name: "PSI", Every: 10 * time.Second, Collector: newPressure(c.Root)},
 		{Name: "VM", Every: 10 * time.Second, Collector: newVM(c.Root)},
 		{Name: "FS", Every: 300 * time.Second, Collector: newFilesystems(c)},
-		{Name: "KERNEL", Every: 300 * time.Second, Collector: newLogins(c)},
+		{Name: "KERNEL", Every: 300 * time.Second, Collector: newKernel(c)},
 		{Name: "TIME", Every: 300 * time.Second, Collector: newClock(c)},
 		{Name: "DEV", Every: 300 * time.Second, Collector: newHardware(c)},
 		{Name: "COREDUMP", Every: 60 * time.Second, Collector: newCoredumps(c)},

@@ -35,7 +35,7 @@ type logins struct {
 	taken   takenSeconds
 }
 
-func newLogins(c Config) agent.Collector {
+func newLogins(c Config) *logins {
 	return &logins{
 		log:     c.Logger,
 		root:    c.Root,

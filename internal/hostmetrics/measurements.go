@@ -26,7 +26,7 @@ type Measurement struct {
 func Measurements() []Measurement {
 	var all []Measurement
 	for _, g := range []group{
-		cpuGroup(), memGroup(), diskGroup(), netGroup(), psiGroup(), vmGroup(), fsGroup(), kernelGroup(), devGroup(), processGroup(),
+		cpuGroup(), memGroup(), diskGroup(), netGroup(), psiGroup(), vmGroup(), fsGroup(), kernelGroup(), timeGroup(), devGroup(), processGroup(),
 	} {
 		all = append(all, g...)
 	}
@@ -199,7 +199,18 @@ func kernelGroup() group {
 		{"KERNEL", "kernel.user.login", "", []string{"user", "remote", "device", "success"}, "/var/log/wtmp, /var/log/btmp",
 			"one point for each login, with the time of the login: 1 if it succeeded (success=true), 0 if it failed (success=false)",
 			"there was no login"},
+		{"KERNEL", "kernel.entropy", "bit", nil, "/proc/sys/kernel/random/entropy_avail", "entropy of the kernel's random numbers; from Linux 5.18 on always 256 once there is enough", ""},
+	}
+}
+
+func timeGroup() group {
+	const adjtimex, forbidden, unsynced = "adjtimex(2)", "a sandbox does not allow the call", "; nothing corrects the clock"
+	return group{
 		{"TIME", "time.offset", "s", nil, "NTP", "seconds to add to the host's clock to correct it", "no server answers"},
+		{"TIME", "time.kernel.synced", "", nil, adjtimex, "1: a program such as chronyd corrects the kernel's clock; 0: none has since boot, or for nine hours", forbidden},
+		{"TIME", "time.kernel.offset", "s", nil, adjtimex, "seconds that the kernel is still to add to its clock, slowly", forbidden + unsynced},
+		{"TIME", "time.kernel.error.estimated", "s", nil, adjtimex, "error of the clock, as that program estimates it", forbidden + unsynced},
+		{"TIME", "time.kernel.error.max", "s", nil, adjtimex, "largest possible error of the clock", forbidden + unsynced},
 	}
 }
 

@@ -52,7 +52,8 @@ same names and units, has not been tried on such hosts, only built and vetted:
 | DISK | ` + "`disk.io.read_requests`, `disk.io.write_requests`, `disk.io.read_bytes`, `disk.io.write_bytes`" + ` | - |
 | NET | ` + "`net.in`, `net.out`, `net.in.dropped`, `net.out.dropped`, `net.in.errors`, `net.out.errors`" + `, of all interfaces but loopback | - |
 | FS | ` + "`fs.space.…`, `fs.inodes.used.percent`" + ` if there are inodes, of file systems with a device | - |
-| TIME, COREDUMP, PORT | as on Linux | as on Linux |
+| TIME | ` + "`time.offset`" + ` | ` + "`time.offset`" + ` |
+| COREDUMP, PORT | as on Linux | as on Linux |
 `
 
 func document() string {
@@ -170,9 +171,11 @@ func measuredElsewhere(t *testing.T) []string {
 	metrics, err := collector(t, h.kinds, "COREDUMP").Collect(t.Context())
 	require.NoError(t, err)
 	all = append(all, lines(metrics)...)
-	names, _, err := collectTime(t.Context(), t, ntpServer(t, 0, 1))
+	clocks := hostmetrics.Kinds(hostmetrics.Config{NTPServers: []string{ntpServer(t, 0, 1)}})
+	hostmetrics.FakeKernelClock(clocks)
+	metrics, err = collector(t, clocks, "TIME").Collect(t.Context())
 	require.NoError(t, err)
-	all = append(all, names...)
+	all = append(all, lines(metrics)...)
 
 	w := newWorld(t, "processes")
 	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root})

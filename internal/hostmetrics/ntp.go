@@ -27,42 +27,50 @@ type clock struct {
 	servers []string // empty: the default
 	log     *slog.Logger
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
-	silent  bool // the default server did not answer the last time
+	kernel  func(*points) // adds what the kernel knows of its clock
+	silent  bool          // the default server did not answer the last time
 }
 
 func newClock(c Config) *clock {
-	return &clock{servers: c.NTPServers, log: c.Logger, lookup: net.DefaultResolver.LookupNetIP}
+	return &clock{servers: c.NTPServers, log: c.Logger, lookup: net.DefaultResolver.LookupNetIP, kernel: addKernelClock}
 }
 
-// Collect returns the offset from the first server that answers: the time to
-// add to the host's clock to get the server's. See RFC 5905.
+// Collect returns what the kernel knows of its clock, and the offset from the
+// first server that answers: the time to add to the host's clock to get the
+// server's. See RFC 5905.
 func (c *clock) Collect(ctx context.Context) ([]agent.Metric, error) {
+	var p points
+	c.kernel(&p)
+	err := c.addOffset(ctx, &p)
+	return p, err
+}
+
+func (c *clock) addOffset(ctx context.Context, p *points) error {
 	if len(c.servers) > 0 {
-		return c.ask(ctx, c.servers)
+		return c.ask(ctx, c.servers, p)
 	}
-	metrics, err := c.ask(ctx, []string{defaultNTPServer})
+	err := c.ask(ctx, []string{defaultNTPServer}, p)
 	if err != nil && !c.silent && ctx.Err() == nil {
 		c.log.Info("time.offset is not measured: set time.servers to NTP servers that this host can reach", "error", err)
 	}
 	c.silent = err != nil
-	return metrics, nil
+	return nil
 }
 
-func (c *clock) ask(ctx context.Context, servers []string) ([]agent.Metric, error) {
+func (c *clock) ask(ctx context.Context, servers []string, p *points) error {
 	var errs []error
 	for _, server := range servers {
 		offset, err := c.askServer(ctx, server)
 		if err == nil {
-			var p points
 			p.add("time.offset", offset.Seconds(), nil)
-			return p, nil
+			return nil
 		}
 		errs = append(errs, fmt.Errorf("asking the NTP server %s: %w", server, err))
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // askServer asks the addresses of the server one after the other until one

@@ -51,7 +51,9 @@ func ntpTime(t time.Time) uint64 {
 }
 
 func collectTime(ctx context.Context, t *testing.T, servers ...string) ([]string, []float64, error) {
-	metrics, err := collector(t, hostmetrics.Kinds(hostmetrics.Config{NTPServers: servers}), "TIME").Collect(ctx)
+	kinds := hostmetrics.Kinds(hostmetrics.Config{NTPServers: servers})
+	hostmetrics.ForgetKernelClock(kinds)
+	metrics, err := collector(t, kinds, "TIME").Collect(ctx)
 	var names []string
 	var values []float64
 	for _, m := range metrics {
@@ -87,6 +89,7 @@ func TestTheNextAddressOfAnNTPServerIsAskedWhereOneIsSilent(t *testing.T) {
 	_, port, err := net.SplitHostPort(ntpServer(t, time.Minute, 2)) // of 127.0.0.1
 	require.NoError(t, err)
 	kinds := hostmetrics.Kinds(hostmetrics.Config{NTPServers: []string{"time.test:" + port}})
+	hostmetrics.ForgetKernelClock(kinds)
 	hostmetrics.FakeDNS(kinds, "::1", "127.0.0.2", "127.0.0.1")
 	metrics, err := collector(t, kinds, "TIME").Collect(t.Context())
 	require.NoError(t, err)
