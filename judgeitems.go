@@ -39,6 +39,9 @@ func CheckProcess(p Process) error {
 	if p.Path != "" && (!path.IsAbs(p.Path) || path.Clean(p.Path) == "/" || strings.ContainsFunc(p.Path, unicode.IsControl)) {
 		return fmt.Errorf("its executable %.100q is not an absolute path such as /usr/sbin/nginx", p.Path)
 	}
+	if p.PIDFile != "" && (!path.IsAbs(p.PIDFile) || strings.ContainsFunc(p.PIDFile, unicode.IsControl)) {
+		return fmt.Errorf("its pidfile %.100q is not an absolute path such as /run/nginx.pid", p.PIDFile)
+	}
 	if len(p.Cmdline) > maxPattern {
 		return fmt.Errorf("its cmdline has %d bytes; the limit is %d", len(p.Cmdline), maxPattern)
 	}

@@ -86,9 +86,9 @@ var planKinds = [...]struct {
 			add(p.Name, strconv.Itoa(p.Port), unlessZero(p.Timeout), p.Address, p.Protocol)
 		}
 	}},
-	{"process", []string{"path", "cmdline", "user", "unit"}, func(a Assignment, add func(string, ...string)) {
+	{"process", []string{"path", "cmdline", "user", "unit", "pidfile", "containers"}, func(a Assignment, add func(string, ...string)) {
 		for _, p := range a.Processes {
-			add(p.Name, p.Path, p.Cmdline, p.User, p.Unit)
+			add(p.Name, p.Path, p.Cmdline, p.User, p.Unit, p.PIDFile, unlessFalse(p.Containers))
 		}
 	}},
 }
@@ -148,6 +148,13 @@ func planThings(assignments []Assignment) map[planKey][]string {
 		}
 	}
 	return things
+}
+
+func unlessFalse(is bool) string {
+	if !is {
+		return ""
+	}
+	return "true"
 }
 
 func unlessZero(d time.Duration) string {

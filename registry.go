@@ -163,6 +163,12 @@ type Process struct {
 	User string `json:"user,omitempty"`
 	// Unit is a systemd unit, such as nginx.service. Without a dot, .service is meant.
 	Unit string `json:"unit,omitempty"`
+	// PIDFile is the absolute path of a file whose first line is the process's PID. Without
+	// the file there is no such process.
+	PIDFile string `json:"pidfile,omitempty"`
+	// Containers is whether processes inside containers count, too. Those of a Unit always
+	// do.
+	Containers bool `json:"containers,omitempty"`
 }
 
 // PartialError is returned by [Registry.Assignments] with the assignments of the namespaces

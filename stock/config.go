@@ -37,7 +37,7 @@ type Config struct {
 		// Disable names kinds of measurements that are never collected, in
 		// capitals: CPU, TIME, … Empty, the default: all are collected.
 		Disable []string
-		// Detail names kinds of which more is measured: DISK, NET. Empty, the default:
+		// Detail names kinds of which more is measured: DISK, NET, PROC. Empty, the default:
 		// none.
 		Detail []string
 		// Include, unless it is empty, and Exclude select mounts, disks, interfaces and so

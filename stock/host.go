@@ -28,7 +28,7 @@ type HostConfig struct {
 	// Disable names kinds that are not measured, in capitals: CPU, TIME, … Empty:
 	// all are.
 	Disable []string
-	// Detail names kinds of which more is measured, in capitals: DISK, NET. Empty: none.
+	// Detail names kinds of which more is measured, in capitals: DISK, NET, PROC. Empty: none.
 	Detail []string
 	// Include and Exclude select what of each is measured. Include, unless it is empty,
 	// names all that is, and may name what is left out otherwise; Exclude wins. Both

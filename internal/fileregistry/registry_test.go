@@ -71,11 +71,13 @@ name = "kafka"
 cmdline = 'kafka\.Kafka'
 user = "kafka"
 unit = "kafka"
+pidfile = "/run/kafka.pid"
+containers = true
 `)
 	assignments, err := registry.Assignments(t.Context(), agent.Host{})
 	require.NoError(t, err)
 	require.Equal(t, []agent.Port{{Name: "PORT.dns", Port: 53, Timeout: 3 * time.Second, Address: "::1", Protocol: "udp"}}, assignments[0].Ports)
-	require.Equal(t, []agent.Process{{Name: "PROC.kafka", Cmdline: `kafka\.Kafka`, User: "kafka", Unit: "kafka"}}, assignments[0].Processes)
+	require.Equal(t, []agent.Process{{Name: "PROC.kafka", Cmdline: `kafka\.Kafka`, User: "kafka", Unit: "kafka", PIDFile: "/run/kafka.pid", Containers: true}}, assignments[0].Processes)
 }
 
 func TestFileIsReadAnewEachTime(t *testing.T) {

@@ -2,6 +2,7 @@ package hostmetrics
 
 import (
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,12 +35,30 @@ func (r *processReader) home(pid int) home {
 //     share;
 //   - the executable, because programs of a snap share neither of the others.
 //
-// A process whose home may not be read counts as the host's.
+// Where its home may not be read, the names of its cgroups say whether it is a container's.
 func (r *processReader) isOfHost(pid int, host home, running []*program) bool {
 	own := r.home(pid)
-	if own == (home{}) || host == (home{}) || own.mounts == host.mounts && own.mounts != (fileID{}) || own.root == host.root {
+	if own == (home{}) {
+		return !slices.ContainsFunc(r.groups(pid), isContainerGroup)
+	}
+	if host == (home{}) || own.mounts == host.mounts && own.mounts != (fileID{}) || own.root == host.root {
 		return true
 	}
 	exe := fileAt(r.dir(pid) + "/exe")
 	return exe != (fileID{}) && slices.ContainsFunc(running, func(p *program) bool { return p.file == exe })
+}
+
+// isContainerGroup reports whether a cgroup has the name of a container: the 64 hexadecimal
+// digits of its id, with a prefix or without (Docker, Podman, containerd, CRI-O), or
+// lxc.payload.NAME.
+func isContainerGroup(name string) bool {
+	if strings.HasPrefix(name, "lxc.payload") {
+		return true
+	}
+	const idLength = 64
+	id := strings.TrimSuffix(name, ".scope")
+	if len(id) < idLength {
+		return false
+	}
+	return strings.Trim(id[len(id)-idLength:], "0123456789abcdef") == ""
 }

@@ -15,7 +15,8 @@
 //	ntp, kernelclock, dev, coredump  TIME, DEV and COREDUMP
 //	proc, program, process, home     PROC: programs, their processes, which of those are the host's
 //	selector, patterns               processes by command line, user, unit, name
-//	settled                          which processes a walk can skip
+//	settled, pidfile                 which processes a walk can skip; the PID in a file
+//	procdetail                       PROC in detail: threads' switches, limits of files
 //	port, portudp                    PORT
 //	filter, leftout, asleep          what the config leaves out, and what measuring would wake
 //	points, rates, distinct, state   points, rates, tags that must differ, state over restarts
@@ -87,7 +88,7 @@ func KindNames() []string {
 
 // DetailedKinds returns the names of the kinds that have more measurements if Config.Detail
 // names them.
-func DetailedKinds() []string { return []string{"DISK", "NET"} }
+func DetailedKinds() []string { return []string{"DISK", "NET", "PROC"} }
 
 func (c Config) detailed(kind string) bool { return slices.Contains(c.Detail, kind) }
 

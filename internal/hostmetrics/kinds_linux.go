@@ -15,7 +15,7 @@ func systemKinds(c Config) []Kind {
 		{Name: "TIME", Every: 300 * time.Second, Collector: newClock(c)},
 		{Name: "DEV", Every: 300 * time.Second, Collector: newHardware(c)},
 		{Name: "COREDUMP", Every: 60 * time.Second, Collector: newCoredumps(c)},
-		{Name: "PROC", Every: 60 * time.Second, Assigned: newProcesses(c.Root)},
+		{Name: "PROC", Every: 60 * time.Second, Assigned: newProcesses(c)},
 		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{c.Root}},
 	}
 }

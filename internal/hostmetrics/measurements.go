@@ -229,13 +229,21 @@ func devGroup() group {
 func processGroup() group {
 	const stat = "/proc/PID/exe, /proc/PID/stat"
 	const unseen = "not all processes of the program can be seen"
+	detailed := func(name, unit, source, meaning, absent string) Measurement {
+		return Measurement{"PROC", name, unit, nil, "/proc/PID/exe, /proc/PID/stat, " + source, meaning, notDetailed + "; " + unseen + "; " + absent}
+	}
 	return group{
 		{"PROC", "NAME.procnum", "", nil, stat, "number of processes of the program", unseen},
+		{"PROC", "NAME.threads", "", nil, stat, "threads of all its processes", unseen},
 		{"PROC", "NAME.mem", "B", nil, stat, "resident memory; shared memory is counted once for each process", unseen},
 		{"PROC", "NAME.fdnum", "", nil, stat + ", /proc/PID/fd", "open file descriptors", unseen},
 		{"PROC", "NAME.cpu", "%", nil, stat, "processor time; 100 is one processor", unseen + "; at the first reading"},
 		{"PROC", "NAME.io.read", "B/s", nil, stat + ", /proc/PID/io", "bytes read from disks", unseen + "; at the first reading"},
 		{"PROC", "NAME.io.write", "B/s", nil, stat + ", /proc/PID/io", "bytes written to disks", unseen + "; at the first reading"},
+		detailed("NAME.ctxt.voluntary", "1/s", "/proc/PID/task/TID/status", "how often its threads began to wait", "at the first reading; it has no process"),
+		detailed("NAME.ctxt.involuntary", "1/s", "/proc/PID/task/TID/status", "how often one of its threads was interrupted to run another thread", "at the first reading; it has no process"),
+		detailed("NAME.fdlimit", "", "/proc/PID/limits", "soft limit of open file descriptors, the lowest of its processes", "it has no process"),
+		detailed("NAME.fdnum.percent", "%", "/proc/PID/limits, /proc/PID/fd", "open file descriptors as a share of the soft limit, the highest of its processes", "it has no process"),
 		{"PORT", "NAME", "", nil, "connect(2); of UDP /proc/net/udp, /proc/net/udp6",
 			"1: the address, 127.0.0.1 by default, accepts TCP connections on the port within the timeout, or this host has a UDP socket for it; 0: it does not",
 			"the agent has no free sockets or file descriptors"},

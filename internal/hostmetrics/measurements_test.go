@@ -92,13 +92,14 @@ each is a separate point. Rotated files are read to their end
 `,
 		"PROC": `
 An item of the registry selects processes by executable (` + "`bin_path`" + `, in a registry file
-` + "`path`" + `), command line (` + "`cmdline`" + `, a regular expression), effective user (` + "`user`" + `) and systemd
-unit (` + "`unit`" + `); all that it names must hold. An item with none of these selects by
+` + "`path`" + `), command line (` + "`cmdline`" + `, a regular expression), effective user (` + "`user`" + `), systemd
+unit (` + "`unit`" + `) and pid file (` + "`pidfile`" + `); all that it names must hold. An item with none of these selects by
 its own name: PROC.nginx are the processes that the kernel calls nginx.
 
-Only processes of the host itself are counted, unless a unit selects them. A process in a container has
-another mount namespace, another root directory and another file at the same
-path, and is not counted.
+Only processes of the host itself are counted, unless a unit selects them or the item
+has ` + "`containers`" + `. A process in a container has another mount namespace, another root
+directory and another file at the same path. Where the agent may not see these, the
+name of its cgroup says whether it is in one.
 
 A new process is seen in the next collection. A process that belonged to no item five
 times is only looked at in every fourth collection: if it then becomes another
@@ -178,7 +179,7 @@ func measuredElsewhere(t *testing.T) []string {
 	all = append(all, lines(metrics)...)
 
 	w := newWorld(t, "processes")
-	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root})
+	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root, Detail: hostmetrics.DetailedKinds()})
 	for kind, a := range map[string]agent.Assignment{
 		"PROC": {Processes: []agent.Process{{Name: "NAME", Path: "/usr/sbin/nginx"}}},
 		"PORT": {Ports: []agent.Port{{Name: "NAME", Port: listen(t)}}},

@@ -32,7 +32,8 @@ type processes struct {
 	path, link []byte
 	patterns   patterns
 	settled    settled
-	last       *programs // of the last walk
+	detail     *detailReader // nil: collect.detail does not name PROC
+	last       *programs     // of the last walk
 	// before and now are the processes of the last and the present walk. If a
 	// process has the id of one that has ended, its start is different.
 	before, now map[processID]usage
@@ -45,8 +46,9 @@ type processID struct {
 
 var _ agent.AssignmentCollector = (*processes)(nil)
 
-func newProcesses(root string) *processes {
-	return &processes{
+func newProcesses(c Config) *processes {
+	root := c.Root
+	p := &processes{
 		root:   root,
 		pids:   procfs.PIDLister{Dir: filepath.Join(root, "proc")},
 		reader: newProcessReader(filepath.Join(root, "proc")),
@@ -54,6 +56,10 @@ func newProcesses(root string) *processes {
 		before: make(map[processID]usage),
 		now:    make(map[processID]usage),
 	}
+	if c.detailed("PROC") {
+		p.detail = newDetailReader(p.pids.Dir)
+	}
+	return p
 }
 
 // CollectAssigned measures the programs of all assignments.
@@ -84,6 +90,7 @@ func (c *processes) walk(wanted *programs) error {
 	seconds := c.clock.lap()
 	clear(c.now)
 	c.reader.begin()
+	c.detail.begin()
 	proc, err := unix.Open(c.pids.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("measuring processes: %w", &fs.PathError{Op: "open", Path: c.pids.Dir, Err: err})
@@ -100,7 +107,7 @@ func (c *processes) walk(wanted *programs) error {
 	c.last = wanted
 	for i, inode := range c.pids.Inodes() {
 		p := sighting{pids[i], inode}
-		if c.settled.skips(p) {
+		if !wanted.namesPID(p.pid) && c.settled.skips(p) {
 			continue
 		}
 		running, hidden := c.look(proc, p.pid, host, wanted)
@@ -116,7 +123,10 @@ func (c *processes) walk(wanted *programs) error {
 
 // look returns the programs of a process. hidden means that it may have more.
 func (c *processes) look(proc, pid int, host home, wanted *programs) (running []*program, hidden bool) {
-	if wanted.onlyPatterns() {
+	if wanted.onlyPatterns(pid) {
+		if len(wanted.byPattern) == 0 {
+			return nil, false
+		}
 		line, err := c.reader.commandLine(pid)
 		if err == nil && len(c.patterns.of(line)) == 0 {
 			return nil, false
@@ -168,6 +178,9 @@ func (c *processes) measure(pid int, running []*program, seconds float64, wanted
 		if known && seconds > 0 {
 			p.addRates(before, now, seconds)
 		}
+	}
+	if c.detail != nil {
+		c.detail.measure(pid, now, known, seconds, running)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/lodastack/agent/internal/procfs"
 	"golang.org/x/sys/unix"
@@ -16,6 +17,7 @@ import (
 type usage struct {
 	memory          float64 // resident, in bytes
 	ticks           uint64  // processor time
+	threads         float64
 	descriptors     float64
 	read, written   uint64 // bytes from and to the disks
 	seesDescriptors bool
@@ -63,6 +65,7 @@ func (r *processReader) read(pid int) (u usage, start uint64, err error) {
 	if stat.Dead() {
 		return u, 0, errGone
 	}
+	u.threads = float64(stat.Threads)
 	u.ticks, u.memory = stat.UserTicks+stat.SystemTicks, float64(stat.ResidentPages)*r.pageSize
 	u.descriptors, u.seesDescriptors = r.countDescriptors(dir + "/fd")
 	if n, err := procfs.ReadInto(dir+"/io", &r.buf); err == nil {
@@ -103,6 +106,16 @@ func (r *processReader) commandLine(pid int) ([]byte, error) {
 		}
 	}
 	return line, nil
+}
+
+// groups returns the names of the process's cgroups and of those that they are in
+// (proc_pid_cgroup(5)).
+func (r *processReader) groups(pid int) []string {
+	n, err := procfs.ReadInto(r.dir(pid)+"/cgroup", &r.buf)
+	if err != nil {
+		return nil
+	}
+	return strings.FieldsFunc(string(r.buf[:n]), func(c rune) bool { return c == '/' || c == '\n' })
 }
 
 // parseIO parses the bytes from and to the disks in proc_pid_io(5).

@@ -14,12 +14,13 @@ import (
 
 // program is what one selection of processes measures: the sums over them.
 type program struct {
-	number, descriptors, memory float64
-	cpu, read, written          float64
-	hidesDescriptors, hidesIO   bool // of at least one process
-	hasCPU, hasIO               bool
-	unseen                      error  // why the number of its processes is unknown
-	file                        fileID // the file at its path
+	number, threads, descriptors, memory float64
+	cpu, read, written                   float64
+	hidesDescriptors, hidesIO            bool // of at least one process
+	hasCPU, hasIO                        bool
+	detail                               processDetail
+	unseen                               error  // why the number of its processes is unknown
+	file                                 fileID // the file at its path
 }
 
 // programs are the assigned programs. Those that only a path selects are found by each
@@ -27,10 +28,12 @@ type program struct {
 type programs struct {
 	bySelector map[selector]*program
 	byExe      map[string][]*program
-	// selections are by more than a path. Those that have a pattern are found by it, the
-	// others, plain, one by one.
+	// selections are by more than a path. Those that have a pattern are found by it, then
+	// those with a pid file by the PID, the others, plain, one by one. The PIDs of all pid
+	// files are keys of byPID.
 	selections, plain []selection
 	byPattern         map[string][]selection
+	byPID             map[int][]selection
 	// hidden has the names of processes whose executable may not be read.
 	hidden map[string]bool
 	// anyHidden is true if there are processes whose names may not be read
@@ -39,7 +42,10 @@ type programs struct {
 }
 
 func (c *processes) programs(assignments []agent.Assignment) *programs {
-	w := &programs{bySelector: make(map[selector]*program), byExe: make(map[string][]*program), hidden: make(map[string]bool), byPattern: make(map[string][]selection)}
+	w := &programs{
+		bySelector: make(map[selector]*program), byExe: make(map[string][]*program), hidden: make(map[string]bool),
+		byPattern: make(map[string][]selection), byPID: make(map[int][]selection),
+	}
 	for _, a := range assignments {
 		for _, item := range a.Processes {
 			s := selectorOf(item)
@@ -70,15 +76,29 @@ func (c *processes) programs(assignments []agent.Assignment) *programs {
 
 func (w *programs) addSelection(s selection) {
 	w.selections = append(w.selections, s)
-	if s.cmdline == "" {
-		w.plain = append(w.plain, s)
-	} else {
+	if s.pidFile != "" {
+		w.byPID[s.pid] = w.byPID[s.pid]
+	}
+	switch {
+	case s.cmdline != "":
 		w.byPattern[s.cmdline] = append(w.byPattern[s.cmdline], s)
+	case s.pidFile != "":
+		w.byPID[s.pid] = append(w.byPID[s.pid], s)
+	default:
+		w.plain = append(w.plain, s)
 	}
 }
 
-// onlyPatterns reports whether each program is selected by a pattern, at least.
-func (w *programs) onlyPatterns() bool { return len(w.byExe) == 0 && len(w.plain) == 0 }
+// namesPID reports whether a pid file names a process.
+func (w *programs) namesPID(pid int) bool {
+	_, named := w.byPID[pid]
+	return named
+}
+
+// onlyPatterns reports whether each program that a process may belong to has a pattern.
+func (w *programs) onlyPatterns(pid int) bool {
+	return len(w.byExe) == 0 && len(w.plain) == 0 && !w.namesPID(pid)
+}
 
 // sameAs reports whether both select the same processes.
 func (w *programs) sameAs(o *programs) bool {
@@ -156,8 +176,11 @@ func (w *programs) markUnseen() error {
 	}
 	for _, s := range w.selections {
 		switch {
-		case s.noUser != nil:
-			s.program.unseen = s.noUser
+		case s.unknown != nil:
+			s.program.unseen = s.unknown
+		case s.pidFile != "" && s.pid == 0: // there is no such process
+		case slices.ContainsFunc(s.paths, func(path string) bool { return path != "" && w.hidden[commandName(path)] }):
+			s.program.unseen = errHidden
 		case s.program.unseen == nil && w.anyHidden && s.program.number == 0:
 			s.program.unseen = errHidepid
 		}
@@ -178,6 +201,7 @@ func (w *programs) markUnseen() error {
 
 func (p *program) add(now usage) {
 	p.number++
+	p.threads += now.threads
 	p.memory += now.memory
 	p.descriptors += now.descriptors
 	p.hidesDescriptors = p.hidesDescriptors || !now.seesDescriptors
@@ -201,7 +225,7 @@ func (p *program) addRates(before, now usage, seconds float64) {
 func (w *programs) batches(assignments []agent.Assignment) []agent.Batch {
 	var batches []agent.Batch
 	for _, a := range assignments {
-		metrics := make(points, 0, 6*len(a.Processes))
+		metrics := make(points, 0, 7*len(a.Processes))
 		for _, item := range a.Processes {
 			w.bySelector[selectorOf(item)].addTo(&metrics, item.Name)
 		}
@@ -218,6 +242,7 @@ func (p *program) addTo(metrics *points, name string) {
 	}
 	none := p.number == 0
 	metrics.add(name+".procnum", p.number, nil)
+	metrics.add(name+".threads", p.threads, nil)
 	metrics.add(name+".mem", p.memory, nil)
 	if !p.hidesDescriptors {
 		metrics.add(name+".fdnum", p.descriptors, nil)
@@ -229,4 +254,5 @@ func (p *program) addTo(metrics *points, name string) {
 		metrics.add(name+".io.read", p.read, nil)
 		metrics.add(name+".io.write", p.written, nil)
 	}
+	p.detail.addTo(metrics, name)
 }

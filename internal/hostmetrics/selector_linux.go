@@ -15,18 +15,22 @@ import (
 )
 
 // selector selects processes. What is empty is not looked at.
-type selector struct{ path, command, cmdline, user, unit string }
+type selector struct {
+	path, command, cmdline, user, unit, pidFile string
+	containers                                  bool // their processes count, too
+}
 
 // selectorOf returns the selector of an item. An item that selects by nothing else selects by
 // the kernel's name of the process.
 func selectorOf(p agent.Process) selector {
-	s := selector{path: p.Path, cmdline: p.Cmdline, user: p.User, unit: p.Unit}
+	s := selector{path: p.Path, cmdline: p.Cmdline, user: p.User, unit: p.Unit, pidFile: p.PIDFile}
 	if s == (selector{}) {
 		s.command = commandName(strings.TrimPrefix(p.Name, "PROC."))
 	}
 	if s.unit != "" && !strings.Contains(s.unit, ".") {
 		s.unit += ".service"
 	}
+	s.containers = p.Containers
 	return s
 }
 
@@ -39,13 +43,17 @@ func (s selector) String() string {
 	}
 	var parts []string
 	for _, part := range [...]struct{ key, value string }{
-		{"path", s.path}, {"name", s.command}, {"cmdline", s.cmdline}, {"user", s.user}, {"unit", s.unit},
+		{"path", s.path}, {"name", s.command}, {"cmdline", s.cmdline}, {"user", s.user}, {"unit", s.unit}, {"pidfile", s.pidFile},
 	} {
 		if part.value != "" {
 			parts = append(parts, part.key+" "+part.value)
 		}
 	}
-	return "the processes with " + strings.Join(parts, ", ")
+	what := "the processes with " + strings.Join(parts, ", ")
+	if s.containers {
+		what += ", also in containers"
+	}
+	return what
 }
 
 // selection is a selector that is ready for a walk.
@@ -54,13 +62,17 @@ type selection struct {
 	program *program
 	paths   []string // that a process may show for path
 	uid     int
-	noUser  error // why the user is not known
+	pid     int   // that the pid file names; 0: none
+	unknown error // why the user or the PID is not known
 }
 
 func (c *processes) selection(s selector, paths []string, p *program) selection {
 	is := selection{selector: s, program: p, paths: paths}
 	if s.user != "" {
-		is.uid, is.noUser = c.userID(s.user)
+		is.uid, is.unknown = c.userID(s.user)
+	}
+	if s.pidFile != "" && is.unknown == nil {
+		is.pid, is.unknown = c.pidIn(s.pidFile)
 	}
 	return is
 }
@@ -83,7 +95,7 @@ func (c *processes) userID(user string) (int, error) {
 }
 
 // selected returns the programs to which a process belongs by more than its path. exe is nil
-// if it may not be read. Only a unit selects processes of containers.
+// if it may not be read.
 func (c *processes) selected(pid int, host home, exe []byte, wanted *programs) (running []*program) {
 	if len(wanted.selections) == 0 {
 		return nil
@@ -91,12 +103,13 @@ func (c *processes) selected(pid int, host home, exe []byte, wanted *programs) (
 	t := traits{reader: &c.reader, pid: pid, exe: exe}
 	try := func(selections []selection) {
 		for _, s := range selections {
-			if t.match(s) && (s.unit != "" || c.reader.isOfHost(pid, host, nil)) {
+			if t.match(s) && (s.unit != "" || s.containers || c.reader.isOfHost(pid, host, nil)) {
 				running = append(running, s.program)
 			}
 		}
 	}
 	try(wanted.plain)
+	try(wanted.byPID[pid])
 	if len(wanted.byPattern) > 0 {
 		line, _ := c.reader.commandLine(pid) // empty if the process has ended
 		for _, pattern := range c.patterns.of(line) {
@@ -119,7 +132,8 @@ type traits struct {
 
 // match compares all but the command line.
 func (t *traits) match(s selection) bool {
-	return s.noUser == nil &&
+	return s.unknown == nil &&
+		(s.pidFile == "" || t.pid == s.pid) &&
 		(s.path == "" || t.hasPath(s.paths)) &&
 		(s.command == "" || t.hasCommand(s.command)) &&
 		(s.unit == "" || t.isOfUnit(s.unit)) &&
@@ -173,7 +187,7 @@ func (t *traits) isOf(uid int) bool {
 // name of the unit, as systemd gives it (proc_pid_cgroup(5)).
 func (t *traits) isOfUnit(unit string) bool {
 	if t.groups == nil {
-		t.groups = strings.FieldsFunc(string(t.read("/cgroup")), func(c rune) bool { return c == '/' || c == '\n' })
+		t.groups = t.reader.groups(t.pid)
 	}
 	return slices.Contains(t.groups, unit)
 }

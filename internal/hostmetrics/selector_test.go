@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -19,6 +20,8 @@ import (
 func selectable(t *testing.T) (root string) {
 	root = t.TempDir()
 	write(t, filepath.Join(root, "etc/passwd"), "root:x:0:0::/:/bin/sh\nkafka:x:995:995::/:/bin/false\n")
+	write(t, filepath.Join(root, "run/kafka.pid"), " 10\nsince today\n")
+	write(t, filepath.Join(root, "run/empty.pid"), "")
 	fakeProcess{comm: "systemd", exe: "/usr/lib/systemd/systemd", mounts: "host-mounts", rootDir: "host"}.writeTo(t, root, 1)
 	for pid, p := range map[int]struct {
 		process fakeProcess
@@ -53,6 +56,14 @@ func TestProcessesAreSelectedByAllThatAnItemNames(t *testing.T) {
 	}{
 		"its own name":        {agent.Process{Name: "PROC.java"}, 2},
 		"not a container's":   {agent.Process{Name: "PROC.nginx"}, 1},
+		"and a container's":   {agent.Process{Name: "PROC.nginx", Containers: true}, 2},
+		"by path, of both":    {agent.Process{Name: "PROC.x", Path: "/usr/sbin/nginx", Containers: true}, 2},
+		"pid file":            {agent.Process{Name: "PROC.x", PIDFile: "/run/kafka.pid"}, 1},
+		"pid file, path":      {agent.Process{Name: "PROC.x", PIDFile: "/run/kafka.pid", Path: "/usr/bin/java"}, 1},
+		"pid file, pattern":   {agent.Process{Name: "PROC.x", PIDFile: "/run/kafka.pid", Cmdline: "Kafka"}, 1},
+		"stale pid file":      {agent.Process{Name: "PROC.x", PIDFile: "/run/kafka.pid", Path: "/usr/sbin/nginx"}, 0},
+		"no pid file":         {agent.Process{Name: "PROC.x", PIDFile: "/run/none.pid"}, 0},
+		"empty pid file":      {agent.Process{Name: "PROC.x", PIDFile: "/run/empty.pid"}, 0},
 		"not the kernel's":    {agent.Process{Name: "PROC.kthreadd"}, 0},
 		"a long name":         {agent.Process{Name: "PROC.a-name-of-fifteen-characters"}, 1},
 		"command line":        {agent.Process{Name: "PROC.x", Cmdline: `^java .*kafka\.Kafka$`}, 1},
@@ -117,4 +128,22 @@ func TestThisProcessIsFoundByItsCommandLineAndUser(t *testing.T) {
 	got := batchLines(batches)[""]
 	require.NotContains(t, got, "PROC.x.procnum 0")
 	require.Contains(t, got, "PROC.y.procnum 0")
+}
+
+func TestAPIDFileThatHoldsNoneMakesItsProcessUnknown(t *testing.T) {
+	root := selectable(t)
+	write(t, filepath.Join(root, "run/bad.pid"), "kafka\n")
+	require.NoError(t, os.Mkdir(filepath.Join(root, "run/dir.pid"), 0o755))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(root, "run/pipe.pid"), 0o600))
+	for file, reason := range map[string]string{
+		"bad": "does not begin with a PID", "dir": "is not a regular file", "pipe": "is not a regular file",
+	} {
+		proc := assigned(t, hostmetrics.Kinds(hostmetrics.Config{Root: root}), "PROC")
+		batches, err := proc.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{
+			{Name: "PROC.x", PIDFile: "/run/" + file + ".pid"},
+		}}})
+		require.ErrorContains(t, err, "measuring the processes with pidfile /run/"+file+".pid: ")
+		require.ErrorContains(t, err, reason)
+		require.Empty(t, batches)
+	}
 }

@@ -105,3 +105,12 @@ func TestNewItemsAreLookedForAmongSettledProcessesAtOnce(t *testing.T) {
 	h.items = []agent.Process{{Name: "PROC.x", Cmdline: "start"}}
 	require.Equal(t, 1, h.walksUntilSeen())
 }
+
+func TestASettledProcessThatAPIDFileNamesIsSeenAtOnce(t *testing.T) {
+	for _, item := range []agent.Process{{PIDFile: "/run/x.pid"}, {PIDFile: "/run/x.pid", Cmdline: "start"}} {
+		item.Name = "PROC.x"
+		h := newSettledHost(t, item)
+		write(t, filepath.Join(h.root, "run/x.pid"), "7\n")
+		require.Equal(t, 1, h.walksUntilSeen())
+	}
+}

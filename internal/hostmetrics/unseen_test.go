@@ -23,12 +23,17 @@ import (
 // namespace and a root.
 type fakeProcess struct {
 	comm, cmdline, exe, mounts, rootDir string
+	cgroup                              string
 }
+
+// containerID is what names the container of a process.
+const containerID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func (p fakeProcess) writeTo(t *testing.T, root string, pid int) {
 	dir := filepath.Join(root, "proc", strconv.Itoa(pid))
 	write(t, dir+"/comm", p.comm+"\n")
 	write(t, dir+"/cmdline", p.cmdline)
+	write(t, dir+"/cgroup", p.cgroup+"\n")
 	write(t, dir+"/stat", fmt.Sprintf("%d (%s) S 1 1 1 0 -1 0 0 0 0 0 5 5 0 0 20 0 1 0 100 0 10 0 0", pid, p.comm))
 	require.NoError(t, os.MkdirAll(dir+"/ns", 0o755))
 	for link, target := range map[string]string{"exe": p.exe, "ns/mnt": p.mounts, "root": p.rootDir} {
@@ -60,6 +65,10 @@ func TestAContainersProcessIsNotTheHosts(t *testing.T) {
 		"with own mounts (PrivateTmp)": {fakeProcess{mounts: "other-mounts", rootDir: "host"}, 1},
 		"in a chroot":                  {fakeProcess{mounts: "host-mounts", rootDir: "chroot"}, 1},
 		"that does not show its home":  {fakeProcess{}, 1},
+		"of Docker, without its home":  {fakeProcess{cgroup: "0::/system.slice/docker-" + containerID + ".scope"}, 0},
+		"of Kubernetes, without it":    {fakeProcess{cgroup: "0::/kubepods/burstable/pod7d/" + containerID}, 0},
+		"of LXC, without its home":     {fakeProcess{cgroup: "0::/lxc.payload.web/system.slice/nginx.service"}, 0},
+		"of a unit, without its home":  {fakeProcess{cgroup: "0::/system.slice/nginx.service"}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
@@ -120,7 +129,7 @@ func TestAProcessWhoseStatCannotBeReadMakesItsProgramUnknown(t *testing.T) {
 				processItem("x", "/usr/bin/x"), processItem("y", "/usr/bin/y"),
 			}}})
 			require.ErrorContains(t, err, "measuring /usr/bin/x: ")
-			require.Len(t, batchLines(batches)[""], 6, "of the other program everything is known")
+			require.Len(t, batchLines(batches)[""], 7, "of the other program everything is known")
 		})
 	}
 }
@@ -139,7 +148,7 @@ func TestASumThatLacksAProcessIsAbsent(t *testing.T) {
 		batches, err := proc.CollectAssigned(t.Context(), []agent.Assignment{{Processes: []agent.Process{processItem("x", "/usr/bin/x")}}})
 		require.NoError(t, err)
 		memory := fmt.Sprintf("PROC.x.mem %v", float64(30*os.Getpagesize()))
-		require.Equal(t, []string{"PROC.x.procnum 3", memory, "PROC.x.cpu 0"}, batchLines(batches)[""])
+		require.Equal(t, []string{"PROC.x.procnum 3", "PROC.x.threads 3", memory, "PROC.x.cpu 0"}, batchLines(batches)[""])
 	})
 }
 

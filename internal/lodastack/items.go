@@ -87,7 +87,7 @@ func (it item) kind() string { return strings.ToUpper(it.text("measurement_type"
 
 // addTo adds the item to b, or a problem with subject.
 func (it item) addTo(b *Builder, subject string) {
-	for _, key := range [...]string{"cmdline", "user", "unit", "address", "protocol"} {
+	for _, key := range [...]string{"cmdline", "user", "unit", "pidfile", "address", "protocol"} {
 		if it.text(key) == notScalar {
 			b.Problem(subject, fmt.Errorf("its %s is not a string", key))
 			return
@@ -99,13 +99,7 @@ func (it item) addTo(b *Builder, subject string) {
 	case "PORT":
 		it.addPort(b, subject)
 	case "PROC":
-		if err := b.Process(agent.Process{
-			Name: it.text("name"), Path: it.text("bin_path"), Cmdline: it.text("cmdline"), User: it.text("user"), Unit: it.text("unit"),
-		}); err != nil {
-			b.Problem(subject, err)
-			return
-		}
-		b.Problem(subject, it.addInterval(b))
+		it.addProcess(b, subject)
 	case "PLUGIN":
 		b.Problem(subject, it.addPlugin(b))
 	}
@@ -121,6 +115,21 @@ func (it item) addInterval(b *Builder) error {
 		return fmt.Errorf("%w; the default applies", err)
 	}
 	return b.Interval(it.kind(), every)
+}
+
+func (it item) addProcess(b *Builder, subject string) {
+	containers, err := it.flag("containers")
+	if err == nil {
+		err = b.Process(agent.Process{
+			Name: it.text("name"), Path: it.text("bin_path"), Cmdline: it.text("cmdline"), User: it.text("user"), Unit: it.text("unit"),
+			PIDFile: it.text("pidfile"), Containers: containers,
+		})
+	}
+	if err != nil {
+		b.Problem(subject, err)
+		return
+	}
+	b.Problem(subject, it.addInterval(b))
 }
 
 func (it item) addPort(b *Builder, subject string) {
@@ -174,6 +183,19 @@ func (it item) seconds(key string) (time.Duration, error) {
 		return 0, err
 	}
 	return time.Duration(n) * time.Second, nil
+}
+
+// flag reads true or false. A missing one is false.
+func (it item) flag(key string) (bool, error) {
+	text := it.text(key)
+	if text == "" {
+		return false, nil
+	}
+	is, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("its %s %.80q is neither true nor false", key, text)
+	}
+	return is, nil
 }
 
 // number reads a whole number of at most nine digits, so that a time.Duration

@@ -96,6 +96,7 @@ func TestProcessesAndPortsHaveMoreThanAPathAndANumber(t *testing.T) {
 	a, err := lodastack.ParseItems("web", "1", []byte(`[
 		{"measurement_type":"PROC","name":"PROC.nginx"},
 		{"measurement_type":"PROC","name":"kafka","cmdline":"kafka\\.Kafka","user":"kafka","unit":"kafka.service"},
+		{"measurement_type":"PROC","name":"sshd","pidfile":"/run/sshd.pid","containers":"true"},
 		{"measurement_type":"PORT","name":"dns","port":"53","address":"::1","protocol":"udp"},
 		{"measurement_type":"PORT","name":"dns","port":"53","address":"::2","protocol":"udp"},
 		{"measurement_type":"PROC","name":"kafka","cmdline":"other"}
@@ -103,6 +104,7 @@ func TestProcessesAndPortsHaveMoreThanAPathAndANumber(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []agent.Process{
 		{Name: "PROC.nginx"}, {Name: "PROC.kafka", Cmdline: `kafka\.Kafka`, User: "kafka", Unit: "kafka.service"},
+		{Name: "PROC.sshd", PIDFile: "/run/sshd.pid", Containers: true},
 	}, a.Processes)
 	require.Equal(t, []agent.Port{{Name: "PORT.dns", Port: 53, Timeout: 3 * time.Second, Address: "::1", Protocol: "udp"}}, a.Ports)
 	require.Len(t, a.Problems, 2)
@@ -128,6 +130,8 @@ func TestBadItemIsLeftOutAloneAndNamed(t *testing.T) {
 		`{"measurement_type":"PROC","name":"x","cmdline":"("}`:                                                `its cmdline is not a regular expression`,
 		`{"measurement_type":"PROC","name":"x","cmdline":["a"]}`:                                              `its cmdline is not a string`,
 		`{"measurement_type":"PROC","name":"x","user":"a b"}`:                                                 `its user "a b" cannot be one`,
+		`{"measurement_type":"PROC","name":"x","pidfile":"sshd.pid"}`:                                         `its pidfile "sshd.pid" is not an absolute path`,
+		`{"measurement_type":"PROC","name":"x","containers":"some"}`:                                          `its containers "some" is neither true nor false`,
 		`{"measurement_type":"PROC","name":"x","unit":"a/b"}`:                                                 `its unit "a/b" cannot be one`,
 		`{"measurement_type":"PORT","name":"x","port":"1","address":"localhost"}`:                             `its address "localhost" is not an IP address`,
 		`{"measurement_type":"PORT","name":"x","port":"1","protocol":"sctp"}`:                                 `its protocol "sctp" is neither tcp nor udp`,

@@ -82,6 +82,8 @@ func readProcess(b *lodastack.Builder, t *configfile.File) (name string, err err
 	t.String("cmdline", &p.Cmdline)
 	t.String("user", &p.User)
 	t.String("unit", &p.Unit)
+	t.String("pidfile", &p.PIDFile)
+	t.Bool("containers", &p.Containers)
 	return p.Name, b.Process(p)
 }
 
