@@ -22,126 +22,15 @@ func newHardware(c Config) hardware { return hardware{filepath.Join(c.Root, "sys
 // Collect implements [agent.Collector].
 func (h hardware) Collect(context.Context) ([]agent.Metric, error) {
 	var p points
-	if h.addSensors(&p); len(p) == 0 {
-		h.addThermalZones(&p)
+	for _, q := range quantities() {
+		h.addSensors(&p, q)
+		if q.name == temperature && len(p) == 0 {
+			h.addThermalZones(&p)
+		}
 	}
 	h.addRAID(&p)
 	h.addMemoryErrors(&p)
 	return p, nil
-}
-
-// addSensors reports the temperatures of /sys/class/hwmon, in °C. See the
-// kernel's Documentation/hwmon/sysfs-interface.rst.
-func (h hardware) addSensors(p *points) {
-	for _, s := range h.sensors() {
-		if h.why(s) != "" {
-			continue
-		}
-		if fault, _ := readInt(strings.TrimSuffix(s.file, "_input") + "_fault"); fault == 0 {
-			p.addTemperature(s)
-		}
-	}
-}
-
-// sensor is a temperature, which file has in m°C.
-type sensor struct{ name, file string }
-
-func (h hardware) sensors() (all []sensor) {
-	inputs := h.glob("class/hwmon/hwmon*/temp*_input")
-	// Before Linux 3.15 the files of drivers were here.
-	inputs = append(inputs, h.glob("class/hwmon/hwmon*/device/temp*_input")...)
-	for i, name := range sensorNames(inputs) {
-		all = append(all, sensor{name, inputs[i]})
-	}
-	return all
-}
-
-// why says why a sensor is not read, as a clause. Empty: it is. Reading could wake its device.
-func (h hardware) why(s sensor) string {
-	if reason := h.names.why(s.name); reason != "" {
-		return reason
-	}
-	chip := strings.TrimSuffix(filepath.Dir(s.file), "/device")
-	if isSuspended(filepath.Join(chip, "device")) {
-		return "its device is suspended"
-	}
-	return ""
-}
-
-// Range of temperatures in m°C: no hardware works outside of it. Drivers have
-// reported absolute zero and -650788 °C (raspberrypi/firmware#133).
-const (
-	coldest = -100_000
-	hottest = 1_000_000
-)
-
-func (p *points) addTemperature(s sensor) {
-	if t, ok := readInt(s.file); ok && t >= coldest && t <= hottest {
-		p.add("dev.temperature", float64(t)/1000, map[string]string{"sensor": s.name})
-	}
-}
-
-// sensorNames returns a name for each input. If two sensors of a chip have the
-// same label (node_exporter#406), the input's name is appended. If two chips
-// have the same name, the chip's number is appended.
-func sensorNames(inputs []string) []string {
-	names := make([]string, len(inputs))
-	for i, input := range inputs {
-		names[i] = sensorName(strings.TrimSuffix(input, "_input"))
-	}
-	distinct(names, func(i int) string {
-		return names[i] + "." + strings.TrimSuffix(filepath.Base(inputs[i]), "_input")
-	})
-	distinct(names, func(i int) string {
-		return names[i] + "." + filepath.Base(strings.TrimSuffix(filepath.Dir(inputs[i]), "/device"))
-	})
-	return names
-}
-
-// sensorName distinguishes several chips of one kind by the chip's device.
-// Unlike the chip's number in hwmon, the device stays the same.
-func sensorName(sensor string) string {
-	dir := filepath.Dir(sensor)
-	chip, label := readText(filepath.Join(dir, "name")), readText(sensor+"_label")
-	if label == "" {
-		label = filepath.Base(sensor)
-	}
-	device, err := os.Readlink(filepath.Join(dir, "device"))
-	if err != nil {
-		return chip + "." + label
-	}
-	if device = filepath.Base(device); strings.HasPrefix(device, chip) {
-		return device + "." + label
-	}
-	return chip + "." + device + "." + label
-}
-
-// addThermalZones adds the zones, which virtual machines and small boards have
-// in place of sensors.
-func (h hardware) addThermalZones(p *points) {
-	for _, s := range h.thermalZones() {
-		if h.names.allows(s.name) {
-			p.addTemperature(s)
-		}
-	}
-}
-
-func (h hardware) thermalZones() (all []sensor) {
-	for _, zone := range h.glob("class/thermal/thermal_zone*") {
-		all = append(all, sensor{readText(filepath.Join(zone, "type")) + "." + filepath.Base(zone), filepath.Join(zone, "temp")})
-	}
-	return all
-}
-
-// addRAID adds how many disks each array lacks. Arrays without redundancy
-// cannot be degraded. See the kernel's Documentation/admin-guide/md.rst.
-func (h hardware) addRAID(p *points) {
-	for _, file := range h.glob("block/md*/md/degraded") {
-		if missing, ok := readInt(file); ok && missing >= 0 {
-			device := filepath.Base(filepath.Dir(filepath.Dir(file)))
-			p.add("dev.raid.degraded", float64(missing), map[string]string{"device": device})
-		}
-	}
 }
 
 // addMemoryErrors adds the errors of all memory controllers since boot, unless

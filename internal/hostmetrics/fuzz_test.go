@@ -22,6 +22,8 @@ func FuzzKernelFiles(f *testing.F) {
 		"proc/stat": "CPU", "proc/loadavg": "CPU", "proc/meminfo": "MEM", "proc/diskstats": "DISK",
 		"proc/net/dev": "NET", "proc/net/sockstat": "NET", "proc/net/sockstat6": "NET", "proc/net/netstat": "NET", "proc/net/snmp": "NET",
 		"proc/pressure/io": "PSI", "proc/vmstat": "VM", "proc/uptime": "VM",
+		"sys/block/md0/md/array_state": "DEV", "sys/block/md0/md/sync_completed": "DEV", "sys/block/md0/md/sync_speed": "DEV",
+		"sys/block/md0/md/dev-sda1/state": "DEV", "sys/class/hwmon/hwmon0/power1_average": "DEV",
 		"proc/sys/kernel/random/entropy_avail": "KERNEL", "proc/sys/fs/file-nr": "FS", "proc/1/mountinfo": "FS",
 		"proc/100/stat": "PROC", "proc/100/io": "PROC",
 	}
@@ -84,7 +86,7 @@ func requirePossible(t *testing.T, m agent.Metric) {
 	require.True(t, ok, line(m))
 	require.False(t, math.IsNaN(value) || math.IsInf(value, 0) || value < 0, line(m))
 	share := strings.HasPrefix(m.Name, "cpu.") && !strings.HasPrefix(m.Name, "cpu.loadavg") && m.Name != "cpu.ctxt" && m.Name != "cpu.intr" ||
-		strings.HasPrefix(m.Name, "mem.") && strings.HasSuffix(m.Name, ".percent") || m.Name == "disk.io.util" ||
+		strings.HasPrefix(m.Name, "mem.") && strings.HasSuffix(m.Name, ".percent") || m.Name == "dev.raid.sync.percent" || m.Name == "disk.io.util" ||
 		strings.HasPrefix(m.Name, "psi.")
 	require.False(t, share && value > 100.000001, line(m))
 }

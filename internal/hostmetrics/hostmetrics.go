@@ -12,7 +12,8 @@
 //	pressure, vm                     PSI and VM
 //	fs, mounts, mounttree, rw        FS: file systems, their mounts, the write test
 //	kernel, logins, logfiles, utmp   KERNEL: entropy, logins; loginpoints, takenseconds: a point for each
-//	ntp, kernelclock, dev, coredump  TIME, DEV and COREDUMP
+//	ntp, kernelclock, coredump       TIME and COREDUMP
+//	dev, sensors, raid               DEV
 //	proc, program, process, home     PROC: programs, their processes, which of those are the host's
 //	selector, patterns               processes by command line, user, unit, name
 //	settled, pidfile                 which processes a walk can skip; the PID in a file

@@ -33,8 +33,13 @@ func LeftOut(c Config, m Measurement) []string {
 		left.addCores(c)
 	case slices.Contains(m.Tags, "sensor"):
 		h := newHardware(c)
-		for _, s := range append(h.sensors(), h.thermalZones()...) {
-			left.add(s.name, h.why(s))
+		for _, q := range quantities() {
+			if q.name == m.Name {
+				left.addSensors(h, h.sensors(q))
+			}
+		}
+		if m.Name == temperature {
+			left.addSensors(h, h.thermalZones())
 		}
 	}
 	return left
@@ -52,6 +57,12 @@ func (l *leftOut) add(name, why string) {
 func (l *leftOut) addNames(f filter, names []string) {
 	for _, name := range names {
 		l.add(name, f.why(name))
+	}
+}
+
+func (l *leftOut) addSensors(h hardware, sensors []sensor) {
+	for _, s := range sensors {
+		l.add(s.name, h.why(s))
 	}
 }
 

@@ -204,7 +204,7 @@ func kernelGroup() group {
 }
 
 func timeGroup() group {
-	const adjtimex, forbidden, unsynced = "adjtimex(2)", "a sandbox does not allow the call", "; nothing corrects the clock"
+	const adjtimex, forbidden, unsynced = "adjtimex(2)", "the unit or container does not allow the call, as contrib/agent.service", "; nothing corrects the clock"
 	return group{
 		{"TIME", "time.offset", "s", nil, "NTP", "seconds to add to the host's clock to correct it", "no server answers"},
 		{"TIME", "time.kernel.synced", "", nil, adjtimex, "1: a program such as chronyd corrects the kernel's clock; 0: none has since boot, or for nine hours", forbidden},
@@ -215,10 +215,25 @@ func timeGroup() group {
 }
 
 func devGroup() group {
+	const hwmon, fault = "/sys/class/hwmon", "the sensor reports a fault, or a value "
+	sensor := func(name, unit, source, meaning, absent string) Measurement {
+		return Measurement{"DEV", name, unit, []string{"sensor"}, source, meaning, fault + absent}
+	}
+	const inactive, idle = "the array is inactive", "nothing is rebuilt, checked or reshaped"
+	raid := func(name, unit, files, meaning, absent string) Measurement {
+		return Measurement{"DEV", name, unit, []string{"device"}, "/sys/block/DEVICE/md/" + files, meaning, absent}
+	}
 	return group{
-		{"DEV", "dev.temperature", "°C", []string{"sensor"}, "/sys/class/hwmon, else /sys/class/thermal", "temperature",
-			"the sensor reports a fault, or a value below -100 or above 1000"},
-		{"DEV", "dev.raid.degraded", "", []string{"device"}, "/sys/block/DEVICE/md/degraded", "missing disks of a software RAID array", "the array has no redundancy"},
+		sensor("dev.temperature", "°C", hwmon+", else /sys/class/thermal", "temperature", "below -100 or above 1000"),
+		sensor("dev.fan", "1/min", hwmon, "speed of a fan; 0: it stands still, or none is connected", "above 100000"),
+		sensor("dev.voltage", "V", hwmon, "voltage", "beyond 1000"),
+		sensor("dev.power", "W", hwmon, "power that is used; the mean if the sensor has no momentary one", "above 100000"),
+		raid("dev.raid.degraded", "", "degraded", "missing disks of a software RAID array", "the array has no redundancy"),
+		raid("dev.raid.inactive", "", "array_state", "1: the array is not complete enough to run, and cannot be used; 0: it runs", "there is no array"),
+		raid("dev.raid.failed", "", "array_state, /sys/block/DEVICE/md/dev-DISK/state", "disks of the array that have failed and are still in it", inactive),
+		raid("dev.raid.spare", "", "array_state, /sys/block/DEVICE/md/dev-DISK", "disks that wait to replace one", inactive),
+		raid("dev.raid.sync.percent", "%", "array_state, /sys/block/DEVICE/md/sync_completed", "how far a rebuild, check or reshape of the array has come", idle),
+		raid("dev.raid.sync.speed", "B/s", "array_state, /sys/block/DEVICE/md/sync_completed, /sys/block/DEVICE/md/sync_speed", "its speed, for each disk", idle),
 		{"DEV", "dev.edac.errors", "", []string{"type"}, "/sys/devices/system/edac", "memory errors since boot; type is corrected or uncorrected",
 			"there is no memory controller that counts, or one cannot be read"},
 		{"COREDUMP", "app.service.coredump", "", []string{"service"}, "the directory coredump.dir",
