@@ -15,6 +15,9 @@ import (
 // maxPattern bounds the pattern of a command line, in bytes.
 const maxPattern = 1024
 
+// maxHostName bounds a host name, in bytes (RFC 1035).
+const maxHostName = 253
+
 // CheckPort returns an error if the agent would ignore a port that a registry assigns.
 func CheckPort(p Port) error {
 	if p.Port < 1 || p.Port > 65535 {
@@ -30,6 +33,15 @@ func CheckPort(p Port) error {
 	}
 	if p.Protocol != "" && p.Protocol != "tcp" && p.Protocol != "udp" {
 		return fmt.Errorf("its protocol %.100q is neither tcp nor udp", p.Protocol)
+	}
+	if p.TLS && (p.Listen || p.Protocol == "udp") {
+		return errors.New("its tls needs a TCP connection, which listen and udp do without")
+	}
+	if p.TLSName != "" && !p.TLS {
+		return errors.New("its tls_name needs tls")
+	}
+	if len(p.TLSName) > maxHostName || strings.ContainsFunc(p.TLSName, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) || c == '/' || c == ':' }) {
+		return fmt.Errorf("its tls_name %.100q is not a host name such as www.example.com", p.TLSName)
 	}
 	return influxdb.CheckName(p.Name)
 }

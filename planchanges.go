@@ -81,9 +81,9 @@ var planKinds = [...]struct {
 			add(p.Repo, p.Name, p.Version, unlessZero(p.Interval), args, p.Format, p.Mode)
 		}
 	}},
-	{"port", []string{"port", "timeout", "address", "protocol"}, func(a Assignment, add func(string, ...string)) {
+	{"port", []string{"port", "timeout", "address", "protocol", "listen", "tls", "tls_name"}, func(a Assignment, add func(string, ...string)) {
 		for _, p := range a.Ports {
-			add(p.Name, strconv.Itoa(p.Port), unlessZero(p.Timeout), p.Address, p.Protocol)
+			add(p.Name, strconv.Itoa(p.Port), unlessZero(p.Timeout), p.Address, p.Protocol, unlessFalse(p.Listen), unlessFalse(p.TLS), p.TLSName)
 		}
 	}},
 	{"process", []string{"path", "cmdline", "user", "unit", "pidfile", "containers"}, func(a Assignment, add func(string, ...string)) {

@@ -139,11 +139,20 @@ type Port struct {
 	// Name is the measurement, PORT.sshd.22 for example.
 	Name string `json:"name"`
 	Port int    `json:"port"`
-	// Address is the IP address to connect to. Empty: 127.0.0.1.
+	// Address is the IP address to connect to. Empty: 127.0.0.1, or with Listen any address.
 	Address string `json:"address,omitempty"`
 	// Protocol is tcp or udp. Empty: tcp. A UDP port is not asked: it is looked up among
 	// the sockets of this host.
 	Protocol string `json:"protocol,omitempty"`
+	// Listen is whether the port is not connected to, but looked up among the sockets of this
+	// host, as a UDP port is.
+	Listen bool `json:"listen,omitempty"`
+	// TLS is whether the end of the server's certificate is measured, too. It needs a
+	// connection.
+	TLS bool `json:"tls,omitempty"`
+	// TLSName is the host name that the server is asked to show the certificate of (SNI).
+	// Empty: none is sent.
+	TLSName string `json:"tls_name,omitempty"`
 	// Timeout of one attempt. Zero stands for 3 s.
 	Timeout time.Duration `json:"timeout,omitempty"`
 }

@@ -2,7 +2,10 @@
 
 package hostmetrics
 
-import "golang.org/x/sys/unix"
+import (
+	"github.com/lodastack/agent/internal/sockdiag"
+	"golang.org/x/sys/unix"
+)
 
 // RWFile is the name of the file that fs.files.rw writes.
 func RWFile(stateDir string) string { return rwFile(stateDir) }
@@ -50,6 +53,11 @@ func SkipFirstGap(kinds []Kind) {
 			c.ready = true
 		}
 	}
+}
+
+// ParseSocketTable returns the sockets of a state in a table of /proc/net.
+func ParseSocketTable(content []byte, state string) []sockdiag.Listener {
+	return parseSocketTable(content, state)
 }
 
 // CoredumpService returns the service in the name of a core dump.

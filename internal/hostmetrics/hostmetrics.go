@@ -18,7 +18,7 @@
 //	selector, patterns               processes by command line, user, unit, name
 //	settled, pidfile                 which processes a walk can skip; the PID in a file
 //	procdetail                       PROC in detail: threads' switches, limits of files
-//	port, portudp                    PORT
+//	port, portlisten, porttls        PORT: connections, sockets that listen, certificates
 //	filter, leftout, asleep          what the config leaves out, and what measuring would wake
 //	points, rates, distinct, state   points, rates, tags that must differ, state over restarts
 //

@@ -259,8 +259,10 @@ func processGroup() group {
 		detailed("NAME.ctxt.involuntary", "1/s", "/proc/PID/task/TID/status", "how often one of its threads was interrupted to run another thread", "at the first reading; it has no process"),
 		detailed("NAME.fdlimit", "", "/proc/PID/limits", "soft limit of open file descriptors, the lowest of its processes", "it has no process"),
 		detailed("NAME.fdnum.percent", "%", "/proc/PID/limits, /proc/PID/fd", "open file descriptors as a share of the soft limit, the highest of its processes", "it has no process"),
-		{"PORT", "NAME", "", nil, "connect(2); of UDP /proc/net/udp, /proc/net/udp6",
-			"1: the address, 127.0.0.1 by default, accepts TCP connections on the port within the timeout, or this host has a UDP socket for it; 0: it does not",
+		{"PORT", "NAME", "", nil, "connect(2); of UDP and with `listen` sock_diag(7), else /proc/net/tcp, tcp6, udp, udp6",
+			"1: the address, 127.0.0.1 by default, accepts TCP connections on the port within the timeout, or this host has a listening TCP (`listen`) or a UDP socket for it; 0: it does not",
 			"the agent has no free sockets or file descriptors"},
+		{"PORT", "NAME.tls.days", "d", nil, "TLS handshake", "days until the server's certificate ends, negative after its end; it is not verified",
+			"the item has no `tls`; NAME is 0; the server shows no certificate within the timeout"},
 	}
 }

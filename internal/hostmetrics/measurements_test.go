@@ -3,6 +3,7 @@
 package hostmetrics_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"os"
@@ -182,7 +183,7 @@ func measuredElsewhere(t *testing.T) []string {
 	kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root, Detail: hostmetrics.DetailedKinds()})
 	for kind, a := range map[string]agent.Assignment{
 		"PROC": {Processes: []agent.Process{{Name: "NAME", Path: "/usr/sbin/nginx"}}},
-		"PORT": {Ports: []agent.Port{{Name: "NAME", Port: listen(t)}}},
+		"PORT": {Ports: []agent.Port{{Name: "NAME", Port: serveTLS(t, &tls.Config{Certificates: []tls.Certificate{selfSigned(t, 1)}}), TLS: true}}},
 	} {
 		batches, err := assigned(t, kinds, kind).CollectAssigned(t.Context(), []agent.Assignment{a})
 		require.NoError(t, err)

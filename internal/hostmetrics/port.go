@@ -19,15 +19,17 @@ const (
 	parallelPorts = 1024
 )
 
-// ports measures which TCP ports accept connections, and which UDP ports have a socket.
+// ports measures which TCP ports accept connections, which ports have a socket that listens,
+// and how long certificates are valid.
 type ports struct{ root string }
 
 var _ agent.AssignmentCollector = ports{}
 
-// attempt is one connection, or one search for a UDP socket. Equal items share it.
+// attempt is one connection, or one search for a socket. Equal items share it.
 type attempt struct {
-	at      netip.AddrPort
+	at      netip.AddrPort // without an address: any
 	udp     bool
+	listen  bool // it is looked up
 	timeout time.Duration
 }
 
@@ -39,11 +41,12 @@ type outcome struct {
 
 // CollectAssigned tries all ports at the same time.
 func (p ports) CollectAssigned(ctx context.Context, assignments []agent.Assignment) ([]agent.Batch, error) {
-	tcp, udp := attemptsOf(assignments)
-	outcomes := tryPorts(ctx, tcp)
-	if len(udp) > 0 {
-		maps.Copy(outcomes, p.findUDP(udp))
+	connect, lookUp := attemptsOf(assignments)
+	outcomes := tryPorts(ctx, connect)
+	if len(lookUp) > 0 {
+		maps.Copy(outcomes, p.lookUp(lookUp))
 	}
+	certificates := readCertificates(ctx, assignments, outcomes)
 	var errs []error
 	var batches []agent.Batch
 	for _, a := range assignments {
@@ -53,6 +56,14 @@ func (p ports) CollectAssigned(ctx context.Context, assignments []agent.Assignme
 				metrics.add(port.Name, o.value, nil)
 			} else {
 				errs = append(errs, fmt.Errorf("trying %s: %w", port.Name, o.err))
+			}
+			c, tried := certificates[handshakeOf(port)]
+			switch {
+			case !tried:
+			case c.err != nil:
+				errs = append(errs, fmt.Errorf("reading the certificate of %s: %w", port.Name, c.err))
+			default:
+				metrics.add(port.Name+".tls.days", c.days, nil)
 			}
 		}
 		if len(metrics) > 0 {
@@ -64,10 +75,11 @@ func (p ports) CollectAssigned(ctx context.Context, assignments []agent.Assignme
 
 func attemptOf(p agent.Port) attempt {
 	address, err := netip.ParseAddr(p.Address)
-	if err != nil { // it is empty: agent.CheckPort has judged it
+	if err != nil && !p.Listen { // it is empty: agent.CheckPort has judged it
 		address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	a := attempt{at: netip.AddrPortFrom(address.Unmap(), uint16(p.Port)), udp: p.Protocol == "udp", timeout: p.Timeout}
+	a.listen = a.udp || p.Listen
 	if a.timeout <= 0 {
 		a.timeout = defaultPortTimeout
 	}
@@ -75,22 +87,22 @@ func attemptOf(p agent.Port) attempt {
 }
 
 // attemptsOf returns each different attempt once.
-func attemptsOf(assignments []agent.Assignment) (tcp, udp []attempt) {
+func attemptsOf(assignments []agent.Assignment) (connect, lookUp []attempt) {
 	seen := make(map[attempt]bool)
 	for _, a := range assignments {
 		for _, port := range a.Ports {
 			t := attemptOf(port)
 			switch {
 			case seen[t]:
-			case t.udp:
-				udp = append(udp, t)
+			case t.listen:
+				lookUp = append(lookUp, t)
 			default:
-				tcp = append(tcp, t)
+				connect = append(connect, t)
 			}
 			seen[t] = true
 		}
 	}
-	return tcp, udp
+	return connect, lookUp
 }
 
 // outcomeOf returns the outcome of a failed attempt. If this host could not

@@ -31,11 +31,11 @@ func tryPorts(ctx context.Context, attempts []attempt) map[attempt]outcome {
 	return outcomes
 }
 
-// findUDP is known only on Linux.
-func (ports) findUDP(attempts []attempt) map[attempt]outcome {
+// lookUp is known only on Linux.
+func (ports) lookUp(attempts []attempt) map[attempt]outcome {
 	outcomes := make(map[attempt]outcome, len(attempts))
 	for _, a := range attempts {
-		outcomes[a] = outcome{err: errors.New("UDP ports are measured only on Linux")}
+		outcomes[a] = outcome{err: errors.New("the sockets of the host are known only on Linux")}
 	}
 	return outcomes
 }

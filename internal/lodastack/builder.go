@@ -132,6 +132,10 @@ func (b *Builder) Port(p agent.Port) (err error) {
 		if first.Address != p.Address || first.Protocol != p.Protocol {
 			return fmt.Errorf("conflict: %s is the name of port %d with another address or protocol already", p.Name, p.Port)
 		}
+		first.Timeout = p.Timeout // the first counts
+		if first != p {
+			return fmt.Errorf("conflict: %s is the name of port %d already, which is tried in another way", p.Name, p.Port)
+		}
 		return nil
 	}
 	b.ports[p.Name] = len(b.assignment.Ports)

@@ -87,7 +87,7 @@ func (it item) kind() string { return strings.ToUpper(it.text("measurement_type"
 
 // addTo adds the item to b, or a problem with subject.
 func (it item) addTo(b *Builder, subject string) {
-	for _, key := range [...]string{"cmdline", "user", "unit", "pidfile", "address", "protocol"} {
+	for _, key := range [...]string{"cmdline", "user", "unit", "pidfile", "address", "protocol", "tls_name"} {
 		if it.text(key) == notScalar {
 			b.Problem(subject, fmt.Errorf("its %s is not a string", key))
 			return
@@ -150,9 +150,15 @@ func (it item) addPort(b *Builder, subject string) {
 			timeout = 0
 		}
 	}
-	if err := b.Port(agent.Port{
-		Name: it.text("name"), Port: port, Timeout: timeout, Address: it.text("address"), Protocol: it.text("protocol"),
-	}); err != nil {
+	listen, listenErr := it.flag("listen")
+	withTLS, tlsErr := it.flag("tls")
+	if err = errors.Join(listenErr, tlsErr); err == nil {
+		err = b.Port(agent.Port{
+			Name: it.text("name"), Port: port, Timeout: timeout, Address: it.text("address"), Protocol: it.text("protocol"),
+			Listen: listen, TLS: withTLS, TLSName: it.text("tls_name"),
+		})
+	}
+	if err != nil {
 		b.Problem(subject, err)
 		return
 	}

@@ -99,17 +99,25 @@ func TestProcessesAndPortsHaveMoreThanAPathAndANumber(t *testing.T) {
 		{"measurement_type":"PROC","name":"sshd","pidfile":"/run/sshd.pid","containers":"true"},
 		{"measurement_type":"PORT","name":"dns","port":"53","address":"::1","protocol":"udp"},
 		{"measurement_type":"PORT","name":"dns","port":"53","address":"::2","protocol":"udp"},
-		{"measurement_type":"PROC","name":"kafka","cmdline":"other"}
+		{"measurement_type":"PROC","name":"kafka","cmdline":"other"},
+		{"measurement_type":"PORT","name":"https","port":"443","tls":"true","tls_name":"www.example.com"},
+		{"measurement_type":"PORT","name":"ssh","port":"22","listen":"true"},
+		{"measurement_type":"PORT","name":"ssh","port":"22"}
 	]`))
 	require.NoError(t, err)
 	require.Equal(t, []agent.Process{
 		{Name: "PROC.nginx"}, {Name: "PROC.kafka", Cmdline: `kafka\.Kafka`, User: "kafka", Unit: "kafka.service"},
 		{Name: "PROC.sshd", PIDFile: "/run/sshd.pid", Containers: true},
 	}, a.Processes)
-	require.Equal(t, []agent.Port{{Name: "PORT.dns", Port: 53, Timeout: 3 * time.Second, Address: "::1", Protocol: "udp"}}, a.Ports)
-	require.Len(t, a.Problems, 2)
+	require.Equal(t, []agent.Port{
+		{Name: "PORT.dns", Port: 53, Timeout: 3 * time.Second, Address: "::1", Protocol: "udp"},
+		{Name: "PORT.https", Port: 443, Timeout: 3 * time.Second, TLS: true, TLSName: "www.example.com"},
+		{Name: "PORT.ssh", Port: 22, Timeout: 3 * time.Second, Listen: true},
+	}, a.Ports)
+	require.Len(t, a.Problems, 3)
 	require.Contains(t, a.Problems[0], "conflict: PORT.dns is the name of port 53 with another address or protocol already")
 	require.Contains(t, a.Problems[1], "conflict: PROC.kafka selects other processes already")
+	require.Contains(t, a.Problems[2], "conflict: PORT.ssh is the name of port 22 already, which is tried in another way")
 }
 
 func TestBadItemIsLeftOutAloneAndNamed(t *testing.T) {
@@ -134,6 +142,11 @@ func TestBadItemIsLeftOutAloneAndNamed(t *testing.T) {
 		`{"measurement_type":"PROC","name":"x","containers":"some"}`:                                          `its containers "some" is neither true nor false`,
 		`{"measurement_type":"PROC","name":"x","unit":"a/b"}`:                                                 `its unit "a/b" cannot be one`,
 		`{"measurement_type":"PORT","name":"x","port":"1","address":"localhost"}`:                             `its address "localhost" is not an IP address`,
+		`{"measurement_type":"PORT","name":"x","port":"1","tls":"true","listen":"true"}`:                      `its tls needs a TCP connection`,
+		`{"measurement_type":"PORT","name":"x","port":"1","tls":"true","protocol":"udp"}`:                     `its tls needs a TCP connection`,
+		`{"measurement_type":"PORT","name":"x","port":"1","tls_name":"a"}`:                                    `its tls_name needs tls`,
+		`{"measurement_type":"PORT","name":"x","port":"1","tls":"true","tls_name":"a b"}`:                     `its tls_name "a b" is not a host name`,
+		`{"measurement_type":"PORT","name":"x","port":"1","tls":"on"}`:                                        `its tls "on" is neither true nor false`,
 		`{"measurement_type":"PORT","name":"x","port":"1","protocol":"sctp"}`:                                 `its protocol "sctp" is neither tcp nor udp`,
 		`{"measurement_type":"PROC","name":"x","bin_path":"/"}`:                                               `not an absolute path`,
 		`{"measurement_type":"PROC","name":"x","bin_path":"/a\u0000b"}`:                                       `not an absolute path`,

@@ -69,6 +69,9 @@ func readPort(b *lodastack.Builder, t *configfile.File) (name string, err error)
 	t.Int("port", &p.Port, -1<<31, 1<<31-1)
 	t.String("address", &p.Address)
 	t.String("protocol", &p.Protocol)
+	t.Bool("listen", &p.Listen)
+	t.Bool("tls", &p.TLS)
+	t.String("tls_name", &p.TLSName)
 	if p.Timeout, err = readTime(t, "timeout"); err != nil {
 		return p.Name, err
 	}

@@ -1,5 +1,5 @@
-// Package sockdiag asks the kernel which user owns a TCP socket of this host
-// (sock_diag(7)).
+// Package sockdiag asks the kernel for sockets of this host (sock_diag(7)): which user owns
+// a TCP socket, and which sockets listen.
 package sockdiag
 
 import (
