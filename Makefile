@@ -14,7 +14,7 @@ PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 # is off, because tools/stamp.sh says more.
 LDFLAGS = -s -w -buildid= -X 'github.com/lodastack/agent.stamp=$(shell tools/stamp.sh)'
 
-.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench fleet pictures packages deb packages-test reproducible vm
+.PHONY: help run build check test format vet staticcheck vulncheck race quick fuzz cross chaos bench compare fleet pictures packages deb packages-test reproducible vm
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -76,6 +76,9 @@ chaos: ## kill, freeze and damage everything for some minutes, and count the poi
 
 bench: ## measure the agent against the raw limits in the same run
 	@GO=$(GO) tools/bench.sh
+
+compare: ## compare with node_exporter and free, df, ss, ps in the same second
+	@GO=$(GO) tools/compare.sh
 
 AGENTS := 1000
 fleet: ## play a fleet of AGENTS agents in one process, and its bad day (some 12 minutes)
