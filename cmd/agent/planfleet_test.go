@@ -78,3 +78,11 @@ func TestAFleetsPlanNamesEachFault(t *testing.T) {
 	require.Equal(t, 2, done.code)
 	require.Contains(t, done.stderr, "--from and --host need --fleet")
 }
+
+func TestAFleetsPlanNamesWhatIsNoFile(t *testing.T) {
+	dir := otherFleet(t, "web.toml", "10s", "30s")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "namespaces", "eu"), 0o755))
+	done := execute(t, "plan", "--fleet", dir)
+	require.Equal(t, 1, done.code)
+	require.Contains(t, done.stderr, "namespaces/eu is a directory, which is not read; write files into namespaces itself")
+}

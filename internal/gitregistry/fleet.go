@@ -32,8 +32,8 @@ func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 	first := make(map[string]string) // where each name stands
 	for _, file := range head.Files {
 		name := dir + "/" + file.Name
-		if file.Link {
-			faults = append(faults, fmt.Errorf("%s is a symbolic link; write a file", name))
+		if file.Instead != "" {
+			faults = append(faults, fmt.Errorf("%s is a %s, which is not read; write files into %s itself", name, file.Instead, dir))
 			continue
 		}
 		key := file.Name + " " + file.Object

@@ -126,6 +126,14 @@ func TestAHostThatSendsAByteASecondTakesOnlyItsTime(t *testing.T) {
 	}
 }
 
+func TestARewrittenAddressIsNamed(t *testing.T) {
+	w := newWorld(t)
+	home := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(home, ".gitconfig"), []byte("[url \"ssh://127.0.0.1/\"]\ninsteadOf = \"git://127.0.0.1\"\n"), 0o644))
+	t.Setenv("HOME", home)
+	w.fails("(url.….insteadOf) rewrites the address to a transport that " + w.config.Address + " does not have")
+}
+
 // noise is a text that cannot be compressed.
 func noise(bytes int) string {
 	text := make([]byte, bytes)

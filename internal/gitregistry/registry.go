@@ -38,7 +38,8 @@ type Repository interface {
 	// Head returns the commit in which the branch ends.
 	Head(ctx context.Context) (commit string, err error)
 	// Fetch returns that commit with the files of a directory whose names end in
-	// suffix. A file of more than maxFile bytes is an error.
+	// suffix, and with all directories and submodules there. A file of more than
+	// maxFile bytes is an error.
 	Fetch(ctx context.Context, dir, suffix string, maxFile int64) (Head, error)
 	// Kept returns the last head that Fetch has returned, in this run of the program or
 	// an earlier one, if it may still be used.
@@ -53,11 +54,13 @@ type Head struct {
 	Files  []File    // in order of their names
 }
 
-// File is a file of a [Head].
+// File is a file of a [Head], or what stands in its place.
 type File struct {
-	Name    string // without the directory
-	Object  string // git's id of the content: files of one object are equal
-	Link    bool   // it is a symbolic link, whose content is not read
+	Name   string // without the directory
+	Object string // git's id of the content: files of one object are equal
+	// Instead is what it is, if it is no file: "symbolic link", "directory" or
+	// "submodule", whose content is not read.
+	Instead string
 	Content []byte
 }
 

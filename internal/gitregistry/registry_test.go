@@ -85,12 +85,16 @@ func TestAHeadWithAFaultIsRefusedAsAWhole(t *testing.T) {
 	w.write("e", "hosts = []\n")
 	w.repo.Git("config", "core.symlinks", "true")
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(w.repo.Dir, "namespaces", "f.toml")))
+	w.write("g/h", "name = \"h\"\n")
+	require.NoError(t, os.Mkdir(filepath.Join(w.repo.Dir, "namespaces", "i"), 0o755)) // as a clone has it
+	w.repo.Git("update-index", "--add", "--cacheinfo", "160000,"+before.Commit+",namespaces/i")
 	head := w.push()
 	w.fails("the head "+head[:12]+" of the fleet repository is refused, and what was in force stays",
 		`namespaces/web.toml:1: name: "web" is also the name of the namespace at namespaces/a.toml:1`,
 		"namespaces/b.toml:2: host: ", "namespaces/b.toml:3: hosts: \"[\" is not a pattern",
 		"namespaces/c.toml:2: port", "namespaces/c.toml:5: plugin",
-		"namespaces/d.toml:1: ", "namespaces/e.toml:1: name: missing", "namespaces/e.toml:1: hosts: is empty", "namespaces/f.toml is a symbolic link")
+		"namespaces/d.toml:1: ", "namespaces/e.toml:1: name: missing", "namespaces/e.toml:1: hosts: is empty", "namespaces/f.toml is a symbolic link, which is not read; write files into namespaces itself",
+		"namespaces/g is a directory", "namespaces/i is a submodule")
 	require.Equal(t, before, w.details(), "the head in force")
 	w.repo.Git("revert", "--no-edit", "HEAD")
 	w.has("web-1", "all web")

@@ -16,12 +16,17 @@ func ReadTree(tree string) (*Fleet, error) {
 	}
 	var head Head
 	for _, entry := range entries {
-		if entry.IsDir() || !strings.HasSuffix(entry.Name(), suffix) {
+		file := File{Name: entry.Name()}
+		path := filepath.Join(tree, dir, entry.Name())
+		switch {
+		case entry.IsDir():
+			file.Instead = "directory" // or a submodule
+		case !strings.HasSuffix(entry.Name(), suffix):
 			continue
-		}
-		file := File{Name: entry.Name(), Link: entry.Type() == fs.ModeSymlink}
-		if !file.Link {
-			if file.Content, err = readFile(filepath.Join(tree, dir, entry.Name())); err != nil {
+		case entry.Type() == fs.ModeSymlink:
+			file.Instead = "symbolic link"
+		default:
+			if file.Content, err = readFile(path); err != nil {
 				return nil, err
 			}
 		}

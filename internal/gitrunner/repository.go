@@ -123,22 +123,13 @@ type Head struct {
 	Date time.Time
 	// Signer of the commit; empty: nobody had to sign it.
 	Signer string
-	// Files are those of one directory, in order of their names. A symbolic link is one
-	// without content.
+	// Files are the entries of one directory, in order of their names.
 	Files []HeadFile
 }
 
-// HeadFile is a file of a [Head].
-type HeadFile struct {
-	Name    string // without the directory
-	Object  string // git's id of the content
-	Link    bool   // it is a symbolic link
-	Content []byte
-}
-
 // Fetch fetches the head of the branch, and reads the files in a directory of it whose
-// names end in suffix, those of directories below it left out. A larger file than maxFile
-// bytes is an error.
+// names end in suffix. Directories and submodules there are returned, too, without what is in
+// them. A larger file than maxFile bytes is an error.
 func (r *Repository) Fetch(ctx context.Context, dir, suffix string, maxFile int64) (head Head, err error) {
 	err = r.with(ctx, func(ctx context.Context, c *client) error {
 		if _, err := c.git(ctx, c.gitDir, "init", "--quiet", "--template="); err != nil {
