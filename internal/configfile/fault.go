@@ -64,7 +64,7 @@ func (f *File) FailFile(path, reason string) {
 func (f *File) Where(key string) Place {
 	for key = f.table + key; key != ""; {
 		key = strings.TrimSuffix(key, ".")
-		if place, known := f.places[key]; known {
+		if place, known := f.where()[key]; known {
 			return place
 		}
 		key = key[:max(0, strings.LastIndexByte(key, '.'))]
@@ -90,9 +90,12 @@ func (f *File) Err() error {
 func (f *File) allFaults() []Fault {
 	faults := slices.Clone(f.faults)
 	for key, value := range f.values {
+		if f.known[key] {
+			continue
+		}
 		_, empty := value.(map[string]any)
 		switch section := f.isSection(key); {
-		case f.known[key] || section && empty:
+		case section && empty:
 		case section:
 			faults = append(faults, Fault{Place: f.Where(key), Key: f.section + key, Reason: "this is a section; write [" + f.section + key + "] once"})
 		default:

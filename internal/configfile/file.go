@@ -35,7 +35,9 @@ type File struct {
 
 // names has the properties of the keys, by their names in the whole file.
 type names struct {
-	places   map[string]Place
+	content  []byte // whose places are not looked up yet; of the file called name
+	name     string
+	places   map[string]Place    // nil: none is looked up yet
 	rejected map[string]bool     // have a value that could not be read
 	from     map[string][]string // the ${…} in a value
 	settings *[]setting          // nil: they are not wanted
@@ -78,9 +80,6 @@ func Content(path string) ([]byte, error) {
 // Parse parses content. name stands before the line in errors. A file that is not TOML has
 // only its first fault.
 func Parse(name string, content []byte) (*File, error) {
-	f := &File{files: []string{name}, values: map[string]any{}, known: map[string]bool{}, names: &names{
-		places: map[string]Place{}, rejected: map[string]bool{}, from: map[string][]string{},
-	}}
 	content = bytes.TrimPrefix(content, []byte("\ufeff")) // as some editors write it
 	var tree map[string]any
 	if err := toml.Unmarshal(content, &tree); err != nil {
@@ -92,11 +91,24 @@ func Parse(name string, content []byte) (*File, error) {
 		}
 		return nil, &Error{Faults: []Fault{fault}}
 	}
+	f := &File{files: []string{name}, values: map[string]any{}, known: map[string]bool{}, names: &names{
+		content: content, name: name, rejected: map[string]bool{}, from: map[string][]string{},
+	}}
 	f.flatten("", tree)
-	for key, line := range locate(content) {
-		f.places[key] = Place{name, line}
-	}
 	return f, nil
+}
+
+// where returns the places of all keys. Only messages need them, and to find them takes
+// longer than to read the file.
+func (n *names) where() map[string]Place {
+	if n.places == nil {
+		n.places = make(map[string]Place)
+		for key, line := range locate(n.content) {
+			n.places[key] = Place{n.name, line}
+		}
+		n.content = nil
+	}
+	return n.places
 }
 
 // lineText quotes a line and names its likely fault.
@@ -140,6 +152,6 @@ func (f *File) Skip(section string) (present bool) {
 			f.known[key] = true
 		}
 	}
-	_, present = f.places[f.table+section]
+	_, present = f.where()[f.table+section]
 	return present
 }

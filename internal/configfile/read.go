@@ -77,19 +77,19 @@ func (f *File) Files() []string { return f.files }
 func (f *File) overlay(later *File) {
 	f.files = append(f.files, later.files...)
 	for key, value := range later.values {
-		if _, empty := value.(map[string]any); empty && f.places[key].Line > 0 {
+		if _, empty := value.(map[string]any); empty && f.where()[key].Line > 0 {
 			continue // its section is there already
 		}
 		f.values[key] = value
-		for place := range f.places {
+		for place := range f.where() {
 			if place == key || strings.HasPrefix(place, key+"[") {
-				delete(f.places, place)
+				delete(f.where(), place)
 			}
 		}
 	}
-	for key, place := range later.places {
-		if _, has := f.places[key]; !has {
-			f.places[key] = place
+	for key, place := range later.where() {
+		if _, has := f.where()[key]; !has {
+			f.where()[key] = place
 		}
 	}
 }

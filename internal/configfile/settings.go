@@ -40,7 +40,7 @@ func (f *File) Settings() []Setting {
 	var all []Setting
 	for _, s := range *f.settings {
 		shown := Setting{Key: s.key, Value: s.value(), From: f.from[s.key]}
-		if place, given := f.places[s.key]; given {
+		if place, given := f.where()[s.key]; given {
 			shown.Place = place
 		}
 		all = append(all, shown)

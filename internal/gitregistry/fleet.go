@@ -29,28 +29,27 @@ func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 	var faults []error
 	judged := &Fleet{head: agent.RegistryDetails{Commit: head.Commit, Date: head.Date, Signer: head.Signer}}
 	had := last.files()
-	first := make(map[string]string) // where each name stands
-	for _, file := range head.Files {
-		name := dir + "/" + file.Name
+	first := make(map[string]int) // index in the head, by namespace
+	for i, file := range head.Files {
 		if file.Instead != "" {
-			faults = append(faults, fmt.Errorf("%s is a %s, which is not read; write files into %s itself", name, file.Instead, dir))
+			faults = append(faults, fmt.Errorf("%s is a %s, which is not read; write files into %s itself", file.path(), file.Instead, dir))
 			continue
 		}
 		key := file.Name + " " + file.Object
 		ns, known := had[key]
 		if !known {
 			var err error
-			if ns, err = namespacefile.ParseFleet(name, file.Content, topicPrefix); err != nil {
+			if ns, err = namespacefile.ParseFleet(file.path(), file.Content, topicPrefix); err != nil {
 				faults = append(faults, err)
 				continue
 			}
 		}
 		namespace := ns.Assignment.Namespace
-		if at := first[namespace]; at != "" {
-			faults = append(faults, fmt.Errorf("%s: name: %q is also the name of the namespace at %s; write both as one", ns.Where, namespace, at))
+		if other, taken := first[namespace]; taken {
+			faults = append(faults, fmt.Errorf("%s: name: %q is also the name of the namespace at %s; write both as one", file.where(), namespace, head.Files[other].where()))
 			continue
 		}
-		first[namespace] = ns.Where
+		first[namespace] = i
 		judged.namespaces = append(judged.namespaces, parsed{key, ns})
 	}
 	if len(head.Files) == 0 {
@@ -61,6 +60,11 @@ func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 	}
 	return judged, errors.Join(faults...)
 }
+
+func (f File) path() string { return dir + "/" + f.Name }
+
+// where returns where the name of its namespace stands.
+func (f File) where() string { return namespacefile.WhereName(f.path(), f.Content) }
 
 // All returns the assignments of all hosts together.
 func (f *Fleet) All() []agent.Assignment {

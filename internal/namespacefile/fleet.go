@@ -17,8 +17,6 @@ type Fleet struct {
 	// Hosts are globs of host names, with ! in front of those that are not in the
 	// namespace. Empty: every host is.
 	Hosts []string
-	// Where its name stands, as FILE:LINE.
-	Where string
 }
 
 // ParseFleet parses a file of a fleet repository: the keys of a [[namespace]], and hosts. Each
@@ -45,12 +43,21 @@ func ParseFleet(name string, content []byte, topicPrefix string) (Fleet, error) 
 			f.Fail("hosts", err.Error())
 		}
 	}
-	ns.Assignment, ns.Where = readNamespace(f, namespace), f.Where("name").String()
+	ns.Assignment = readNamespace(f, namespace)
 	errs := []error{f.Err()}
 	for _, problem := range ns.Assignment.Problems {
 		errs = append(errs, errors.New(problem))
 	}
 	return ns, errors.Join(errs...)
+}
+
+// WhereName returns where the namespace's name stands in a good file, as FILE:LINE.
+func WhereName(name string, content []byte) string {
+	f, err := configfile.Parse(name, content)
+	if err != nil {
+		return name
+	}
+	return f.Where("name").String()
 }
 
 // checkHosts returns an error if a glob can match no host.
