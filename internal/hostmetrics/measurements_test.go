@@ -71,6 +71,7 @@ func document() string {
 		}
 		b.WriteString(notes()[k.Name])
 	}
+	b.WriteString(otherNamesTable())
 	return b.String()
 }
 
