@@ -76,16 +76,18 @@ func (c *processes) programs(assignments []agent.Assignment) *programs {
 
 func (w *programs) addSelection(s selection) {
 	w.selections = append(w.selections, s)
-	if s.pidFile != "" {
-		w.byPID[s.pid] = w.byPID[s.pid]
-	}
 	switch {
 	case s.cmdline != "":
 		w.byPattern[s.cmdline] = append(w.byPattern[s.cmdline], s)
-	case s.pidFile != "":
-		w.byPID[s.pid] = append(w.byPID[s.pid], s)
-	default:
+	case s.pidFile == "":
 		w.plain = append(w.plain, s)
+	}
+	if s.pidFile != "" {
+		named := w.byPID[s.pid]
+		if s.cmdline == "" {
+			named = append(named, s)
+		}
+		w.byPID[s.pid] = named
 	}
 }
 
