@@ -168,7 +168,7 @@ func (e *shrunkError) Error() string {
 // and no answer at least confirmAfter ago, with no other in between, said the
 // same. The caller holds mu.
 func (u *updater) doubt(next []Assignment) error {
-	shrunk := checkShrunk(u.known, next)
+	shrunk := checkShrunk(u.known, next, u.registry)
 	if shrunk == nil {
 		u.doubted = nil
 		return nil
@@ -186,8 +186,10 @@ func (u *updater) doubt(next []Assignment) error {
 
 // checkShrunk returns an error if next removes more than half of what is known, or more than
 // half of what one of several registries has assigned. A namespace that passes from one
-// registry to another is not removed.
-func checkShrunk(known, next []Assignment) *shrunkError {
+// registry to another is not removed. What a registry has assigned that is not asked any more
+// does not count: whoever took it out of the config wants it to go.
+func checkShrunk(known, next []Assignment, asked registryPart) *shrunkError {
+	known = slices.DeleteFunc(slices.Clone(known), func(a Assignment) bool { return asked.without(a.Registry) })
 	if before, after := items(known), items(next); after*2 < before {
 		return &shrunkError{"", before, after}
 	}

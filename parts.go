@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,6 +93,7 @@ func ask[T any](h *hanging, f func() T) (answer T, err error) {
 // registryPart is the registry as the agent calls it.
 type registryPart struct {
 	registry  Registry
+	names     []string       // of the members, or its own; empty: it has none
 	reporters []reporterPart // of the members, if it is joined, as below
 	watchers  []Watcher
 	inspector RegistryInspector // nil: it tells nothing
@@ -109,12 +111,16 @@ func newRegistryPart(r Registry) registryPart {
 	part := registryPart{registry: r, inspector: inspector, hanging: new(hanging)}
 	if several, ok := r.(*joined); ok {
 		for _, m := range several.members {
+			part.names = append(part.names, m.name)
 			part.watchers = append(part.watchers, m.part.watchers...)
 			for _, reports := range m.part.reporters {
 				part.reporters = append(part.reporters, reporterPart{m.name, reports.reporter})
 			}
 		}
 		return part
+	}
+	if named, ok := r.(fmt.Stringer); ok {
+		part.names = []string{named.String()}
 	}
 	if reporter, ok := r.(Reporter); ok {
 		part.reporters = []reporterPart{{"", reporter}}
@@ -123,6 +129,12 @@ func newRegistryPart(r Registry) registryPart {
 		part.watchers = []Watcher{watcher}
 	}
 	return part
+}
+
+// without reports whether one of several registries, which once has assigned something, is
+// not among them any more.
+func (p registryPart) without(name string) bool {
+	return name != "" && len(p.names) > 0 && !slices.Contains(p.names, name)
 }
 
 func (p registryPart) assignments(ctx context.Context, host Host) (answer []Assignment, err error) {

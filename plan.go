@@ -90,21 +90,21 @@ func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (P
 	if saysNothing(answer, err) {
 		return Plan{}, fmt.Errorf("ask the registry for assignments: %w", err)
 	}
-	plan := planAnswer(remembered.known, answer, err, refuses)
+	plan := planAnswer(remembered.known, answer, err, registry, refuses)
 	plan.Host, plan.Notes = host.Hostname, append(append(plan.Notes, notes...), hostNotes...)
 	return plan, nil
 }
 
 // planAnswer returns how the answer of a registry, with its error, would change the known
 // assignments.
-func planAnswer(known, answer []Assignment, err error, refuses func(Plugin) error) Plan {
+func planAnswer(known, answer []Assignment, err error, registry registryPart, refuses func(Plugin) error) Plan {
 	plan := Plan{Refused: []PlanRefusal{}, Notes: []string{}}
 	answer, plan.Problems = judge(answer)
 	next := combine(known, answer, err)
 	plan.Changes, plan.Unchanged = CompareAssignments(known, next)
 	plugins, conflicts := distinctPlugins(next)
 	plan.Problems = append(append(append([]string{}, plan.Problems...), itemProblems(next)...), conflicts...)
-	if doubt := checkShrunk(known, next); doubt != nil {
+	if doubt := checkShrunk(known, next, registry); doubt != nil {
 		plan.Doubt = doubt.Error()
 	}
 	if err != nil {

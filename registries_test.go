@@ -188,6 +188,32 @@ func TestNamespacesThatPassToAnotherRegistryAreNotDoubted(t *testing.T) {
 	})
 }
 
+func TestWhatARegistryHadThatWasTakenOutGoesAtOnce(t *testing.T) {
+	for name, after := range map[string]func(r fleetAndLocal) agent.Option{
+		"one of several is left": func(r fleetAndLocal) agent.Option {
+			return agent.WithRegistry(agent.Registries(named{r.local, "local"}))
+		},
+		"one alone is left": func(r fleetAndLocal) agent.Option { return agent.WithRegistry(named{r.local, "local"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := agent.WithStateDir(t.TempDir())
+			inBubbleOfTwo(t, func(t *testing.T, w *world, r fleetAndLocal) { w.run() }, state)
+			r := newFleetAndLocal()
+			inBubble(t, func(t *testing.T, w *world) {
+				w.run()
+				require.Equal(t, []string{"disk", "own"}, w.Namespaces())
+				require.Empty(t, w.Status().Registry.Problems)
+			}, state, after(r))
+			inBubble(t, func(t *testing.T, w *world) {
+				r.local.Assign()
+				w.run()
+				require.ErrorContains(t, w.Update(t.Context()), "more than half")
+				require.Equal(t, []string{"disk", "own"}, w.Namespaces(), "what is left is guarded still")
+			}, state, after(r))
+		})
+	}
+}
+
 func TestRegistriesHaveDifferentNames(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.run()
