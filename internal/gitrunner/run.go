@@ -149,6 +149,9 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, t terms,
 	ctx, stop := watchState(ctx, kept, r.stateLimit(t.rule))
 	defer stop()
 	res, err := r.pluginSandbox.Run(ctx, command)
+	if errors.As(context.Cause(ctx), new(*stateError)) {
+		r.looks.Delete(kept[0]) // the next start looks, however lately the last one did
+	}
 	return RunResult{
 		Format: string(about.Format), Mode: about.Mode, Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,

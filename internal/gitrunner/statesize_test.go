@@ -50,6 +50,23 @@ func TestPluginThatFillsItsStateIsKilledAndNotStartedUntilItIsSmaller(t *testing
 	}
 }
 
+func TestPluginThatWasKilledForItsStateIsNotStartedWhileNobodyLooks(t *testing.T) {
+	dir := tempDir(t) + "/plugins"
+	r := newRunner(t, "", in(dir), rule(policy.Rule{State: 100 << 20}))
+	plugin := script(t, `cd $HOME; case "$1" in
+		begin) seq 4000 | xargs touch ;; # a look at these takes so long that the next is seconds later
+		fill) head -c 60000000 /dev/zero > big; sleep 60 ;;
+	esac`)
+	for _, what := range []string{"begin", "nothing"} {
+		_, err := r.RunDir(t.Context(), plugin, mysql(), []string{what})
+		require.NoError(t, err)
+	}
+	_, err := r.RunDir(t.Context(), plugin, mysql(), []string{"fill"})
+	requireResult(t, agent.RunOutput, err)
+	_, err = r.RunDir(t.Context(), plugin, mysql(), nil)
+	requireResult(t, agent.RunPolicy, err)
+}
+
 func TestStateIsOnlyWhatThePluginKeepsThere(t *testing.T) {
 	r := newRunner(t, "", func(c *gitrunner.Config) { c.MaxState = 1 << 20 })
 	outside := filepath.Join(tempDir(t), "outside")

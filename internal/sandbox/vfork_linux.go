@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,11 +33,6 @@ type cloneArgs struct {
 	_, _         uint64 // set_tid, set_tid_size
 	cgroup       uint64
 }
-
-// longestPreparation is how long a process may take until it executes a program. It
-// usually takes a millisecond. It takes longer if another process of its user stops it,
-// or if a file server does not answer.
-const longestPreparation = time.Second
 
 // start starts a process in a cgroup of v2 (-1: this program's own) and returns
 // once it has executed a program. It sets the process's descriptor where pidfd is
@@ -68,7 +61,7 @@ func (p *preExec) start(cgroup int, pidfd *int) (pid int, err error) {
 	if errno != 0 {
 		return 0, fmt.Errorf("starting a process: %w", syscall.Errno(errno))
 	}
-	if failed.errno == 0 && !killed {
+	if failed.errno == 0 && killed == nil {
 		if pidfd != nil {
 			*pidfd = int(fd)
 		}
@@ -80,33 +73,10 @@ func (p *preExec) start(cgroup int, pidfd *int) (pid int, err error) {
 	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
 		_, err = unix.Wait4(int(n), nil, 0, nil)
 	}
-	if killed {
-		return 0, fmt.Errorf("the process was killed because it did not execute its program within %v: another process of its user stopped it, or a file server does not answer", longestPreparation)
+	if killed != nil {
+		return 0, killed
 	}
 	return 0, &callError{int(failed.index) - len(first), calls[failed.index].what, syscall.Errno(failed.errno)}
-}
-
-// killLater kills a process after longestPreparation, by its descriptor or its id. stop
-// prevents that, and returns true if it is too late.
-func killLater(fd *int32, isPidfd bool) (stop func() (killed bool)) {
-	done := make(chan struct{})
-	timer := time.AfterFunc(longestPreparation, func() {
-		defer close(done)
-		switch n := int(atomic.LoadInt32(fd)); {
-		case n < 0: // no process exists yet
-		case isPidfd:
-			_ = unix.PidfdSendSignal(n, unix.SIGKILL, nil, 0)
-		default:
-			_ = unix.Kill(n, unix.SIGKILL)
-		}
-	})
-	return func() bool {
-		if timer.Stop() {
-			return false
-		}
-		<-done
-		return true
-	}
 }
 
 // vforkBlocked calls vfork with all signals blocked: in the new process, this program's
