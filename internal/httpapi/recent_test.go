@@ -200,14 +200,16 @@ func TestReadersWhoNeverReadAreBoundedAndSlowNobody(t *testing.T) {
 	require.Equal(t, map[string]int{"HTTP/1.1 200 OK": recent.MaxReaders, "HTTP/1.1 503 Service Unavailable": callers - recent.MaxReaders}, counts)
 	long, padding := strings.Repeat("x", 60_000), strings.Repeat(" ", 1<<20)
 	before := heap()
-	for range 200 { // more than the sockets hold
+	for i := range 200 { // more than the sockets hold
 		began := time.Now()
 		require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","value":"`+long+`"}]`).status)
-		require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","tags":{"key":"value"},"value":1}`+padding+`]`).status)
+		if i%4 == 0 {
+			require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"a","tags":{"key":"value"},"value":1}`+padding+`]`).status)
+		}
 		require.Less(t, time.Since(began), 5*time.Second)
 		test.output.set(func(o *apiOutput) { o.batches = nil }) // it keeps them all
 	}
-	require.Less(t, heap()-min(before, heap()), uint64(64<<20), "200 MiB were posted")
+	require.Less(t, heap()-min(before, heap()), uint64(32<<20), "60 MiB were posted")
 }
 
 // heap returns the bytes that are in use.

@@ -82,6 +82,7 @@ func FuzzPrometheusTextIsReadAsPrometheusReadsIt(f *testing.F) {
 	f.Add("# HELP a b\n# TYPE a counter\na{b=\"c\\n\",d=\"\"} 1 1000\nb 2\n")
 	f.Add("# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\nh_sum 3\nh_count 2\n")
 	f.Add("# TYPE s summary\ns{quantile=\"0.5\"} NaN\ns_sum 3\ns_count 2\n{\"a b\",c=\"d\"} +Inf -5\n")
+	f.Add("h_sum-3\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		families, err := expfmtReads(text)
 		points, errs := read(pluginoutput.Prometheus, text, 0)
@@ -107,8 +108,8 @@ func FuzzPrometheusTextIsReadAsPrometheusReadsIt(f *testing.F) {
 }
 
 // beyondTheFormat finds what expfmt takes though the format has no such form: quotes
-// in a name that is not in braces, and carriage returns.
-var beyondTheFormat = regexp.MustCompile(`(?m)\r|^[^{\n]*"`)
+// in a name that is not in braces, a value right behind a name, and carriage returns.
+var beyondTheFormat = regexp.MustCompile(`(?m)\r|^[^{\n]*"|^[ \t]*[a-zA-Z_:][a-zA-Z0-9_:]*[-+.]`)
 
 // expfmtReads returns what Prometheus' parser reads, which panics for some texts.
 func expfmtReads(text string) (families map[string]*dto.MetricFamily, err error) {
