@@ -81,8 +81,8 @@ compare: ## compare with node_exporter and free, df, ss, ps in the same second
 	@GO=$(GO) tools/compare.sh
 
 AGENTS := 1000
-fleet: ## play a fleet of AGENTS agents in one process, and its bad day (some 12 minutes)
-	$(GO) run ./internal/bench/fleet -agents $(AGENTS)
+fleet: ## play a fleet of AGENTS agents in one process, and its bad day (some 12 minutes); GIT=1: half of them have a fleet repository
+	$(GO) run ./internal/bench/fleet -agents $(AGENTS) $(if $(GIT),-git)
 
 pictures: ## make the pictures of the page in docs/pictures anew (needs chromium)
 	$(GO) test -count=1 -run TestPicturesOfThePage ./internal/page -pictures ../../docs/pictures

@@ -26,6 +26,7 @@ type orders struct {
 	Agents   int
 	Dir      string // of their states and spools
 	Registry string
+	Git      string   // address of a fleet repository, which every second agent has; empty: none has
 	Servers  []string // nsqd
 	Update   time.Duration
 }
@@ -85,7 +86,12 @@ const shutdownTimeout = 2 * time.Minute
 // newAgent makes an agent with real parts and replayed measurements.
 func newAgent(o orders, i int, kinds []recording) (*agent.Agent, error) {
 	dir := filepath.Join(o.Dir, strconv.Itoa(i))
-	registry, err := stock.Registry(stock.RegistryConfig{Address: o.Registry})
+	asked := stock.RegistryConfig{Address: o.Registry}
+	if o.Git != "" && i%2 == 1 {
+		asked.Address, asked.DataDir = o.Git, filepath.Join(dir, "fleet")
+		asked.Git.PluginsDir = filepath.Join(dir, "plugins")
+	}
+	registry, err := stock.Registry(asked)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@
 // away, and a restart of all agents at once. It fails if an agent needs too much memory, if
 // the fleet comes back to the registry in a crowd, or if a point does not arrive.
 //
+// With -git, every second agent has a fleet repository behind git daemon as its registry.
+//
 //	registry ◄── agent × N (-play, one process) ──► nsqd × 3 ──► points, each counted once
 package main
 
@@ -27,6 +29,7 @@ func main() {
 	flag.DurationVar(&s.steady, "steady", time.Minute, "how long to measure the fleet at work")
 	flag.DurationVar(&s.away, "away", 3*time.Minute, "how long the registry is away")
 	flag.StringVar(&s.dir, "dir", "/dev/shm", "directory for states and spools: hosts have a disk each, which one disk is not")
+	flag.BoolVar(&s.git, "git", false, "let every second agent have a fleet repository behind git daemon, in place of the lodastack registry")
 	orderly := flag.String("play", "", "play the agents of these `orders`, for the process itself")
 	flag.Parse()
 	var err error

@@ -5,7 +5,6 @@ package main
 import (
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/lodastack/agent/internal/registrytest"
@@ -14,11 +13,9 @@ import (
 // registry is a lodastack registry that can go away and come back, and that counts.
 type registry struct {
 	*registrytest.Server
+	requests
 	address string
 	http    *http.Server
-
-	mu       sync.Mutex
-	requests map[int64]int // guarded by mu; by second
 }
 
 func newRegistry() (*registry, error) {
@@ -27,7 +24,6 @@ func newRegistry() (*registry, error) {
 		return nil, err
 	}
 	r := &registry{Server: server, address: "127.0.0.1:0"}
-	r.count()
 	return r, r.open()
 }
 
@@ -51,27 +47,7 @@ func (r *registry) close() {
 	r.Server.Close()
 }
 
-// count begins to count anew.
-func (r *registry) count() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.requests = make(map[int64]int)
-}
-
-// counted returns the requests since count: all, and those of the busiest second.
-func (r *registry) counted() (all, busiest int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, n := range r.requests {
-		all += n
-		busiest = max(busiest, n)
-	}
-	return all, busiest
-}
-
 func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	r.mu.Lock()
-	r.requests[time.Now().Unix()]++
-	r.mu.Unlock()
+	r.add()
 	r.Server.ServeHTTP(w, request)
 }

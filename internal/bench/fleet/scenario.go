@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/lodastack/agent/internal/registrytest"
@@ -25,12 +26,14 @@ type scenario struct {
 	agents               int
 	update, steady, away time.Duration
 	dir                  string
+	git                  bool // every second agent has the repository
 
-	registry *registry
-	queue    *queue
-	orders   orders
-	process  *process
-	wrong    []error
+	registry   *registry
+	repository *repository // nil: no agent has it
+	queue      *queue
+	orders     orders
+	process    *process
+	wrong      []error
 }
 
 func (s *scenario) run() (err error) {
@@ -45,12 +48,24 @@ func (s *scenario) run() (err error) {
 	defer s.registry.close()
 	s.registry.SetNamespace("fleet.base", "1", items()...)
 	s.registry.SetNamespace("fleet.web", "2", items()...)
+	if s.git {
+		if s.repository, err = newRepository(filepath.Join(dir, "repository")); err != nil {
+			return err
+		}
+		defer s.repository.away()
+		if err := s.repository.set("fleet.base", "fleet.web"); err != nil {
+			return err
+		}
+	}
 	s.queue, err = newQueue(dir, []string{"collect.fleet.base", "collect.fleet.web", "collect.fleet.shop", "collect.fleet.new"})
 	if err != nil {
 		return err
 	}
 	defer s.queue.close()
 	s.orders = orders{Agents: s.agents, Dir: dir, Registry: "http://" + s.registry.address, Servers: s.queue.addresses(), Update: s.update}
+	if s.git {
+		s.orders.Git = s.repository.url()
+	}
 	defer func() {
 		if s.process != nil {
 			s.process.kill()
@@ -80,6 +95,26 @@ func (s *scenario) fail(format string, args ...any) {
 	s.wrong = append(s.wrong, fmt.Errorf(format, args...))
 }
 
+// count begins to count the requests anew.
+func (s *scenario) count() {
+	s.registry.count()
+	if s.git {
+		s.repository.count()
+	}
+}
+
+// sayRequests says how many requests there were since count, so long ago.
+func (s *scenario) sayRequests(since time.Duration) {
+	say := func(server string, r *requests) {
+		all, busiest := r.counted()
+		s.say("  %s: %d requests, %.1f/s, %d in the busiest second", server, all, float64(all)/since.Seconds(), busiest)
+	}
+	say("registry", &s.registry.requests)
+	if s.git {
+		say("git daemon", &s.repository.requests)
+	}
+}
+
 // await waits until a report is good.
 func (s *scenario) await(what string, good func(report) bool) (report, error) {
 	deadline := time.Now().Add(s.update + patience)
@@ -104,7 +139,7 @@ func allSince(since time.Time) func(report) bool {
 }
 
 func (s *scenario) start() (err error) {
-	s.registry.count()
+	s.count()
 	began := time.Now()
 	if s.process, err = start(s.orders); err != nil {
 		return err
@@ -112,9 +147,8 @@ func (s *scenario) start() (err error) {
 	if _, err = s.await("start", allSince(began)); err != nil {
 		return err
 	}
-	all, busiest := s.registry.counted()
-	s.say("%d agents know their namespaces %.1f s after the start of the process; the registry had %d requests, %d in the busiest second",
-		s.agents, time.Since(began).Seconds(), all, busiest)
+	s.say("%d agents know their namespaces %.1f s after the start of the process", s.agents, time.Since(began).Seconds())
+	s.sayRequests(time.Since(began))
 	return nil
 }
 
@@ -125,7 +159,7 @@ func (s *scenario) work() error {
 	if err != nil {
 		return err
 	}
-	s.registry.count()
+	s.count()
 	points, _ := s.queue.counted()
 	time.Sleep(s.steady)
 	after, err := s.process.usage()
@@ -133,7 +167,6 @@ func (s *scenario) work() error {
 		return err
 	}
 	more, _ := s.queue.counted()
-	all, busiest := s.registry.counted()
 	r, err := s.process.report()
 	if err != nil {
 		return err
@@ -143,8 +176,8 @@ func (s *scenario) work() error {
 	s.say("an agent: %.0f KiB resident (heap %.0f, stacks %.0f), %.1f goroutines, %.1f ms CPU a minute, %.1f points/s",
 		float64(after.Resident)/1024/agents, float64(r.Heap)/1024/agents, float64(r.Stacks)/1024/agents,
 		float64(r.Goroutines)/agents, (after.CPU-before.CPU).Seconds()*1000*60/seconds/agents, float64(more-points)/seconds/agents)
-	s.say("the fleet: %.0f points/s, %d wait; registry %.1f requests/s at an update interval of %v, %d in the busiest second",
-		float64(more-points)/seconds, r.Waiting, float64(all)/seconds, s.update, busiest)
+	s.say("the fleet: %.0f points/s, %d wait; its update interval is %v", float64(more-points)/seconds, r.Waiting, s.update)
+	s.sayRequests(s.steady)
 	if r.Waiting > most {
 		s.fail("%d points wait: this machine is too slow for so many agents, so the figures are not theirs", r.Waiting)
 	}
@@ -164,6 +197,12 @@ func (s *scenario) changeEverything() error {
 	s.registry.SetNamespace("fleet.new", "4", items()...)
 	s.registry.RemoveNamespace("fleet.base")
 	s.registry.RemoveNamespace("fleet.web")
+	if s.git {
+		if err := s.repository.set("fleet.shop", "fleet.new"); err != nil {
+			return err
+		}
+	}
+	s.count()
 	changed := time.Now()
 	_, err = s.await("change everything", func(r report) bool { return r.Namespaces["fleet.shop"] == s.agents && r.Namespaces["fleet.web"] == 0 })
 	if err != nil {
@@ -176,6 +215,7 @@ func (s *scenario) changeEverything() error {
 	}
 	s.say("an answer that changes everything is in force everywhere after %.1f s; an agent used %.2f ms of CPU time meanwhile, all included",
 		took.Seconds(), (after.CPU-before.CPU).Seconds()*1000/float64(s.agents))
+	s.sayRequests(took)
 	return nil
 }
 
@@ -199,25 +239,32 @@ func (s *scenario) killServer() error {
 // registryAway takes the registry away and looks how the fleet comes back.
 func (s *scenario) registryAway() error {
 	s.registry.away()
+	if s.git {
+		s.repository.away()
+	}
 	time.Sleep(s.away)
 	r, err := s.process.report()
 	if err != nil {
 		return err
 	}
 	failing, inForce := r.RegistryFails, r.Namespaces["fleet.shop"]
-	s.registry.count()
+	s.count()
 	back := time.Now()
 	if err := s.registry.open(); err != nil {
 		return err
+	}
+	if s.git {
+		if err := s.repository.open(); err != nil {
+			return err
+		}
 	}
 	if r, err = s.await("come back to the registry", allSince(back)); err != nil {
 		return err
 	}
 	at := func(part float64) float64 { return r.Answered[int(part*float64(s.agents-1))].Sub(back).Seconds() }
-	all, busiest := s.registry.counted()
 	s.say("the registry was away for %v: %d agents said so, and %d kept their namespaces", s.away, failing, inForce)
-	s.say("back at the registry: half of the agents after %.1f s, nine of ten after %.1f s, all after %.1f s; %d requests, %d in the busiest second",
-		at(0.5), at(0.9), at(1), all, busiest)
+	s.say("back at the registry: half of the agents after %.1f s, nine of ten after %.1f s, all after %.1f s", at(0.5), at(0.9), at(1))
+	s.sayRequests(time.Since(back))
 	if r.Answered[s.agents-1].Sub(back) < leastSpread && s.update > time.Minute {
 		s.fail("all agents came back within %.1f s; they should take %v or more", at(1), leastSpread)
 	}
