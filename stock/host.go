@@ -53,6 +53,9 @@ type HostGlobs struct {
 	// Disks, Interfaces, Sensors and Cores have the names that are in the tags device,
 	// interface, sensor and core.
 	Disks, Interfaces, Sensors, Cores []string
+	// Cgroups are control groups, by path or by the last part of it: nginx.service,
+	// docker/*. None is measured that Include does not name.
+	Cgroups []string
 }
 
 // HostKind is a kind of measurement.
@@ -124,12 +127,14 @@ func hostMeasurements(cfg HostConfig) []agent.Measurement {
 // whyOff says why a kind is not measured, as a clause.
 func whyOff(cfg HostConfig, kind string) string {
 	switch {
-	case !slices.Contains(cfg.Disable, kind):
-		return "this operating system does not have it"
-	case kind == "TIME":
+	case slices.Contains(cfg.Disable, kind) && kind == "TIME":
 		return "collect.disable names it, or time.servers names no server"
+	case slices.Contains(cfg.Disable, kind):
+		return "collect.disable names it"
+	case kind == "CGROUP" && len(cfg.Include.Cgroups) == 0:
+		return "collect.include.cgroups names none"
 	}
-	return "collect.disable names it"
+	return "this operating system does not have it"
 }
 
 // HostConfig returns the part of the config about measuring the host. It has no StateDir,

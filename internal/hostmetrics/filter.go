@@ -17,6 +17,9 @@ type Globs struct {
 	// Disks, Interfaces, Sensors and Cores have the names that are in the tags device,
 	// interface, sensor and core.
 	Disks, Interfaces, Sensors, Cores []string
+	// Cgroups are control groups, by path or by the last part of it. None is measured that
+	// Include does not name.
+	Cgroups []string
 }
 
 // CheckGlob returns an error if a glob matches nothing or is not valid.
@@ -38,12 +41,14 @@ type filter struct {
 
 // allows reports whether something is measured, as far as the config says.
 func (f filter) allows(name string) bool {
-	return !slices.ContainsFunc(f.exclude, matches(name)) && (len(f.include) == 0 || f.names(name))
+	return !f.excludes(name) && (len(f.include) == 0 || f.names(name))
 }
 
 // names reports whether the config asks for something by name. It is then measured even if
 // it is left out by default.
 func (f filter) names(name string) bool { return slices.ContainsFunc(f.include, matches(name)) }
+
+func (f filter) excludes(name string) bool { return slices.ContainsFunc(f.exclude, matches(name)) }
 
 // why says why something is not allowed, as a clause. Empty: it is allowed.
 func (f filter) why(name string) string {
@@ -70,6 +75,7 @@ func (c Config) rw() filter      { return filter{"rw", c.Include.RW, c.Exclude.R
 func (c Config) disks() filter   { return filter{"disks", c.Include.Disks, c.Exclude.Disks} }
 func (c Config) sensors() filter { return filter{"sensors", c.Include.Sensors, c.Exclude.Sensors} }
 func (c Config) cores() filter   { return filter{"cores", c.Include.Cores, c.Exclude.Cores} }
+func (c Config) cgroups() filter { return filter{"cgroups", c.Include.Cgroups, c.Exclude.Cgroups} }
 func (c Config) interfaces() filter {
 	return filter{"interfaces", c.Include.Interfaces, c.Exclude.Interfaces}
 }

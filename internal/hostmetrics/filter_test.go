@@ -151,7 +151,7 @@ func leftOut(t *testing.T, c config, name string) []string {
 }
 
 func TestWhatTheConfigLeavesOutIsSaid(t *testing.T) {
-	server := newWorld(t, "server").Root
+	server, services := newWorld(t, "server").Root, newWorld(t, "services").Root
 	for name, c := range map[string]struct {
 		measurement string
 		config      config
@@ -165,6 +165,7 @@ func TestWhatTheConfigLeavesOutIsSaid(t *testing.T) {
 		"an interface":   {"net.in", config{Exclude: globs{Interfaces: []string{"eno2"}}}, []string{`eno2: collect.exclude.interfaces has "eno2"`}},
 		"a core":         {"cpu.idle.core", config{Exclude: globs{Cores: []string{"3"}}}, []string{`3: collect.exclude.cores has "3"`}},
 		"a sensor":       {"dev.temperature", config{Exclude: globs{Sensors: []string{"nvme*"}}}, []string{`nvme0.Composite: collect.exclude.sensors has "nvme*"`}},
+		"a cgroup":       {"cgroup.cpu", config{Root: services, Include: globs{Cgroups: []string{"*"}}, Exclude: globs{Cgroups: []string{"cron.*", "user.slice"}}}, []string{`system.slice/cron.service: collect.exclude.cgroups has "cron.*"`, `user.slice: collect.exclude.cgroups has "user.slice"`}},
 		"an automount":   {"fs.space.used", config{Root: mounted(t, automounts)}, []string{"/home/ann: it is mounted on demand, and measuring it would keep it mounted; collect.include.mounts could name it", "/data: it is mounted on demand, and measuring it would keep it mounted; collect.include.mounts could name it"}},
 		"a test":         {"fs.files.rw", config{Root: mounted(t, twoMounts), Exclude: globs{RW: []string{"/nfs"}}}, []string{`/nfs: collect.exclude.rw has "/nfs"`}},
 		"a test at all?": {"fs.files.rw", config{Root: mounted(t, "27 1 8:1 / / ro - ext4 /dev/sda1 rw\n")}, []string{"/: it is mounted read-only"}},

@@ -24,6 +24,7 @@ func FuzzKernelFiles(f *testing.F) {
 		"proc/pressure/io": "PSI", "proc/vmstat": "VM", "proc/uptime": "VM",
 		"sys/block/md0/md/array_state": "DEV", "sys/block/md0/md/sync_completed": "DEV", "sys/block/md0/md/sync_speed": "DEV",
 		"sys/block/md0/md/dev-sda1/state": "DEV", "sys/class/hwmon/hwmon0/power1_average": "DEV",
+		"sys/fs/cgroup/a/cpu.stat": "CGROUP", "sys/fs/cgroup/a/memory.events": "CGROUP", "sys/fs/cgroup/a/pids.max": "CGROUP",
 		"proc/sys/kernel/random/entropy_avail": "KERNEL", "proc/sys/fs/file-nr": "FS", "proc/1/mountinfo": "FS",
 		"proc/100/stat": "PROC", "proc/100/io": "PROC",
 	}
@@ -54,7 +55,7 @@ func FuzzKernelFiles(f *testing.F) {
 		}
 		write(t, stat, "100 (nginx) S 1 1 1 0 -1 0 0 0 0 0 5 5 0 0 20 0 1 0 100 0 10 0 0")
 		defer os.Remove(filepath.Join(root, file))
-		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root, Disable: []string{"TIME", "PORT"}, Detail: hostmetrics.DetailedKinds()})
+		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: root, Disable: []string{"TIME", "PORT"}, Detail: hostmetrics.DetailedKinds(), Include: globs{Cgroups: []string{"*"}}})
 		hostmetrics.FakeFileSystems(kinds, func(string, bool) (hostmetrics.Space, bool, error) {
 			return hostmetrics.Space{Blocks: 100, Free: 50, Available: 50, Inodes: 10, FreeInodes: 5}, true, nil
 		})
@@ -86,7 +87,7 @@ func requirePossible(t *testing.T, m agent.Metric) {
 	require.True(t, ok, line(m))
 	require.False(t, math.IsNaN(value) || math.IsInf(value, 0) || value < 0, line(m))
 	share := strings.HasPrefix(m.Name, "cpu.") && !strings.HasPrefix(m.Name, "cpu.loadavg") && m.Name != "cpu.ctxt" && m.Name != "cpu.intr" ||
-		strings.HasPrefix(m.Name, "mem.") && strings.HasSuffix(m.Name, ".percent") || m.Name == "dev.raid.sync.percent" || m.Name == "disk.io.util" ||
+		strings.HasPrefix(m.Name, "mem.") && strings.HasSuffix(m.Name, ".percent") || m.Name == "dev.raid.sync.percent" || m.Name == "cgroup.cpu.throttled" || m.Name == "disk.io.util" ||
 		strings.HasPrefix(m.Name, "psi.")
 	require.False(t, share && value > 100.000001, line(m))
 }

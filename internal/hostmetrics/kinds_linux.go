@@ -3,7 +3,7 @@ package hostmetrics
 import "time"
 
 func systemKinds(c Config) []Kind {
-	return []Kind{
+	kinds := []Kind{
 		{Name: "CPU", Every: 10 * time.Second, Collector: newCPU(c)},
 		{Name: "MEM", Every: 10 * time.Second, Collector: newMem(c.Root)},
 		{Name: "DISK", Every: 10 * time.Second, Collector: newDisk(c)},
@@ -18,4 +18,8 @@ func systemKinds(c Config) []Kind {
 		{Name: "PROC", Every: 60 * time.Second, Assigned: newProcesses(c)},
 		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{c.Root}},
 	}
+	if len(c.Include.Cgroups) > 0 {
+		kinds = append(kinds, Kind{Name: "CGROUP", Every: 60 * time.Second, Collector: &rates{read: newCgroups(c).read}})
+	}
+	return kinds
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,6 +32,8 @@ func LeftOut(c Config, m Measurement) []string {
 		left.addNames(c.interfaces(), namesIn(filepath.Join(c.Root, "sys/class/net")))
 	case slices.Contains(m.Tags, "core"):
 		left.addCores(c)
+	case m.Kind == "CGROUP":
+		left.addCgroups(c)
 	case slices.Contains(m.Tags, "sensor"):
 		h := newHardware(c)
 		for _, q := range quantities() {
@@ -63,6 +66,21 @@ func (l *leftOut) addNames(f filter, names []string) {
 func (l *leftOut) addSensors(h hardware, sensors []sensor) {
 	for _, s := range sensors {
 		l.add(s.name, h.why(s))
+	}
+}
+
+// addCgroups adds those that the config names and excludes.
+func (l *leftOut) addCgroups(c Config) {
+	dir, _ := cgroup2(c.Root)
+	g := newCgroups(c)
+	names, _ := listCgroups(dir, g.isNamed) // those that could be read
+	for _, name := range names {
+		for _, excluded := range [...]string{name, path.Base(name)} {
+			if g.names.excludes(excluded) {
+				l.add(name, g.names.why(excluded))
+				break
+			}
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ type Measurement struct {
 func Measurements() []Measurement {
 	var all []Measurement
 	for _, g := range []group{
-		cpuGroup(), memGroup(), diskGroup(), netGroup(), psiGroup(), vmGroup(), fsGroup(), kernelGroup(), timeGroup(), devGroup(), processGroup(),
+		cpuGroup(), memGroup(), diskGroup(), netGroup(), psiGroup(), vmGroup(), fsGroup(), kernelGroup(), timeGroup(), devGroup(), processGroup(), cgroupGroup(),
 	} {
 		all = append(all, g...)
 	}
@@ -264,5 +264,22 @@ func processGroup() group {
 			"the agent has no free sockets or file descriptors"},
 		{"PORT", "NAME.tls.days", "d", nil, "TLS handshake", "days until the server's certificate ends, negative after its end; it is not verified",
 			"the item has no `tls`; NAME is 0; the server shows no certificate within the timeout"},
+	}
+}
+
+func cgroupGroup() group {
+	const dir, off = "/sys/fs/cgroup/cgroup.controllers, /sys/fs/cgroup/PATH/", "the host has no cgroup v2; its controller is off"
+	cgroup := func(name, unit, file, meaning, absent string) Measurement {
+		return Measurement{"CGROUP", name, unit, []string{"cgroup"}, dir + file, meaning, off + absent}
+	}
+	const backwards, noLimit = "; " + backwards, "; there is no limit"
+	return group{
+		cgroup("cgroup.cpu", "%", "cpu.stat", "processor time; 100 is one processor", backwards),
+		cgroup("cgroup.cpu.throttled", "%", "cpu.stat", "share of the periods of the limit cpu.max in which the group had to wait", noLimit+", or nothing ran"+backwards),
+		cgroup("cgroup.mem", "B", "memory.current", "memory, with the cache of files that the group has read", ""),
+		cgroup("cgroup.mem.limit", "B", "memory.max", "limit of the group itself", noLimit),
+		cgroup("cgroup.oom_kills", "", "memory.events", "processes killed for lack of memory, since the group exists (oom_kill)", ""),
+		cgroup("cgroup.pids", "", "pids.current", "processes and threads", ""),
+		cgroup("cgroup.pids.limit", "", "pids.max", "limit of the group itself", noLimit),
 	}
 }

@@ -61,7 +61,7 @@ func document() string {
 	var b strings.Builder
 	b.WriteString(preamble)
 	table := hostmetrics.Measurements()
-	for _, k := range hostmetrics.Kinds(hostmetrics.Config{}) {
+	for _, k := range hostmetrics.Kinds(hostmetrics.Config{Include: globs{Cgroups: []string{"*"}}}) {
 		fmt.Fprintf(&b, "\n## %s\n\nEvery %v by default.\n\n", k.Name, k.Every)
 		b.WriteString("| measurement | unit | tags | meaning | absent when | source |\n|---|---|---|---|---|---|\n")
 		for _, m := range table {
@@ -91,6 +91,12 @@ user, because people type passwords there. If several logins in one second have
 the same tags, all but the first get an earlier time (by at most 300 s), so that
 each is a separate point. Rotated files are read to their end
 (` + "`wtmp.1`" + `, ` + "`wtmp-20261124`" + `, copytruncate), unless they are compressed immediately.
+`,
+		"CGROUP": `
+Only the control groups that ` + "`collect.include.cgroups`" + ` names are measured, at most 256: units
+of systemd, containers, any others of cgroup v2. The tag ` + "`cgroup`" + ` is the path below the mount
+point, such as ` + "`system.slice/nginx.service`" + `, because the last part is not unique: users may
+have groups of the same name.
 `,
 		"PROC": `
 An item of the registry selects processes by executable (` + "`bin_path`" + `, in a registry file

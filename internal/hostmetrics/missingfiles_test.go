@@ -20,7 +20,7 @@ import (
 // TestAFileThatIsMissingOrUnreadableCostsOnlyWhatNeedsIt removes each file of a host. A
 // measurement that changes then must name the file as its source in the table.
 func TestAFileThatIsMissingOrUnreadableCostsOnlyWhatNeedsIt(t *testing.T) {
-	for _, host := range []string{"server", "linux-2.6.32", "container", "processes"} {
+	for _, host := range []string{"server", "linux-2.6.32", "container", "processes", "services"} {
 		dir := t.TempDir()
 		require.NoError(t, copyTree(filepath.Join("testdata", "hosts", host), dir))
 		whole := measureMoments(t, dir)
@@ -89,7 +89,7 @@ func needs(measurement, file string) bool {
 			continue
 		}
 		for _, source := range regexp.MustCompile(`/[^,; ]+`).FindAllString(m.Source, -1) {
-			pattern := placeholder.ReplaceAllString(source, `[^/]+`)
+			pattern := placeholder.ReplaceAllString(strings.ReplaceAll(source, "PATH", ".+"), `[^/]+`)
 			if source != "/proc" && regexp.MustCompile("^"+pattern+"(/|$)").MatchString(file) {
 				return true
 			}
@@ -103,7 +103,7 @@ func measureMoments(t *testing.T, dir string) (got map[string][]string) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, host: dir, Root: filepath.Join(dir, "root")}
 		w.show("before")
-		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root, Disable: []string{"TIME", "PORT"}, Detail: hostmetrics.DetailedKinds()})
+		kinds := hostmetrics.Kinds(hostmetrics.Config{Root: w.Root, Disable: []string{"TIME", "PORT"}, Detail: hostmetrics.DetailedKinds(), Include: globs{Cgroups: []string{"*"}}})
 		hostmetrics.FakeFileSystems(kinds, func(string, bool) (hostmetrics.Space, bool, error) {
 			return hostmetrics.Space{Blocks: 100, Free: 50, Available: 50, Inodes: 10, FreeInodes: 5}, true, nil
 		})

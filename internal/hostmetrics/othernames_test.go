@@ -107,7 +107,23 @@ func otherNames() []otherName {
 		{"kernel.files.max", "node_filefd_maximum", "linux_sysctl_fs.file-max"},
 		{"kernel.files.allocated", "node_filefd_allocated", "linux_sysctl_fs.file-nr"},
 
+		{"kernel.entropy", "node_entropy_available_bits", "kernel.entropy_avail"},
+
+		{"time.offset", "node_ntp_offset_seconds", "ntpq.offset"},
+		{"time.kernel.synced", "node_timex_sync_status", "chrony.leap_status"},
+		{"time.kernel.offset", "node_timex_offset_seconds", ""},
+		{"time.kernel.error.estimated", "node_timex_estimated_error_seconds", ""},
+		{"time.kernel.error.max", "node_timex_maxerror_seconds", ""},
+
 		{"dev.temperature", "node_hwmon_temp_celsius", "temp.temp"},
+		{"dev.fan", "node_hwmon_fan_rpm", "sensors.fan_input"},
+		{"dev.voltage", "node_hwmon_in_volts", "sensors.in_input"},
+		{"dev.power", "node_hwmon_power_watt", "sensors.power_input"},
+		{"dev.raid.degraded", "node_md_degraded", ""},
+		{"dev.raid.failed", `node_md_disks{state="failed"}`, "mdstat.DisksFailed"},
+		{"dev.raid.spare", `node_md_disks{state="spare"}`, "mdstat.DisksSpare"},
+		{"dev.raid.sync.percent", "node_md_blocks_synced / node_md_blocks", "mdstat.BlocksSyncedPct"},
+		{"dev.raid.sync.speed", "", "mdstat.BlocksSyncedSpeed"},
 
 		{"NAME.procnum", "process-exporter: namedprocess_namegroup_num_procs", "procstat_lookup.pid_count"},
 		{"NAME.threads", "process-exporter: namedprocess_namegroup_num_threads", "procstat.num_threads"},
@@ -122,6 +138,14 @@ func otherNames() []otherName {
 		{"NAME.fdnum.percent", "process-exporter: namedprocess_namegroup_worst_fd_ratio", ""},
 		{"NAME", "blackbox_exporter: probe_success", `net_response.result_type="success"`},
 		{"NAME.tls.days", "blackbox_exporter: probe_ssl_earliest_cert_expiry - time()", "x509_cert.expiry"},
+
+		{"cgroup.cpu", "cadvisor: container_cpu_usage_seconds_total", "cgroup.cpu.stat.usage_usec"},
+		{"cgroup.cpu.throttled", "cadvisor: container_cpu_cfs_throttled_periods_total / container_cpu_cfs_periods_total", "cgroup.cpu.stat.nr_throttled"},
+		{"cgroup.mem", "cadvisor: container_memory_usage_bytes", "cgroup.memory.current"},
+		{"cgroup.mem.limit", "cadvisor: container_spec_memory_limit_bytes", "cgroup.memory.max"},
+		{"cgroup.oom_kills", "cadvisor: container_oom_events_total", "cgroup.memory.events.oom_kill"},
+		{"cgroup.pids", "cadvisor: container_threads", "cgroup.pids.current"},
+		{"cgroup.pids.limit", "cadvisor: container_threads_max", "cgroup.pids.max"},
 	}
 }
 
