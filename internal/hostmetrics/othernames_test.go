@@ -110,7 +110,7 @@ func otherNames() []otherName {
 		{"kernel.entropy", "node_entropy_available_bits", "kernel.entropy_avail"},
 
 		{"time.offset", "node_ntp_offset_seconds", "ntpq.offset"},
-		{"time.kernel.synced", "node_timex_sync_status", "chrony.leap_status"},
+		{"time.kernel.synced", "node_timex_sync_status", ""},
 		{"time.kernel.offset", "node_timex_offset_seconds", ""},
 		{"time.kernel.error.estimated", "node_timex_estimated_error_seconds", ""},
 		{"time.kernel.error.max", "node_timex_maxerror_seconds", ""},
