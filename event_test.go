@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -194,8 +195,12 @@ func TestDebugThatIsOffCostsNothing(t *testing.T) {
 	allocations := func(logger *slog.Logger) float64 {
 		a, err := agent.New(agent.WithRegistry(agent.StaticRegistry("web")), agent.WithOutput(output), agent.WithLogger(logger))
 		require.NoError(t, err)
-		return testing.AllocsPerRun(1000, func() { require.NoError(t, a.Send(t.Context(), "web", list)) })
+		least := math.Inf(1) // other goroutines allocate, too
+		for range 10 {
+			least = min(least, testing.AllocsPerRun(200, func() { require.NoError(t, a.Send(t.Context(), "web", list)) }))
+		}
+		return least
 	}
 	off := allocations(slog.New(quietLog{slog.NewTextHandler(nil, nil), t}))
-	require.InDelta(t, allocations(slog.New(slog.DiscardHandler)), off, 0.5)
+	require.Equal(t, allocations(slog.New(slog.DiscardHandler)), off)
 }

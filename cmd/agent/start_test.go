@@ -110,9 +110,10 @@ func TestAKilledAgentsPIDFileIsReplaced(t *testing.T) {
 	first.exitCode(t)
 	require.FileExists(t, filepath.Join(h.dir, "agent.pid"))
 	second := h.start(t)
-	content, err := os.ReadFile(filepath.Join(h.dir, "agent.pid"))
-	require.NoError(t, err)
-	require.Equal(t, strconv.Itoa(second.cmd.Process.Pid)+"\n", string(content))
+	require.Eventually(t, func() bool { // it may serve a little earlier
+		content, err := os.ReadFile(filepath.Join(h.dir, "agent.pid"))
+		return err == nil && string(content) == strconv.Itoa(second.cmd.Process.Pid)+"\n"
+	}, 10*time.Second, 5*time.Millisecond)
 }
 
 func TestAnAddressInUseIsSaidWithinASecond(t *testing.T) {
