@@ -18,7 +18,7 @@ import (
 //
 // Collect returns the metrics that it could measure, together with an error if some are
 // missing. It is never called again before it has returned, but it may be called from
-// different goroutines. ctx ends when the collector's interval is over or the agent stops.
+// different goroutines. ctx ends shortly before the next start is due, or when the agent stops.
 // Returned metrics belong to the agent.
 type Collector interface {
 	Collect(ctx context.Context) ([]Metric, error)
@@ -81,6 +81,12 @@ func collectAssigned(c AssignmentCollector) collectFunc {
 	}
 }
 
+// endBefore is how long before its next start a run's context ends, so that the start is not
+// skipped: a tenth of short intervals.
+func endBefore(interval time.Duration) time.Duration {
+	return min(interval/10, 500*time.Millisecond)
+}
+
 // shortestInterval is the shortest interval of a collector that a registry may assign.
 const shortestInterval = 10 * time.Millisecond
 
@@ -128,7 +134,7 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	if !c.begin(interval) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, interval)
+	ctx, cancel := context.WithTimeout(ctx, interval-endBefore(interval))
 	defer cancel()
 	batches, err := c.source(ctx, assignments)
 	if ctx.Err() == context.Canceled {
@@ -150,8 +156,8 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	c.end(points, bad, err, a.config.logger)
 }
 
-// begin notes the beginning of a run. It returns false if a run of a former schedule still is
-// under way.
+// begin notes the beginning of a run. It returns false if the last run goes on, which is so
+// only for a kind that was taken off the schedule and put back.
 func (c *collection) begin(interval time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -134,7 +134,7 @@ func (p *outputPart) close(ctx context.Context) error {
 // storePart is the store as the engine and the status call it.
 type storePart struct {
 	store    Store
-	hanging  hanging               // Inspect; the engine bounds the other calls
+	hanging  hanging               // of Inspect
 	unusable atomic.Pointer[error] // of Waiting: the store is not used
 }
 

@@ -20,11 +20,12 @@
 //
 // # How data flows
 //
-// Registry to schedule to metrics to output; nothing flows back. Beside each
+// Registry to schedule to metrics to output, one way. Beside each
 // step are the files that do it.
 //
-//	Registry                    asked and reported to     update.go report.go host.go
-//	   │                        judged, compared          judge.go judgeitems.go plan.go planchanges.go
+//	Registry                    asked, told of the host   update.go report.go host.go
+//	   │                        judged, doubted           judge.go judgeitems.go
+//	   │                        shown beforehand          plan.go planchanges.go
 //	   ▼ assignments
 //	schedule                    who runs when             agent.go (apply), internal/schedule
 //	   ├─────────────┐
@@ -45,23 +46,40 @@
 //	          ▼
 //	        Output
 //
-// The interfaces and their types are in registry.go (several registries: registries.go), collector.go, plugin.go,
-// output.go, store.go and metric.go; the life of an agent is in agent.go,
-// shutdown.go, options.go (options of [Agent.Handler] are in httpapi.go) and settings.go
-// (what can change meanwhile). Its
-// reports about itself are in check.go, status.go, wrong.go, explain.go, event.go and build.go. The types with
-// which a part reports its state are in the part's file ([ServerDetails] in output.go,
-// [DiskDetails] in store.go, [PluginDetails], [PluginStatus] and [PluginResult] in
-// plugin.go), as does a listener for statsd ([StatsdStatus] in statsd.go). Calls that name a plugin are in plugincalls.go. [New] wraps each part once,
-// with a guard against its panics and hangs: parts.go, collector.go for collectors,
-// plugins.go for the plugin runner, delivery.go for the output and the store.
+// The interfaces and their types are in registry.go (several registries: registries.go),
+// collector.go, plugin.go, output.go, store.go and metric.go. The types with which a part
+// reports its state are in the part's file ([ServerDetails] in output.go, [DiskDetails] in
+// store.go, [PluginDetails], [PluginStatus] and [PluginResult] in plugin.go). [StatsdStatus]
+// is in statsd.go.
+//
+// The life of an agent is in agent.go, shutdown.go, options.go (options of [Agent.Handler] are
+// in httpapi.go) and settings.go (what can change meanwhile). Its reports about itself are in
+// check.go, status.go, wrong.go, explain.go, event.go and build.go. Calls that name a plugin
+// are in plugincalls.go.
+//
+// [New] wraps each part once, to turn its panics into errors and to bound the calls that have
+// no context; a call with a context must obey it. The wrappers are in parts.go, collector.go
+// for collectors, plugins.go for the plugin runner, delivery.go for the output and the store.
+//
+// Five ways through the code, from function to function:
+//
+//   - An answer of the registry: update.go (converse, take), judge.go, agent.go (apply),
+//     internal/schedule.
+//   - A measurement: collector.go (collect), metric.go (list), post.go (deliverToAll),
+//     internal/delivery, delivery.go (outputPart.write).
+//   - A plugin's output: internal/plugins, pluginoutput.go (decode), post.go (buffer).
+//   - POST /post: internal/httpapi, httpapi.go (apiAgent), post.go (send), internal/delivery,
+//     whose Write returns once the output has acknowledged the points or the store has them.
+//   - What people see: post.go gives each point to internal/recent, from which /me/stream
+//     and /me/points have it; [Agent.Status] and [Status.Wrong] are what a status says;
+//     explain.go (facts) gathers what internal/explain reasons about.
 //
 // # Promises
 //
-// Collected points wait in a bounded buffer and are written until the output accepts
-// them. A point is dropped when it cannot be sent, when the buffer has no
-// room for it, or when the output refuses it for good. Each dropped point is
-// counted with its reason: [Status] has an [Account] for each namespace, which
-// balances at all times. With a store, points for which [Agent.Post] returned
-// nil outlive the process.
+// A metric that cannot be sent is left out: it is counted in the status of what made it, or
+// refused if it was posted. Collected points wait in a bounded buffer and are written until
+// the output accepts them. A point is dropped when the buffer has no room for it, or when the
+// output refuses it for good. Each dropped point is counted with its reason: [Status] has an
+// [Account] for each namespace, which balances at all times. When [Agent.Post] returns nil,
+// the output has acknowledged the points or the store has them.
 package agent
