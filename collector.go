@@ -81,12 +81,6 @@ func collectAssigned(c AssignmentCollector) collectFunc {
 	}
 }
 
-// endBefore is how long before its next start a run's context ends, so that the start is not
-// skipped: a tenth of short intervals.
-func endBefore(interval time.Duration) time.Duration {
-	return min(interval/10, 500*time.Millisecond)
-}
-
 // shortestInterval is the shortest interval of a collector that a registry may assign.
 const shortestInterval = 10 * time.Millisecond
 
@@ -134,7 +128,7 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 	if !c.begin(interval) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, interval-endBefore(interval))
+	ctx, cancel := context.WithTimeout(ctx, schedule.RunTime(interval))
 	defer cancel()
 	batches, err := c.source(ctx, assignments)
 	if ctx.Err() == context.Canceled {

@@ -8,14 +8,11 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/pluginoutput"
+	"github.com/lodastack/agent/internal/schedule"
 )
 
-const (
-	// shortestPluginInterval: shorter intervals are raised to this.
-	shortestPluginInterval = 10 * time.Second
-	// endBefore is how long before its next start a periodic run is ended.
-	endBefore = 500 * time.Millisecond
-)
+// shortestPluginInterval: shorter intervals are raised to this.
+const shortestPluginInterval = 10 * time.Second
 
 // Assigned is an assigned plugin. Its methods are safe for concurrent use.
 type Assigned struct {
@@ -86,7 +83,7 @@ func (p *Assigned) runPeriodic(ctx context.Context, interval time.Duration) {
 	if p.awaitsInstall() || !p.set.disabled.mayRun(p.key) || !p.turns.run.TryTake() {
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, interval-endBefore)
+	limited, cancel := context.WithTimeout(ctx, schedule.RunTime(interval))
 	defer cancel()
 	plugin := p.assigned()
 	began := time.Now()

@@ -124,6 +124,12 @@ func (s *Schedule) Overdue(late time.Duration) (names []string) {
 // when the schedule's context ends.
 func (s *Schedule) Wait(ctx context.Context) error { return waitgroup.Wait(ctx, &s.running) }
 
+// RunTime returns how long a run of a job may take at most so that its next start does not
+// fall out: a little less than the interval.
+func RunTime(interval time.Duration) time.Duration {
+	return interval - min(interval/10, 500*time.Millisecond)
+}
+
 // loop runs the job at its times until ctx ends. Starts that fall into a longer run are
 // skipped.
 func (j Job) loop(ctx context.Context, due *atomic.Pointer[time.Time]) {
