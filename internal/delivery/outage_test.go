@@ -231,8 +231,8 @@ func TestAttemptsAreSoonAgainInANewOutage(t *testing.T) {
 				e := start(t, c.store)
 				for range 2 {
 					e.output.set(away)
-					e.Add(batch{"ns", []int{1}})
 					before := e.output.count()
+					e.Add(batch{"ns", []int{1}})
 					time.Sleep(700 * time.Millisecond)
 					require.GreaterOrEqual(t, e.output.count()-before, c.attempts)
 					e.settle()
