@@ -58,15 +58,16 @@
 // are in plugincalls.go.
 //
 // [New] wraps each part once, to turn its panics into errors and to bound the calls that have
-// no context; a call with a context must obey it. The wrappers are in parts.go, collector.go
-// for collectors, plugins.go for the plugin runner, delivery.go for the output and the store.
+// no context. A call with a context must obey it. An output that does not delays only the
+// namespace it was given; a collector or plugin runner that does not delays only itself. The
+// wrappers are beside the interfaces; what they share is in parts.go.
 //
 // Five ways through the code, from function to function:
 //
 //   - An answer of the registry: update.go (converse, take), judge.go, agent.go (apply),
 //     internal/schedule.
 //   - A measurement: collector.go (collect), metric.go (list), post.go (deliverToAll),
-//     internal/delivery, delivery.go (outputPart.write).
+//     internal/delivery, output.go (outputPart.write).
 //   - A plugin's output: internal/plugins, pluginoutput.go (decode), post.go (buffer).
 //   - POST /post: internal/httpapi, httpapi.go (apiAgent), post.go (send), internal/delivery,
 //     whose Write returns once the output has acknowledged the points or the store has them.

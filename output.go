@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/lineproto"
 )
 
@@ -18,8 +22,9 @@ type Output interface {
 	// an error the agent retries later, unless the error is permanent (see
 	// [Permanent]).
 	//
-	// It is called concurrently and returns soon after ctx has ended. The
-	// batch is normalised, has at least one metric, and must not be changed.
+	// It is called concurrently and returns soon after ctx has ended. If it does not,
+	// the status says so, and the agent stores or retries the batch. The batch is
+	// normalised, has at least one metric, and must not be changed.
 	Write(ctx context.Context, b Batch) error
 	// Close releases the output's resources, after the last Write has returned. It may
 	// be called more than once.
@@ -142,3 +147,129 @@ func (o *writerOutput) Write(_ context.Context, b Batch) error {
 }
 
 func (o *writerOutput) Close(context.Context) error { return nil }
+
+// outputPart is the output as the agent calls it.
+type outputPart struct {
+	output    Output
+	inspector OutputInspector // nil: it reports nothing
+	logger    *slog.Logger
+	grace     time.Duration // how long a Write may go on after its context has ended
+	hanging   hanging       // of InspectOutput
+
+	mu    sync.Mutex
+	stuck map[string]stuckWrites // by namespace; guarded by mu
+}
+
+// stuckWrites are the Writes of a namespace that have not returned in time.
+type stuckWrites struct {
+	number int
+	since  time.Time // when the first of them began
+}
+
+func newOutputPart(o Output, logger *slog.Logger, grace time.Duration) *outputPart {
+	inspector, _ := o.(OutputInspector)
+	return &outputPart{output: o, inspector: inspector, logger: logger, grace: grace, stuck: make(map[string]stuckWrites)}
+}
+
+// write writes a batch for the engine, to which a permanent error is a refusal.
+func (p *outputPart) write(ctx context.Context, b delivery.Batch[Metric]) error {
+	began := time.Now()
+	err := p.writeWithin(ctx, Batch{b.Namespace, b.Points})
+	if permanent := asPermanent(err); permanent != nil {
+		return &delivery.Refusal{Reason: permanent.Reason, Points: permanent.Points, Indexes: permanent.Indexes, Err: err}
+	}
+	if err == nil && p.logger.Enabled(ctx, slog.LevelDebug) {
+		p.logger.Debug("a batch was delivered", event.Attr(event.BatchDelivered), "namespace", b.Namespace, "points", len(b.Points), "took", time.Since(began))
+	}
+	return err
+}
+
+// writeWithin returns soon after ctx has ended, even if Write does not. While a Write hangs, no
+// other is called for its namespace. If it succeeds after all, the receiver gets the batch twice.
+func (p *outputPart) writeWithin(ctx context.Context, b Batch) error {
+	if since := p.stuckSince(b.Namespace); !since.IsZero() {
+		return stuckError(b.Namespace, since)
+	}
+	began := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- recovered(func() error { return p.output.Write(ctx, b) }) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(p.grace)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+	}
+	p.countStuck(b.Namespace, began, 1)
+	go func() {
+		<-done
+		p.countStuck(b.Namespace, began, -1)
+	}()
+	return stuckError(b.Namespace, began)
+}
+
+// countStuck adds n to the number of stuck writes of a namespace.
+func (p *outputPart) countStuck(namespace string, began time.Time, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	writes := p.stuck[namespace]
+	if writes.number == 0 || began.Before(writes.since) {
+		writes.since = began
+	}
+	if writes.number += n; writes.number > 0 {
+		p.stuck[namespace] = writes
+	} else {
+		delete(p.stuck, namespace)
+	}
+}
+
+// stuckSince returns when a write of the namespace began that has not returned. Zero: there is
+// none.
+func (p *outputPart) stuckSince(namespace string) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stuck[namespace].since
+}
+
+func stuckError(namespace string, since time.Time) error {
+	return fmt.Errorf("%w from a write to namespace %s that began at %s", delivery.ErrHangs, namespace, since.Format(time.RFC3339))
+}
+
+// stuckWrite returns an error for the namespace that is stuck for the longest time, or nil.
+func (p *outputPart) stuckWrite() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var oldest string
+	for namespace, writes := range p.stuck {
+		if oldest == "" || writes.since.Before(p.stuck[oldest].since) {
+			oldest = namespace
+		}
+	}
+	if oldest == "" {
+		return nil
+	}
+	return stuckError(oldest, p.stuck[oldest].since)
+}
+
+// inspect returns the output's details, or a problem if it does not return any.
+func (p *outputPart) inspect() (details OutputDetails) {
+	if p.inspector != nil {
+		var err error
+		if details, err = ask(&p.hanging, p.inspector.InspectOutput); err != nil {
+			details.Problems = append(details.Problems, "the output does not report its state: "+err.Error())
+		}
+	}
+	if err := p.stuckWrite(); err != nil {
+		details.Problems = append(slices.Clone(details.Problems), err.Error()+": its points wait until it does; if it never does, restart the agent")
+	}
+	return details
+}
+
+func (p *outputPart) close(ctx context.Context) error {
+	return within(ctx, func() error { return p.output.Close(ctx) })
+}

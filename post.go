@@ -75,6 +75,39 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	return nil
 }
 
+// PartlyRefusedError is the error of [Agent.Send] and [Agent.Post] if the output has refused
+// some of the metrics for good. The others are safe and must not be posted again.
+type PartlyRefusedError struct {
+	// Points is the number of refused metrics. They are counted as dropped for Reason.
+	Points int
+	Reason string
+	// Indexes are the positions of the refused metrics, if the output knows them.
+	Indexes []int
+	// Shared means that the metrics were written together with those of other posts,
+	// and that it is unknown whose were refused. Points is then the largest possible
+	// number.
+	Shared bool
+	Err    error
+}
+
+func (e *PartlyRefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the output's error.
+func (e *PartlyRefusedError) Unwrap() error { return e.Err }
+
+// asPostError returns the engine's error as Send and Post return it: a refusal of
+// all metrics is the output's permanent error.
+func asPostError(err error, metrics int) error {
+	if errors.Is(err, delivery.ErrStopped) {
+		return ErrStopped
+	}
+	var refusal *delivery.Refusal
+	if !errors.As(err, &refusal) || refusal.Points == metrics && !refusal.Uncertain {
+		return err
+	}
+	return &PartlyRefusedError{Points: refusal.Points, Reason: refusal.Reason, Indexes: refusal.Indexes, Shared: refusal.Uncertain, Err: refusal.Err}
+}
+
 // refusedPost is the last post that was refused because of a metric. It shares no memory
 // with the post.
 type refusedPost struct {

@@ -37,6 +37,7 @@ func (a *Agent) stop(ctx context.Context) error {
 	failed("installing a plugin did not end", a.plugins.Wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))
 	failed("deliver what waits", a.delivery.Close(stopping))
+	failed("deliver what waits", a.output.stuckWrite())
 	// An output that respects its context takes none of this time.
 	closing, cancel := context.WithTimeout(ctx, hang)
 	defer cancel()

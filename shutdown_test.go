@@ -117,11 +117,11 @@ func TestStopDoesNotWaitForeverForWhatDoesNotHeedItsContext(t *testing.T) {
 		"output": {func(w *world) {
 			w.output.HangForever()
 			time.Sleep(time.Minute)
-		}, every(10*time.Second, "m"), "the output did not return"},
+		}, every(10*time.Second, "m"), "the output has not returned from a write"},
 		"post": {func(w *world) {
 			w.output.HangForever()
 			go func() { _ = w.Post(w.t.Context(), "web", metrics(1)) }()
-		}, nil, "a post did not return"},
+		}, nil, "the output has not returned from a write to namespace web that began at"},
 		"install": {func(w *world) {
 			assignPlugins(w, plugin("mysql", time.Minute))
 			w.runner.Installing.HangForever()

@@ -169,16 +169,6 @@ func (a *Agent) Namespaces() []string {
 	return namespaces
 }
 
-// outputDetails returns what the output and the store tell.
-func (a *Agent) outputDetails() (details OutputDetails) {
-	details = a.output.inspect()
-	if a.store == nil {
-		return details
-	}
-	a.store.inspect(&details)
-	return details
-}
-
 // Dropping means that points of a namespace are being dropped: some were dropped in the last
 // six minutes, or in the last hour and none was delivered since.
 type Dropping struct {

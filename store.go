@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
+
+	"github.com/lodastack/agent/internal/delivery"
 )
 
 // Store keeps batches, usually on disk, while the output is down. See [WithStore].
@@ -68,4 +71,91 @@ type DiskDetails struct {
 	Limit int64 `json:"limit,omitempty"`
 	// Oldest is about the time of the oldest point.
 	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+// storePart is the store as the engine and the status call it.
+type storePart struct {
+	store    Store
+	hanging  hanging               // of Inspect
+	unusable atomic.Pointer[error] // of Waiting: the store is not used
+}
+
+var _ delivery.Store[Metric] = (*storePart)(nil)
+
+// newStorePart returns nil if there is no store.
+func newStorePart(s Store) *storePart {
+	if s == nil {
+		return nil
+	}
+	return &storePart{store: s}
+}
+
+func (p *storePart) Waiting(ctx context.Context) (map[string]int64, error) {
+	answer := make(chan map[string]int64, 1) // it may answer later
+	err := within(ctx, func() error { answer <- p.store.Waiting(); return nil })
+	if err != nil {
+		p.unusable.Store(&err)
+		return nil, err
+	}
+	return <-answer, nil
+}
+
+func (p *storePart) Put(ctx context.Context, batches []delivery.Batch[Metric]) error {
+	return recovered(func() error { return p.store.Put(ctx, toBatches(batches)) })
+}
+
+func (p *storePart) Next(ctx context.Context) (batches []delivery.Batch[Metric], err error) {
+	err = recovered(func() error {
+		list, err := p.store.Next(ctx)
+		for _, b := range list {
+			batches = append(batches, delivery.Batch[Metric]{Namespace: b.Namespace, Points: b.Metrics})
+		}
+		return err
+	})
+	return batches, err
+}
+
+func (p *storePart) Done(ctx context.Context, rest []delivery.Batch[Metric]) error {
+	return recovered(func() error { return p.store.Done(ctx, toBatches(rest)) })
+}
+
+func (p *storePart) Rewind() {
+	_ = recovered(func() error { p.store.Rewind(); return nil })
+}
+
+func (p *storePart) Losses() (losses []delivery.Loss) {
+	_ = recovered(func() error {
+		for _, loss := range p.store.Losses() {
+			losses = append(losses, delivery.Loss(loss))
+		}
+		return nil
+	})
+	return losses
+}
+
+func (p *storePart) Close(ctx context.Context) error {
+	return recovered(func() error { return p.store.Close(ctx) })
+}
+
+// inspect adds the store's details to the output's, or a problem if it does not return any.
+func (p *storePart) inspect(details *OutputDetails) {
+	if err := p.unusable.Load(); err != nil {
+		details.Problems = append(details.Problems, "the store is not used until the next start, because it does not say what it keeps: "+(*err).Error())
+		return
+	}
+	stored, err := ask(&p.hanging, p.store.Inspect)
+	if err != nil {
+		details.Problems = append(details.Problems, "the store does not report its state: "+err.Error())
+		return
+	}
+	details.Disk = &stored.DiskDetails
+	details.Problems = append(details.Problems, stored.Problems...)
+}
+
+func toBatches(list []delivery.Batch[Metric]) []Batch {
+	batches := make([]Batch, len(list))
+	for i, b := range list {
+		batches[i] = Batch{b.Namespace, b.Points}
+	}
+	return batches
 }

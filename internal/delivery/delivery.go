@@ -78,6 +78,10 @@ const (
 // ErrStopped is the error of a Write after StopWrites or Close.
 var ErrStopped = errors.New("delivery has stopped")
 
+// ErrHangs is the error of an output that has not returned from a write to a namespace. It is
+// retried as any other, but does not mean that the output is down for other namespaces.
+var ErrHangs = errors.New("the output has not returned")
+
 // Batch is a list of points of one namespace.
 type Batch[T any] struct {
 	Namespace string
@@ -259,6 +263,16 @@ func (e *Engine[T]) Down() error { return e.breaker.down() }
 
 // DownSince returns when the output went down. Zero: it is up.
 func (e *Engine[T]) DownSince() time.Time { return e.breaker.downSince() }
+
+// StoreHangsSince returns when the store was called, if it has not returned for ten seconds.
+// Zero: it does not hang. Until it returns, points wait in memory.
+func (e *Engine[T]) StoreHangsSince() time.Time {
+	e.restore()
+	if e.storage == nil {
+		return time.Time{}
+	}
+	return e.storage.hangsSince()
+}
 
 // StopWrites makes every further Write fail with [ErrStopped] and waits for
 // those in progress. When ctx ends, it cancels them. It returns an error if a

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -134,7 +135,7 @@ func (d *drainer[T]) write(b Batch[T]) (refusal *Refusal, err error) {
 	if err != nil && refusal == nil {
 		// If the output has just taken another batch, this batch is the
 		// problem, not the output.
-		if d.writing.Err() == nil && !d.breaker.tookSince(started.Add(-trialEvery)) {
+		if d.writing.Err() == nil && !errors.Is(err, ErrHangs) && !d.breaker.tookSince(started.Add(-trialEvery)) {
 			d.down(started, err)
 		}
 		if ctx.Err() != nil {

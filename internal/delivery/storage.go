@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,44 +11,13 @@ import (
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
-// Store keeps batches until they are done, in the order of Put. The engine
-// calls its methods one at a time.
-type Store[T any] interface {
-	// Waiting returns how many points of each namespace the store has. It is
-	// called first, and returns when ctx ends. After an error, the store is not
-	// used.
-	Waiting(ctx context.Context) (map[string]int64, error)
-	// Put returns nil once all batches are stored. After an error none is
-	// stored.
-	Put(ctx context.Context, batches []Batch[T]) error
-	// Next returns a limited number of the oldest batches that it has not
-	// returned yet. It returns none if there are no more. The batches stay
-	// stored until Done.
-	Next(ctx context.Context) ([]Batch[T], error)
-	// Done removes the batches of the oldest Next that is not done, and puts
-	// rest, the part that is not delivered yet, after all others. After an
-	// error nothing has changed.
-	Done(ctx context.Context, rest []Batch[T]) error
-	// Rewind makes Next return again everything that is not done.
-	Rewind()
-	// Losses returns what the store has dropped since the last call.
-	Losses() []Loss
-	// Close closes the store. The batches stay for the next opening.
-	Close(ctx context.Context) error
-}
-
-// Loss is a number of points that were dropped.
-type Loss struct {
-	Namespace string
-	Reason    string
-	Points    int
-}
-
-// errNotUsed is why nothing can be stored before Start.
-var errNotUsed = errors.New("the store is not in use yet")
-
-// rereadPause is the pause after the store could not be read.
-const rereadPause = 500 * time.Millisecond
+const (
+	// rereadPause is the pause after the store could not be read.
+	rereadPause = 500 * time.Millisecond
+	// storeTimeout is how long a lane waits for the store. A disk that other programs keep
+	// busy may take seconds.
+	storeTimeout = 10 * time.Second
+)
 
 // storage is the only goroutine that calls the store. The drainer gets batches
 // from it. It reads the next piece of the backlog while the drainer writes one.
@@ -63,6 +31,7 @@ type storage[T any] struct {
 	back    chan struct{} // has a token when the output is up again
 
 	kept    atomic.Int64 // stored points
+	began   atomic.Int64 // when the store was called, in Unix nanoseconds; 0: no call is in progress
 	running sync.WaitGroup
 	drainer sync.WaitGroup
 	used    chan struct{} // closed once there is the goroutine
@@ -79,13 +48,6 @@ type storage[T any] struct {
 	inHand    bool       // the drainer has a piece
 	readAfter time.Time
 	complaint string // the last error of Next that was logged
-}
-
-// putting is a request to store entries.
-type putting[T any] struct {
-	laneKey
-	entries []*entry[T]
-	done    chan error
 }
 
 // result is the drainer's result for a piece. If rewind is set, nothing was
@@ -135,20 +97,21 @@ func (s *storage[T]) wake() {
 	}
 }
 
-// put stores the entries of a lane, except those whose caller has given up.
-func (s *storage[T]) put(key laneKey, entries []*entry[T]) error {
-	select {
-	case <-s.used:
-	default:
-		return errNotUsed
+// call calls the store.
+func (s *storage[T]) call(f func() error) error {
+	s.began.Store(time.Now().UnixNano())
+	defer s.began.Store(0)
+	return f()
+}
+
+// hangsSince returns when the store was called, if it has not returned for a long time. Zero: it
+// does not hang.
+func (s *storage[T]) hangsSince() time.Time {
+	began := s.began.Load()
+	if began == 0 || time.Since(time.Unix(0, began)) < storeTimeout {
+		return time.Time{}
 	}
-	p := &putting[T]{laneKey: key, entries: entries, done: make(chan error, 1)}
-	select {
-	case s.puts <- p:
-		return <-p.done
-	case <-s.quit:
-		return ErrStopped
-	}
+	return time.Unix(0, began)
 }
 
 // run calls the store until quit is closed.
@@ -186,7 +149,11 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 	if wait := time.Until(s.readAfter); wait > 0 {
 		return time.After(wait)
 	}
-	batches, err := s.store.Next(s.writing)
+	var batches []Batch[T]
+	err := s.call(func() (err error) {
+		batches, err = s.store.Next(s.writing)
+		return err
+	})
 	s.bookLosses()
 	if err != nil {
 		if text := err.Error(); text != s.complaint {
@@ -199,62 +166,6 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 	s.complaint = ""
 	s.ready, s.unread = batches, len(batches) > 0
 	return nil
-}
-
-// gather returns p and all other pending requests, which share one write to the
-// store.
-func (s *storage[T]) gather(p *putting[T]) []*putting[T] {
-	group, points := []*putting[T]{p}, count(p.entries)
-	for points < storePoints {
-		select {
-		case p := <-s.puts:
-			group = append(group, p)
-			points += count(p.entries)
-		default:
-			return group
-		}
-	}
-	return group
-}
-
-func (s *storage[T]) putAll(group []*putting[T]) {
-	entries := 0
-	for _, p := range group {
-		entries += len(p.entries)
-	}
-	batches := make([]Batch[T], 0, entries)
-	for _, p := range group {
-		for _, n := range p.entries {
-			if n.claim() {
-				batches = append(batches, Batch[T]{p.namespace, n.points})
-			}
-		}
-	}
-	var err error
-	if len(batches) > 0 {
-		err = s.store.Put(s.writing, batches)
-	}
-	for _, p := range group {
-		if err == nil {
-			s.stored(p)
-		}
-		p.done <- err
-	}
-	s.unread = s.unread || err == nil
-}
-
-// stored books the entries that the store has taken.
-func (s *storage[T]) stored(p *putting[T]) {
-	points := 0
-	for _, n := range p.entries {
-		if n.state.Load() == claimed {
-			points += len(n.points)
-		}
-	}
-	s.added(points)
-	if p.waited {
-		s.ledger.book(p.namespace, step{accepted: points})
-	}
 }
 
 // added counts points that were stored, and removed those that were removed.
@@ -274,12 +185,12 @@ func (s *storage[T]) removed(points int) {
 // finishPiece applies the drainer's result to the store.
 func (s *storage[T]) finishPiece(r *result[T]) {
 	if r.rewind {
-		s.store.Rewind()
+		_ = s.call(func() error { s.store.Rewind(); return nil })
 		s.ready, s.unread, s.inHand = nil, true, false
 		r.done <- nil
 		return
 	}
-	err := s.store.Done(s.writing, r.rest)
+	err := s.call(func() error { return s.store.Done(s.writing, r.rest) })
 	if err == nil {
 		s.inHand = false
 		s.unread = s.unread || len(r.rest) > 0

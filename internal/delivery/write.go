@@ -114,6 +114,7 @@ func (e *Engine[T]) write(ctx context.Context, timeout time.Duration, b Batch[T]
 	case err == nil:
 		e.up(started)
 	case asRefusal(err) != nil: // a refusal may come without asking a server
+	case errors.Is(err, ErrHangs):
 	case ctx.Err() == nil:
 		e.down(started, err)
 	}
