@@ -3,22 +3,16 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/go-multierror"
 
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/event"
 	"github.com/lodastack/agent/internal/plugins"
 	"github.com/lodastack/agent/internal/recent"
 	"github.com/lodastack/agent/internal/schedule"
-	"github.com/lodastack/agent/internal/statefile"
 	"github.com/lodastack/agent/internal/warnings"
 )
 
@@ -28,6 +22,8 @@ var (
 	ErrAlreadyRun = errors.New("the agent has been run already: make a new one")
 	ErrStopped    = errors.New("the agent has stopped")
 )
+
+var errNoRegistry = errors.New("no registry says what to collect: use WithRegistry")
 
 // Agent measures a host, and delivers its own metrics and those of other programs. Make
 // one with [New]. Its methods are safe for concurrent use.
@@ -41,7 +37,7 @@ type Agent struct {
 	recent   *recent.Memory // of the points that pass
 	warnings *warnings.Log
 
-	refusedPost atomic.Pointer[refusedPost] // nil: none was
+	refusedPost atomic.Pointer[refusedPost] // the last one; nil: none
 
 	updater *updater
 	updates schedule.Poll  // of updater
@@ -68,21 +64,15 @@ type Agent struct {
 // part of this contract.
 func New(opts ...Option) (*Agent, error) {
 	config := defaultConfig()
-	var wrong *multierror.Error
-	for _, option := range opts {
-		if option == nil {
-			continue
-		}
-		wrong = multierror.Append(wrong, option(&config))
-	}
+	wrong := config.apply(opts)
 	if config.registry == nil {
-		wrong = multierror.Append(wrong, errors.New("no registry says what to collect: use WithRegistry"))
+		wrong = append(wrong, errNoRegistry)
 	}
 	if config.output == nil {
-		wrong = multierror.Append(wrong, errors.New("no output takes the points: use WithOutput"))
+		wrong = append(wrong, errors.New("no output takes the points: use WithOutput"))
 	}
-	if wrong.ErrorOrNil() != nil {
-		return nil, &optionsError{"make an agent", wrong}
+	if len(wrong) > 0 {
+		return nil, newOptionsError("make an agent", wrong)
 	}
 
 	kept := new(warnings.Log)
@@ -159,6 +149,11 @@ func (a *Agent) Run(ctx context.Context) error {
 // answers and no assignments were remembered.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
+// Started returns a channel that is closed once [Agent.Run] has begun: collectors
+// and plugins are scheduled as soon as assignments are in force, and points are
+// delivered.
+func (a *Agent) Started() <-chan struct{} { return a.started }
+
 // Update asks the registry now and returns when its answer is in force, or the reason why it
 // is not. If ctx ends first, the question to the registry goes on. Plugins that could not be
 // installed are tried again, too; Update does not wait for them.
@@ -168,8 +163,8 @@ func (a *Agent) Update(ctx context.Context) error {
 	return err
 }
 
-// forgetAfter is how long the account of a namespace that is not the host's is
-// kept after its last point.
+// forgetAfter is how long an account is kept after its last point, once its namespace is
+// no longer one of the host's.
 const forgetAfter = time.Hour
 
 // apply puts the registry's answer in force, in one step: a caller that sees a namespace also
@@ -220,40 +215,4 @@ func (a *Agent) isReady() bool {
 	default:
 		return false
 	}
-}
-
-// state returns the state directory.
-func (a *Agent) state() statefile.Dir { return statefile.Dir(a.config.stateDir) }
-
-// optionsError has all faults of an agent's options.
-type optionsError struct {
-	doing  string // what they were for
-	faults *multierror.Error
-}
-
-// Error names all faults in one line, for a log.
-func (e *optionsError) Error() string { return e.doing + ": " + e.join("; ") }
-
-// Unwrap returns the faults.
-func (e *optionsError) Unwrap() error { return e.faults }
-
-// Format writes a line for each fault if the verb is %+v, for a terminal, and else the one
-// line.
-func (e *optionsError) Format(s fmt.State, verb rune) {
-	text := e.Error()
-	switch {
-	case verb == 'q':
-		text = fmt.Sprintf("%q", text)
-	case verb == 'v' && s.Flag('+') && len(e.faults.Errors) > 1:
-		text = e.doing + ":\n  - " + e.join("\n  - ")
-	}
-	_, _ = io.WriteString(s, text) // fmt ignores write errors, too
-}
-
-func (e *optionsError) join(separator string) string {
-	faults := make([]string, len(e.faults.Errors))
-	for i, fault := range e.faults.Errors {
-		faults[i] = strings.ReplaceAll(fault.Error(), "\n", separator) // options join what is wrong with their values
-	}
-	return strings.Join(faults, separator)
 }

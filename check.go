@@ -11,11 +11,6 @@ import (
 // timers by seconds.
 const overdueAfter = 30 * time.Second
 
-// Started returns a channel that is closed once [Agent.Run] has begun: collectors
-// and plugins are scheduled as soon as assignments are in force, and points are
-// delivered.
-func (a *Agent) Started() <-chan struct{} { return a.started }
-
 // Check returns nil while the agent works: the schedule starts collectors and plugins in
 // time, and delivery, registry and plugins answer. Otherwise the error says what does not
 // work. A watchdog should rely on it. A registry, an output or a plugin that fails is not a

@@ -167,10 +167,7 @@ func (c *collection) begin(interval time.Duration) bool {
 
 // end notes the result of a run, and logs it if it differs from the last one.
 func (c *collection) end(points int, bad []*MetricError, err error, logger *slog.Logger) {
-	now := ""
-	if err != nil {
-		now = err.Error()
-	}
+	now := errorText(err)
 	c.mu.Lock()
 	firstBad, was := c.status.Invalid == 0, c.status.Error
 	c.status.Running = false

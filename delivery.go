@@ -51,6 +51,16 @@ func (a *Agent) accounts() (byNamespace map[string]Account, total Account) {
 	return byNamespace, Account(sum)
 }
 
+// oldestWaiting returns when the oldest point arrived that waits in memory or on disk. Zero: none
+// waits. disk is nil if nothing is on disk.
+func (a *Agent) oldestWaiting(disk *DiskDetails) time.Time {
+	oldest := a.delivery.Oldest()
+	if disk != nil && (oldest.IsZero() || !disk.Oldest.IsZero() && disk.Oldest.Before(oldest)) {
+		return disk.Oldest
+	}
+	return oldest
+}
+
 // outputDetails returns what the output and the store report, and which of them hangs.
 func (a *Agent) outputDetails() OutputDetails {
 	details := a.output.inspect()

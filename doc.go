@@ -20,60 +20,91 @@
 //
 // # How data flows
 //
-// Registry to schedule to metrics to output, one way. Beside each
-// step are the files that do it.
+// Registry to schedule to metrics to output, one way.
 //
-//	Registry                    asked, told of the host   update.go report.go host.go
-//	   │                        judged, doubted           judge.go judgeitems.go
-//	   │                        shown beforehand          plan.go planchanges.go
+//	Registry       asked at the start, every 10 minutes and by Agent.Update
+//	   │           judged item by item; doubted if it takes away most of what runs
 //	   ▼ assignments
-//	schedule                    who runs when             agent.go (apply), internal/schedule
+//	schedule       starts collectors and plugins at their times
 //	   ├─────────────┐
 //	   ▼             ▼
-//	Collector     PluginRunner  run, decoded              collector.go measurement.go; plugins.go
-//	   │             │                                    pluginoutput.go, internal/plugins
+//	Collector     PluginRunner
 //	   │             │
-//	   │  Agent.Post, Agent.Send, POST /post, /write      post.go httpapi.go, internal/httpapi
+//	   │   POST /post, /write, Agent.Post, Agent.Send: these wait until the points are safe
 //	   │             │     │
 //	   └──────┬──────┴─────┘
 //	          ▼ metrics
-//	normalise                   names, tags, times        metric.go, internal/influxdb
+//	normalise      names, tags and times; what cannot be sent is left out and counted
 //	          │
 //	          ▼ batches
-//	delivery                    merged, retried, counted  delivery.go, internal/delivery;
-//	          │                 for people to look at     internal/recent
-//	          ├──► Store        while the output is down
+//	delivery       merged, written, retried, split where refused, counted
+//	          ├──► Store, while the output is down
 //	          ▼
 //	        Output
 //
-// The interfaces and their types are in registry.go (several registries: registries.go),
-// collector.go, plugin.go, output.go, store.go and metric.go. The types with which a part
-// reports its state are in the part's file ([ServerDetails] in output.go, [DiskDetails] in
-// store.go, [PluginDetails], [PluginStatus] and [PluginResult] in plugin.go). [StatsdStatus]
-// is in statsd.go.
+// # Where things are
 //
-// The life of an agent is in agent.go, shutdown.go, options.go (options of [Agent.Handler] are
-// in httpapi.go) and settings.go (what can change meanwhile). Its reports about itself are in
-// check.go, status.go, wrong.go, explain.go, event.go and build.go. Calls that name a plugin
-// are in plugincalls.go.
+// The nouns. Each file has an interface, its types, how the agent calls it, and what it
+// reports about itself:
+//
+//	metric.go          Metric, Batch; how a metric becomes one that can be sent
+//	registry.go        Registry, Assignment, Port, Process
+//	registries.go      several registries as one
+//	collector.go       Collector, AssignmentCollector; a run of one, and its status
+//	plugin.go          Plugin, PluginRunner and its optional interfaces
+//	pluginstatus.go    PluginStatus, PluginDetails, PluginResult
+//	output.go          Output, PermanentError; an output that hangs
+//	store.go           Store, DiskDetails
+//	parts.go           what calls of all parts share: panics, time limits, the logger
+//
+// The loop:
+//
+//	agent.go           Agent, New, Run; apply puts assignments in force
+//	update.go          a conversation with the registry
+//	host.go            the host's name and addresses, which the registry is told
+//	report.go          reports about the host, and a host that has another name now
+//	judge.go           what an answer may contain: CheckPort, CheckProcess
+//	partial.go         an answer that lacks namespaces: what is known of them stays
+//	doubt.go           an answer that would remove more than half
+//	state.go           what a restart remembers: assignments, the last report
+//	plugins.go         the plugins of the assignments that run, conflicts
+//	pluginoutput.go    what a plugin prints, made metrics
+//	plugincalls.go     RunPlugin, UpdatePlugin, DisablePlugin and others
+//	post.go            Post, Send; all producers' way into the delivery
+//	delivery.go        Account; the delivery engine, made for metrics
+//	shutdown.go        what ends in which order, and how long each may take
+//
+// Options are in options.go and apioptions.go (for [Agent.Handler]), what [Agent.Reconfigure]
+// can change in settings.go.
+//
+// What people see: status.go and wrong.go (the status, and what of it is wrong), httpapi.go (the
+// agent as its HTTP API sees it), explain.go (why a name does or does not arrive), plan.go and
+// planchanges.go (what an update would change), check.go (whether the agent is alive), event.go
+// (events in the log), statsd.go and build.go.
+//
+// What knows none of these nouns is below: internal/schedule (when things run),
+// internal/plugins (plugins that run and are called), internal/delivery (how points wait and
+// leave), internal/recent (the last points, for people to look at), internal/httpapi,
+// internal/explain.
+//
+// # Five ways through the code
+//
+//   - An answer of the registry: update.go (converse, hear, take), judge.go (judge), doubt.go
+//     (doubt), agent.go (apply), internal/schedule.
+//   - A measurement: collector.go (collect), metric.go (list), post.go (deliverToAll),
+//     internal/delivery (Add), output.go (outputPart.write).
+//   - A plugin's output: internal/plugins, pluginoutput.go (decode), post.go (buffer).
+//   - POST /post: internal/httpapi, httpapi.go (apiAgent), post.go (send), internal/delivery
+//     (Write), which returns once the output has acknowledged the points or the store has them.
+//   - What people see: post.go gives each point to internal/recent, from which /me/stream
+//     and /me/points have it; [Agent.Status] and [Status.Wrong] are what a status says.
+//
+// # Parts that fail
 //
 // [New] wraps each part once, to turn its panics into errors and to bound the calls that have
 // no context. A call with a context must obey it. An output that does not delays only the
-// namespace it was given; a collector or plugin runner that does not delays only itself. The
-// wrappers are beside the interfaces; what they share is in parts.go.
-//
-// Five ways through the code, from function to function:
-//
-//   - An answer of the registry: update.go (converse, take), judge.go, agent.go (apply),
-//     internal/schedule.
-//   - A measurement: collector.go (collect), metric.go (list), post.go (deliverToAll),
-//     internal/delivery, output.go (outputPart.write).
-//   - A plugin's output: internal/plugins, pluginoutput.go (decode), post.go (buffer).
-//   - POST /post: internal/httpapi, httpapi.go (apiAgent), post.go (send), internal/delivery,
-//     whose Write returns once the output has acknowledged the points or the store has them.
-//   - What people see: post.go gives each point to internal/recent, from which /me/stream
-//     and /me/points have it; [Agent.Status] and [Status.Wrong] are what a status says;
-//     explain.go (facts) gathers what internal/explain reasons about.
+// namespace it was given, a store only itself, a collector or a plugin runner only its own runs.
+// The status names a call that hangs.
 //
 // # Promises
 //

@@ -2,9 +2,11 @@ package agent
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	"github.com/lodastack/agent/internal/explain"
+	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/recent"
 )
 
@@ -51,18 +53,13 @@ func (a *Agent) facts(name string) explain.Facts {
 
 // outputFacts are what is known of the output and what waits for it.
 func (a *Agent) outputFacts(s Status) explain.Output {
-	out := explain.Output{Error: s.Output.Error, Down: s.Output.DownSince, Memory: s.Output.Total.Waiting, Oldest: a.delivery.Oldest()}
+	out := explain.Output{Error: s.Output.Error, Down: s.Output.DownSince, Memory: s.Output.Total.Waiting, Oldest: a.oldestWaiting(s.Output.Disk)}
 	for _, t := range s.Output.Topics {
 		out.Topics = append(out.Topics, explain.Topic(t))
 	}
-	disk := s.Output.Disk
-	if disk == nil {
-		return out
-	}
-	out.Disk = disk.Points
-	out.Memory = max(0, out.Memory-disk.Points)
-	if out.Oldest.IsZero() || !disk.Oldest.IsZero() && disk.Oldest.Before(out.Oldest) {
-		out.Oldest = disk.Oldest
+	if disk := s.Output.Disk; disk != nil {
+		out.Disk = disk.Points
+		out.Memory = max(0, out.Memory-disk.Points)
 	}
 	return out
 }
@@ -110,4 +107,57 @@ func (a *Agent) addAssigned(f *explain.Facts, plugins []PluginStatus) {
 		}
 		f.Plugins = append(f.Plugins, plugin)
 	}
+}
+
+// Measurement describes what a [Collector] measures. See [WithMeasurements].
+type Measurement struct {
+	// Kind of the collector, as in [WithCollector].
+	Kind string
+	// Name of the metrics. NAME in it stands for the name of the item that is
+	// measured, PORT.sshd.22 for example.
+	Name string
+	// Unit of the value, such as "%" or "B/s"; empty for a plain number.
+	Unit string
+	// Meaning in a sentence, without a full stop.
+	Meaning string
+	// Absent says when a run that went well has no such metric, as a clause: "the speed
+	// is unknown". Empty: never.
+	Absent string
+	// Off says why the agent has no collector for it, as a clause. Empty: it has one.
+	Off string
+	// LeftOut says what of the host the measurement does not have by the config, and why, as
+	// clauses: "eth1: collect.exclude.interfaces has eth1". It is called when somebody asks
+	// why something is missing, from any goroutine. Nil: nothing is left out.
+	LeftOut func() []string
+}
+
+// WithMeasurements describes what collectors measure, for the help texts of
+// /metrics/host and for /me/explain. describe is called when somebody asks, from any goroutine.
+// Several options add up. By default nothing is described.
+func WithMeasurements(describe func() []Measurement) Option {
+	return onlyNew("WithMeasurements", func(c *config) error {
+		if describe == nil {
+			return errors.New("WithMeasurements: the function is nil")
+		}
+		before := c.measurements
+		c.measurements = func() []Measurement {
+			if before == nil {
+				return describe()
+			}
+			return append(before(), describe()...)
+		}
+		return nil
+	})
+}
+
+func (a apiAgent) Measurements() []httpapi.Measurement {
+	if a.config.measurements == nil {
+		return nil
+	}
+	described := a.config.measurements()
+	list := make([]httpapi.Measurement, len(described))
+	for i, m := range described {
+		list[i] = httpapi.Measurement{Name: m.Name, Unit: m.Unit, Meaning: m.Meaning}
+	}
+	return list
 }

@@ -1,16 +1,25 @@
 package agent
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
 
-	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/machine"
-	"github.com/lodastack/agent/internal/plugins"
 )
+
+// Host identifies the host that asks a registry.
+type Host struct {
+	// Hostname is the value of the tag host.
+	Hostname string `json:"hostname"`
+	// Addresses are the host's IP addresses, sorted, without those of loopback
+	// and of bridges to containers.
+	Addresses []string `json:"addresses"`
+	// Serial is the machine's serial number, or empty if it has none or
+	// the agent may not read it.
+	Serial string `json:"serial"`
+}
 
 // errNoAddresses means that the host's addresses are unknown. The agent continues, because
 // only the report to the registry needs them.
@@ -63,33 +72,4 @@ func (c *fixed) readHostname() (string, error) {
 	}
 	name, err := os.Hostname()
 	return influxdb.CleanTag(name), err
-}
-
-// machineFile in the state directory identifies the machine that the state is of.
-const machineFile = "machine.json"
-
-// claimState removes the state of another machine from the state directory, as in an image
-// of a running host: accounts, assignments, disabled plugins and last accepted report are
-// not this host's. Points that wait in the store stay, because they may be nowhere else. The
-// error says what was removed, or what failed. The agent runs nevertheless.
-func (a *Agent) claimState() error {
-	state := a.state()
-	if state == "" {
-		return nil
-	}
-	now, saved := a.config.machine(), machine.Identity{}
-	err := state.Load(machineFile, &saved)
-	if saved.Differs(now) {
-		err = errors.Join(err, errors.New("it was made on another machine: its accounts, assignments, disabled plugins and last report are removed"))
-		failed := errors.Join(delivery.RemoveAccounts(string(state)), state.Remove(assignmentsFile), state.Remove(hostFile), state.Remove(plugins.DisabledFile))
-		if failed != nil {
-			return errors.Join(err, failed) // the next start tries again
-		}
-		saved = machine.Identity{}
-	}
-	now = machine.Identity{Serial: cmp.Or(now.Serial, saved.Serial), ID: cmp.Or(now.ID, saved.ID)}
-	if now == saved {
-		return err
-	}
-	return errors.Join(err, state.Save(machineFile, now))
 }

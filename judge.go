@@ -1,14 +1,16 @@
 package agent
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
+	"net/netip"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/manifest"
@@ -140,84 +142,61 @@ func checkInterval(interval, least time.Duration) error {
 	return nil
 }
 
-// confirmAfter is how far apart two answers of the registry must be for the
-// second to confirm the first.
-const confirmAfter = time.Minute
+// maxPattern bounds the pattern of a command line, in bytes.
+const maxPattern = 1024
 
-// doubted is an answer that would remove so much that the registry may be broken, or was
-// emptied by mistake.
-type doubted struct {
-	answer  []Assignment
-	since   time.Time
-	reason  *shrunkError
-	changes []PlanChange // what it changes once it is believed
-}
+// maxHostName bounds a host name, in bytes (RFC 1035).
+const maxHostName = 253
 
-// shrunkError means that an answer is not believed yet.
-type shrunkError struct {
-	registry      string // one of several; empty: the only one, or all of them together
-	before, after int
-}
-
-func (e *shrunkError) Error() string {
-	return fmt.Sprintf("%s would remove more than half of what runs here (%d namespaces, plugins, ports and processes, %d afterwards): "+
-		"the agent believes that when the registry says it again, a minute from now or later", cmp.Or(e.registry, "the registry"), e.before, e.after)
-}
-
-// doubt returns an error if next takes away more than half of what is known
-// and no answer at least confirmAfter ago, with no other in between, said the
-// same. The caller holds mu.
-func (u *updater) doubt(next []Assignment) error {
-	shrunk := checkShrunk(u.known, next, u.registry)
-	if shrunk == nil {
-		u.doubted = nil
-		return nil
+// CheckPort returns an error if the agent would ignore a port that a registry assigns.
+func CheckPort(p Port) error {
+	if p.Port < 1 || p.Port > 65535 {
+		return fmt.Errorf("its port %d is not between 1 and 65535", p.Port)
 	}
-	if u.doubted == nil || !reflect.DeepEqual(u.doubted.answer, next) {
-		changes, _ := CompareAssignments(u.known, next)
-		u.doubted = &doubted{answer: next, since: time.Now(), reason: shrunk, changes: changes[:min(len(changes), maxProblems)]}
+	if p.Timeout < 0 {
+		return fmt.Errorf("its timeout of %s is negative", p.Timeout)
 	}
-	if time.Since(u.doubted.since) < confirmAfter {
-		return u.doubted.reason
-	}
-	u.doubted = nil
-	return nil
-}
-
-// checkShrunk returns an error if next removes more than half of what is known, or more than
-// half of what one of several registries has assigned. A namespace that passes from one
-// registry to another is not removed. What a registry has assigned that is not asked any more
-// does not count: whoever took it out of the config wants it to go.
-func checkShrunk(known, next []Assignment, asked registryPart) *shrunkError {
-	known = slices.DeleteFunc(slices.Clone(known), func(a Assignment) bool { return asked.without(a.Registry) })
-	if before, after := items(known), items(next); after*2 < before {
-		return &shrunkError{"", before, after}
-	}
-	owner := make(map[string]string, len(known))
-	before, after := make(map[string]int), make(map[string]int)
-	for _, a := range known {
-		owner[a.Namespace] = a.Registry
-		before[a.Registry] += items([]Assignment{a})
-	}
-	for _, a := range next {
-		from, had := owner[a.Namespace]
-		if !had {
-			from = a.Registry
-		}
-		after[from] += items([]Assignment{a})
-	}
-	for _, registry := range slices.Sorted(maps.Keys(before)) {
-		if after[registry]*2 < before[registry] {
-			return &shrunkError{registry, before[registry], after[registry]}
+	if p.Address != "" {
+		if address, err := netip.ParseAddr(p.Address); err != nil || address.Zone() != "" {
+			return fmt.Errorf("its address %.100q is not an IP address such as 127.0.0.1 or ::1", p.Address)
 		}
 	}
-	return nil
+	if p.Protocol != "" && p.Protocol != "tcp" && p.Protocol != "udp" {
+		return fmt.Errorf("its protocol %.100q is neither tcp nor udp", p.Protocol)
+	}
+	if p.TLS && (p.Listen || p.Protocol == "udp") {
+		return errors.New("its tls needs a TCP connection, which listen and udp do without")
+	}
+	if p.TLSName != "" && !p.TLS {
+		return errors.New("its tls_name needs tls")
+	}
+	if len(p.TLSName) > maxHostName || strings.ContainsFunc(p.TLSName, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) || c == '/' || c == ':' }) {
+		return fmt.Errorf("its tls_name %.100q is not a host name such as www.example.com", p.TLSName)
+	}
+	return influxdb.CheckName(p.Name)
 }
 
-// items counts what is assigned.
-func items(assignments []Assignment) (count int) {
-	for _, assignment := range assignments {
-		count += 1 + len(assignment.Plugins) + len(assignment.Ports) + len(assignment.Processes)
+// CheckProcess returns an error if the agent would ignore a process that a registry assigns.
+func CheckProcess(p Process) error {
+	if p.Path != "" && (!path.IsAbs(p.Path) || path.Clean(p.Path) == "/" || strings.ContainsFunc(p.Path, unicode.IsControl)) {
+		return fmt.Errorf("its executable %.100q is not an absolute path such as /usr/sbin/nginx", p.Path)
 	}
-	return count
+	if p.PIDFile != "" && (!path.IsAbs(p.PIDFile) || strings.ContainsFunc(p.PIDFile, unicode.IsControl)) {
+		return fmt.Errorf("its pidfile %.100q is not an absolute path such as /run/nginx.pid", p.PIDFile)
+	}
+	if len(p.Cmdline) > maxPattern {
+		return fmt.Errorf("its cmdline has %d bytes; the limit is %d", len(p.Cmdline), maxPattern)
+	}
+	if _, err := regexp.Compile(p.Cmdline); err != nil {
+		return fmt.Errorf("its cmdline is not a regular expression: %w", err)
+	}
+	for key, value := range map[string]string{"user": p.User, "unit": p.Unit} {
+		if strings.ContainsFunc(value, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) || c == '/' || c == ':' }) {
+			return fmt.Errorf("its %s %.100q cannot be one", key, value)
+		}
+	}
+	if p.Name == "PROC." {
+		return errors.New("its name is empty")
+	}
+	return influxdb.CheckName(p.Name)
 }

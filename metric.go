@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lodastack/agent/internal/influxdb"
@@ -152,4 +155,44 @@ func cloneMetrics(metrics []Metric) []Metric {
 		clones[i] = m
 	}
 	return clones
+}
+
+// CheckTags returns an error if [WithTags] does not take the tags.
+func CheckTags(tags map[string]string) error { return checkTags(tags, "") }
+
+// checkTags puts prefix before each error.
+func checkTags(tags map[string]string, prefix string) error {
+	var wrong []error
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		if err := checkOwnTag(key, tags[key]); err != nil {
+			wrong = append(wrong, fmt.Errorf("%sthe tag %.100q: %w", prefix, key, err))
+		}
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
+	}
+	return checkTagsSize(tags, prefix)
+}
+
+func checkTagsSize(tags map[string]string, prefix string) error {
+	own := influxdb.NewTags(tags)
+	if size := own.Size(); size > maxAddedTags {
+		return fmt.Errorf("%sthe tags take %d bytes; the limit is %d", prefix, size, maxAddedTags)
+	}
+	return nil
+}
+
+// checkOwnTag returns an error if the agent may not add a tag to its points.
+func checkOwnTag(key, value string) error {
+	switch {
+	case key == "" || influxdb.CleanTag(key) != key:
+		return errors.New("the key is empty or has spaces or control characters, or a backslash at its end")
+	case value == "" || influxdb.CleanTag(value) != value:
+		return fmt.Errorf("the value %.100q is empty or has spaces or control characters, or a backslash at its end", value)
+	case key == hostTag:
+		return errors.New("WithHostname sets it")
+	case influxdb.IsReservedTag(key):
+		return errors.New("InfluxDB uses this name itself: give the tag another name")
+	}
+	return nil
 }

@@ -3,13 +3,16 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/hashicorp/go-multierror"
+
 	"github.com/lodastack/agent/internal/audit"
-	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/machine"
 )
 
@@ -44,6 +47,19 @@ type fixed struct {
 	statsd          func() *StatsdStatus // nil: there is no listener
 }
 
+// apply applies the options and returns an error for each that is wrong.
+func (c *config) apply(opts []Option) (wrong []error) {
+	for _, option := range opts {
+		if option == nil {
+			continue
+		}
+		if err := option(c); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return wrong
+}
+
 func defaultConfig() config {
 	return config{
 		fixed: fixed{
@@ -55,43 +71,6 @@ func defaultConfig() config {
 			started:         time.Now(),
 		},
 		settings: defaultSettings(),
-	}
-}
-
-// Parts are the parts that options name, nil if they name none. See [SplitOptions].
-type Parts struct {
-	Registry     Registry
-	Output       Output
-	Store        Store
-	PluginRunner PluginRunner
-}
-
-// SplitOptions returns the parts that opts name, and one option for all the rest of opts. A
-// program that runs an agent with foreign options makes only the missing parts, because two
-// parts of one kind are an error, and can wrap the others. Faults of opts become errors of
-// the returned option. [Agent.Reconfigure] takes the returned option, and ignores those of
-// opts that are for New only.
-func SplitOptions(opts ...Option) (Parts, Option) {
-	named := defaultConfig()
-	apply := func(c *config) error {
-		c.registry, c.output, c.store, c.runner = nil, nil, nil, nil
-		var wrong []error
-		for _, option := range opts {
-			if option == nil {
-				continue
-			}
-			if err := option(c); !errors.As(err, new(*onlyNewError)) {
-				wrong = append(wrong, err)
-			}
-		}
-		return errors.Join(wrong...)
-	}
-	_ = apply(&named) // the option says it
-	return Parts{Registry: named.registry, Output: named.output, Store: named.store, PluginRunner: named.runner}, func(c *config) error {
-		was := *c
-		err := apply(c)
-		c.registry, c.output, c.store, c.runner = was.registry, was.output, was.store, was.runner
-		return err
 	}
 }
 
@@ -257,46 +236,6 @@ func WithTags(tags map[string]string) Option {
 	}
 }
 
-// CheckTags returns an error if [WithTags] does not take the tags.
-func CheckTags(tags map[string]string) error { return checkTags(tags, "") }
-
-// checkTags puts prefix before each error.
-func checkTags(tags map[string]string, prefix string) error {
-	var wrong []error
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		if err := checkOwnTag(key, tags[key]); err != nil {
-			wrong = append(wrong, fmt.Errorf("%sthe tag %.100q: %w", prefix, key, err))
-		}
-	}
-	if len(wrong) > 0 {
-		return errors.Join(wrong...)
-	}
-	return checkTagsSize(tags, prefix)
-}
-
-func checkTagsSize(tags map[string]string, prefix string) error {
-	own := influxdb.NewTags(tags)
-	if size := own.Size(); size > maxAddedTags {
-		return fmt.Errorf("%sthe tags take %d bytes; the limit is %d", prefix, size, maxAddedTags)
-	}
-	return nil
-}
-
-// checkOwnTag returns an error if the agent may not add a tag to its points.
-func checkOwnTag(key, value string) error {
-	switch {
-	case key == "" || influxdb.CleanTag(key) != key:
-		return errors.New("the key is empty or has spaces or control characters, or a backslash at its end")
-	case value == "" || influxdb.CleanTag(value) != value:
-		return fmt.Errorf("the value %.100q is empty or has spaces or control characters, or a backslash at its end", value)
-	case key == hostTag:
-		return errors.New("WithHostname sets it")
-	case influxdb.IsReservedTag(key):
-		return errors.New("InfluxDB uses this name itself: give the tag another name")
-	}
-	return nil
-}
-
 // WithStateDir names the directory in which the agent keeps its state from one run to the
 // next: the last answer of the registry, the last accepted report, the disabled plugins, and
 // the accounts. It is made if it does not exist. Without one, a restart loses the state.
@@ -368,4 +307,41 @@ func WithStarted(t time.Time) Option {
 		c.started = t
 		return nil
 	})
+}
+
+// optionsError has all faults of an agent's options.
+type optionsError struct {
+	doing  string // what they were for
+	faults *multierror.Error
+}
+
+func newOptionsError(doing string, faults []error) error {
+	return &optionsError{doing, multierror.Append(nil, faults...)}
+}
+
+// Error names all faults in one line, for a log.
+func (e *optionsError) Error() string { return e.doing + ": " + e.join("; ") }
+
+// Unwrap returns the faults.
+func (e *optionsError) Unwrap() error { return e.faults }
+
+// Format writes a line for each fault if the verb is %+v, for a terminal, and else the one
+// line.
+func (e *optionsError) Format(s fmt.State, verb rune) {
+	text := e.Error()
+	switch {
+	case verb == 'q':
+		text = fmt.Sprintf("%q", text)
+	case verb == 'v' && s.Flag('+') && len(e.faults.Errors) > 1:
+		text = e.doing + ":\n  - " + e.join("\n  - ")
+	}
+	_, _ = io.WriteString(s, text) // fmt ignores write errors, too
+}
+
+func (e *optionsError) join(separator string) string {
+	faults := make([]string, len(e.faults.Errors))
+	for i, fault := range e.faults.Errors {
+		faults[i] = strings.ReplaceAll(fault.Error(), "\n", separator) // options join what is wrong with their values
+	}
+	return strings.Join(faults, separator)
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -90,95 +89,6 @@ func ask[T any](h *hanging, f func() T) (answer T, err error) {
 	return <-answers, nil
 }
 
-// registryPart is the registry as the agent calls it.
-type registryPart struct {
-	registry  Registry
-	names     []string       // of the members, or its own; empty: it has none
-	reporters []reporterPart // of the members, if it is joined, as below
-	watchers  []Watcher
-	inspector RegistryInspector // nil: it tells nothing
-	hanging   *hanging
-}
-
-// reporterPart is a registry that wants reports.
-type reporterPart struct {
-	name     string // of the registry among several; empty: it is the only one
-	reporter Reporter
-}
-
-func newRegistryPart(r Registry) registryPart {
-	inspector, _ := r.(RegistryInspector)
-	part := registryPart{registry: r, inspector: inspector, hanging: new(hanging)}
-	if several, ok := r.(*joined); ok {
-		for _, m := range several.members {
-			part.names = append(part.names, m.name)
-			part.watchers = append(part.watchers, m.part.watchers...)
-			for _, reports := range m.part.reporters {
-				part.reporters = append(part.reporters, reporterPart{m.name, reports.reporter})
-			}
-		}
-		return part
-	}
-	if named, ok := r.(fmt.Stringer); ok {
-		part.names = []string{named.String()}
-	}
-	if reporter, ok := r.(Reporter); ok {
-		part.reporters = []reporterPart{{"", reporter}}
-	}
-	if watcher, ok := r.(Watcher); ok {
-		part.watchers = []Watcher{watcher}
-	}
-	return part
-}
-
-// without reports whether one of several registries, which once has assigned something, is
-// not among them any more.
-func (p registryPart) without(name string) bool {
-	return name != "" && len(p.names) > 0 && !slices.Contains(p.names, name)
-}
-
-func (p registryPart) assignments(ctx context.Context, host Host) (answer []Assignment, err error) {
-	err = recovered(func() (err error) {
-		answer, err = p.registry.Assignments(ctx, host)
-		return err
-	})
-	return answer, err
-}
-
-// watch calls changed when a watcher notices a change, until ctx ends.
-func (p registryPart) watch(ctx context.Context, changed func(), logger *slog.Logger) {
-	var all sync.WaitGroup
-	for _, w := range p.watchers {
-		all.Go(func() {
-			if err := recovered(func() error { w.Watch(ctx, changed); return nil }); err != nil {
-				logger.Error("changes of the registry come into force only at its updates", "error", err)
-			}
-		})
-	}
-	all.Wait()
-}
-
-// inspect returns nothing if the registry hangs.
-func (p registryPart) inspect() RegistryDetails {
-	if p.inspector == nil {
-		return RegistryDetails{}
-	}
-	details, _ := ask(p.hanging, p.inspector.InspectRegistry) // the answer itself is good
-	return details
-}
-
-// members returns the status of each of several registries.
-func (p registryPart) members() []RegistryMember {
-	if several, ok := p.registry.(*joined); ok {
-		return several.memberStatus()
-	}
-	return nil
-}
-
-func (p reporterPart) report(ctx context.Context, r Report) error {
-	return recovered(func() error { return p.reporter.Report(ctx, r) })
-}
-
 // loggerPart is a log handler that never blocks the agent: it drops records while
 // the handler hangs, and those that make it panic. To the error of a part that
 // panicked it adds the stack.
@@ -216,4 +126,33 @@ func (p loggerPart) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (p loggerPart) WithGroup(name string) slog.Handler {
 	return loggerPart{p.Handler.WithGroup(name), p.hanging}
+}
+
+// Parts are the parts that options name, nil if they name none. See [SplitOptions].
+type Parts struct {
+	Registry     Registry
+	Output       Output
+	Store        Store
+	PluginRunner PluginRunner
+}
+
+// SplitOptions returns the parts that opts name, and one option for all the rest of opts. A
+// program that runs an agent with foreign options makes only the missing parts, because two
+// parts of one kind are an error, and can wrap the others. Faults of opts become errors of
+// the returned option. [Agent.Reconfigure] takes the returned option, and ignores those of
+// opts that are for New only.
+func SplitOptions(opts ...Option) (Parts, Option) {
+	named := defaultConfig()
+	apply := func(c *config) error {
+		c.registry, c.output, c.store, c.runner = nil, nil, nil, nil
+		wrong := slices.DeleteFunc(c.apply(opts), func(err error) bool { return errors.As(err, new(*onlyNewError)) })
+		return errors.Join(wrong...)
+	}
+	_ = apply(&named) // the option says it
+	return Parts{Registry: named.registry, Output: named.output, Store: named.store, PluginRunner: named.runner}, func(c *config) error {
+		was := *c
+		err := apply(c)
+		c.registry, c.output, c.store, c.runner = was.registry, was.output, was.store, was.runner
+		return err
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lodastack/agent/internal/machine"
 	"github.com/lodastack/agent/internal/statefile"
 )
 
@@ -30,7 +29,7 @@ type Plan struct {
 	// Problems has a sentence for each part of the answer that the agent would
 	// ignore.
 	Problems []string `json:"problems"`
-	// Notes has a sentence for each reason why an update may do something else.
+	// Notes has a sentence for each reason why an update may do something different.
 	Notes []string `json:"notes"`
 	// Missing says which part of the answer could not be read, and why. Nothing would
 	// change there. Empty: the registry has answered completely.
@@ -60,14 +59,9 @@ type PlanRefusal struct {
 // The error wraps [io/fs.ErrPermission] if this user may not read the state.
 func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (Plan, error) {
 	config := defaultConfig()
-	var wrong []error
-	for _, option := range opts {
-		if option != nil {
-			wrong = append(wrong, option(&config))
-		}
-	}
+	wrong := config.apply(opts)
 	if config.registry == nil {
-		wrong = append(wrong, errors.New("no registry says what to collect: use WithRegistry"))
+		wrong = append(wrong, errNoRegistry)
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return Plan{}, err
@@ -83,14 +77,11 @@ func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (P
 	}
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	answer, err := registry.assignments(ctx, host)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if saysNothing(answer, err) {
+	answer, err := registry.ask(ctx, host)
+	if saysNothing(answer.assignments, err) {
 		return Plan{}, fmt.Errorf("ask the registry for assignments: %w", err)
 	}
-	plan := planAnswer(remembered.known, answer, err, registry, refuses)
+	plan := planAnswer(remembered.known, answer.assignments, err, registry, refuses)
 	plan.Host, plan.Notes = host.Hostname, append(append(plan.Notes, notes...), hostNotes...)
 	return plan, nil
 }
@@ -127,42 +118,6 @@ func planAnswer(known, answer []Assignment, err error, registry registryPart, re
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Repo, b.Repo))
 	})
 	return plan
-}
-
-// remembered is the part of the registry's answers that an agent keeps.
-type remembered struct {
-	known    []Assignment
-	accepted *Host
-}
-
-// readRemembered reads the state with which an agent would start, without changing it. The
-// notes say which part of it the agent would ignore.
-func readRemembered(state statefile.Dir, now machine.Identity) (r remembered, notes []string, err error) {
-	var damaged *statefile.DamagedError
-	read := func(name string, value any) {
-		failed := state.Read(name, value)
-		switch {
-		case errors.As(failed, &damaged):
-			notes = append(notes, fmt.Sprintf("%s is damaged, so an agent that starts now does without it: %v", damaged.Path, damaged.Err))
-		case failed != nil:
-			err = errors.Join(err, failed)
-		}
-	}
-	var saved machine.Identity
-	read(machineFile, &saved)
-	if saved.Differs(now) {
-		return remembered{}, append(notes, fmt.Sprintf("%s was made on another machine: the agent forgets it at its next start", state)), err
-	}
-	var known []Assignment
-	if read(assignmentsFile, &known); damaged != nil {
-		known = nil // it may be there in part
-	}
-	damaged = nil
-	if read(hostFile, &r.accepted); damaged != nil {
-		r.accepted = nil
-	}
-	r.known, _ = judge(known)
-	return r, notes, err
 }
 
 // plannedHost returns the host that the registry is asked for.

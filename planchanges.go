@@ -93,8 +93,8 @@ var planKinds = [...]struct {
 	}},
 }
 
-// CompareAssignments returns what an answer changes that comes after another one, in the
-// order of [Plan], and how many things stay as they are.
+// CompareAssignments returns how next differs from known, in the order of [Plan], and how
+// many things are the same in both.
 func CompareAssignments(known, next []Assignment) (changes []PlanChange, unchanged int) {
 	before, after := planThings(known), planThings(next)
 	keys := make([]planKey, 0, len(after))

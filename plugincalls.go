@@ -9,44 +9,6 @@ import (
 	"github.com/lodastack/agent/internal/repopath"
 )
 
-// InputError is the error of a call with invalid arguments.
-type InputError struct{ Err error }
-
-func (e *InputError) Error() string { return e.Err.Error() }
-
-// Unwrap returns what is wrong.
-func (e *InputError) Unwrap() error { return e.Err }
-
-// Plugins returns the status of each assigned plugin, in order of namespace
-// and project.
-func (a *Agent) Plugins() []PluginStatus {
-	list := []PluginStatus{}
-	for _, s := range a.plugins.List() {
-		list = append(list, pluginStatus(s, a.runner.details(s.Plugin)))
-	}
-	return list
-}
-
-// pluginStatus returns the status of a plugin with its runner's details.
-func pluginStatus(s plugins.Status, details PluginDetails) PluginStatus {
-	status := PluginStatus{
-		Namespace: s.Plugin.Namespace, Repo: s.Plugin.Repo, Name: s.Plugin.Name,
-		Enabled: s.Until.IsZero(), DisabledUntil: s.Until, Interval: s.Plugin.Interval.Seconds(),
-		Installed: s.Installed, InstallError: errorText(s.InstallError), Running: s.Running,
-		Runs: s.Runs, Failures: s.Failures, Invalid: s.Invalid, InvalidError: errorText(s.BadMetric),
-		PluginDetails: details,
-	}
-	if s.Last != nil {
-		last := pluginResult(*s.Last)
-		status.LastRun = &last
-	}
-	return status
-}
-
-func pluginResult(r plugins.Result) PluginResult {
-	return PluginResult{Time: r.Time, Duration: r.Duration, Result: RunResult(r.Result), ExitCode: r.ExitCode, Error: r.Error, Stdout: r.Stdout}
-}
-
 // findPlugin returns the plugin of a namespace with a repository's address in any of
 // its forms.
 func (a *Agent) findPlugin(namespace, repo string) (*plugins.Assigned, error) {

@@ -78,11 +78,11 @@ func decode(printed pluginoutput.Print, send func(part []Metric)) (output Plugin
 	return output, nil
 }
 
-// tagsOfPart keeps the tags of one part apart from those of the next. Whoever is sent a part
-// changes its tags, and others read them meanwhile.
+// tagsOfPart copies tags that metrics of two parts share: the receiver of a part changes
+// them.
 type tagsOfPart struct{ from, owned map[string]string }
 
-// own returns the tags, or a copy if a part that was sent has them.
+// own returns the tags, or a copy if they are in a part that was sent.
 func (t *tagsOfPart) own(tags map[string]string) map[string]string {
 	if !influxdb.SameMap(t.from, tags) {
 		t.from, t.owned = tags, tags
@@ -90,7 +90,7 @@ func (t *tagsOfPart) own(tags map[string]string) map[string]string {
 	return t.owned
 }
 
-// leave is called when a part was sent. Only its last tags can occur again.
+// leave is called after a part was sent. Only its last tags can occur in the next one.
 func (t *tagsOfPart) leave() { t.owned = maps.Clone(t.owned) }
 
 // add adds the metric of the index. err is why it could not be read.

@@ -75,6 +75,14 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 	return nil
 }
 
+// InputError is the error of a call with invalid arguments.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *InputError) Unwrap() error { return e.Err }
+
 // PartlyRefusedError is the error of [Agent.Send] and [Agent.Post] if the output has refused
 // some of the metrics for good. The others are safe and must not be posted again.
 type PartlyRefusedError struct {

@@ -56,10 +56,10 @@ type member struct {
 	part registryPart
 }
 
-// answer is what a member has answered.
-type answer struct {
-	assignments []Assignment
-	err         error
+// memberAnswer is what a member has answered.
+type memberAnswer struct {
+	registryAnswer
+	err error
 }
 
 // add adds a member, under another name if there is one of that name already.
@@ -92,11 +92,11 @@ func (j *joined) check() error {
 func (j *joined) Assignments(ctx context.Context, host Host) ([]Assignment, error) {
 	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
 	defer cancel()
-	answers := make([]answer, len(j.members)) // each goroutine has its own
+	answers := make([]memberAnswer, len(j.members)) // each goroutine has its own
 	var all sync.WaitGroup
 	for i, m := range j.members {
 		all.Go(func() {
-			answers[i].assignments, answers[i].err = m.part.assignments(ctx, host)
+			answers[i].registryAnswer, answers[i].err = m.part.ask(ctx, host)
 			j.note(i, answers[i])
 		})
 	}
@@ -105,12 +105,11 @@ func (j *joined) Assignments(ctx context.Context, host Host) ([]Assignment, erro
 }
 
 // note keeps what the status says of a member.
-func (j *joined) note(i int, a answer) {
-	details := j.members[i].part.inspect()
+func (j *joined) note(i int, a memberAnswer) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	status := &j.status[i]
-	status.Asked, status.Error, status.RegistryDetails = time.Now(), errorText(a.err), details
+	status.Asked, status.Error, status.RegistryDetails = time.Now(), errorText(a.err), a.details
 	if a.err == nil {
 		status.Answered = status.Asked
 	}
@@ -124,7 +123,7 @@ func (j *joined) memberStatus() []RegistryMember {
 }
 
 // join returns the assignments of all answers, and a [*PartialError] if one has an error.
-func (j *joined) join(answers []answer) (union []Assignment, err error) {
+func (j *joined) join(answers []memberAnswer) (union []Assignment, err error) {
 	partial := &PartialError{Namespaces: make(map[string]error)}
 	winner := make(map[string]int) // index in union by namespace
 	failed := false

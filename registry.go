@@ -2,11 +2,10 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
+	"log/slog"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 )
 
@@ -46,13 +45,6 @@ func StaticRegistry(namespaces ...string) Registry {
 	return RegistryFunc(func(context.Context, Host) ([]Assignment, error) { return slices.Clone(assignments), nil })
 }
 
-// Reporter is a [Registry] that also gets reports about the host, at the start and at every
-// update. An error that wraps [ErrHostUnknown] means that the registry does not know the host
-// of [Report.Previous].
-type Reporter interface {
-	Report(ctx context.Context, r Report) error
-}
-
 // Watcher is a [Registry] that notices when its answer may have changed, as that of a file
 // does. The agent then asks at once.
 type Watcher interface {
@@ -76,42 +68,6 @@ type RegistryDetails struct {
 	Date time.Time `json:"date,omitzero"`
 	// Signer of the commit. Empty: it need not be signed.
 	Signer string `json:"signer,omitempty"`
-}
-
-// ErrHostUnknown is wrapped by the error of [Reporter.Report] if the
-// registry does not know a host of the old name: it was deleted there, this
-// host is a clone of another one, or the registry was restored from a backup.
-var ErrHostUnknown = errors.New("the registry does not know the host's old name")
-
-// Host identifies the host that asks a registry.
-type Host struct {
-	// Hostname is the value of the tag host.
-	Hostname string `json:"hostname"`
-	// Addresses are the host's IP addresses, sorted, without those of loopback
-	// and of bridges to containers.
-	Addresses []string `json:"addresses"`
-	// Serial is the machine's serial number, or empty if it has none or
-	// the agent may not read it.
-	Serial string `json:"serial"`
-}
-
-// Report is a report about the host to a [Reporter].
-type Report struct {
-	// Host as it is now.
-	Host Host
-	// Previous is the host as the registry last accepted it; at the very
-	// first report it equals Host.
-	Previous Host
-	// Changed is true when the host name or the addresses of Host and
-	// Previous differ.
-	Changed bool
-	// Namespaces are the names of what is assigned, and IDs their
-	// [Assignment.ID], both in one order.
-	Namespaces, IDs []string
-	// Build of the agent that reports.
-	Build Build
-	// Time of the report.
-	Time time.Time
 }
 
 // Assignment is everything that this host collects for one namespace.
@@ -180,75 +136,104 @@ type Process struct {
 	Containers bool `json:"containers,omitempty"`
 }
 
-// PartialError is returned by [Registry.Assignments] with the assignments of the namespaces
-// that it does not name.
-type PartialError struct {
-	// Namespaces has the reason for each namespace that could not be read.
-	Namespaces map[string]error
-	// Registries has each of several registries, in the order of precedence. The agent
-	// keeps the former assignments of those that failed. Empty: there is only one.
-	Registries []RegistryError
+// registryPart is the registry as the agent calls it.
+type registryPart struct {
+	registry  Registry
+	names     []string       // of the members, or its own; empty: it has none
+	reporters []reporterPart // of the members, if it is joined, as below
+	watchers  []Watcher
+	inspector RegistryInspector // nil: it tells nothing
+	hanging   *hanging
 }
 
-// RegistryError is the error of one of several registries.
-type RegistryError struct {
-	// Name of the registry, as in [Assignment.Registry].
-	Name string
-	// Err says why it could not be read. Nil: it answered, at least in part.
-	Err error
+// reporterPart is a registry that wants reports.
+type reporterPart struct {
+	name     string // of the registry among several; empty: it is the only one
+	reporter Reporter
 }
 
-// Error names every missing registry and namespace with its reason.
-func (e *PartialError) Error() string {
-	var reasons []string
-	for _, r := range e.Registries {
-		if r.Err != nil {
-			reasons = append(reasons, fmt.Sprintf("%s: %v", r.Name, r.Err))
+func newRegistryPart(r Registry) registryPart {
+	inspector, _ := r.(RegistryInspector)
+	part := registryPart{registry: r, inspector: inspector, hanging: new(hanging)}
+	if several, ok := r.(*joined); ok {
+		for _, m := range several.members {
+			part.names = append(part.names, m.name)
+			part.watchers = append(part.watchers, m.part.watchers...)
+			for _, reports := range m.part.reporters {
+				part.reporters = append(part.reporters, reporterPart{m.name, reports.reporter})
+			}
 		}
+		return part
 	}
-	for _, ns := range slices.Sorted(maps.Keys(e.Namespaces)) {
-		reasons = append(reasons, fmt.Sprintf("namespace %s: %v", ns, e.Namespaces[ns]))
+	if named, ok := r.(fmt.Stringer); ok {
+		part.names = []string{named.String()}
 	}
-	return strings.Join(reasons, "; ")
+	if reporter, ok := r.(Reporter); ok {
+		part.reporters = []reporterPart{{"", reporter}}
+	}
+	if watcher, ok := r.(Watcher); ok {
+		part.watchers = []Watcher{watcher}
+	}
+	return part
 }
 
-// keeps reports whether a namespace that was assigned before stays, although the answer has
-// none from its registry. next is the registry from which the answer has it; "" with has
-// false: it has none.
-func (e *PartialError) keeps(old Assignment, next string, has bool) bool {
-	if e.Namespaces[old.Namespace] != nil {
-		return !has
-	}
-	at := func(name string) int {
-		return slices.IndexFunc(e.Registries, func(r RegistryError) bool { return r.Name == name })
-	}
-	from := at(old.Registry)
-	switch {
-	case len(e.Registries) == 0:
-		return false
-	case from < 0: // from before the registries were joined: one that failed may have it
-		return !has && slices.ContainsFunc(e.Registries, func(r RegistryError) bool { return r.Err != nil })
-	case e.Registries[from].Err == nil:
-		return false
-	}
-	return !has || from < at(next)
+// without reports whether the registry of that name is no longer one of several.
+func (p registryPart) without(name string) bool {
+	return name != "" && len(p.names) > 0 && !slices.Contains(p.names, name)
 }
 
-// saysNothing reports whether none of several registries answered.
-func (e *PartialError) saysNothing() bool {
-	return len(e.Registries) > 0 && !slices.ContainsFunc(e.Registries, func(r RegistryError) bool { return r.Err == nil })
+// registryAnswer is what a registry has answered.
+type registryAnswer struct {
+	assignments []Assignment
+	details     RegistryDetails
+	took        time.Duration
 }
 
-// Unwrap returns the reasons, so that [errors.Is] and [errors.As] see them.
-func (e *PartialError) Unwrap() []error {
-	var reasons []error
-	for _, r := range e.Registries {
-		if r.Err != nil {
-			reasons = append(reasons, r.Err)
-		}
+// ask asks the registry. An answer that comes after the end of ctx is late: some of it may be
+// missing.
+func (p registryPart) ask(ctx context.Context, host Host) (a registryAnswer, err error) {
+	began := time.Now()
+	err = recovered(func() (err error) {
+		a.assignments, err = p.registry.Assignments(ctx, host)
+		return err
+	})
+	if err == nil {
+		err = ctx.Err()
 	}
-	for _, err := range e.Namespaces {
-		reasons = append(reasons, err)
+	a.took, a.details = time.Since(began), p.inspect()
+	return a, err
+}
+
+// watch calls changed when a watcher notices a change, until ctx ends.
+func (p registryPart) watch(ctx context.Context, changed func(), logger *slog.Logger) {
+	var all sync.WaitGroup
+	for _, w := range p.watchers {
+		all.Go(func() {
+			if err := recovered(func() error { w.Watch(ctx, changed); return nil }); err != nil {
+				logger.Error("changes of the registry come into force only at its updates", "error", err)
+			}
+		})
 	}
-	return reasons
+	all.Wait()
+}
+
+// inspect returns nothing if the registry hangs.
+func (p registryPart) inspect() RegistryDetails {
+	if p.inspector == nil {
+		return RegistryDetails{}
+	}
+	details, _ := ask(p.hanging, p.inspector.InspectRegistry) // the answer itself is good
+	return details
+}
+
+// members returns the status of each of several registries.
+func (p registryPart) members() []RegistryMember {
+	if several, ok := p.registry.(*joined); ok {
+		return several.memberStatus()
+	}
+	return nil
+}
+
+func (p reporterPart) report(ctx context.Context, r Report) error {
+	return recovered(func() error { return p.reporter.Report(ctx, r) })
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/lodastack/agent/internal/httpapi"
 )
 
@@ -40,14 +38,8 @@ func defaultSettings() settings {
 // Any other option is an error with its name. After an error nothing has changed.
 func (a *Agent) Reconfigure(opts ...Option) error {
 	next := config{settings: defaultSettings(), made: true}
-	var wrong *multierror.Error
-	for _, option := range opts {
-		if option != nil {
-			wrong = multierror.Append(wrong, option(&next))
-		}
-	}
-	if wrong.ErrorOrNil() != nil {
-		return &optionsError{"reconfigure the agent", wrong}
+	if wrong := next.apply(opts); len(wrong) > 0 {
+		return newOptionsError("reconfigure the agent", wrong)
 	}
 	a.putInForce(next.settings)
 	a.delivery.SetBufferSize(next.bufferSize)

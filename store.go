@@ -36,8 +36,8 @@ type Store interface {
 	// Rewind makes Next start again with the oldest batches that are kept.
 	Rewind()
 	// Losses returns the points that the store has dropped or lost since the
-	// last call. Points that Next has returned are lost only with the Rewind
-	// that would return them again.
+	// last call. Points that Next has returned are not among them before the next
+	// Rewind: until then they may be delivered.
 	Losses() []Loss
 	// Inspect returns the store's state. It does not wait for the disk.
 	Inspect() StoreDetails

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,12 +14,6 @@ import (
 
 // updateTimeout bounds one conversation with the registry.
 const updateTimeout = time.Minute
-
-// Files in the state directory.
-const (
-	assignmentsFile = "assignments.json"
-	hostFile        = "host.json"
-)
 
 // updater asks the registry and keeps what it said: a failed or partial answer
 // takes nothing away.
@@ -44,37 +35,15 @@ type updater struct {
 	doubted     *doubted       // guarded by mu; nil unless an answer waits to be confirmed
 }
 
-// remember takes over what an earlier run of the agent knew.
-func (u *updater) remember() {
-	var known []Assignment
-	if err := u.state.Load(assignmentsFile, &known); err != nil {
-		u.logger.Warn("starting without the last assignments", "error", err)
-	}
-	var accepted *Host
-	if err := u.state.Load(hostFile, &accepted); err != nil {
-		u.logger.Warn("starting without the last accepted report", "error", err)
-	}
-	known, problems := judge(known) // an earlier version may have saved it
-	u.mu.Lock()
-	u.known, u.accepted, u.problems = known, accepted, problems
-	u.mu.Unlock()
-	if len(known) > 0 {
-		u.apply(known)
-	}
-}
-
 // ask reports and asks, in the order that the host's name requires: while the
-// registry has not accepted a new name, it has no namespaces under it. After an
-// error it says when to ask again if that is not as usual.
+// registry has not accepted a new name, it has no namespaces under it. again is when to
+// ask next; zero: at the usual time.
 func (u *updater) ask(ctx context.Context) (again time.Duration, err error) {
 	err = u.converse(ctx)
 	if ctx.Err() != nil {
 		return 0, ErrStopped
 	}
-	now := ""
-	if err != nil {
-		now = err.Error()
-	}
+	now := errorText(err)
 	u.mu.Lock()
 	was := u.status.Error
 	u.status.Asked, u.status.Error = time.Now(), now
@@ -96,7 +65,8 @@ func (u *updater) ask(ctx context.Context) (again time.Duration, err error) {
 	return again, err
 }
 
-// converse is one conversation, until run ends or updateTimeout is over.
+// converse is one conversation, until run ends or updateTimeout is over. It reports before it asks
+// if the host has another name, and else after it: the report has what was assigned.
 func (u *updater) converse(run context.Context) error {
 	ctx, cancel := context.WithTimeout(run, updateTimeout)
 	defer cancel()
@@ -105,48 +75,31 @@ func (u *updater) converse(run context.Context) error {
 	if err != nil && !errors.Is(err, errNoAddresses) {
 		return err
 	}
-	u.mu.Lock()
-	u.disowned = ""
-	u.mu.Unlock()
-	reports := len(u.registry.reporters) > 0
-	renamed := reports && u.previousHost(host).Hostname != host.Hostname
-	if renamed {
-		err := u.report(ctx, host)
-		switch {
-		case errors.Is(err, ErrHostUnknown):
-			u.startOver(host)
-			renamed = false
-		case err != nil:
-			return err
-		}
+	reported, err := u.reportName(ctx, host)
+	if err != nil {
+		return err
 	}
-	began := time.Now()
-	answer, err := u.registry.assignments(ctx, host)
-	u.logAnswer(answer, time.Since(began), err)
-	details := u.registry.inspect()
-	u.mu.Lock()
-	u.status.RegistryDetails = details
-	u.mu.Unlock()
+	answer, err := u.registry.ask(ctx, host)
 	if run.Err() != nil {
 		return ErrStopped // what comes now changes nothing
 	}
-	if ctx.Err() != nil && err == nil {
-		err = ctx.Err()
-	}
-	if doubt := u.take(answer, err); doubt != nil {
-		err = errors.Join(err, doubt)
-	}
-	if err != nil {
-		err = fmt.Errorf("ask the registry for assignments: %w", err)
-	}
-	if reports && !renamed {
-		reported := u.report(ctx, host)
-		if errors.Is(reported, ErrHostUnknown) && u.startOver(host) {
-			reported = u.report(ctx, host)
-		}
-		err = errors.Join(err, reported)
+	err = u.hear(answer, err)
+	if !reported {
+		err = errors.Join(err, u.reportAgain(ctx, host))
 	}
 	return err
+}
+
+// hear takes an answer of the registry, and its error. It returns what is wrong with it.
+func (u *updater) hear(a registryAnswer, err error) error {
+	u.logAnswer(a, err)
+	u.mu.Lock()
+	u.status.RegistryDetails = a.details
+	u.mu.Unlock()
+	if err = errors.Join(err, u.take(a.assignments, err)); err != nil {
+		return fmt.Errorf("ask the registry for assignments: %w", err)
+	}
+	return nil
 }
 
 // noteAddresses keeps the addresses of the last report while they cannot be
@@ -199,12 +152,12 @@ func (u *updater) currentStatus() RegistryStatus {
 }
 
 // logAnswer logs what the registry answered, and how long that took.
-func (u *updater) logAnswer(answer []Assignment, took time.Duration, err error) {
+func (u *updater) logAnswer(a registryAnswer, err error) {
 	plugins := 0
-	for _, assignment := range answer {
+	for _, assignment := range a.assignments {
 		plugins += len(assignment.Plugins)
 	}
-	attrs := []any{event.Attr(event.RegistryAsked), "took", took, "namespaces", len(answer), "plugins", plugins}
+	attrs := []any{event.Attr(event.RegistryAsked), "took", a.took, "namespaces", len(a.assignments), "plugins", plugins}
 	if err != nil {
 		attrs = append(attrs, "error", err)
 	}
@@ -235,38 +188,6 @@ func (u *updater) take(answer []Assignment, err error) error {
 	}
 	u.apply(next)
 	return nil
-}
-
-// saysNothing reports whether nothing is known after an answer that was not known
-// before.
-func saysNothing(answer []Assignment, err error) bool {
-	var partial *PartialError
-	if errors.As(err, &partial) {
-		return len(answer) == 0 && partial.saysNothing()
-	}
-	return err != nil && len(answer) == 0
-}
-
-// combine returns the answer with what is known of the namespaces that it does
-// not speak of. err is that of the answer.
-func combine(known, answer []Assignment, err error) []Assignment {
-	var partial *PartialError
-	errors.As(err, &partial)
-	next := make(map[string]Assignment, len(answer))
-	for _, assignment := range answer {
-		next[assignment.Namespace] = assignment
-	}
-	for _, old := range known {
-		now, has := next[old.Namespace]
-		keep := err != nil && !has
-		if partial != nil {
-			keep = partial.keeps(old, now.Registry, has)
-		}
-		if keep && (has || len(next) < maxNamespaces) {
-			next[old.Namespace] = old
-		}
-	}
-	return slices.SortedFunc(maps.Values(next), func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
 }
 
 // itemProblems returns the problems of the assignments' items.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/terminal"
 )
 
@@ -44,7 +45,7 @@ func (s Status) Wrong() []string {
 		for _, line := range lines(collector.Error) {
 			say("collector %s: %s", collector.Kind, line)
 		}
-		if collector.Running && now.Sub(collector.LastRun) > max(2*seconds(collector.Interval), time.Minute) {
+		if collector.Running && schedule.Hangs(seconds(collector.Interval), now.Sub(collector.LastRun)) {
 			say("collector %s: hangs since %s", collector.Kind, terminal.Age(now.Sub(collector.LastRun)))
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lodastack/agent/internal/schedule"
 )
 
 // posts begins the names of what other programs post.
@@ -119,7 +121,7 @@ func (x *explanation) leftOut(m Measurement) {
 func (x *explanation) ran(c Collector, m Measurement) bool {
 	last := x.newest("")
 	age := x.known.Now.Sub(c.LastRun)
-	hangs := c.Running && age > max(2*seconds(c.Interval), time.Minute)
+	hangs := c.Running && schedule.Hangs(seconds(c.Interval), age)
 	switch {
 	case c.Runs == 0 || c.LastRun.IsZero():
 		x.because("The collector has not run yet")

@@ -130,6 +130,9 @@ func RunTime(interval time.Duration) time.Duration {
 	return interval - min(interval/10, 500*time.Millisecond)
 }
 
+// Hangs reports whether a run of a job that goes on for age should have ended long ago.
+func Hangs(interval, age time.Duration) bool { return age > max(2*interval, time.Minute) }
+
 // loop runs the job at its times until ctx ends. Starts that fall into a longer run are
 // skipped.
 func (j Job) loop(ctx context.Context, due *atomic.Pointer[time.Time]) {
