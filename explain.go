@@ -123,7 +123,7 @@ type Measurement struct {
 	// Absent says when a run that went well has no such metric, as a clause: "the speed
 	// is unknown". Empty: never.
 	Absent string
-	// Off says why the agent has no collector for it, as a clause. Empty: it has one.
+	// Off says why the agent does not measure it here, as a clause. Empty: it does.
 	Off string
 	// LeftOut says what of the host the measurement does not have by the config, and why, as
 	// clauses: "eth1: collect.exclude.interfaces has eth1". It is called when somebody asks

@@ -25,6 +25,9 @@ type HostConfig struct {
 	// pool.ntp.org. Nobody chose that server, so it is not an error if it does not
 	// answer.
 	NTPServers []string
+	// NoNTP asks no NTP server: there is no time.offset. What the kernel knows of its clock is
+	// measured nevertheless.
+	NoNTP bool
 	// Disable names kinds that are not measured, in capitals: CPU, TIME, … Empty:
 	// all are.
 	Disable []string
@@ -84,7 +87,7 @@ func HostKinds(cfg HostConfig) []HostKind {
 
 func (c HostConfig) hostmetrics() hostmetrics.Config {
 	return hostmetrics.Config{
-		Root: c.Root, InterfacePrefixes: c.InterfacePrefixes, CoredumpDir: c.CoredumpDir, NTPServers: c.NTPServers,
+		Root: c.Root, InterfacePrefixes: c.InterfacePrefixes, CoredumpDir: c.CoredumpDir, NTPServers: c.NTPServers, NoNTP: c.NoNTP,
 		Disable: c.Disable, Detail: c.Detail, Include: hostmetrics.Globs(c.Include), Exclude: hostmetrics.Globs(c.Exclude),
 		StateDir: c.StateDir, Logger: c.Logger,
 	}
@@ -116,8 +119,11 @@ func hostMeasurements(cfg HostConfig) []agent.Measurement {
 			Kind: m.Kind, Name: m.Name, Unit: m.Unit, Meaning: m.Meaning, Absent: m.Absent,
 			LeftOut: func() []string { return hostmetrics.LeftOut(cfg.hostmetrics(), m) },
 		}
-		if !here[m.Kind] {
+		switch {
+		case !here[m.Kind]:
 			described.Off = whyOff(cfg, m.Kind)
+		case m.Name == "time.offset" && cfg.NoNTP:
+			described.Off = "time.servers names no server"
 		}
 		list = append(list, described)
 	}
@@ -127,10 +133,8 @@ func hostMeasurements(cfg HostConfig) []agent.Measurement {
 // whyOff says why a kind is not measured, as a clause.
 func whyOff(cfg HostConfig, kind string) string {
 	switch {
-	case slices.Contains(cfg.Disable, kind) && kind == "TIME":
-		return "collect.disable names it, or time.servers names no server"
 	case slices.Contains(cfg.Disable, kind):
-		return "collect.disable names it"
+		return "collect.disable names its kind " + kind
 	case kind == "CGROUP" && len(cfg.Include.Cgroups) == 0:
 		return "collect.include.cgroups names none"
 	}
@@ -144,15 +148,13 @@ func (c Config) HostConfig() HostConfig {
 		Root:              c.Collect.Root,
 		InterfacePrefixes: c.Agent.IfacePrefix,
 		CoredumpDir:       c.Coredump.Dir,
-		Disable:           slices.Clone(c.Collect.Disable),
+		Disable:           c.Collect.Disable,
 		Detail:            c.Collect.Detail,
 		Include:           c.Collect.Include,
 		Exclude:           c.Collect.Exclude,
+		NoNTP:             len(c.Time.Servers) == 0,
 	}
-	switch {
-	case len(c.Time.Servers) == 0:
-		host.Disable = append(host.Disable, "TIME")
-	case !slices.Equal(c.Time.Servers, defaultConfig().Time.Servers):
+	if !slices.Equal(c.Time.Servers, defaultConfig().Time.Servers) {
 		host.NTPServers = c.Time.Servers
 	}
 	return host

@@ -167,11 +167,7 @@ output.servers = [ "127.0.0.1:4150" ]
 	all := kinds("")
 	require.Contains(t, all, "TIME")
 	require.Equal(t, without(all, "TIME"), kinds(`collect.disable = [ "TIME" ]`))
-	require.Equal(t, without(all, "TIME"), kinds(`time.servers = []`), "no server is asked")
-	require.Equal(t, without(all, "CPU", "TIME"), kinds(`
-collect.disable = [ "CPU" ]
-time.servers = []
-`))
+	require.Equal(t, all, kinds(`time.servers = []`), "the kernel knows its clock without a server")
 	require.Equal(t, all, kinds(`collect.disable = []`))
 }
 
@@ -184,6 +180,10 @@ func TestOnlyNTPServersThatWereChosenMustAnswer(t *testing.T) {
 	require.Error(t, err) // what is required is missing
 	require.Equal(t, []string{"ntp.example.com"}, c.HostConfig().NTPServers)
 	require.Empty(t, stock.DefaultConfig().HostConfig().NTPServers)
+	require.False(t, stock.DefaultConfig().HostConfig().NoNTP)
+	c, err = readConfig(t, "time.servers = []")
+	require.Error(t, err)
+	require.True(t, c.HostConfig().NoNTP)
 }
 
 func TestAddressesThatAnybodyOnTheWayCanAnswerAreWarnedOf(t *testing.T) {

@@ -101,7 +101,7 @@ func wantedKinds(config string, cfg stock.Config, names []string) ([]stock.HostK
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(kind stock.HostKind) bool { return strings.EqualFold(kind.Name, name) })
 		if slices.Contains(host.Disable, strings.ToUpper(name)) {
-			return nil, usageError{fmt.Sprintf("the kind %s is switched off in %s, by collect.disable or by time.servers without a server", strings.ToUpper(name), config)}
+			return nil, usageError{fmt.Sprintf("the kind %s is switched off in %s, by collect.disable", strings.ToUpper(name), config)}
 		}
 		if i < 0 {
 			var known []string

@@ -65,7 +65,7 @@ func TestExplainSaysThatTheConfigDisablesAKind(t *testing.T) {
 	h := newHost(t)
 	h.configure(t, "collect.disable = [ \"MEM\" ]\n")
 	h.startReady(t)
-	h.explains(t, "mem.free", 1, `\nNothing measures its kind MEM here: collect\.disable names it\.\n$`)
+	h.explains(t, "mem.free", 1, `\nNothing measures it here: collect\.disable names its kind MEM\.\n$`)
 }
 
 func TestExplainSaysWhatAFilterLeavesOut(t *testing.T) {

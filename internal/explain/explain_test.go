@@ -25,7 +25,7 @@ func healthy() explain.Facts {
 			{Kind: "CPU", Name: "cpu.user"},
 			{Kind: "PORT", Name: "NAME"},
 			{Kind: "PROC", Name: "NAME.cpu", Absent: "no such process runs"},
-			{Kind: "TIME", Name: "time.offset", Off: "collect.disable names it"},
+			{Kind: "TIME", Name: "time.offset", Off: "collect.disable names its kind TIME"},
 		},
 		Collectors: []explain.Collector{
 			{Kind: "CPU", Interval: 10, LastRun: before(4 * time.Second), Runs: 9, Points: 23},
@@ -161,7 +161,7 @@ func TestWhyAMeasurementOfACollectorDoesNotArrive(t *testing.T) {
 	for name, r := range map[string]reason{
 		"the kind is not assigned": {"cpu.idle", cpu(func(c *explain.Collector) { c.Interval = 0 }),
 			"No namespace of this host assigns its kind CPU, which has no interval of its own.", nil},
-		"the kind is disabled": {"time.offset", noSeries, "Nothing measures its kind TIME here: collect.disable names it.", nil},
+		"the kind is disabled": {"time.offset", noSeries, "Nothing measures it here: collect.disable names its kind TIME.", nil},
 		"an agent without such a collector": {"cpu.idle", func(f *explain.Facts) { f.Collectors = nil },
 			"This agent has no collector of its kind CPU.", nil},
 		"the collector failed": {"cpu.idle", cpu(func(c *explain.Collector) { c.Error = "read /proc/stat:\npermission denied" }),

@@ -47,7 +47,7 @@ type Measurement struct {
 	Name string `json:"name"`
 	// Absent says when it is absent although its collector works. Empty: never.
 	Absent string `json:"absent,omitempty"`
-	// Off says why no collector makes it. Empty: one does.
+	// Off says why nothing measures it here. Empty: a collector does.
 	Off string `json:"off,omitempty"`
 	// LeftOut says what of the host it does not have, and why. It is called if the
 	// measurement is explained. Nil: nothing is left out.

@@ -90,7 +90,7 @@ func (x *explanation) collected(m Measurement) bool {
 	i := slices.IndexFunc(x.known.Collectors, func(c Collector) bool { return c.Kind == m.Kind })
 	switch {
 	case m.Off != "":
-		x.because("Nothing measures its kind %s here: %s", m.Kind, m.Off)
+		x.because("Nothing measures it here: %s", m.Off)
 		return false
 	case i < 0:
 		x.because("This agent has no collector of its kind %s", m.Kind)

@@ -51,6 +51,8 @@ type Config struct {
 	// NTPServers are asked in turn until one answers. Empty: pool.ntp.org,
 	// whose silence is not an error.
 	NTPServers []string
+	// NoNTP asks no NTP server, so that there is no time.offset.
+	NoNTP bool
 	// Disable names kinds that are not measured, see [KindNames].
 	Disable []string
 	// Detail names kinds that are measured in detail, see [DetailedKinds].

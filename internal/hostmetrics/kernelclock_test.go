@@ -44,4 +44,9 @@ func TestTheKernelsClockIsMeasuredWithoutAnNTPServer(t *testing.T) {
 	metrics, err := c.Collect(t.Context())
 	require.ErrorContains(t, err, "nowhere.test")
 	require.Len(t, metrics, 4)
+
+	c.noNTP = true
+	metrics, err = c.Collect(t.Context())
+	require.NoError(t, err, "no server is asked")
+	require.Len(t, metrics, 4)
 }
