@@ -30,7 +30,7 @@
 //	   ▼             ▼
 //	Collector     PluginRunner
 //	   │             │
-//	   │   POST /post, /write, Agent.Post, Agent.Send: these wait until the points are safe
+//	   │   POST /post, /write, /v1/metrics, Agent.Post, Agent.Send: these wait until the points are safe
 //	   │             │     │
 //	   └──────┬──────┴─────┘
 //	          ▼ metrics

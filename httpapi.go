@@ -15,13 +15,14 @@ import (
 // Handler returns the agent's HTTP API, to be mounted at the root of a server
 // or, with [http.StripPrefix], anywhere. /openapi.json describes it.
 //
-// Everybody who reaches the server may read and post, also as clients of InfluxDB do. Three kinds of callers may control the
-// agent (/update and /plugins/update, rollback, run, enable, disable): those from a loopback
-// address or a unix socket, as [WithLocalControl] says, those with the token of
-// [WithControlToken], and those whose client certificate the server has verified. A request
-// that a proxy relayed does not count as local. The users of [WithPluginUsers] may never
-// control the agent. The handler refuses requests that a browser makes for another site, or
-// under a name that is not the host's, and control by GET from a browser.
+// Everybody who reaches the server may read and post, also as clients of InfluxDB and exporters
+// of OpenTelemetry do. Three kinds of callers may control the agent (/update and
+// /plugins/update, rollback, run, enable, disable): those from a loopback address or a unix
+// socket, as [WithLocalControl] says, those with the token of [WithControlToken], and those whose
+// client certificate the server has verified. A request that a proxy relayed does not count as
+// local. The users of [WithPluginUsers] may never control the agent. The handler refuses requests
+// that a browser makes for another site, or under a name that is not the host's, and control by
+// GET from a browser.
 //
 // The handler limits the size of bodies, and the memory of all bodies together. The server
 // limits the time for headers, idle connections, and the number of connections.
@@ -58,7 +59,20 @@ func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Poi
 		return httpapi.Posted{}, err
 	}
 	n := len(metrics)
-	err := a.send(ctx, namespace, postPrefix, metrics)
+	if !points.Partly() {
+		return posted(n, a.send(ctx, namespace, postPrefix, metrics))
+	}
+	bad, err := a.sendGood(ctx, namespace, postPrefix, metrics)
+	p, err := posted(n-len(bad), err)
+	for _, b := range bad {
+		p.Bad = append(p.Bad, httpapi.BadItem{Item: b.Index, Err: b})
+	}
+	return p, err
+}
+
+// posted returns the result of a post of n good metrics, of which the output may have refused
+// some.
+func posted(n int, err error) (httpapi.Posted, error) {
 	var partly *PartlyRefusedError
 	if errors.As(err, &partly) {
 		return httpapi.Posted{Accepted: n, Refused: &httpapi.Refused{

@@ -82,7 +82,7 @@ var roles = map[string]role{
 	"./internal/backoff": workRole, "./internal/budget": workRole, "./internal/configfile": workRole, "./internal/delivery": workRole, "./internal/editdistance": workRole,
 	"./internal/event": workRole, "./internal/explain": workRole, "./internal/machine": workRole,
 	"./internal/filelock": workRole, "./internal/hostport": workRole, "./internal/httpapi": workRole, "./internal/httpserver": workRole, "./internal/influxdb": workRole, "./internal/lineproto": workRole,
-	"./internal/logfile": workRole, "./internal/manifest": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole, "./internal/pluginoutput": workRole, "./internal/plugins": workRole, "./internal/policy": workRole,
+	"./internal/jsontext": workRole, "./internal/otlp": workRole, "./internal/logfile": workRole, "./internal/manifest": workRole, "./internal/nonfinite": workRole, "./internal/pidfile": workRole, "./internal/pipewriter": workRole, "./internal/pluginargs": workRole, "./internal/pluginoutput": workRole, "./internal/plugins": workRole, "./internal/policy": workRole,
 	"./internal/postbody": workRole, "./internal/procfs": workRole, "./internal/page": workRole, "./internal/warnings": workRole, "./internal/recent": workRole, "./internal/repopath": workRole, "./internal/safedir": workRole,
 	"./internal/safefile": workRole, "./internal/sandbox": workRole, "./internal/schedule": workRole, "./internal/sdnotify": workRole, "./internal/signature": workRole, "./internal/statefile": workRole, "./internal/systemca": workRole,
 	"./internal/terminal": workRole, "./internal/topic": workRole, "./internal/waitgroup": workRole,

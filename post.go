@@ -47,17 +47,44 @@ func (a *Agent) Post(ctx context.Context, namespace string, metrics []Metric) er
 	return a.send(ctx, namespace, postPrefix, cloneMetrics(metrics))
 }
 
-// send sends metrics that belong to the agent, with prefix before their names.
+// send sends metrics that belong to the agent, with prefix before their names: all of them or
+// none.
 func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Metric) error {
-	if err := topic.CheckNamespace("", namespace); err != nil {
-		return &InputError{Err: err}
+	good, bad, err := a.judgePost(namespace, prefix, metrics)
+	if err != nil {
+		return err
 	}
-	normalise := a.normaliser(prefix)
-	good, bad := normalise.list(metrics)
 	if len(bad) > 0 {
-		a.refusedPost.Store(newRefusedPost(namespace, prefix, bad[0]))
 		return bad[0]
 	}
+	return a.sendJudged(ctx, namespace, prefix, good)
+}
+
+// sendGood sends those of the metrics that can be sent, and returns an error for each of the
+// others.
+func (a *Agent) sendGood(ctx context.Context, namespace, prefix string, metrics []Metric) ([]*MetricError, error) {
+	good, bad, err := a.judgePost(namespace, prefix, metrics)
+	if err != nil {
+		return nil, err
+	}
+	return bad, a.sendJudged(ctx, namespace, prefix, good)
+}
+
+// judgePost normalises the metrics of a post.
+func (a *Agent) judgePost(namespace, prefix string, metrics []Metric) (good []Metric, bad []*MetricError, err error) {
+	if err := topic.CheckNamespace("", namespace); err != nil {
+		return nil, nil, &InputError{Err: err}
+	}
+	normalise := a.normaliser(prefix)
+	good, bad = normalise.list(metrics)
+	if len(bad) > 0 {
+		a.refusedPost.Store(newRefusedPost(namespace, prefix, bad[0]))
+	}
+	return good, bad, nil
+}
+
+// sendJudged sends normalised metrics.
+func (a *Agent) sendJudged(ctx context.Context, namespace, prefix string, good []Metric) error {
 	if len(good) == 0 {
 		return nil
 	}

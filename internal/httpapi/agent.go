@@ -63,12 +63,20 @@ type Points struct {
 	// Each passes them to add, one after the other. Its error, which Post
 	// returns, is about the body.
 	Each func(add func(postbody.Point)) error
+
+	judged *judgedPoints // nil: a point that cannot be sent refuses the body
 }
+
+// Partly reports whether the good points are to be taken though others cannot be sent.
+func (p Points) Partly() bool { return p.judged != nil }
 
 // Posted is the result of a post.
 type Posted struct {
 	// Accepted is how many points the agent took responsibility for.
 	Accepted int
+	// Bad are the points that cannot be sent, by their positions, if some may be taken without
+	// the others. Accepted does not count them.
+	Bad []BadItem
 	// Refused are the points that the output refused for good, after the others were
 	// accepted. They are counted as dropped. Nil: none was refused.
 	Refused *Refused

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"path"
 	"slices"
@@ -16,15 +17,18 @@ const (
 	foreignIdle = time.Hour
 )
 
-// postNamespace returns the namespace that a post names in a parameter, or that of the
-// host if it has only one.
+// namespaceHeader names the namespace of a post, for clients that can set no parameter.
+const namespaceHeader = "Agent-Namespace"
+
+// postNamespace returns the namespace that a post names in a parameter or in the header, or that
+// of the host if it has only one.
 func (a *api) postNamespace(r *http.Request, parameter string) (string, error) {
 	query, err := queryOf(r)
 	if err != nil {
 		return "", err
 	}
 	own := a.agent.Namespaces()
-	namespace := query.Get(parameter)
+	namespace := cmp.Or(query.Get(parameter), r.Header.Get(namespaceHeader))
 	if namespace == "" && len(own) == 1 {
 		return own[0], nil
 	}

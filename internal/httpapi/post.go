@@ -35,7 +35,7 @@ func (a *api) servePost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, postAnswer(posted))
+	return answer(w, postAnswer{posted.Accepted, posted.Refused})
 }
 
 // post delivers the points of a body to the namespace that a parameter names. Without an
@@ -70,6 +70,9 @@ func (a *api) postBody(w http.ResponseWriter, r *http.Request, parameter string,
 	if err != nil {
 		return Posted{}, a.postProblem(err)
 	}
+	if points.Partly() {
+		posted.Bad = points.judged.badItems(posted.Bad)
+	}
 	return posted, nil
 }
 
@@ -83,7 +86,7 @@ func (a *api) readPost(w http.ResponseWriter, r *http.Request, share *memoryShar
 		return Points{}, problem(http.StatusBadRequest, `The body is empty. Send a JSON list of metrics: [{"name":"queue.length","value":7,"tags":{"queue":"in"}}].`)
 	}
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "text/plain" {
-		return pointsOf(body, linesIn(0), share, ""), nil
+		return pointsOf(body, readLines, share, ""), nil
 	}
 	hint := ""
 	if !strings.ContainsAny(body, "[{") {
@@ -95,9 +98,9 @@ func (a *api) readPost(w http.ResponseWriter, r *http.Request, share *memoryShar
 // readBodyText passes the points of a body to add, as [postbody.ReadJSON] does.
 type readBodyText func(body string, add func(postbody.Point) error) error
 
-// linesIn reads line protocol with timestamps in a unit; 0: any.
-func linesIn(unit time.Duration) readBodyText {
-	return func(body string, add func(postbody.Point) error) error { return postbody.ReadLines(body, unit, add) }
+// readLines reads line protocol with timestamps in any unit.
+func readLines(body string, add func(postbody.Point) error) error {
+	return postbody.ReadLines(body, 0, add)
 }
 
 // pointsOf returns the points of a body. It takes their memory from share. hint ends the

@@ -70,9 +70,9 @@ func asProblem(err error) *problemError {
 // statusCallerLeft is counted if the caller has left before the answer.
 const statusCallerLeft = 499
 
-// errorForm returns the JSON that says a problem, if that is not the problem itself. It may
-// set headers.
-type errorForm func(header http.Header, p *problemError) any
+// errorForm returns what says a problem to the caller of r, if that is not the problem itself:
+// a value for JSON, or bytes with their Content-Type in the header. It may set other headers, too.
+type errorForm func(r *http.Request, header http.Header, p *problemError) any
 
 // answerError sends err in the form, nil: as a problem. It returns the status.
 func (a *api) answerError(w http.ResponseWriter, r *http.Request, form errorForm, err error) int {
@@ -85,24 +85,32 @@ func (a *api) answerError(w http.ResponseWriter, r *http.Request, form errorForm
 		a.config().Logger.Error("an HTTP request failed", "path", r.URL.Path, "error", err)
 		p = problem(http.StatusInternalServerError, "The agent failed to answer; its log has the reason.")
 	}
-	contentType, body := "application/problem+json", any(p)
+	w.Header().Set("Content-Type", "application/problem+json")
+	body := any(p)
 	if form != nil {
-		contentType, body = "application/json", form(w.Header(), p)
+		w.Header().Set("Content-Type", "application/json")
+		body = form(r, w.Header(), p)
+	}
+	if p.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retry))
+	}
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(encodeError(body)) // the caller may have left
+	return p.Status
+}
+
+// encodeError returns bytes as they are, and JSON of anything else.
+func encodeError(body any) []byte {
+	if encoded, done := body.([]byte); done {
+		return encoded
 	}
 	var content bytes.Buffer
 	encoder := json.NewEncoder(&content)
 	encoder.SetEscapeHTML(false) // people read it in a terminal: & is no \u0026
 	if err := encoder.Encode(body); err != nil {
-		content.Reset()
-		content.WriteString("{}\n")
+		return []byte("{}\n")
 	}
-	w.Header().Set("Content-Type", contentType)
-	if p.retry > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.retry))
-	}
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(content.Bytes()) // the caller may have left
-	return p.Status
+	return content.Bytes()
 }
 
 // keepWriting extends the server's time limit for the answer to a request that takes up to

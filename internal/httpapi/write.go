@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/lodastack/agent/internal/postbody"
 )
 
 // influxVersion is the version of InfluxDB that clients ask for to know how to write. It is
@@ -11,9 +13,10 @@ import (
 const influxVersion = "1.8.10"
 
 // serveWrite returns what serves the writes of InfluxDB's clients, which name the namespace in
-// a parameter. partly is the status if a part of the points was refused. The answer 204 means
-// the same as 200 of /post. Unlike there, the body may be empty, because some clients write
-// empty batches.
+// a parameter. partly is the status if the output has refused a part of the points. The answer
+// 204 means the same as 200 of /post. Unlike there, the body may be empty, because some clients
+// write empty batches; and good lines are taken beside bad ones, as InfluxDB does, because clients
+// drop the whole batch after the answer 400.
 //
 // https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint
 // https://docs.influxdata.com/influxdb/v2/api/v2/#operation/PostWrite
@@ -23,6 +26,13 @@ func (a *api) serveWrite(parameter string, partly int) func(http.ResponseWriter,
 		posted, err := a.post(w, r, parameter, a.readWrite)
 		if err != nil {
 			return err
+		}
+		if bad := posted.Bad; len(bad) > 0 && posted.Accepted == 0 {
+			p := problem(http.StatusBadRequest, "%v. No metric of the body was accepted.", bad[0])
+			p.badMetrics = true
+			return p
+		} else if len(bad) > 0 {
+			return problem(http.StatusBadRequest, "partial write: unable to parse: %v dropped=%d", bad[0], len(bad))
 		}
 		if refused := posted.Refused; refused != nil {
 			return problem(partly, "partial write: %s dropped=%d", refused.Error, refused.Points)
@@ -42,7 +52,12 @@ func (a *api) readWrite(w http.ResponseWriter, r *http.Request, share *memorySha
 	if err != nil {
 		return Points{}, err
 	}
-	return pointsOf(body, linesIn(unit), share, ""), nil
+	expected := len(body)/usualPointText + 1
+	points := newJudgedPoints(share, expected)
+	each := func(add func(postbody.Point)) error {
+		return postbody.ReadEachLine(body, unit, func(i int, p postbody.Point, bad error) error { return points.add(add, i, p, bad) })
+	}
+	return Points{Expected: expected, Each: each, judged: points}, nil
 }
 
 // precisionOf returns the unit of the timestamps of a write. 0: the request does not say.
@@ -95,13 +110,13 @@ func (a *api) serveInfluxHealth(w http.ResponseWriter, r *http.Request) error {
 }
 
 // influxHealthError is the form of errors of /health.
-func influxHealthError(_ http.Header, p *problemError) any {
+func influxHealthError(_ *http.Request, _ http.Header, p *problemError) any {
 	return influxHealth{"agent", p.Detail, "fail"}
 }
 
 // influxdb1Error is the form of errors of InfluxDB 1. Without the version, its client takes
 // an error for that of a proxy.
-func influxdb1Error(header http.Header, p *problemError) any {
+func influxdb1Error(_ *http.Request, header http.Header, p *problemError) any {
 	message := influxMessage(p)
 	header.Set("X-Influxdb-Version", influxVersion)
 	header.Set("X-Influxdb-Error", message)
@@ -111,7 +126,7 @@ func influxdb1Error(header http.Header, p *problemError) any {
 }
 
 // influxdb2Error is the form of errors of InfluxDB 2.
-func influxdb2Error(_ http.Header, p *problemError) any {
+func influxdb2Error(_ *http.Request, _ http.Header, p *problemError) any {
 	return struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`

@@ -79,15 +79,21 @@ func TestPrecisionIsTheUnitOfTimestamps(t *testing.T) {
 	}
 }
 
-func TestWriteTakesTheWholeBodyOrNothing(t *testing.T) {
+func TestWriteTakesGoodLinesBesideBadOnes(t *testing.T) {
 	test := newAPITest(t)
 	for _, path := range influxWrites {
-		for _, body := range []string{"queue value=", "queue", "queue value=NaN", "qu\\ eue value=1", ",a=b value=1", "queue,time=1 value=1"} {
-			got := test.do(t, "POST", path, "ok value=1\n"+body)
-			require.Equal(t, 400, got.status, body)
-			require.Regexp(t, `^unable to parse: metric 1 .*No metric of the body was accepted\.$`, got.influxError(t))
+		for _, line := range []string{"queue value=", "queue", "queue value=NaN", "qu\\ eue value=1", ",a=b value=1", "queue,time=1 value=1"} {
+			test.output.set(func(o *apiOutput) { o.batches = nil })
+			got := test.do(t, "POST", path, "ok value=1\n"+line+"\nlast value=2\n"+line)
+			require.Equal(t, 400, got.status, line)
+			require.Regexp(t, `^partial write: unable to parse: metric 1 .* dropped=2$`, got.influxError(t))
+			require.Len(t, test.output.posted("ns.one"), 2, line)
+
+			got = test.do(t, "POST", path, line)
+			require.Equal(t, 400, got.status, line)
+			require.Regexp(t, `^unable to parse: metric 0 .*No metric of the body was accepted\.$`, got.influxError(t))
+			require.Len(t, test.output.posted("ns.one"), 2, line)
 		}
-		require.Empty(t, test.output.posted("ns.one"))
 		require.Equal(t, 204, test.do(t, "POST", path, "").status, "an empty batch")
 		require.Equal(t, 204, test.do(t, "POST", path, "# nothing\n").status)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/lodastack/agent/internal/jsontext"
 )
 
 // ReadJSON passes the metrics of a JSON list to add, and returns the first error, which
@@ -17,16 +19,16 @@ import (
 //
 // Points refer to the memory of body. Successive points with the same tags share the map.
 func ReadJSON(body string, add func(Point) error) error {
-	r := metricReader{jsonReader: jsonReader{text: body}}
+	r := metricReader{Reader: jsontext.Reader{Text: body}}
 	if strings.HasPrefix(body, byteOrderMark) {
-		r.at = len(byteOrderMark)
+		r.At = len(byteOrderMark)
 	}
-	if r.peek() != '[' {
-		return r.expected(`a JSON list of metrics such as [{"name":"queue.length","value":7}]`)
+	if r.Peek() != '[' {
+		return r.Expected(`a JSON list of metrics such as [{"name":"queue.length","value":7}]`)
 	}
-	r.at++
+	r.At++
 	for i := 0; ; i++ {
-		more, err := r.more(']', i == 0)
+		more, err := r.More(']', i == 0)
 		if err != nil {
 			return err
 		}
@@ -41,8 +43,8 @@ func ReadJSON(body string, add func(Point) error) error {
 			return err
 		}
 	}
-	if r.peek() != 0 || r.at < len(r.text) {
-		return r.expected("the end of the body")
+	if r.Peek() != 0 || r.At < len(r.Text) {
+		return r.Expected("the end of the body")
 	}
 	return nil
 }
@@ -50,36 +52,36 @@ func ReadJSON(body string, add func(Point) error) error {
 // metricReader reads metrics. A reader for exactly this format takes a third of the time
 // of encoding/json: docs/decisions/json.md has the figures.
 type metricReader struct {
-	jsonReader
+	jsontext.Reader
 	tags     map[string]string // the last ones
 	tagsText string            // as they were written
 }
 
 // point reads one metric. The word null stands for an empty one.
 func (r *metricReader) point() (p Point, err error) {
-	switch r.peek() {
+	switch r.Peek() {
 	case '{':
-		r.at++
+		r.At++
 	case 'n':
-		return p, r.word("null")
+		return p, r.Word("null")
 	default:
-		return p, r.expected(`an object such as {"name":"queue.length","value":7}`)
+		return p, r.Expected(`an object such as {"name":"queue.length","value":7}`)
 	}
 	var seen [4]bool
 	for first := true; ; first = false {
-		more, err := r.more('}', first)
+		more, err := r.More('}', first)
 		if err != nil || !more {
 			return p, err
 		}
-		key, err := r.key()
+		key, err := r.Key()
 		if err != nil {
 			return p, err
 		}
 		which := fieldOf(key)
 		if which == unknownKey {
-			err = r.skip(1)
+			err = r.Skip(1)
 		} else if seen[which] {
-			err = fmt.Errorf("byte %d: the key %q occurs twice", r.at, key)
+			err = fmt.Errorf("byte %d: the key %q occurs twice", r.At, key)
 		} else {
 			seen[which] = true
 			err = r.field(&p, which)
@@ -120,12 +122,12 @@ func fieldOf(key string) int {
 
 // field reads the value of a key of a metric.
 func (r *metricReader) field(p *Point, which int) (err error) {
-	if which != valueKey && r.peek() == 'n' {
-		return r.word("null")
+	if which != valueKey && r.Peek() == 'n' {
+		return r.Word("null")
 	}
 	switch which {
 	case nameKey:
-		p.Name, err = r.string("the name, which is a string")
+		p.Name, err = r.String("the name, which is a string")
 	case timestampKey:
 		p.Timestamp, err = r.timestamp()
 	case tagsKey:
@@ -139,7 +141,7 @@ func (r *metricReader) field(p *Point, which int) (err error) {
 // timestamp reads a number and cuts it to its integer part. A number that does not fit
 // becomes 0, which means no time.
 func (r *metricReader) timestamp() (int64, error) {
-	text, err := r.number("the timestamp, which is a number")
+	text, err := r.Number("the timestamp, which is a number")
 	if err != nil {
 		return 0, err
 	}
@@ -155,13 +157,13 @@ func (r *metricReader) timestamp() (int64, error) {
 
 // value reads a number, bool or string; null is nil.
 func (r *metricReader) value() (any, error) {
-	switch c := r.peek(); {
+	switch c := r.Peek(); {
 	case c == '"':
-		return r.string("a string")
+		return r.String("a string")
 	case (c == 'N' || c == 'I' || c == '-') && r.notFinite() != "":
 		return nil, fmt.Errorf("the value %s cannot be stored: leave the metric out", r.notFinite())
 	case c == '-' || '0' <= c && c <= '9':
-		text, err := r.number("a number")
+		text, err := r.Number("a number")
 		if err != nil {
 			return nil, err
 		}
@@ -171,22 +173,22 @@ func (r *metricReader) value() (any, error) {
 		}
 		return f, nil
 	case c == 't':
-		return true, r.word("true")
+		return true, r.Word("true")
 	case c == 'f':
-		return false, r.word("false")
+		return false, r.Word("false")
 	case c == 'n':
-		return nil, r.word("null")
+		return nil, r.Word("null")
 	case c == '{' || c == '[':
 		return nil, errors.New("the value is a list or an object; it must be a number, a bool or a string")
 	}
-	return nil, r.expected("the value, which is a number, a bool or a string")
+	return nil, r.Expected("the value, which is a number, a bool or a string")
 }
 
 // notFinite returns the word with which Python or JavaScript write a number that is not
 // finite, or "" if the text continues with something else.
 func (r *metricReader) notFinite() string {
 	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
-		if strings.HasPrefix(r.text[r.at:], word) {
+		if strings.HasPrefix(r.Text[r.At:], word) {
 			return word
 		}
 	}
@@ -196,37 +198,37 @@ func (r *metricReader) notFinite() string {
 // tagMap reads an object of strings. Tags are often the same as those of the previous
 // metric: if the text begins with the same object, its map is used again.
 func (r *metricReader) tagMap() (map[string]string, error) {
-	if r.peek() == '{' && r.tagsText != "" && strings.HasPrefix(r.text[r.at:], r.tagsText) {
-		r.at += len(r.tagsText)
+	if r.Peek() == '{' && r.tagsText != "" && strings.HasPrefix(r.Text[r.At:], r.tagsText) {
+		r.At += len(r.tagsText)
 		return r.tags, nil
 	}
-	begin := r.at
-	if r.peek() != '{' {
-		return nil, r.expected(`the tags, which are an object such as {"queue":"in"}`)
+	begin := r.At
+	if r.Peek() != '{' {
+		return nil, r.Expected(`the tags, which are an object such as {"queue":"in"}`)
 	}
-	r.at++
+	r.At++
 	tags := make(map[string]string)
 	for first := true; ; first = false {
-		more, err := r.more('}', first)
+		more, err := r.More('}', first)
 		if err != nil {
 			return nil, err
 		}
 		if !more {
-			r.tags, r.tagsText = tags, r.text[begin:r.at]
+			r.tags, r.tagsText = tags, r.Text[begin:r.At]
 			return tags, nil
 		}
-		key, err := r.key()
+		key, err := r.Key()
 		if err != nil {
 			return nil, err
 		}
 		if _, twice := tags[key]; twice {
-			return nil, fmt.Errorf("byte %d: the tag %.100q occurs twice", r.at, key)
+			return nil, fmt.Errorf("byte %d: the tag %.100q occurs twice", r.At, key)
 		}
-		if r.peek() == 'n' {
-			err = r.word("null")
+		if r.Peek() == 'n' {
+			err = r.Word("null")
 			tags[key] = ""
 		} else {
-			tags[key], err = r.string("a tag's value, which is a string")
+			tags[key], err = r.String("a tag's value, which is a string")
 		}
 		if err != nil {
 			return nil, err

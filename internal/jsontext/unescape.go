@@ -1,4 +1,4 @@
-package postbody
+package jsontext
 
 import (
 	"strconv"
