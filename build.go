@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 )
 
 // Build identifies a build of the agent. An unknown part is "unknown". The branch always is:
@@ -61,4 +63,25 @@ func readBuild(stamp string) Build {
 		}
 	}
 	return b
+}
+
+// WithBuild sets what the agent reports as its build. The default is
+// [ReadBuild].
+func WithBuild(b Build) Option {
+	return onlyNew("WithBuild", func(c *config) error {
+		c.build = b
+		return nil
+	})
+}
+
+// WithStarted sets the start time in [Status], for a program that makes one agent after
+// another, as at a reload. The default is the time of [New].
+func WithStarted(t time.Time) Option {
+	return onlyNew("WithStarted", func(c *config) error {
+		if t.IsZero() || t.After(time.Now()) {
+			return fmt.Errorf("WithStarted: %s is not in the past", t)
+		}
+		c.started = t
+		return nil
+	})
 }

@@ -43,6 +43,7 @@ type fixed struct {
 	build           Build
 	started         time.Time
 	noPage          bool
+	dropAdvice      map[string]string    // by reason
 	measurements    func() []Measurement // nil: nothing is described
 	statsd          func() *StatsdStatus // nil: there is no listener
 }
@@ -214,6 +215,20 @@ func WithWarnings(sentences ...string) Option {
 	}
 }
 
+// WithDropAdvice says what to do about points that are dropped for a reason, in the words of the
+// program's users: a clause for each reason of [Account.Dropped]. Several options add up.
+func WithDropAdvice(advice map[string]string) Option {
+	return onlyNew("WithDropAdvice", func(c *config) error {
+		all := maps.Clone(c.dropAdvice)
+		if all == nil {
+			all = make(map[string]string, len(advice))
+		}
+		maps.Copy(all, advice)
+		c.dropAdvice = all
+		return nil
+	})
+}
+
 // WithTags adds tags to every point that has none of the same key, a data
 // centre for example. Keys and values have no spaces or control characters, and
 // no key is host (see [WithHostname]), time, _field or _measurement. Together they take at
@@ -284,27 +299,6 @@ func WithShutdownTimeout(d time.Duration) Option {
 			return fmt.Errorf("WithShutdownTimeout: %s is not positive", d)
 		}
 		c.shutdownTimeout = d
-		return nil
-	})
-}
-
-// WithBuild sets what the agent reports as its build. The default is
-// [ReadBuild].
-func WithBuild(b Build) Option {
-	return onlyNew("WithBuild", func(c *config) error {
-		c.build = b
-		return nil
-	})
-}
-
-// WithStarted sets the start time in [Status], for a program that makes one agent after
-// another, as at a reload. The default is the time of [New].
-func WithStarted(t time.Time) Option {
-	return onlyNew("WithStarted", func(c *config) error {
-		if t.IsZero() || t.After(time.Now()) {
-			return fmt.Errorf("WithStarted: %s is not in the past", t)
-		}
-		c.started = t
 		return nil
 	})
 }

@@ -182,6 +182,8 @@ type Dropping struct {
 	// Error is the output's error for the last ones. Empty: the output did not drop
 	// them.
 	Error string `json:"error,omitempty"`
+	// Advice says what to do about it, as [WithDropAdvice] has it for Reason.
+	Advice string `json:"advice,omitempty"`
 }
 
 // dropping returns the namespaces that lose points now.
@@ -189,6 +191,7 @@ func (a *Agent) dropping() (dropping []Dropping) {
 	for _, d := range a.delivery.Drops() {
 		dropping = append(dropping, Dropping{
 			Namespace: d.Namespace, Reason: d.Reason, Points: d.Points, Since: d.Since, Last: d.Last, Error: errorText(d.Err),
+			Advice: a.config.dropAdvice[d.Reason],
 		})
 	}
 	return dropping

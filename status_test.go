@@ -38,11 +38,13 @@ func TestANamespaceWhosePointsAreDroppedIsNamedWhileItsOthersAreWell(t *testing.
 		require.Equal(t, "no topic can have this name", d.Error)
 		require.Equal(t, w.account("web").Dropped["bad_topic"], d.Points)
 		require.Less(t, time.Since(d.Last), 10*time.Second)
+		require.Equal(t, "rename it", d.Advice)
+		require.Regexp(t, `^namespace web drops points \(bad_topic\): .*: no topic can have this name; rename it$`, status.Wrong()[0])
 
 		w.output.Heal()
 		w.pass(10 * time.Minute)
 		require.Empty(t, w.Status().Output.Dropping)
-	}, every(10*time.Second, "m"))
+	}, every(10*time.Second, "m"), agent.WithDropAdvice(map[string]string{"bad_topic": "rename it"}))
 }
 
 func TestALoggerMayAskForTheStatusWhileTheAccountsAreRead(t *testing.T) {

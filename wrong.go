@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/schedule"
 	"github.com/lodastack/agent/internal/terminal"
 )
@@ -77,8 +76,8 @@ func droppingText(d Dropping, now time.Time) string {
 	if d.Error != "" {
 		text += ": " + d.Error
 	}
-	if advice := dropAdvice(d.Reason); advice != "" {
-		text += "; " + advice
+	if d.Advice != "" {
+		text += "; " + d.Advice
 	}
 	return text
 }
@@ -88,28 +87,6 @@ func lastWords(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	if last := lines[len(lines)-1]; last != "" {
 		return fmt.Sprintf("; it said: %.200s", last)
-	}
-	return ""
-}
-
-// dropAdvice says what to do about points that are dropped, by the reason of the agent
-// or of a stock part, in the words of the config. Empty: nothing is known.
-func dropAdvice(reason string) string {
-	switch reason {
-	case "bad_topic":
-		return "no NSQ topic can have its name: give the namespace another name in the registry, or shorten output.topicprefix"
-	case "too_large":
-		return "shorten the texts of these points, or raise output.maxmessagesize and nsqd's --max-msg-size"
-	case "bad_point":
-		return "correct the program that sends these points"
-	case delivery.DroppedBufferFull:
-		return "bring the output back, or raise output.buffersize"
-	case "spool_full":
-		return "bring the output back, or raise output.spoolsize"
-	case "spool_age":
-		return "bring the output back, or raise output.spoolage"
-	case "spool_damaged":
-		return "find out which program removes or changes the spool's files, and check the disk"
 	}
 	return ""
 }

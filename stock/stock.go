@@ -194,6 +194,7 @@ func (c Config) options() []agent.Option {
 	options := []agent.Option{
 		agent.WithStateDir(filepath.Join(c.DataDir(), "state")),
 		agent.WithShutdownTimeout(shutdownTimeout),
+		agent.WithDropAdvice(dropAdvice()),
 	}
 	if c.Agent.Hostname != "" {
 		options = append(options, agent.WithHostname(c.Agent.Hostname))

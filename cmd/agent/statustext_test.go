@@ -69,8 +69,12 @@ func TestWhatIsWrongComesFirst(t *testing.T) {
 		{
 			Namespace: "all.example", Reason: "bad_topic", Points: 7, Since: now().Add(-3 * time.Minute), Last: now().Add(-9 * time.Second),
 			Error: "namespace \"all.example\" has 11 characters; NSQ takes at most 8 here",
+			Advice: "no NSQ topic can have its name: give the namespace another name in the registry, or shorten output.topicprefix",
 		},
-		{Namespace: "web.shop", Reason: "spool_full", Points: 3, Since: now().Add(-time.Minute), Last: now().Add(-time.Minute)},
+		{
+			Namespace: "web.shop", Reason: "spool_full", Points: 3, Since: now().Add(-time.Minute), Last: now().Add(-time.Minute),
+			Advice: "bring the output back, or raise output.spoolsize",
+		},
 	}
 	s.Accounts = map[string]agent.Account{"web.shop": s.Output.Total, "all.example": {Accepted: 5, Delivered: 5}}
 	s.Collectors[0].Error = "read /proc/stat: permission denied"

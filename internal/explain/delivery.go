@@ -47,6 +47,9 @@ func (x *explanation) drops(namespace string) (dropped bool) {
 		if d.Error != "" {
 			cause = ": " + brief(d.Error)
 		}
+		if d.Advice != "" {
+			cause += "; " + d.Advice
+		}
 		x.because("Points of the namespace %s are being dropped (%s), %d in the last %s and the newest %s%s",
 			namespace, d.Reason, d.Points, x.age(d.Since), x.ago(d.Last), cause)
 	}

@@ -271,8 +271,8 @@ func TestWhyWhatIsMadeIsNotDelivered(t *testing.T) {
 		"down, of a namespace": {"shop.web", func(f *explain.Facts) { f.Output = explain.Output{Error: "away"} },
 			"The output takes no points: away.", nil},
 		"dropped": {"cpu.idle", func(f *explain.Facts) {
-			f.Drops = []explain.Drop{{Namespace: "shop.db", Reason: "bad_topic", Points: 12, Since: before(5 * time.Minute), Last: before(3 * time.Second), Error: "no topic"}}
-		}, "Points of the namespace shop.db are being dropped (bad_topic), 12 in the last 5m and the newest 3s ago: no topic.", strings.Split(webArrives, "\n")},
+			f.Drops = []explain.Drop{{Namespace: "shop.db", Reason: "bad_topic", Points: 12, Since: before(5 * time.Minute), Last: before(3 * time.Second), Error: "no topic", Advice: "rename it"}}
+		}, "Points of the namespace shop.db are being dropped (bad_topic), 12 in the last 5m and the newest 3s ago: no topic; rename it.", strings.Split(webArrives, "\n")},
 	} {
 		t.Run(name, r.check)
 	}

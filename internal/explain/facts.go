@@ -132,6 +132,8 @@ type Drop struct {
 	Since     time.Time `json:"since"`
 	Last      time.Time `json:"last"`
 	Error     string    `json:"error,omitempty"`
+	// Advice says what to do about it, as a clause.
+	Advice string `json:"advice,omitempty"`
 }
 
 // Output tells about the output, and about what waits for it.

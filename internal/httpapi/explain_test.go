@@ -61,7 +61,7 @@ func TestTheAgentExplainsFromWhatItKnows(t *testing.T) {
 	test.awaitReason(t, "bad", "no such device")
 	test.awaitReason(t, "invalid", `metric 0 ("invalid")`)
 	test.awaitReason(t, "absent", "but not this measurement")
-	test.awaitReason(t, "off", "kind OFF here: nobody wants it")
+	test.awaitReason(t, "off", "Nothing measures it here: nobody wants it")
 	test.awaitReason(t, "never", "No namespace of this host assigns its kind NEVER")
 	test.awaitReason(t, "PLUGIN.backup", "It runs only when somebody calls it")
 	require.Equal(t, explain.Namespace, test.explained(t, "ns.one").What)
