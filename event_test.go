@@ -202,5 +202,6 @@ func TestDebugThatIsOffCostsNothing(t *testing.T) {
 		return least
 	}
 	off := allocations(slog.New(quietLog{slog.NewTextHandler(nil, nil), t}))
-	require.Equal(t, allocations(slog.New(slog.DiscardHandler)), off)
+	// A record would take several. The goroutine of each write takes one more now and then.
+	require.InDelta(t, allocations(slog.New(slog.DiscardHandler)), off, 1)
 }

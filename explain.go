@@ -46,6 +46,12 @@ func (a *Agent) facts(name string) explain.Facts {
 	if refused := a.refusedPost.Load(); refused != nil {
 		f.RefusedPost = &explain.RefusedPost{Time: refused.time, Namespace: refused.namespace, Name: refused.name, Error: refused.error}
 	}
+	if s.Statsd != nil {
+		f.Statsd = &explain.Statsd{
+			Address: s.Statsd.Address, Packets: s.Statsd.Packets, PacketsDropped: s.Statsd.PacketsDropped,
+			SamplesDropped: s.Statsd.SamplesDropped, BadLines: s.Statsd.BadLines, PointsLost: s.Statsd.PointsLost, Problems: s.Statsd.Problems,
+		}
+	}
 	a.addMeasurements(&f)
 	a.addAssigned(&f, s.Plugins)
 	return f

@@ -182,7 +182,11 @@ func TestWhyAMeasurementOfACollectorDoesNotArrive(t *testing.T) {
 			[]string{"Similar names: PORT.sshd.22."}},
 		"no process of this name is assigned": {"PROC.mysqld.cpu", noSeries, "No namespace of this host assigns a process that is called PROC.mysqld.cpu.",
 			nil},
-		"nobody has posted it": {"RUN.none", noSeries, "No program has posted it, as far as the agent remembers.", []string{"It takes metrics at /post."}},
+		"nobody has posted it": {"RUN.none", noSeries, "No program has posted it, as far as the agent remembers.", []string{"It takes metrics at /post, /write and /v1/metrics."}},
+		"it may come by statsd": {"RUN.none", func(f *explain.Facts) {
+			f.Series = nil
+			f.Statsd = &explain.Statsd{Address: "127.0.0.1:8125", Packets: 9, PacketsDropped: 2, BadLines: 1, Problems: []string{"the last bad line was x"}}
+		}, "No program has posted it, as far as the agent remembers.", []string{"It takes metrics at /post, /write and /v1/metrics."}},
 		"nobody knows whether it is posted": {"RUN.none", func(f *explain.Facts) { f.Series, f.Remembers = nil, false },
 			"Whether a program posts it is not known, because the agent remembers no points: api.page is false.", nil},
 		"the post was refused": {"RUN.orders", func(f *explain.Facts) {

@@ -26,6 +26,23 @@ type Facts struct {
 	Names     []string `json:"-"`
 	// RefusedPost is the last post that was refused because of a metric. Nil: none was.
 	RefusedPost *RefusedPost `json:"refused_post,omitempty"`
+	// Statsd is nil if nobody listens for statsd.
+	Statsd *Statsd `json:"statsd,omitempty"`
+}
+
+// Statsd tells about a statsd listener. Its numbers count since it was opened.
+type Statsd struct {
+	Address string `json:"address"`
+	// Packets that were read, and those that the kernel dropped.
+	Packets        int64 `json:"packets"`
+	PacketsDropped int64 `json:"packets_dropped"`
+	// SamplesDropped had no room, BadLines are no samples, PointsLost were refused or did not get
+	// out before a stop.
+	SamplesDropped int64 `json:"samples_dropped"`
+	BadLines       int64 `json:"bad_lines"`
+	PointsLost     int64 `json:"points_lost"`
+	// Problems has a sentence for each thing that is wrong.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // Registry tells about the registry.

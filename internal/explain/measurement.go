@@ -198,6 +198,7 @@ func (x *explanation) posted() bool {
 	x.Facts.RefusedPost = refused
 	last := x.newest("")
 	x.say("Names that begin with RUN. are of metrics that other programs post to this agent")
+	x.statsd()
 	switch {
 	case refused != nil && (last == nil || refused.Time.Unix() >= last.Time):
 		x.because("The last post with it, %s to the namespace %s, was refused as a whole: %s", x.ago(refused.Time), refused.Namespace, brief(refused.Error))
@@ -210,9 +211,25 @@ func (x *explanation) posted() bool {
 		x.because("Whether a program posts it is not known, because the agent remembers no points: api.page is false")
 	default:
 		x.because("No program has posted it, as far as the agent remembers")
-		x.say("It takes metrics at /post")
+		x.say("It takes metrics at /post, /write and /v1/metrics")
 	}
 	return true
+}
+
+// statsd says what is known of the statsd listener, by which a posted metric may come, too.
+func (x *explanation) statsd() {
+	s := x.known.Statsd
+	if x.Facts.Statsd = s; s == nil {
+		return
+	}
+	x.say("They can come by statsd, too, at %s, which has read %d packets; a sample is sent within 10s", s.Address, s.Packets)
+	if lost := s.PacketsDropped + s.SamplesDropped + s.BadLines + s.PointsLost; lost > 0 {
+		x.say("Of statsd, %d packets were dropped by the kernel, %d samples had no room, %d lines were bad, and %d points were lost",
+			s.PacketsDropped, s.SamplesDropped, s.BadLines, s.PointsLost)
+	}
+	for _, problem := range s.Problems {
+		x.say("statsd: %s", problem)
+	}
 }
 
 // seenIn returns the namespaces in which the name has passed.

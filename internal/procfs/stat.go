@@ -85,7 +85,7 @@ func ParseStat(content []byte) (s Stat, ok bool) {
 	s.Start, ok5 = w.Number() // 22
 	w.Skip(1)
 	s.ResidentPages, ok6 = w.Number() // 24
-	return s, ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7
+	return s, ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7 && s.Threads >= 0
 }
 
 func isLetter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }
