@@ -68,7 +68,7 @@ func TestWhatIsWrongComesFirst(t *testing.T) {
 	s.Output.Dropping = []agent.Dropping{
 		{
 			Namespace: "all.example", Reason: "bad_topic", Points: 7, Since: now().Add(-3 * time.Minute), Last: now().Add(-9 * time.Second),
-			Error: "namespace \"all.example\" has 11 characters; NSQ takes at most 8 here",
+			Error:  "namespace \"all.example\" has 11 characters; NSQ takes at most 8 here",
 			Advice: "no NSQ topic can have its name: give the namespace another name in the registry, or shorten output.topicprefix",
 		},
 		{
