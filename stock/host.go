@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -59,6 +60,9 @@ type HostGlobs struct {
 	// Cgroups are control groups, by path or by the last part of it: nginx.service,
 	// docker/*. None is measured that Include does not name.
 	Cgroups []string
+	// Units are units of systemd: nginx, postgresql@*.service. The state of none is measured
+	// that Include does not name.
+	Units []string
 }
 
 // HostKind is a kind of measurement.
@@ -122,6 +126,8 @@ func hostMeasurements(cfg HostConfig) []agent.Measurement {
 		switch {
 		case !here[m.Kind]:
 			described.Off = whyOff(cfg, m.Kind)
+		case strings.HasPrefix(m.Name, "systemd.unit.") && len(cfg.Include.Units) == 0:
+			described.Off = "collect.include.units names none"
 		case m.Name == "time.offset" && cfg.NoNTP:
 			described.Off = "time.servers names no server"
 		}

@@ -167,7 +167,7 @@ func (g *HostGlobs) byKey() map[string]*[]string {
 	return map[string]*[]string{
 		"mounts": &g.Mounts, "fstypes": &g.FSTypes, "rw": &g.RW,
 		"disks": &g.Disks, "interfaces": &g.Interfaces, "sensors": &g.Sensors, "cores": &g.Cores,
-		"cgroups": &g.Cgroups,
+		"cgroups": &g.Cgroups, "units": &g.Units,
 	}
 }
 

@@ -76,7 +76,7 @@ func badValues() map[string][]string {
 		"coredump.dir":          {`"cores"`},
 		"policy.signers":        {`"signers"`, `"/etc/passwd"`, `"/tmp"`, `"/etc/no-such-file"`},
 	}
-	for _, name := range []string{"mounts", "fstypes", "rw", "disks", "interfaces", "sensors", "cores", "cgroups"} {
+	for _, name := range []string{"mounts", "fstypes", "rw", "disks", "interfaces", "sensors", "cores", "cgroups", "units"} {
 		values["collect.include."+name] = []string{`[ "" ]`, `[ "[" ]`}
 		values["collect.exclude."+name] = []string{`[ "" ]`, `[ "[" ]`}
 	}

@@ -20,6 +20,8 @@ type Globs struct {
 	// Cgroups are control groups, by path or by the last part of it. None is measured that
 	// Include does not name.
 	Cgroups []string
+	// Units are units of systemd. The state of none is measured that Include does not name.
+	Units []string
 }
 
 // CheckGlob returns an error if a glob matches nothing or is not valid.
@@ -76,6 +78,7 @@ func (c Config) disks() filter   { return filter{"disks", c.Include.Disks, c.Exc
 func (c Config) sensors() filter { return filter{"sensors", c.Include.Sensors, c.Exclude.Sensors} }
 func (c Config) cores() filter   { return filter{"cores", c.Include.Cores, c.Exclude.Cores} }
 func (c Config) cgroups() filter { return filter{"cgroups", c.Include.Cgroups, c.Exclude.Cgroups} }
+func (c Config) units() filter   { return filter{"units", c.Include.Units, c.Exclude.Units} }
 func (c Config) interfaces() filter {
 	return filter{"interfaces", c.Include.Interfaces, c.Exclude.Interfaces}
 }

@@ -19,7 +19,7 @@
 //	settled, pidfile                 which processes a walk can skip; the PID in a file
 //	procdetail                       PROC in detail: threads' switches, limits of files
 //	port, portlisten, porttls        PORT: connections, sockets that listen, certificates
-//	cgroup                           CGROUP
+//	cgroup, systemd                  CGROUP, SYSTEMD
 //	filter, leftout, asleep          what the config leaves out, and what measuring would wake
 //	points, rates, distinct, state   points, rates, tags that must differ, state over restarts
 //

@@ -18,6 +18,7 @@ func systemKinds(c Config) []Kind {
 		{Name: "PROC", Every: 60 * time.Second, Assigned: newProcesses(c)},
 		{Name: "PORT", Every: 60 * time.Second, Assigned: ports{c.Root}},
 	}
+	kinds = append(kinds, Kind{Name: "SYSTEMD", Every: 60 * time.Second, Collector: newSystemd(c)})
 	if len(c.Include.Cgroups) > 0 {
 		kinds = append(kinds, Kind{Name: "CGROUP", Every: 60 * time.Second, Collector: &rates{read: newCgroups(c).read}})
 	}

@@ -32,6 +32,10 @@ func LeftOut(c Config, m Measurement) []string {
 		left.addNames(c.interfaces(), namesIn(filepath.Join(c.Root, "sys/class/net")))
 	case slices.Contains(m.Tags, "core"):
 		left.addCores(c)
+	case slices.Contains(m.Tags, "unit"):
+		for _, name := range newSystemd(c).excluded() {
+			left.add(name, c.units().why(name))
+		}
 	case m.Kind == "CGROUP":
 		left.addCgroups(c)
 	case slices.Contains(m.Tags, "sensor"):

@@ -26,7 +26,7 @@ type Measurement struct {
 func Measurements() []Measurement {
 	var all []Measurement
 	for _, g := range []group{
-		cpuGroup(), memGroup(), diskGroup(), netGroup(), psiGroup(), vmGroup(), fsGroup(), kernelGroup(), timeGroup(), devGroup(), processGroup(), cgroupGroup(),
+		cpuGroup(), memGroup(), diskGroup(), netGroup(), psiGroup(), vmGroup(), fsGroup(), kernelGroup(), timeGroup(), devGroup(), processGroup(), systemdGroup(), cgroupGroup(),
 	} {
 		all = append(all, g...)
 	}
@@ -264,6 +264,24 @@ func processGroup() group {
 			"the agent has no free sockets or file descriptors"},
 		{"PORT", "NAME.tls.days", "d", nil, "TLS handshake", "days until the server's certificate ends, negative after its end; it is not verified",
 			"the item has no `tls`; NAME is 0; the server shows no certificate within the timeout"},
+	}
+}
+
+func systemdGroup() group {
+	const absent = "the host does not run systemd, or its bus does not answer"
+	manager := func(name, property, meaning string) Measurement {
+		return Measurement{"SYSTEMD", name, "", nil, "D-Bus, Manager." + property, meaning, absent}
+	}
+	unit := func(name, property, meaning, more string) Measurement {
+		return Measurement{"SYSTEMD", name, "", []string{"unit"}, "D-Bus, " + property, meaning, absent + "; there is no such unit" + more}
+	}
+	return group{
+		manager("systemd.units", "NNames", "names of units that are loaded"),
+		manager("systemd.units.failed", "NFailedUnits", "units that have failed"),
+		manager("systemd.jobs", "NJobs", "jobs that wait or run: starts, stops, reloads"),
+		unit("systemd.unit.active", "ListUnits", "1 if the unit is active or reloading, else 0", ""),
+		unit("systemd.unit.failed", "ListUnits", "1 if the unit has failed, else 0", ""),
+		unit("systemd.unit.restarts", "Service.NRestarts", "how often systemd has restarted the service since somebody started it", ", or it is not a service; systemd is older than 235"),
 	}
 }
 

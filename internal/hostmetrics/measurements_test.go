@@ -98,6 +98,11 @@ of systemd, containers, any others of cgroup v2. The tag ` + "`cgroup`" + ` is t
 point, such as ` + "`system.slice/nginx.service`" + `, because the last part is not unique: users may
 have groups of the same name.
 `,
+		"SYSTEMD": `
+Of the host as a whole there are counts. The units that ` + "`collect.include.units`" + ` names, at most
+256, have a state, too. systemd looks up a plain name, also of a unit that is not loaded, and
+matches globs with the names of loaded units.
+`,
 		"PROC": `
 An item of the registry selects processes by executable (` + "`bin_path`" + `, in a registry file
 ` + "`path`" + `), command line (` + "`cmdline`" + `, a regular expression), effective user (` + "`user`" + `), systemd

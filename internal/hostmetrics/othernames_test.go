@@ -139,6 +139,13 @@ func otherNames() []otherName {
 		{"NAME", "blackbox_exporter: probe_success", `net_response.result_type="success"`},
 		{"NAME.tls.days", "blackbox_exporter: probe_ssl_earliest_cert_expiry - time()", "x509_cert.expiry"},
 
+		{"systemd.units", "", "systemd_units"},
+		{"systemd.units.failed", `node_systemd_units{state="failed"}`, ""},
+		{"systemd.jobs", "", ""},
+		{"systemd.unit.active", `node_systemd_unit_state{state="active"}`, "systemd_units.active_code"},
+		{"systemd.unit.failed", `node_systemd_unit_state{state="failed"}`, "systemd_units.active_code"},
+		{"systemd.unit.restarts", "node_systemd_service_restart_total", "systemd_units.restarts"},
+
 		{"cgroup.cpu", "cadvisor: container_cpu_usage_seconds_total", "cgroup.cpu.stat.usage_usec"},
 		{"cgroup.cpu.throttled", "cadvisor: container_cpu_cfs_throttled_periods_total / container_cpu_cfs_periods_total", "cgroup.cpu.stat.nr_throttled"},
 		{"cgroup.mem", "cadvisor: container_memory_usage_bytes", "cgroup.memory.current"},

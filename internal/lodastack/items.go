@@ -94,7 +94,7 @@ func (it item) addTo(b *Builder, subject string) {
 		}
 	}
 	switch kind := it.kind(); kind {
-	case "CPU", "MEM", "DISK", "NET", "FS", "KERNEL", "TIME", "DEV", "COREDUMP", "PSI", "VM", "CGROUP":
+	case "CPU", "MEM", "DISK", "NET", "FS", "KERNEL", "TIME", "DEV", "COREDUMP", "PSI", "VM", "CGROUP", "SYSTEMD":
 		b.Problem(subject, it.addInterval(b))
 	case "PORT":
 		it.addPort(b, subject)
