@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"mime"
 	"net/http"
 	"strconv"
@@ -61,7 +62,11 @@ func (a *api) readOTLP(w http.ResponseWriter, r *http.Request, share *memoryShar
 	}
 	message := []byte(body)
 	if mediaType == otlpJSON {
-		if message, err = otlp.FromJSON(body); err != nil {
+		message, err = otlp.FromJSON(body, int(a.config().MaxBody))
+		if errors.Is(err, otlp.ErrTooLarge) {
+			return Points{}, problem(http.StatusRequestEntityTooLarge, "The body has too many values: send it in parts, or raise api.maxbody.")
+		}
+		if err != nil {
 			return Points{}, problem(http.StatusBadRequest, "The body is no OTLP metrics request in JSON: %v. No data point was accepted.", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,11 +12,16 @@ import (
 	"github.com/lodastack/agent/internal/jsontext"
 )
 
-// FromJSON returns the binary form of a request in JSON, as far as [Read] reads it.
+// ErrTooLarge is the error of a request whose binary form is larger than it may be.
+var ErrTooLarge = errors.New("the request has too many values")
+
+// FromJSON returns the binary form of a request in JSON, as far as [Read] reads it, or
+// [ErrTooLarge] if that has more than limit bytes. A list of small numbers is four times as large
+// in it.
 //
 // https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
-func FromJSON(body string) ([]byte, error) {
-	t := transcoder{Reader: jsontext.Reader{Text: body}}
+func FromJSON(body string, limit int) ([]byte, error) {
+	t := transcoder{Reader: jsontext.Reader{Text: body}, limit: limit}
 	if err := t.object(request()); err != nil {
 		return nil, err
 	}
@@ -28,7 +34,8 @@ func FromJSON(body string) ([]byte, error) {
 // transcoder writes what it reads.
 type transcoder struct {
 	jsontext.Reader
-	out []byte
+	out   []byte
+	limit int // of out
 }
 
 // object writes the fields of an object.
@@ -85,6 +92,9 @@ func (t *transcoder) member(m member) error {
 
 // value writes one value.
 func (t *transcoder) value(m member) error {
+	if len(t.out) > t.limit {
+		return ErrTooLarge
+	}
 	switch m.kind {
 	case text:
 		s, err := t.String("a string")

@@ -43,7 +43,7 @@ func both(t *testing.T, request *collector.ExportMetricsServiceRequest) (points 
 	require.NoError(t, err)
 	body, err := protojson.Marshal(request)
 	require.NoError(t, err)
-	message, err = otlp.FromJSON(string(body))
+	message, err = otlp.FromJSON(string(body), 1<<20)
 	require.NoError(t, err, string(body))
 	ofJSON, badOfJSON, err := read(message)
 	require.NoError(t, err)
@@ -187,7 +187,7 @@ func TestWhatIsNoRequestIsRefused(t *testing.T) {
 		`{"resourceMetrics":[{"other":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}]}`:                               "nested more than 100 deep",
 		`{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":[{"asInt":99999999999999999999}]}}]}]}],"x":null}`: "is not an integer of 64 bits",
 	} {
-		_, err := otlp.FromJSON(body)
+		_, err := otlp.FromJSON(body, 1<<20)
 		require.ErrorContains(t, err, want, body)
 	}
 	for _, message := range []string{"\x0a", "\x0a\x05ab", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\x00", "\x0a\x02\x12\x7f"} {
@@ -196,9 +196,17 @@ func TestWhatIsNoRequestIsRefused(t *testing.T) {
 	}
 }
 
+func TestJSONWhoseBinaryFormIsTooLargeIsRefused(t *testing.T) {
+	body := `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"bucketCounts":[1` + strings.Repeat(",1", 1000) + `]}]}}]}]}]}`
+	_, err := otlp.FromJSON(body, 10_000)
+	require.NoError(t, err)
+	_, err = otlp.FromJSON(body, 8_000)
+	require.ErrorIs(t, err, otlp.ErrTooLarge)
+}
+
 func TestJSONMayHaveNullAndWordsForNumbers(t *testing.T) {
 	message, err := otlp.FromJSON(`{"resourceMetrics":[{"resource":null,"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":
-		[{"asDouble":"Infinity"},{"asDouble":"NaN"},{"asDouble":"-Infinity"},{"asInt":"18446744073709551615"},{"asDouble":"1.5","flags":null}]}}]}]}]}`)
+		[{"asDouble":"Infinity"},{"asDouble":"NaN"},{"asDouble":"-Infinity"},{"asInt":"18446744073709551615"},{"asDouble":"1.5","flags":null}]}}]}]}]}`, 1<<20)
 	require.NoError(t, err)
 	points, _, err := read(message)
 	require.NoError(t, err)
@@ -237,7 +245,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		binary, err := otlp.FromJSON(string(body))
+		binary, err := otlp.FromJSON(string(body), 1<<20)
 		require.NoError(t, err, string(body))
 		ofJSON, badOfJSON, err := read(binary)
 		require.NoError(t, err)
@@ -288,7 +296,7 @@ func countDataPoints(t *testing.T, message []byte) int {
 func FuzzFromJSON(f *testing.F) {
 	f.Add(`{"resourceMetrics":[{"resource":{"attributes":[{"key":"a","value":{"stringValue":"b"}}]},"scopeMetrics":[{"metrics":[{"name":"x","sum":{"dataPoints":[{"asInt":"1","timeUnixNano":"1"}]}}]}]}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		message, err := otlp.FromJSON(body)
+		message, err := otlp.FromJSON(body, 1<<20)
 		if err != nil {
 			return
 		}
