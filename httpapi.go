@@ -64,10 +64,27 @@ func (a apiAgent) Post(ctx context.Context, namespace string, points httpapi.Poi
 	}
 	bad, err := a.sendGood(ctx, namespace, postPrefix, metrics)
 	p, err := posted(n-len(bad), err)
+	if p.Refused != nil {
+		p.Refused.Indexes = amongAll(p.Refused.Indexes, bad)
+	}
 	for _, b := range bad {
-		p.Bad = append(p.Bad, httpapi.BadItem{Item: b.Index, Err: b})
+		p.Bad = append(p.Bad, httpapi.BadItem{Item: b.Index, Name: b.Name, Err: b.Err})
 	}
 	return p, err
+}
+
+// amongAll returns the positions among all metrics of good ones, given by their positions among
+// the good ones. All positions are ascending.
+func amongAll(good []int, bad []*MetricError) []int {
+	all := make([]int, len(good))
+	before := 0 // bad ones
+	for i, position := range good {
+		for before < len(bad) && bad[before].Index <= position+before {
+			before++
+		}
+		all[i] = position + before
+	}
+	return all
 }
 
 // posted returns the result of a post of n good metrics, of which the output may have refused

@@ -66,6 +66,7 @@ func TestExplainSaysThatTheConfigDisablesAKind(t *testing.T) {
 	h.configure(t, "collect.disable = [ \"MEM\" ]\n")
 	h.startReady(t)
 	h.explains(t, "mem.free", 1, `\nNothing measures it here: collect\.disable names its kind MEM\.\n$`)
+	h.explains(t, "systemd.unit.active", 1, `\nNothing measures it here: collect\.include\.units names none\.\n$`)
 }
 
 func TestExplainSaysWhatAFilterLeavesOut(t *testing.T) {

@@ -38,8 +38,8 @@ type Agent interface {
 	// Measurements describes what the host's collectors measure.
 	Measurements() []Measurement
 
-	// Post delivers the points, or stores them so that they survive a crash. An
-	// error means that none was accepted.
+	// Post delivers the points, or stores them so that they survive a crash. After an
+	// error none was accepted, unless ctx ended while they were being written.
 	Post(ctx context.Context, namespace string, points Points) (Posted, error)
 	// Update asks the registry.
 	Update(ctx context.Context) error
@@ -64,11 +64,11 @@ type Points struct {
 	// returns, is about the body.
 	Each func(add func(postbody.Point)) error
 
-	judged *judgedPoints // nil: a point that cannot be sent refuses the body
+	partly *partlyPoints // nil: a point that cannot be sent refuses the body
 }
 
 // Partly reports whether the good points are to be taken though others cannot be sent.
-func (p Points) Partly() bool { return p.judged != nil }
+func (p Points) Partly() bool { return p.partly != nil }
 
 // Posted is the result of a post.
 type Posted struct {

@@ -102,7 +102,7 @@ func (a *api) endpoints() map[string]endpoint {
 		"/post":             {effect: true, serve: a.servePost, fails: []int{400, 408, 413, 415, 503}},
 		"/write":            {effect: true, success: 204, serve: a.serveWrite("db", 400), fails: []int{400, 408, 413, 415, 503}, errors: influxdb1Error},
 		"/api/v2/write":     {effect: true, success: 204, serve: a.serveWrite("bucket", 422), fails: []int{400, 408, 413, 415, 422, 503}, errors: influxdb2Error},
-		"/v1/metrics":       {effect: true, serve: a.serveOTLP, fails: []int{400, 408, 413, 415, 503}, errors: otlpError},
+		"/v1/metrics":       {effect: true, serve: a.serveOTLP, fails: []int{400, 413, 415, 503}, errors: otlpError},
 		"/ping":             {success: 204, serve: servePing, errors: influxdb1Error},
 		"/health":           {serve: a.serveInfluxHealth, fails: []int{503}, errors: influxHealthError},
 		"/update":           control(a.serveUpdate, 502, 503),

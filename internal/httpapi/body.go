@@ -19,8 +19,6 @@ const (
 	// largeBody is the size in bytes beyond which only one body is read at a time. If
 	// several grew together until the memory is full, none would be accepted.
 	largeBody = 1 << 20
-	// pointMemory is about how much memory a decoded metric takes besides its text.
-	pointMemory = 384
 	// chunkBytes is how much of a body is read at a time.
 	chunkBytes = 16 << 10
 	// bodyTimeout bounds how long a body may take to arrive.

@@ -52,6 +52,7 @@ func TestTheAgentExplainsFromWhatItKnows(t *testing.T) {
 		agent.WithCollector("INVALID", time.Hour, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) {
 			return []agent.Metric{{Name: "invalid", Value: math.NaN()}}, nil
 		})),
+		agent.WithStatsd(func() *agent.StatsdStatus { return &agent.StatsdStatus{Address: "127.0.0.1:8125", Packets: 9} }),
 		agent.WithCollector("NEVER", 0, agent.CollectorFunc(func(context.Context) ([]agent.Metric, error) { return nil, nil })),
 	)
 	require.Eventually(t, func() bool {
@@ -65,6 +66,8 @@ func TestTheAgentExplainsFromWhatItKnows(t *testing.T) {
 	test.awaitReason(t, "never", "No namespace of this host assigns its kind NEVER")
 	test.awaitReason(t, "PLUGIN.backup", "It runs only when somebody calls it")
 	require.Equal(t, explain.Namespace, test.explained(t, "ns.one").What)
+
+	require.Contains(t, test.explained(t, "RUN.none").Sentences, "They can come by statsd, too, at 127.0.0.1:8125, which has read 9 packets; a sample is sent within 10s.")
 
 	require.Equal(t, 400, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"orders","value":1,"tags":{"time":"x"}}]`).status)
 	test.awaitReason(t, "RUN.orders", "to the namespace ns.one, was refused as a whole: metric 0")

@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -25,17 +28,20 @@ const (
 // https://opentelemetry.io/docs/specs/otlp/#otlphttp
 func (a *api) serveOTLP(w http.ResponseWriter, r *http.Request) error {
 	posted, err := a.post(w, r, "ns", a.readOTLP)
+	if p := asProblem(err); p != nil && p.Status == http.StatusRequestTimeout {
+		return problem(http.StatusServiceUnavailable, "%s", p.Detail).retryAfter(5) // exporters do not send again after 408
+	}
 	if err != nil {
 		return err
 	}
 	rejected, reason := rejectedDataPoints(posted)
 	w.Header().Set("Content-Type", otlpType(r))
+	encode := otlpBinaryAnswer
 	if otlpType(r) == otlpJSON {
-		_, err = w.Write(otlpJSONAnswer(rejected, reason))
-	} else {
-		_, err = w.Write(otlpBinaryAnswer(rejected, reason))
+		encode = otlpJSONAnswer
 	}
-	return err
+	_, _ = w.Write(encode(rejected, reason)) // the caller may have left
+	return nil
 }
 
 // otlpType returns the media type of the request; "" if it is not one of OTLP.
@@ -69,9 +75,12 @@ func (a *api) readOTLP(w http.ResponseWriter, r *http.Request, share *memoryShar
 		if err != nil {
 			return Points{}, problem(http.StatusBadRequest, "The body is no OTLP metrics request in JSON: %v. No data point was accepted.", err)
 		}
+		if err := share.take(max(0, int64(len(message)-len(body)))); err != nil {
+			return Points{}, err
+		}
 	}
 	expected := len(body)/usualPointText + 1
-	points := newJudgedPoints(share, expected)
+	points := newPartlyPoints(expected, (&pointMeter{share: share}).addCopy)
 	each := func(add func(postbody.Point)) error {
 		err := otlp.Read(message, func(dataPoint int, p postbody.Point, bad error) error { return points.add(add, dataPoint, p, bad) })
 		if err != nil && asProblem(err) == nil {
@@ -79,22 +88,21 @@ func (a *api) readOTLP(w http.ResponseWriter, r *http.Request, share *memoryShar
 		}
 		return err
 	}
-	return Points{Expected: expected, Each: each, judged: points}, nil
+	return Points{Expected: expected, Each: each, partly: points}, nil
 }
 
 // rejectedDataPoints returns how many data points were rejected, and why the first of them was.
 func rejectedDataPoints(posted Posted) (number int, reason string) {
 	number = len(posted.Bad)
 	if number > 0 {
-		reason = posted.Bad[0].Error()
+		bad := posted.Bad[0]
+		reason = fmt.Sprintf("data point %d (%.100q): %v", bad.Item, bad.Name, bad.Err)
 	}
 	if refused := posted.Refused; refused != nil {
 		number += refused.Points
-		if reason == "" {
-			reason = refused.Error
-		}
+		reason = cmp.Or(reason, refused.Error)
 	}
-	return number, reason
+	return number, strings.ToValidUTF8(reason, "\uFFFD") // as strings of protobuf must be
 }
 
 // otlpBinaryAnswer is an ExportMetricsServiceResponse.
@@ -137,7 +145,7 @@ func otlpError(r *http.Request, header http.Header, p *problemError) any {
 	}
 	header.Set("Content-Type", otlpBinary)
 	status := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(code))
-	return protowire.AppendString(protowire.AppendTag(status, 2, protowire.BytesType), p.Detail)
+	return protowire.AppendString(protowire.AppendTag(status, 2, protowire.BytesType), strings.ToValidUTF8(p.Detail, "\uFFFD"))
 }
 
 // rpcCode returns the code of google.rpc.Code for a status.

@@ -3,10 +3,14 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
@@ -14,7 +18,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
+	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -72,6 +78,21 @@ func TestExporterOfOpenTelemetryWrites(t *testing.T) {
 	}
 }
 
+func TestTheEnvironmentIsEnoughForAnExporterOfOpenTelemetry(t *testing.T) {
+	test := newAPITest(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf")
+	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", test.server.URL+"/v1/metrics")
+	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "agent-namespace=ns.one")
+	exporter, err := otlpmetrichttp.New(t.Context())
+	require.NoError(t, err)
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithInterval(time.Hour))))
+	counter, err := provider.Meter("lib").Int64Counter("orders")
+	require.NoError(t, err)
+	counter.Add(t.Context(), 7)
+	require.NoError(t, provider.Shutdown(t.Context()))
+	require.Equal(t, "RUN.orders", test.output.posted("ns.one")[0].Name)
+}
+
 func TestExporterOfOpenTelemetryIsToldWhatIsWrong(t *testing.T) {
 	test := newAPITest(t)
 	provider := test.exporter(t)
@@ -102,7 +123,7 @@ func TestOTLPAnswersInTheEncodingOfItsRequest(t *testing.T) {
 	got := inJSON(point)
 	require.Equal(t, 200, got.status, got.body)
 	require.Equal(t, "application/json", got.header.Get("Content-Type"))
-	require.JSONEq(t, `{"partialSuccess":{"rejectedDataPoints":"1","errorMessage":"metric 1 (\"a\"): the value NaN cannot be stored"}}`, got.body)
+	require.JSONEq(t, `{"partialSuccess":{"rejectedDataPoints":"1","errorMessage":"data point 1 (\"a\"): the value NaN cannot be stored"}}`, got.body)
 	require.Equal(t, agent.Account{Accepted: 1, Delivered: 1}, test.agent.Status().Accounts["ns.one"])
 
 	got = inJSON(`{}`)
@@ -132,26 +153,98 @@ func TestOTLPAnswersInTheEncodingOfItsRequest(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, got.status)
 }
 
-// A data point of few bytes gets all tags of its resource, so that a small body could take much
-// memory.
-func TestTagsOfOTLPCountAsMemoryOfThePosts(t *testing.T) {
-	test := newAPITest(t, agent.WithMaxBody(64<<10))
-	body := manyTags(t)
-	require.Less(t, len(body), 64<<10)
-	got := test.do(t, "POST", "/v1/metrics?ns=ns.one", string(body), withHeader("Content-Type", "application/x-protobuf"))
-	require.Equal(t, http.StatusRequestEntityTooLarge, got.status, got.body)
-	require.Empty(t, test.output.posted("ns.one"))
+func TestOTLPCountsDataPointsAndNotTheirPoints(t *testing.T) {
+	test := newAPITest(t)
+	histogram := func(name string) string {
+		return `{"name":"` + name + `","histogram":{"dataPoints":[{"count":"3","sum":2,"bucketCounts":["1","2"],"explicitBounds":[1]}]}}`
+	}
+	number := func(name, value string) string {
+		return `{"name":"` + name + `","gauge":{"dataPoints":[{"asDouble":` + value + `}]}}`
+	}
+	post := func(metrics ...string) answer {
+		return test.do(t, "POST", "/v1/metrics?ns=ns.one", `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[`+strings.Join(metrics, ",")+`]}]}]}`, withHeader("Content-Type", "application/json"))
+	}
+	partial := func(rejected int, message string) string {
+		return fmt.Sprintf(`{"partialSuccess":{"rejectedDataPoints":"%d","errorMessage":%q}}`, rejected, message)
+	}
+	got := post(histogram("a"), histogram("b"), number("c", `"NaN"`))
+	require.JSONEq(t, partial(1, `data point 2 ("c"): the value NaN cannot be stored`), got.body)
+
+	// The output refuses the first point that it gets, which is the second of the body.
+	test.output.set(func(o *apiOutput) {
+		o.err = &agent.PermanentError{Reason: "bad_point", Indexes: []int{0}, Err: errors.New("no \xff")}
+	})
+	got = post(number("c", `"NaN"`), histogram("a"), number("d", "1"))
+	require.Equal(t, 200, got.status, got.body)
+	require.JSONEq(t, partial(2, `data point 0 ("c"): the value NaN cannot be stored`), got.body)
+	got = post(histogram("a"), number("d", "1"))
+	require.Contains(t, got.body, `"rejectedDataPoints":"1"`)
+	require.True(t, utf8.ValidString(got.body))
+
+	// It does not say which: no more than there are data points.
+	test.output.set(func(o *apiOutput) {
+		o.err = &agent.PermanentError{Reason: "bad_point", Points: 4, Err: errors.New("no")}
+	})
+	require.Contains(t, post(histogram("a"), number("d", "1")).body, `"rejectedDataPoints":"2"`)
 }
 
-// manyTags returns a request of thousands of data points with 60 tags each.
-func manyTags(t *testing.T) []byte {
-	t.Helper()
-	request := otlpRequest(2500)
-	for i := range 60 {
-		key := "key" + string(rune('A'+i%26)) + string(rune('a'+i/26))
-		request.ResourceMetrics[0].Resource.Attributes = append(request.ResourceMetrics[0].Resource.Attributes,
-			&common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: "x"}}})
+// Text that a body has once can belong to thousands of points, each of which is written out with
+// it: a small body would take hundreds of megabytes.
+func TestSmallBodiesTakeLittleMemory(t *testing.T) {
+	long := strings.Repeat("x", 40_000)
+	text := func(value string) *common.AnyValue {
+		return &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value}}
 	}
+	histogram := func(name, value string, buckets int) []byte {
+		point := &metrics.HistogramDataPoint{Count: 1, BucketCounts: make([]uint64, buckets), ExplicitBounds: make([]float64, buckets-1)}
+		request := otlpRequest(0)
+		request.ResourceMetrics[0].Resource.Attributes = []*common.KeyValue{{Key: "k", Value: text(value)}}
+		request.ResourceMetrics[0].ScopeMetrics[0].Metrics = []*metrics.Metric{
+			{Name: name, Data: &metrics.Metric_Histogram{Histogram: &metrics.Histogram{DataPoints: []*metrics.HistogramDataPoint{point}}}},
+		}
+		return encoded(t, request)
+	}
+	shared := otlpRequest(4000)
+	shared.ResourceMetrics[0].Resource.Attributes = []*common.KeyValue{{Key: "k", Value: text(long)}}
+	many := otlpRequest(2500)
+	for i := range 60 {
+		many.ResourceMetrics[0].Resource.Attributes = append(many.ResourceMetrics[0].Resource.Attributes, &common.KeyValue{Key: fmt.Sprint("key", i), Value: text("x")})
+	}
+	summary := otlpRequest(0)
+	summary.ResourceMetrics[0].ScopeMetrics[0].Metrics = []*metrics.Metric{{Name: "s", Data: &metrics.Metric_Summary{Summary: &metrics.Summary{DataPoints: []*metrics.SummaryDataPoint{
+		{QuantileValues: slices.Repeat([]*metrics.SummaryDataPoint_ValueAtQuantile{{}}, 100_000)},
+	}}}}}
+	const binary, lines = "application/x-protobuf", "text/plain"
+	for name, test := range map[string]struct {
+		path, contentType string
+		body              []byte
+		status            int
+	}{
+		"a long name of many buckets":        {"/v1/metrics?ns=ns.one", binary, histogram(long, "v", 5000), 413},
+		"a name that is too long":            {"/v1/metrics?ns=ns.one", binary, histogram(strings.Repeat(long, 3), "v", 5000), 413},
+		"a long tag of many buckets":         {"/v1/metrics?ns=ns.one", binary, histogram("n", strings.Repeat("x y", 15_000), 5000), 413},
+		"a long tag of many data points":     {"/v1/metrics?ns=ns.one", binary, encoded(t, shared), 413},
+		"many tags of many data points":      {"/v1/metrics?ns=ns.one", binary, encoded(t, many), 413},
+		"many quantiles":                     {"/v1/metrics?ns=ns.one", binary, encoded(t, summary), 200},
+		"many small numbers":                 {"/v1/metrics?ns=ns.one", "application/json", []byte(`{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"bucketCounts":[1` + strings.Repeat(",1", 100_000) + `]}]}}]}]}]}`), 413},
+		"a long tag of many fields":          {"/post?ns=ns.one", lines, []byte("m,k=" + long + " " + strings.TrimSuffix(strings.Repeat("f=1,", 20_000), ",")), 413},
+		"a long tag of many fields, written": {"/write?db=ns.one", lines, []byte("m,k=" + long + " " + strings.TrimSuffix(strings.Repeat("f=1,", 20_000), ",")), 413},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := newAPITest(t, agent.WithMaxBody(512<<10))
+			require.Less(t, len(test.body), 512<<10)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			got := api.do(t, "POST", test.path, string(test.body), withHeader("Content-Type", test.contentType))
+			runtime.ReadMemStats(&after)
+			require.Equal(t, test.status, got.status, got.body)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+		})
+	}
+}
+
+func encoded(t *testing.T, request *collector.ExportMetricsServiceRequest) []byte {
+	t.Helper()
 	body, err := proto.Marshal(request)
 	require.NoError(t, err)
 	return body

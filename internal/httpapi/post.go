@@ -10,12 +10,8 @@ import (
 	"github.com/lodastack/agent/internal/postbody"
 )
 
-const (
-	// usualPointText is the usual size of a metric in a body, in bytes.
-	usualPointText = 100
-	// pointsAtOnce is the number of points for which memory is taken at a time.
-	pointsAtOnce = 16
-)
+// usualPointText is the usual size of a metric in a body, in bytes.
+const usualPointText = 100
 
 // postTimeout bounds how long a request waits until its metrics are safe. It waits for the
 // write under way when it came, and for its own.
@@ -71,7 +67,7 @@ func (a *api) postBody(w http.ResponseWriter, r *http.Request, parameter string,
 		return Posted{}, a.postProblem(err)
 	}
 	if points.Partly() {
-		posted.Bad = points.judged.badItems(posted.Bad)
+		posted = points.partly.judge(posted)
 	}
 	return posted, nil
 }
@@ -85,14 +81,15 @@ func (a *api) readPost(w http.ResponseWriter, r *http.Request, share *memoryShar
 	if strings.TrimSpace(body) == "" {
 		return Points{}, problem(http.StatusBadRequest, `The body is empty. Send a JSON list of metrics: [{"name":"queue.length","value":7,"tags":{"queue":"in"}}].`)
 	}
+	meter := &pointMeter{share: share}
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "text/plain" {
-		return pointsOf(body, readLines, share, ""), nil
+		return pointsOf(body, readLines, meter.addOfLine, ""), nil
 	}
 	hint := ""
 	if !strings.ContainsAny(body, "[{") {
 		hint = " Line protocol needs Content-Type: text/plain."
 	}
-	return pointsOf(body, postbody.ReadJSON, share, hint), nil
+	return pointsOf(body, postbody.ReadJSON, meter.add, hint), nil
 }
 
 // readBodyText passes the points of a body to add, as [postbody.ReadJSON] does.
@@ -103,17 +100,13 @@ func readLines(body string, add func(postbody.Point) error) error {
 	return postbody.ReadLines(body, 0, add)
 }
 
-// pointsOf returns the points of a body. It takes their memory from share. hint ends the
-// error of a bad body.
-func pointsOf(body string, read readBodyText, share *memoryShare, hint string) Points {
+// pointsOf returns the points of a body. count takes the memory of each. hint ends the error of a
+// bad body.
+func pointsOf(body string, read readBodyText, count func(postbody.Point) error, hint string) Points {
 	each := func(add func(postbody.Point)) error {
-		n := 0
 		err := read(body, func(p postbody.Point) error {
 			add(p)
-			if n++; n%pointsAtOnce != 1 {
-				return nil
-			}
-			return share.take(pointsAtOnce * pointMemory)
+			return count(p)
 		})
 		if err != nil && asProblem(err) == nil {
 			return problem(http.StatusBadRequest, "%v. No metric of the body was accepted.%s", err, hint)

@@ -53,11 +53,11 @@ func (a *api) readWrite(w http.ResponseWriter, r *http.Request, share *memorySha
 		return Points{}, err
 	}
 	expected := len(body)/usualPointText + 1
-	points := newJudgedPoints(share, expected)
+	points := newPartlyPoints(expected, (&pointMeter{share: share}).addOfLine)
 	each := func(add func(postbody.Point)) error {
 		return postbody.ReadEachLine(body, unit, func(i int, p postbody.Point, bad error) error { return points.add(add, i, p, bad) })
 	}
-	return Points{Expected: expected, Each: each, judged: points}, nil
+	return Points{Expected: expected, Each: each, partly: points}, nil
 }
 
 // precisionOf returns the unit of the timestamps of a write. 0: the request does not say.

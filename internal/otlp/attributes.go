@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/lodastack/agent/internal/influxdb"
 )
 
 // tag is an attribute as a tag has it.
@@ -73,7 +75,8 @@ func formatFloat(f float64) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
-// texts has the keys and values of one request, each once: most occur in many data points.
+// texts has the keys and values of one request as tags have them, each once: most occur in many
+// data points.
 type texts map[string]string
 
 // maxTexts bounds the texts that are looked up.
@@ -83,9 +86,9 @@ func (t texts) of(b []byte) string {
 	if text, known := t[string(b)]; known {
 		return text
 	}
-	text := string(b)
+	text := influxdb.CleanTag(string(b))
 	if len(t) < maxTexts {
-		t[text] = text
+		t[string(b)] = text
 	}
 	return text
 }

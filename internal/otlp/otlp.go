@@ -87,11 +87,15 @@ func (r *reader) scopeMetrics(message []byte) error {
 			if err != nil {
 				return err
 			}
+			key := ""
 			switch {
-			case f.is(1, protowire.BytesType) && len(f.bytes) > 0:
-				r.scope = append(r.scope, tag{"otel.library.name", r.texts.of(f.bytes)})
-			case f.is(2, protowire.BytesType) && len(f.bytes) > 0:
-				r.scope = append(r.scope, tag{"otel.library.version", r.texts.of(f.bytes)})
+			case f.is(1, protowire.BytesType):
+				key = "otel.library.name"
+			case f.is(2, protowire.BytesType):
+				key = "otel.library.version"
+			}
+			if key != "" && len(f.bytes) > 0 {
+				r.scope = append(r.scope, tag{key, r.texts.of(f.bytes)})
 			}
 		}
 		return nil

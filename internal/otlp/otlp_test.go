@@ -1,11 +1,13 @@
 package otlp_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
@@ -15,6 +17,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/otlp"
 	"github.com/lodastack/agent/internal/postbody"
 )
@@ -107,7 +110,7 @@ func TestNumbersArePointsWithTheirAttributesAsTags(t *testing.T) {
 	))
 	require.Empty(t, bad)
 	require.Equal(t, []postbody.Point{
-		point("temperature", 21.5, "room", "a b"),
+		point("temperature", 21.5, "room", "a-b"),
 		point("http.requests_total", -7, "code", "-1", "ok", "true", "share", "0.25"),
 	}, points)
 }
@@ -218,12 +221,61 @@ func TestJSONMayHaveNullAndWordsForNumbers(t *testing.T) {
 	require.Equal(t, []float64{-1, 1.5}, values[3:])
 }
 
-// FuzzRead compares the reader with the generated messages: what they read, it reads, too.
+func TestWhatIsZeroIsSentAlthoughItIsNotOnTheWire(t *testing.T) {
+	points, bad := both(t, requestOf(
+		gauge("g", double(0)),
+		&metrics.Metric{Name: "h", Data: &metrics.Metric_Histogram{Histogram: &metrics.Histogram{DataPoints: []*metrics.HistogramDataPoint{
+			{TimeUnixNano: at, Sum: proto.Float64(0), BucketCounts: []uint64{0, 0}, ExplicitBounds: []float64{1}}, {TimeUnixNano: at},
+		}}}},
+		&metrics.Metric{Name: "e", Data: &metrics.Metric_ExponentialHistogram{ExponentialHistogram: &metrics.ExponentialHistogram{DataPoints: []*metrics.ExponentialHistogramDataPoint{{TimeUnixNano: at}}}}},
+		&metrics.Metric{Name: "s", Data: &metrics.Metric_Summary{Summary: &metrics.Summary{DataPoints: []*metrics.SummaryDataPoint{{TimeUnixNano: at}}}}},
+	))
+	require.Empty(t, bad)
+	require.Equal(t, []postbody.Point{
+		point("g", 0),
+		point("h_count", 0), point("h_sum", 0), point("h_bucket", 0, "le", "1"), point("h_bucket", 0, "le", "+Inf"), point("h_count", 0),
+		point("e_count", 0),
+		point("s_count", 0), point("s_sum", 0),
+	}, points)
+}
+
+func TestTagsAreCleanedOnceForAllPoints(t *testing.T) {
+	points, _ := both(t, requestOf(gauge("a", double(1, stringAttribute(" a key ", "\ta\u00a0value\\")))))
+	require.Equal(t, []postbody.Point{point("a", 1, "a-key", "a-value")}, points)
+}
+
+func TestMoreQuantilesThanAnybodyAsksForAreRejected(t *testing.T) {
+	_, bad := both(t, requestOf(&metrics.Metric{Name: "s", Data: &metrics.Metric_Summary{Summary: &metrics.Summary{DataPoints: []*metrics.SummaryDataPoint{
+		{QuantileValues: slices.Repeat([]*metrics.SummaryDataPoint_ValueAtQuantile{{}}, 1001)},
+	}}}}))
+	require.Equal(t, []string{"0: s: it has more than 1000 quantiles"}, bad)
+}
+
+// A resource's attributes are copied for each data point, so too many must cost nothing.
+func TestTooManyAttributesOfAResourceTakeNoTime(t *testing.T) {
+	request := requestOf(gauge("a", slices.Repeat([]*metrics.NumberDataPoint{double(1)}, 20_000)...))
+	for i := range 20_000 {
+		request.ResourceMetrics[0].Resource.Attributes = append(request.ResourceMetrics[0].Resource.Attributes, stringAttribute("k"+strconv.Itoa(i), "v"))
+	}
+	message, err := proto.Marshal(request)
+	require.NoError(t, err)
+	began := time.Now()
+	points, bad, err := read(message)
+	require.NoError(t, err)
+	require.Empty(t, points)
+	require.Len(t, bad, 20_000)
+	require.Less(t, time.Since(began), 5*time.Second)
+}
+
+// FuzzRead compares the reader with the generated messages: it reads what they read.
 func FuzzRead(f *testing.F) {
 	for _, request := range []*collector.ExportMetricsServiceRequest{
 		requestOf(gauge("a", double(1, stringAttribute("k", "v"))), gauge("b")),
 		requestOf(&metrics.Metric{Name: "h", Data: &metrics.Metric_Histogram{Histogram: &metrics.Histogram{DataPoints: []*metrics.HistogramDataPoint{
-			{Count: 3, Sum: proto.Float64(1), BucketCounts: []uint64{1, 2}, ExplicitBounds: []float64{1}},
+			{Count: 3, Sum: proto.Float64(1), BucketCounts: []uint64{1, 2}, ExplicitBounds: []float64{1}}, {BucketCounts: []uint64{1}, ExplicitBounds: []float64{1}},
+		}}}}),
+		requestOf(&metrics.Metric{Name: "s", Data: &metrics.Metric_Summary{Summary: &metrics.Summary{DataPoints: []*metrics.SummaryDataPoint{
+			{Sum: 2, QuantileValues: []*metrics.SummaryDataPoint_ValueAtQuantile{{Quantile: 0.5, Value: 3}}},
 		}}}}),
 	} {
 		message, err := proto.Marshal(request)
@@ -240,7 +292,9 @@ func FuzzRead(f *testing.F) {
 		require.NoError(t, err)
 		points, bad, err := read(clean)
 		require.NoError(t, err)
-		require.Equal(t, dataPoints(&request), countDataPoints(t, clean))
+		if len(bad) == 0 {
+			require.Equal(t, valuesIn(&request), valuesOf(points))
+		}
 		body, err := protojson.Marshal(&request)
 		if err != nil {
 			return
@@ -249,47 +303,85 @@ func FuzzRead(f *testing.F) {
 		require.NoError(t, err, string(body))
 		ofJSON, badOfJSON, err := read(binary)
 		require.NoError(t, err)
-		require.Equal(t, len(points), len(ofJSON), string(body))
+		require.Equal(t, valuesOf(points), valuesOf(ofJSON), string(body))
 		require.Equal(t, bad, badOfJSON)
 	})
 }
 
-// dataPoints returns how many data points of a request have a value, or should have one.
-func dataPoints(request *collector.ExportMetricsServiceRequest) (n int) {
-	count := func(flags uint32) {
-		if flags&1 == 0 {
-			n++
+// valuesOf returns the ends of the points' names and their values.
+func valuesOf(points []postbody.Point) (list []string) {
+	for _, p := range points {
+		suffix := ""
+		for _, s := range []string{"_count", "_sum", "_bucket"} {
+			if strings.HasSuffix(p.Name, s) {
+				suffix = s
+			}
 		}
+		list = append(list, fmt.Sprint(suffix, p.Value))
 	}
-	for _, r := range request.ResourceMetrics {
-		for _, s := range r.ScopeMetrics {
-			for _, m := range s.Metrics {
-				for _, p := range slices.Concat(m.GetGauge().GetDataPoints(), m.GetSum().GetDataPoints()) {
-					count(p.Flags)
-				}
-				for _, p := range m.GetHistogram().GetDataPoints() {
-					count(p.Flags)
-				}
-				for _, p := range m.GetExponentialHistogram().GetDataPoints() {
-					count(p.Flags)
-				}
-				for _, p := range m.GetSummary().GetDataPoints() {
-					count(p.Flags)
-				}
+	return list
+}
+
+// valuesIn returns the same for a request, of which no data point is bad.
+func valuesIn(request *collector.ExportMetricsServiceRequest) (list []string) {
+	var name string
+	add := func(suffix string, value float64) {
+		list = append(list, valuesOf([]postbody.Point{{Name: name + suffix, Value: value}})...)
+	}
+	numbers := func(points []*metrics.NumberDataPoint) {
+		for _, p := range points {
+			switch v := p.Value.(type) {
+			case *metrics.NumberDataPoint_AsDouble:
+				add("", v.AsDouble)
+			case *metrics.NumberDataPoint_AsInt:
+				add("", float64(v.AsInt))
 			}
 		}
 	}
-	return n
+	for _, m := range metricsIn(request) {
+		name = influxdb.CleanName(m.Name)
+		numbers(withValue(m.GetGauge().GetDataPoints()))
+		numbers(withValue(m.GetSum().GetDataPoints()))
+		for _, p := range withValue(m.GetHistogram().GetDataPoints()) {
+			add("_count", float64(p.Count))
+			if p.Sum != nil {
+				add("_sum", *p.Sum)
+			}
+			total := 0.0
+			for _, n := range p.BucketCounts {
+				total += float64(n)
+				add("_bucket", total)
+			}
+		}
+		for _, p := range withValue(m.GetExponentialHistogram().GetDataPoints()) {
+			add("_count", float64(p.Count))
+			if p.Sum != nil {
+				add("_sum", *p.Sum)
+			}
+		}
+		for _, p := range withValue(m.GetSummary().GetDataPoints()) {
+			add("_count", float64(p.Count))
+			add("_sum", p.Sum)
+			for _, q := range p.QuantileValues {
+				add("", q.Value)
+			}
+		}
+	}
+	return list
 }
 
-// countDataPoints returns how many data points the reader passes on, good or bad.
-func countDataPoints(t *testing.T, message []byte) int {
-	seen := make(map[int]bool)
-	require.NoError(t, otlp.Read(message, func(dataPoint int, _ postbody.Point, _ error) error {
-		seen[dataPoint] = true
-		return nil
-	}))
-	return len(seen)
+// withValue returns the points without the flag that they have none.
+func withValue[P interface{ GetFlags() uint32 }](points []P) []P {
+	return slices.DeleteFunc(slices.Clone(points), func(p P) bool { return p.GetFlags()&1 != 0 })
+}
+
+func metricsIn(request *collector.ExportMetricsServiceRequest) (list []*metrics.Metric) {
+	for _, r := range request.ResourceMetrics {
+		for _, s := range r.ScopeMetrics {
+			list = append(list, s.Metrics...)
+		}
+	}
+	return list
 }
 
 // FuzzFromJSON looks for text on which the reader hangs or panics, or that makes no message.
