@@ -1,9 +1,13 @@
 package agent
 
 import (
+	"context"
+	"iter"
 	"time"
 
+	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/recent"
 )
 
 // Account is a balance of points. At all times
@@ -72,4 +76,63 @@ func (a *Agent) outputDetails() OutputDetails {
 		details.Problems = append(details.Problems, "the store has not returned since "+since.Format(time.RFC3339)+": check the disk that it writes to; meanwhile points wait in memory")
 	}
 	return details
+}
+
+// buffer puts metrics of the agent's own producers into the buffer, with prefix
+// before their names, and returns those that cannot be sent.
+func (a *Agent) buffer(namespace, prefix string, metrics []Metric) []*MetricError {
+	normalise := a.normaliser(prefix)
+	good, bad := normalise.list(metrics)
+	a.deliver(namespace, good)
+	return bad
+}
+
+// bufferWaiting is buffer for a caller that can wait: it returns once the metrics are safe,
+// or soon after ctx has ended.
+func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, metrics []Metric) []*MetricError {
+	normalise := a.normaliser(prefix)
+	good, bad := normalise.list(metrics)
+	for len(good) > 0 {
+		err := asPostError(a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good}), len(good))
+		if wereTaken(err) {
+			a.recent.Add(len(good), recentPoints(namespace, good))
+			break
+		}
+		if asPermanent(err) != nil || !backoff.Pause(ctx, time.Second) {
+			a.deliver(namespace, good) // the buffer counts what becomes of them
+			break
+		}
+	}
+	return bad
+}
+
+// deliver delivers normalised metrics, for which no caller waits.
+func (a *Agent) deliver(namespace string, metrics []Metric) {
+	a.recent.Add(len(metrics), recentPoints(namespace, metrics))
+	a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
+}
+
+// deliverToAll delivers a round of the host's measurements, which come every interval, to the
+// namespace of each assignment.
+func (a *Agent) deliverToAll(interval time.Duration, assignments []Assignment, metrics []Metric) {
+	namespaces := make([]string, len(assignments))
+	for i := range assignments {
+		namespaces[i] = assignments[i].Namespace
+	}
+	a.recent.AddHost(interval, namespaces, recentPoints("", metrics))
+	for _, namespace := range namespaces {
+		a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
+	}
+}
+
+// recentPoints are normalised metrics as internal/recent takes them.
+func recentPoints(namespace string, metrics []Metric) iter.Seq[recent.Point] {
+	return func(yield func(recent.Point) bool) {
+		for i := range metrics {
+			m := &metrics[i]
+			if !yield(recent.Point{Namespace: namespace, Name: m.Name, Tags: m.Tags, Value: m.Value, Time: m.Timestamp}) {
+				return
+			}
+		}
+	}
 }

@@ -66,12 +66,12 @@
 //	judge.go           what an answer may contain: CheckPort, CheckProcess
 //	partial.go         an answer that lacks namespaces: what is known of them stays
 //	doubt.go           an answer that would remove more than half
-//	state.go           what a restart remembers: assignments, the last report
+//	state.go           what the agent remembers over a restart, see below
 //	plugins.go         the plugins of the assignments that run, conflicts
 //	pluginoutput.go    what a plugin prints, made metrics
 //	plugincalls.go     RunPlugin, UpdatePlugin, DisablePlugin and others
-//	post.go            Post, Send; all producers' way into the delivery
-//	delivery.go        Account; the delivery engine, made for metrics
+//	post.go            Post, Send; what is refused of a post
+//	delivery.go        Account; the delivery engine, made for metrics; its producers' way in
 //	shutdown.go        what ends in which order, and how long each may take
 //
 // Options are in options.go and apioptions.go (for [Agent.Handler]), what [Agent.Reconfigure]
@@ -91,20 +91,30 @@
 //
 //   - An answer of the registry: update.go (converse, hear, take), judge.go (judge), doubt.go
 //     (doubt), agent.go (apply), internal/schedule.
-//   - A measurement: collector.go (collect), metric.go (list), post.go (deliverToAll),
-//     internal/delivery (Add), output.go (outputPart.write).
-//   - A plugin's output: internal/plugins, pluginoutput.go (decode), post.go (buffer).
-//   - POST /post: internal/httpapi, httpapi.go (apiAgent), post.go (send), internal/delivery
+//   - A measurement: collector.go (collect), metric.go (list), delivery.go
+//     (deliverToAll), internal/delivery (Add), output.go (outputPart.write).
+//   - A plugin's output: internal/plugins, pluginoutput.go (decode), delivery.go (buffer).
+//   - POST /post: internal/httpapi, httpapi.go (apiAgent.Post), post.go (send), internal/delivery
 //     (Write), which returns once the output has acknowledged the points or the store has them.
-//   - What people see: post.go gives each point to internal/recent, from which /me/stream
+//     At /write and /v1/metrics, good metrics are sent without the bad ones (sendGood). What the
+//     output refuses of it comes back by internal/delivery (settle, Refusal.within), post.go
+//     (asPostError) and httpapi.go (posted).
+//   - What people see: post.go and delivery.go give each point to internal/recent, from which /me/stream
 //     and /me/points have it; [Agent.Status] and [Status.Wrong] are what a status says.
 //
 // # Parts that fail
 //
 // [New] wraps each part once, to turn its panics into errors and to bound the calls that have
-// no context. A call with a context must obey it. An output that does not delays only the
-// namespace it was given, a store only itself, a collector or a plugin runner only its own runs.
-// The status names a call that hangs.
+// no context. A call with a context must obey it. An output that does not obey its context delays
+// only the namespace that it was writing, a store only what it should keep, a collector or a plugin
+// runner only its own runs. The status names a call that hangs.
+//
+// # What survives a kill
+//
+// In the directory of [WithStateDir]: the assignments, the last accepted report and the identity
+// of the machine (state.go), the accounts (internal/delivery) and the disabled
+// plugins (internal/plugins). In the [Store]: points. Points in memory do not; the next start
+// counts them as dropped.
 //
 // # Promises
 //

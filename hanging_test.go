@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +54,36 @@ func TestAnOutputThatDoesNotObeyItsContextHoldsUpOneNamespaceAndTheStatusSaysSo(
 			})
 		})
 	}
+}
+
+func TestTheStatusNamesTheTimeOfAWriteThatStillHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, agent.WithStore(agenttest.NewStore()), every(time.Hour, "m"))
+		var writes atomic.Int32
+		first, others := make(chan struct{}), make(chan struct{})
+		w.output.Answer(func(context.Context, agent.Batch) error {
+			if writes.Add(1) == 1 {
+				<-first
+			} else {
+				<-others
+			}
+			return nil
+		})
+		w.run()
+		w.pass(time.Second)
+		require.NoError(t, w.Post(t.Context(), "web", metrics(1))) // it is not known yet that the first write hangs
+		w.pass(10 * time.Second)
+		require.Equal(t, int32(2), writes.Load())
+		require.Contains(t, w.Status().Output.Problems[0], "began at 2000-01-01T00:00:00Z")
+		close(first)
+		synctest.Wait()
+		require.Contains(t, w.Status().Output.Problems[0], "began at 2000-01-01T00:00:01Z")
+		close(others)
+		w.output.Answer(nil)
+		w.pass(time.Minute)
+		require.Empty(t, w.Status().Output.Problems)
+		w.stop()
+	})
 }
 
 func TestAPostGoesToTheStoreWhileTheOutputHangs(t *testing.T) {

@@ -157,18 +157,12 @@ type outputPart struct {
 	hanging   hanging       // of InspectOutput
 
 	mu    sync.Mutex
-	stuck map[string]stuckWrites // by namespace; guarded by mu
-}
-
-// stuckWrites are the Writes of a namespace that have not returned in time.
-type stuckWrites struct {
-	number int
-	since  time.Time // when the first of them began
+	stuck map[string][]time.Time // when the Writes that hang began, by namespace; guarded by mu
 }
 
 func newOutputPart(o Output, logger *slog.Logger, grace time.Duration) *outputPart {
 	inspector, _ := o.(OutputInspector)
-	return &outputPart{output: o, inspector: inspector, logger: logger, grace: grace, stuck: make(map[string]stuckWrites)}
+	return &outputPart{output: o, inspector: inspector, logger: logger, grace: grace, stuck: make(map[string][]time.Time)}
 }
 
 // write writes a batch for the engine, to which a permanent error is a refusal.
@@ -184,8 +178,9 @@ func (p *outputPart) write(ctx context.Context, b delivery.Batch[Metric]) error 
 	return err
 }
 
-// writeWithin returns soon after ctx has ended, even if Write does not. While a Write hangs, no
-// other is called for its namespace. If it succeeds after all, the receiver gets the batch twice.
+// writeWithin returns soon after ctx has ended, even if Write does not. Once a Write is known to
+// hang, no other begins for its namespace. If it succeeds after all, the receiver gets the batch
+// twice.
 func (p *outputPart) writeWithin(ctx context.Context, b Batch) error {
 	if since := p.stuckSince(b.Namespace); !since.IsZero() {
 		return stuckError(b.Namespace, since)
@@ -205,35 +200,42 @@ func (p *outputPart) writeWithin(ctx context.Context, b Batch) error {
 		return err
 	case <-timer.C:
 	}
-	p.countStuck(b.Namespace, began, 1)
+	p.mu.Lock()
+	p.stuck[b.Namespace] = append(p.stuck[b.Namespace], began)
+	p.mu.Unlock()
 	go func() {
 		<-done
-		p.countStuck(b.Namespace, began, -1)
+		p.returned(b.Namespace, began)
 	}()
 	return stuckError(b.Namespace, began)
 }
 
-// countStuck adds n to the number of stuck writes of a namespace.
-func (p *outputPart) countStuck(namespace string, began time.Time, n int) {
+// returned forgets a Write that hung.
+func (p *outputPart) returned(namespace string, began time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	writes := p.stuck[namespace]
-	if writes.number == 0 || began.Before(writes.since) {
-		writes.since = began
-	}
-	if writes.number += n; writes.number > 0 {
-		p.stuck[namespace] = writes
-	} else {
+	left := p.stuck[namespace]
+	i := slices.Index(left, began)
+	if left = slices.Delete(left, i, i+1); len(left) == 0 {
 		delete(p.stuck, namespace)
+		return
 	}
+	p.stuck[namespace] = left
 }
 
-// stuckSince returns when a write of the namespace began that has not returned. Zero: there is
-// none.
+// stuckSince returns when the first Write of the namespace began that hangs. Zero: none hangs.
 func (p *outputPart) stuckSince(namespace string) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stuck[namespace].since
+	return first(p.stuck[namespace])
+}
+
+// first returns the first of the times; zero: there is none.
+func first(times []time.Time) time.Time {
+	if len(times) == 0 {
+		return time.Time{}
+	}
+	return slices.MinFunc(times, time.Time.Compare)
 }
 
 func stuckError(namespace string, since time.Time) error {
@@ -246,14 +248,14 @@ func (p *outputPart) stuckWrite() error {
 	defer p.mu.Unlock()
 	var oldest string
 	for namespace, writes := range p.stuck {
-		if oldest == "" || writes.since.Before(p.stuck[oldest].since) {
+		if oldest == "" || first(writes).Before(first(p.stuck[oldest])) {
 			oldest = namespace
 		}
 	}
 	if oldest == "" {
 		return nil
 	}
-	return stuckError(oldest, p.stuck[oldest].since)
+	return stuckError(oldest, first(p.stuck[oldest]))
 }
 
 // inspect returns the output's details, or a problem if it does not return any.

@@ -40,9 +40,8 @@ func (e *PartialError) Error() string {
 	return strings.Join(reasons, "; ")
 }
 
-// keeps reports whether a namespace that was assigned before stays, although the answer has
-// none from its registry. next is the registry from which the answer has it; "" with has
-// false: it has none.
+// keeps reports whether the old assignment of a namespace wins. has says whether the answer has
+// the namespace, and next from which registry.
 func (e *PartialError) keeps(old Assignment, next string, has bool) bool {
 	if e.Namespaces[old.Namespace] != nil {
 		return !has

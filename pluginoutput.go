@@ -111,12 +111,12 @@ func (o *PluginOutput) add(index int, m Metric, err error) {
 	}
 }
 
-// pluginOutput receives the output of plugins and the results of their runs.
-type pluginOutput struct{ *Agent }
+// pluginSink receives the output of plugins and the results of their runs.
+type pluginSink struct{ *Agent }
 
-var _ plugins.Output = pluginOutput{}
+var _ plugins.Output = pluginSink{}
 
-func (o pluginOutput) Send(p plugins.Plugin, printed pluginoutput.Print) (sent int, bad plugins.Bad, err error) {
+func (o pluginSink) Send(p plugins.Plugin, printed pluginoutput.Print) (sent int, bad plugins.Bad, err error) {
 	var refused []*MetricError
 	decoded, err := decode(printed, func(part []Metric) {
 		sent += len(part)
@@ -125,7 +125,7 @@ func (o pluginOutput) Send(p plugins.Plugin, printed pluginoutput.Print) (sent i
 	return sent, decoded.bad(refused), err
 }
 
-func (o pluginOutput) SendLines(ctx context.Context, p plugins.Plugin, lines pluginoutput.Print) plugins.Bad {
+func (o pluginSink) SendLines(ctx context.Context, p plugins.Plugin, lines pluginoutput.Print) plugins.Bad {
 	var refused []*MetricError
 	decoded, _ := decode(lines, func(part []Metric) { // each line has an error of its own
 		refused = append(refused, o.bufferWaiting(ctx, p.Namespace, p.Name+".", part)...)
@@ -134,7 +134,7 @@ func (o pluginOutput) SendLines(ctx context.Context, p plugins.Plugin, lines plu
 }
 
 // Report sends the result of a run as the metric plugin.NAME.
-func (o pluginOutput) Report(p plugins.Plugin, kind, result string) {
+func (o pluginSink) Report(p plugins.Plugin, kind, result string) {
 	value := 1.0
 	if result == plugins.OK {
 		value = 0

@@ -11,7 +11,7 @@ import (
 // newPlugins makes the set of the assigned plugins.
 func (a *Agent) newPlugins() *plugins.Set {
 	c := plugins.Config{
-		Output: pluginOutput{a},
+		Output: pluginSink{a},
 		State:  a.state(),
 		Logger: a.config.logger,
 		Audit:  a.config.audit,

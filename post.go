@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/lodastack/agent/internal/backoff"
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/event"
-	"github.com/lodastack/agent/internal/recent"
 	"github.com/lodastack/agent/internal/topic"
 )
 
@@ -50,28 +47,28 @@ func (a *Agent) Post(ctx context.Context, namespace string, metrics []Metric) er
 // send sends metrics that belong to the agent, with prefix before their names: all of them or
 // none.
 func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Metric) error {
-	good, bad, err := a.judgePost(namespace, prefix, metrics)
+	good, bad, err := a.normalisePost(namespace, prefix, metrics)
 	if err != nil {
 		return err
 	}
 	if len(bad) > 0 {
 		return bad[0]
 	}
-	return a.sendJudged(ctx, namespace, prefix, good)
+	return a.sendNormalised(ctx, namespace, prefix, good)
 }
 
 // sendGood sends those of the metrics that can be sent, and returns an error for each of the
 // others.
 func (a *Agent) sendGood(ctx context.Context, namespace, prefix string, metrics []Metric) ([]*MetricError, error) {
-	good, bad, err := a.judgePost(namespace, prefix, metrics)
+	good, bad, err := a.normalisePost(namespace, prefix, metrics)
 	if err != nil {
 		return nil, err
 	}
-	return bad, a.sendJudged(ctx, namespace, prefix, good)
+	return bad, a.sendNormalised(ctx, namespace, prefix, good)
 }
 
-// judgePost normalises the metrics of a post.
-func (a *Agent) judgePost(namespace, prefix string, metrics []Metric) (good []Metric, bad []*MetricError, err error) {
+// normalisePost normalises the metrics of a post.
+func (a *Agent) normalisePost(namespace, prefix string, metrics []Metric) (good []Metric, bad []*MetricError, err error) {
 	if err := topic.CheckNamespace("", namespace); err != nil {
 		return nil, nil, &InputError{Err: err}
 	}
@@ -83,8 +80,8 @@ func (a *Agent) judgePost(namespace, prefix string, metrics []Metric) (good []Me
 	return good, bad, nil
 }
 
-// sendJudged sends normalised metrics.
-func (a *Agent) sendJudged(ctx context.Context, namespace, prefix string, good []Metric) error {
+// sendNormalised sends normalised metrics.
+func (a *Agent) sendNormalised(ctx context.Context, namespace, prefix string, good []Metric) error {
 	if len(good) == 0 {
 		return nil
 	}
@@ -161,63 +158,4 @@ func newRefusedPost(namespace, prefix string, err *MetricError) *refusedPost {
 func wereTaken(err error) bool {
 	var partly *PartlyRefusedError
 	return err == nil || errors.As(err, &partly)
-}
-
-// buffer puts metrics of the agent's own producers into the buffer, with prefix
-// before their names, and returns those that cannot be sent.
-func (a *Agent) buffer(namespace, prefix string, metrics []Metric) []*MetricError {
-	normalise := a.normaliser(prefix)
-	good, bad := normalise.list(metrics)
-	a.deliver(namespace, good)
-	return bad
-}
-
-// bufferWaiting is buffer for a caller that can wait: it returns once the metrics are safe,
-// or soon after ctx has ended.
-func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, metrics []Metric) []*MetricError {
-	normalise := a.normaliser(prefix)
-	good, bad := normalise.list(metrics)
-	for len(good) > 0 {
-		err := asPostError(a.delivery.Write(ctx, delivery.Batch[Metric]{Namespace: namespace, Points: good}), len(good))
-		if wereTaken(err) {
-			a.recent.Add(len(good), recentPoints(namespace, good))
-			break
-		}
-		if asPermanent(err) != nil || !backoff.Pause(ctx, time.Second) {
-			a.deliver(namespace, good) // the buffer counts what becomes of them
-			break
-		}
-	}
-	return bad
-}
-
-// deliver delivers normalised metrics, for which no caller waits.
-func (a *Agent) deliver(namespace string, metrics []Metric) {
-	a.recent.Add(len(metrics), recentPoints(namespace, metrics))
-	a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
-}
-
-// deliverToAll delivers a round of the host's measurements, which come every interval, to the
-// namespace of each assignment.
-func (a *Agent) deliverToAll(interval time.Duration, assignments []Assignment, metrics []Metric) {
-	namespaces := make([]string, len(assignments))
-	for i := range assignments {
-		namespaces[i] = assignments[i].Namespace
-	}
-	a.recent.AddHost(interval, namespaces, recentPoints("", metrics))
-	for _, namespace := range namespaces {
-		a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
-	}
-}
-
-// recentPoints are normalised metrics as internal/recent takes them.
-func recentPoints(namespace string, metrics []Metric) iter.Seq[recent.Point] {
-	return func(yield func(recent.Point) bool) {
-		for i := range metrics {
-			m := &metrics[i]
-			if !yield(recent.Point{Namespace: namespace, Name: m.Name, Tags: m.Tags, Value: m.Value, Time: m.Timestamp}) {
-				return
-			}
-		}
-	}
 }

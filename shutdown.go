@@ -10,9 +10,8 @@ import (
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
-// hangTimeout returns how long each of the last three steps may take if a part hangs: a write
-// that does not return, a store that does not close, and an output that does not close. It is
-// a part of the shutdown timeout.
+// hangTimeout returns how long stop waits for each of three things if they hang: a write and a
+// store, both in delivery.Close, and the output's Close. It is a part of the shutdown timeout.
 func (c *fixed) hangTimeout() time.Duration { return min(time.Second, c.shutdownTimeout/8) }
 
 // stop ends everything: the producers of points first, then the output. It returns an error
@@ -37,7 +36,7 @@ func (a *Agent) stop(ctx context.Context) error {
 	failed("installing a plugin did not end", a.plugins.Wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))
 	failed("deliver what waits", a.delivery.Close(stopping))
-	failed("deliver what waits", a.output.stuckWrite())
+	failed("a write did not return", a.output.stuckWrite())
 	// An output that respects its context takes none of this time.
 	closing, cancel := context.WithTimeout(ctx, hang)
 	defer cancel()

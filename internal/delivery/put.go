@@ -17,6 +17,7 @@ var errStoreHangs = fmt.Errorf("the store has not returned within %s", storeTime
 type putting[T any] struct {
 	laneKey
 	entries []*entry[T]
+	size    int // points of all entries
 	points  int // that are being stored
 	done    chan error
 
@@ -69,7 +70,7 @@ func (s *storage[T]) put(key laneKey, entries []*entry[T]) error {
 	if !s.hangsSince().IsZero() {
 		return errStoreHangs
 	}
-	p := &putting[T]{laneKey: key, entries: entries, done: make(chan error, 1)}
+	p := &putting[T]{laneKey: key, entries: entries, size: count(entries), done: make(chan error, 1)}
 	timer := time.NewTimer(storeTimeout)
 	defer timer.Stop()
 	select {
@@ -93,12 +94,12 @@ func (s *storage[T]) put(key laneKey, entries []*entry[T]) error {
 // gather returns p and all other pending requests, which share one write to the
 // store.
 func (s *storage[T]) gather(p *putting[T]) []*putting[T] {
-	group, points := []*putting[T]{p}, count(p.entries)
+	group, points := []*putting[T]{p}, p.size
 	for points < storePoints {
 		select {
 		case p := <-s.puts:
 			group = append(group, p)
-			points += count(p.entries)
+			points += p.size
 		default:
 			return group
 		}
@@ -125,8 +126,8 @@ func (s *storage[T]) putAll(group []*putting[T]) {
 	s.unread = s.unread || err == nil
 }
 
-// stored books the points that the store has taken. If it took them too late, the lane was told
-// that it had not: they are accepted once more, because they are delivered once more.
+// stored books the points that the store has taken. If it took them too late, the lane still has
+// them and delivers them, too: the account counts them twice.
 func (s *storage[T]) stored(p *putting[T], late bool) {
 	s.added(p.points)
 	if p.waited || late {
