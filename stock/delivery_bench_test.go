@@ -187,7 +187,7 @@ func BenchmarkReplay(b *testing.B) {
 // hold 1000 of them together.
 func rawRate(b *testing.B, address string, messages [][]byte) float64 {
 	b.Helper()
-	const points, rounds = 1000, 300
+	const points, rounds = 1000, 2000
 	producer, err := nsq.NewProducer(address, nsq.NewConfig())
 	require.NoError(b, err)
 	producer.SetLoggerLevel(nsq.LogLevelMax)
@@ -209,6 +209,7 @@ func replay(b *testing.B, server *nsqdtest.Server, backlog int64) (r replayed) {
 	server.Stop()
 	a := runAgent(b, b.TempDir(), server.Addr())
 	defer a.stop(b)
+	<-a.Ready() // the store is in use only then
 	account := func() agent.Account { return a.Status().Accounts["ns"] }
 	batch, point := benchBatch(20), benchBatch(1)
 	share(b, 64, int(backlog)/20, func() error { return a.write(batch) })
