@@ -80,7 +80,7 @@ func New(opts ...Option) (*Agent, error) {
 	config.audit.Logger = config.logger
 	a := &Agent{
 		config: config.fixed,
-		output: newOutputPart(config.output, config.logger, config.hangTimeout()/2),
+		output: newOutputPart(config.output, config.logger, config.writeGrace()),
 		store:  newStorePart(config.store),
 		runner: newRunnerPart(config.runner),
 		recent: recent.New(!config.noPage),

@@ -142,10 +142,10 @@ func (a *Agent) collect(ctx context.Context, c *collection, interval time.Durati
 		bad = append(bad, refused...)
 		points += len(good)
 		if batch.Namespace != everyNamespace {
-			a.deliver(batch.Namespace, good)
+			a.addNormalised(batch.Namespace, good)
 			continue
 		}
-		a.deliverToAll(interval, assignments, good)
+		a.addToAll(interval, assignments, good)
 	}
 	c.end(points, bad, err, a.config.logger)
 }

@@ -36,7 +36,7 @@ func newDelivery(c config, output *outputPart, store *storePart, claim func()) *
 		Before:     claim,
 		Logger:     c.logger,
 
-		ReturnTimeout: c.hangTimeout(),
+		ReturnTimeout: c.partGrace(),
 	}
 	if store != nil {
 		d.Store = store
@@ -55,41 +55,18 @@ func (a *Agent) accounts() (byNamespace map[string]Account, total Account) {
 	return byNamespace, Account(sum)
 }
 
-// oldestWaiting returns when the oldest point arrived that waits in memory or on disk. Zero: none
-// waits. disk is nil if nothing is on disk.
-func (a *Agent) oldestWaiting(disk *DiskDetails) time.Time {
-	oldest := a.delivery.Oldest()
-	if disk != nil && (oldest.IsZero() || !disk.Oldest.IsZero() && disk.Oldest.Before(oldest)) {
-		return disk.Oldest
-	}
-	return oldest
-}
-
-// outputDetails returns what the output and the store report, and which of them hangs.
-func (a *Agent) outputDetails() OutputDetails {
-	details := a.output.inspect()
-	if a.store == nil {
-		return details
-	}
-	a.store.inspect(&details)
-	if since := a.delivery.StoreHangsSince(); !since.IsZero() {
-		details.Problems = append(details.Problems, "the store has not returned since "+since.Format(time.RFC3339)+": check the disk that it writes to; meanwhile points wait in memory")
-	}
-	return details
-}
-
-// buffer puts metrics of the agent's own producers into the buffer, with prefix
+// normaliseAndAdd puts metrics of the agent's own producers into the buffer, with prefix
 // before their names, and returns those that cannot be sent.
-func (a *Agent) buffer(namespace, prefix string, metrics []Metric) []*MetricError {
+func (a *Agent) normaliseAndAdd(namespace, prefix string, metrics []Metric) []*MetricError {
 	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
-	a.deliver(namespace, good)
+	a.addNormalised(namespace, good)
 	return bad
 }
 
-// bufferWaiting is buffer for a caller that can wait: it returns once the metrics are safe,
+// normaliseAndWrite is normaliseAndAdd for a caller that can wait: it returns once the metrics are safe,
 // or soon after ctx has ended.
-func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, metrics []Metric) []*MetricError {
+func (a *Agent) normaliseAndWrite(ctx context.Context, namespace, prefix string, metrics []Metric) []*MetricError {
 	normalise := a.normaliser(prefix)
 	good, bad := normalise.list(metrics)
 	for len(good) > 0 {
@@ -99,22 +76,22 @@ func (a *Agent) bufferWaiting(ctx context.Context, namespace, prefix string, met
 			break
 		}
 		if asPermanent(err) != nil || !backoff.Pause(ctx, time.Second) {
-			a.deliver(namespace, good) // the buffer counts what becomes of them
+			a.addNormalised(namespace, good) // the buffer counts what becomes of them
 			break
 		}
 	}
 	return bad
 }
 
-// deliver delivers normalised metrics, for which no caller waits.
-func (a *Agent) deliver(namespace string, metrics []Metric) {
+// addNormalised puts normalised metrics into the buffer. No caller waits for them.
+func (a *Agent) addNormalised(namespace string, metrics []Metric) {
 	a.recent.Add(len(metrics), recentPoints(namespace, metrics))
 	a.delivery.Add(delivery.Batch[Metric]{Namespace: namespace, Points: metrics})
 }
 
-// deliverToAll delivers a round of the host's measurements, which come every interval, to the
-// namespace of each assignment.
-func (a *Agent) deliverToAll(interval time.Duration, assignments []Assignment, metrics []Metric) {
+// addToAll puts a round of the host's measurements, which come every interval, into the buffer,
+// for the namespace of each assignment.
+func (a *Agent) addToAll(interval time.Duration, assignments []Assignment, metrics []Metric) {
 	namespaces := make([]string, len(assignments))
 	for i := range assignments {
 		namespaces[i] = assignments[i].Namespace

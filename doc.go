@@ -23,7 +23,7 @@
 // Registry to schedule to metrics to output, one way.
 //
 //	Registry       asked at the start, every 10 minutes and by Agent.Update
-//	   │           judged item by item; doubted if it takes away most of what runs
+//	   │           validated item by item; doubted if it takes away most of what runs
 //	   ▼ assignments
 //	schedule       starts collectors and plugins at their times
 //	   ├─────────────┐
@@ -37,7 +37,7 @@
 //	normalise      names, tags and times; what cannot be sent is left out and counted
 //	          │
 //	          ▼ batches
-//	delivery       merged, written, retried, split where refused, counted
+//	delivery       merged, written, retried, halved if refused as a whole, counted
 //	          ├──► Store, while the output is down
 //	          ▼
 //	        Output
@@ -53,17 +53,19 @@
 //	collector.go       Collector, AssignmentCollector; a run of one, and its status
 //	plugin.go          Plugin, PluginRunner and its optional interfaces
 //	pluginstatus.go    PluginStatus, PluginDetails, PluginResult
-//	output.go          Output, PermanentError; an output that hangs
+//	output.go          Output, PermanentError
+//	writeroutput.go    NewWriterOutput
 //	store.go           Store, DiskDetails
 //	parts.go           what calls of all parts share: panics, time limits, the logger
+//	hanging.go         calls that do not return
 //
 // The loop:
 //
 //	agent.go           Agent, New, Run; apply puts assignments in force
-//	update.go          a conversation with the registry
+//	update.go          a conversation with the registry, and what its answer changes
 //	host.go            the host's name and addresses, which the registry is told
 //	report.go          reports about the host, and a host that has another name now
-//	judge.go           what an answer may contain: CheckPort, CheckProcess
+//	validate.go        what an answer may contain: CheckPort, CheckProcess
 //	partial.go         an answer that lacks namespaces: what is known of them stays
 //	doubt.go           an answer that would remove more than half
 //	state.go           what the agent remembers over a restart, see below
@@ -72,10 +74,12 @@
 //	plugincalls.go     RunPlugin, UpdatePlugin, DisablePlugin and others
 //	post.go            Post, Send; what is refused of a post
 //	delivery.go        Account; the delivery engine, made for metrics; its producers' way in
-//	shutdown.go        what ends in which order, and how long each may take
+//	shutdown.go        what of the agent ends in which order, and how long each may take. The
+//	                   daemon around it (API, statsd, log) ends in package stock, generation.stop
 //
-// Options are in options.go and apioptions.go (for [Agent.Handler]), what [Agent.Reconfigure]
-// can change in settings.go.
+// Options are in options.go and apioptions.go (for [Agent.Handler]), or beside what they are
+// about (build.go, statsd.go, explain.go). settings.go has what [Agent.Reconfigure] can change,
+// and [SplitOptions].
 //
 // What people see: status.go and wrong.go (the status, and what of it is wrong), httpapi.go (the
 // agent as its HTTP API sees it), explain.go (why a name does or does not arrive), plan.go and
@@ -89,16 +93,18 @@
 //
 // # Five ways through the code
 //
-//   - An answer of the registry: update.go (converse, hear, take), judge.go (judge), doubt.go
-//     (doubt), agent.go (apply), internal/schedule.
+//   - An answer of the registry: update.go (converse, hear, take, consider), validate.go (validate),
+//     doubt.go (doubt), agent.go (apply), internal/schedule.
 //   - A measurement: collector.go (collect), metric.go (list), delivery.go
-//     (deliverToAll), internal/delivery (Add), output.go (outputPart.write).
-//   - A plugin's output: internal/plugins, pluginoutput.go (decode), delivery.go (buffer).
+//     (addToAll), internal/delivery (Add), output.go (outputPart.write).
+//   - A plugin's output: internal/plugins, pluginoutput.go (decode; PluginOutput.add leaves out what
+//     cannot be sent), delivery.go (normaliseAndAdd). Formats other than JSON get valid names first,
+//     in internal/pluginoutput.
 //   - POST /post: internal/httpapi, httpapi.go (apiAgent.Post), post.go (send), internal/delivery
 //     (Write), which returns once the output has acknowledged the points or the store has them.
 //     At /write and /v1/metrics, good metrics are sent without the bad ones (sendGood). What the
 //     output refuses of it comes back by internal/delivery (settle, Refusal.within), post.go
-//     (asPostError) and httpapi.go (posted).
+//     (asPostError) and httpapi.go (posted): 200 with "refused", if it has taken the others.
 //   - What people see: post.go and delivery.go give each point to internal/recent, from which /me/stream
 //     and /me/points have it; [Agent.Status] and [Status.Wrong] are what a status says.
 //
@@ -120,8 +126,9 @@
 //
 // A metric that cannot be sent is left out: it is counted in the status of what made it, or
 // refused if it was posted. Collected points wait in a bounded buffer and are written until
-// the output accepts them. A point is dropped when the buffer has no room for it, or when the
-// output refuses it for good. Each dropped point is counted with its reason: [Status] has an
+// the output accepts them. The oldest are dropped if the buffer has no room for new ones
+// (buffer_full). A point is dropped if the output refuses it for good. A post that finds the output
+// down and no store fails, and counts nowhere: its caller sends it again. Each dropped point is counted with its reason: [Status] has an
 // [Account] for each namespace, which balances at all times. When [Agent.Post] returns nil,
 // the output has acknowledged the points or the store has them.
 package agent

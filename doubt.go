@@ -33,18 +33,17 @@ func (e *shrunkError) Error() string {
 		"the agent believes that when the registry says it again, a minute from now or later", cmp.Or(e.registry, "the registry"), e.before, e.after)
 }
 
-// doubt returns an error if next takes away more than half of what is known
+// doubt returns an error if the answer takes away more than half of what is known
 // and no answer at least confirmAfter ago, with no other in between, said the
 // same. The caller holds mu.
-func (u *updater) doubt(next []Assignment) error {
-	shrunk := checkShrunk(u.known, next, u.registry)
-	if shrunk == nil {
+func (u *updater) doubt(c considered) error {
+	if c.shrunk == nil {
 		u.doubted = nil
 		return nil
 	}
-	if u.doubted == nil || !reflect.DeepEqual(u.doubted.answer, next) {
-		changes, _ := CompareAssignments(u.known, next)
-		u.doubted = &doubted{answer: next, since: time.Now(), reason: shrunk, changes: changes[:min(len(changes), maxProblems)]}
+	if u.doubted == nil || !reflect.DeepEqual(u.doubted.answer, c.next) {
+		changes, _ := CompareAssignments(u.known, c.next)
+		u.doubted = &doubted{answer: c.next, since: time.Now(), reason: c.shrunk, changes: changes[:min(len(changes), maxProblems)]}
 	}
 	if time.Since(u.doubted.since) < confirmAfter {
 		return u.doubted.reason

@@ -26,6 +26,14 @@ type Host struct {
 var errNoAddresses = errors.New("the host's addresses are not known " +
 	"(under systemd, RestrictAddressFamilies must have AF_NETLINK)")
 
+// keepAddresses gives the host the addresses of the last accepted report, if there was one, while
+// its own cannot be read: the registry must not hear that they have gone.
+func (h *Host) keepAddresses(accepted *Host) {
+	if accepted != nil {
+		h.Addresses = accepted.Addresses
+	}
+}
+
 // readHost reads the host's name, addresses and serial number. With errNoAddresses, the rest
 // is valid.
 func (c *fixed) readHost() (Host, error) {
@@ -41,14 +49,14 @@ func (c *fixed) readHost() (Host, error) {
 	return host, err
 }
 
-// maxHostname bounds a host name, in bytes; DNS allows 253 (RFC 1035).
-const maxHostname = 255
+// maxHostTag bounds a host name, in bytes; DNS allows 253 (RFC 1035).
+const maxHostTag = 255
 
 // CheckHostname returns an error if name cannot be the tag host. It must have 1 to 255 bytes,
 // no blanks or control characters, and no backslash at its end.
 func CheckHostname(name string) error {
-	if name == "" || len(name) > maxHostname {
-		return fmt.Errorf("%.40q has %d bytes; a host name has 1 to %d", name, len(name), maxHostname)
+	if name == "" || len(name) > maxHostTag {
+		return fmt.Errorf("%.40q has %d bytes; a host name has 1 to %d", name, len(name), maxHostTag)
 	}
 	if influxdb.CleanTag(name) != name {
 		return fmt.Errorf("%q has blanks, control characters or a backslash at its end", name)

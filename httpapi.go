@@ -140,7 +140,7 @@ func (a apiAgent) Figures() httpapi.Figures {
 	}
 	for _, server := range s.Output.Servers {
 		f.Output.Servers = append(f.Output.Servers, httpapi.ServerFigures{
-			Address: server.Address, Down: server.State == "down" || server.State == "trial",
+			Address: server.Address, Down: server.State == ServerDown || server.State == ServerTrial,
 		})
 	}
 	if disk := s.Output.Disk; disk != nil {

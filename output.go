@@ -3,16 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/lodastack/agent/internal/delivery"
 	"github.com/lodastack/agent/internal/event"
-	"github.com/lodastack/agent/internal/lineproto"
 )
 
 // Output receives the points and writes them to a queue, a file or another output. See
@@ -70,13 +66,26 @@ type TopicDetails struct {
 // ServerDetails tells about a server that points are sent to.
 type ServerDetails struct {
 	Address string `json:"address"`
-	// State in a word: unused, up, down, trial.
+	// State in a word, such as [ServerUp].
 	State string `json:"state"`
 	// LastError is the last failure; it stays when the server is up again.
 	LastError string `json:"last_error,omitempty"`
 	// Since is when the server entered State.
 	Since time.Time `json:"since,omitzero"`
 }
+
+// States of a server in [ServerDetails].
+const (
+	// ServerUnused: no request was sent to it yet.
+	ServerUnused = "unused"
+	// ServerUp: its last request succeeded.
+	ServerUp = "up"
+	// ServerDown: it failed. It is retried after a pause.
+	ServerDown = "down"
+	// ServerTrial: it failed and answers again. It gets one request at a time until one
+	// succeeds.
+	ServerTrial = "trial"
+)
 
 // PermanentError is the error of a batch that an [Output] will never be able to write. The
 // agent counts the batch as dropped and continues with the next.
@@ -118,51 +127,19 @@ func asPermanent(err error) *PermanentError {
 	return permanent
 }
 
-// NewWriterOutput returns an [Output] that writes line protocol to w, a batch
-// in one Write. Closing it does not close w.
-func NewWriterOutput(w io.Writer) Output { return &writerOutput{w: w} }
-
-type writerOutput struct {
-	mu      sync.Mutex
-	w       io.Writer
-	encoder lineproto.Encoder // guarded by mu
-	buf     []byte            // guarded by mu
-}
-
-func (o *writerOutput) Write(_ context.Context, b Batch) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.buf = o.buf[:0]
-	o.encoder.Begin()
-	for _, m := range b.Metrics {
-		var err error
-		if o.buf, err = o.encoder.AppendPoint(o.buf, m.Name, m.Tags, m.Value, m.Timestamp); err != nil {
-			return Permanent(err)
-		}
-	}
-	if _, err := o.w.Write(o.buf); err != nil {
-		return fmt.Errorf("write %d points: %w", len(b.Metrics), err)
-	}
-	return nil
-}
-
-func (o *writerOutput) Close(context.Context) error { return nil }
-
 // outputPart is the output as the agent calls it.
 type outputPart struct {
 	output    Output
 	inspector OutputInspector // nil: it reports nothing
 	logger    *slog.Logger
 	grace     time.Duration // how long a Write may go on after its context has ended
-	hanging   hanging       // of InspectOutput
-
-	mu    sync.Mutex
-	stuck map[string][]time.Time // when the Writes that hang began, by namespace; guarded by mu
+	hanging   hangingWrites
+	inspects  promptCalls
 }
 
 func newOutputPart(o Output, logger *slog.Logger, grace time.Duration) *outputPart {
 	inspector, _ := o.(OutputInspector)
-	return &outputPart{output: o, inspector: inspector, logger: logger, grace: grace, stuck: make(map[string][]time.Time)}
+	return &outputPart{output: o, inspector: inspector, logger: logger, grace: grace}
 }
 
 // write writes a batch for the engine, to which a permanent error is a refusal.
@@ -182,8 +159,8 @@ func (p *outputPart) write(ctx context.Context, b delivery.Batch[Metric]) error 
 // hang, no other begins for its namespace. If it succeeds after all, the receiver gets the batch
 // twice.
 func (p *outputPart) writeWithin(ctx context.Context, b Batch) error {
-	if since := p.stuckSince(b.Namespace); !since.IsZero() {
-		return stuckError(b.Namespace, since)
+	if err := p.hanging.of(b.Namespace); err != nil {
+		return err
 	}
 	began := time.Now()
 	done := make(chan error, 1)
@@ -200,73 +177,23 @@ func (p *outputPart) writeWithin(ctx context.Context, b Batch) error {
 		return err
 	case <-timer.C:
 	}
-	p.mu.Lock()
-	p.stuck[b.Namespace] = append(p.stuck[b.Namespace], began)
-	p.mu.Unlock()
+	p.hanging.add(b.Namespace, began)
 	go func() {
 		<-done
-		p.returned(b.Namespace, began)
+		p.hanging.remove(b.Namespace, began)
 	}()
-	return stuckError(b.Namespace, began)
-}
-
-// returned forgets a Write that hung.
-func (p *outputPart) returned(namespace string, began time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	left := p.stuck[namespace]
-	i := slices.Index(left, began)
-	if left = slices.Delete(left, i, i+1); len(left) == 0 {
-		delete(p.stuck, namespace)
-		return
-	}
-	p.stuck[namespace] = left
-}
-
-// stuckSince returns when the first Write of the namespace began that hangs. Zero: none hangs.
-func (p *outputPart) stuckSince(namespace string) time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return first(p.stuck[namespace])
-}
-
-// first returns the first of the times; zero: there is none.
-func first(times []time.Time) time.Time {
-	if len(times) == 0 {
-		return time.Time{}
-	}
-	return slices.MinFunc(times, time.Time.Compare)
-}
-
-func stuckError(namespace string, since time.Time) error {
-	return fmt.Errorf("%w from a write to namespace %s that began at %s", delivery.ErrHangs, namespace, since.Format(time.RFC3339))
-}
-
-// stuckWrite returns an error for the namespace that is stuck for the longest time, or nil.
-func (p *outputPart) stuckWrite() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var oldest string
-	for namespace, writes := range p.stuck {
-		if oldest == "" || first(writes).Before(first(p.stuck[oldest])) {
-			oldest = namespace
-		}
-	}
-	if oldest == "" {
-		return nil
-	}
-	return stuckError(oldest, first(p.stuck[oldest]))
+	return hangsError(b.Namespace, began)
 }
 
 // inspect returns the output's details, or a problem if it does not return any.
 func (p *outputPart) inspect() (details OutputDetails) {
 	if p.inspector != nil {
 		var err error
-		if details, err = ask(&p.hanging, p.inspector.InspectOutput); err != nil {
+		if details, err = askPromptly(&p.inspects, p.inspector.InspectOutput); err != nil {
 			details.Problems = append(details.Problems, "the output does not report its state: "+err.Error())
 		}
 	}
-	if err := p.stuckWrite(); err != nil {
+	if err := p.hanging.oldest(); err != nil {
 		details.Problems = append(slices.Clone(details.Problems), err.Error()+": its points wait until it does; if it never does, restart the agent")
 	}
 	return details

@@ -40,9 +40,9 @@ func (e *PartialError) Error() string {
 	return strings.Join(reasons, "; ")
 }
 
-// keeps reports whether the old assignment of a namespace wins. has says whether the answer has
-// the namespace, and next from which registry.
-func (e *PartialError) keeps(old Assignment, next string, has bool) bool {
+// keeps reports whether the old assignment of a namespace wins over the answer: has says whether
+// the answer has the namespace, nextRegistry which registry assigns it there.
+func (e *PartialError) keeps(old Assignment, nextRegistry string, has bool) bool {
 	if e.Namespaces[old.Namespace] != nil {
 		return !has
 	}
@@ -58,11 +58,11 @@ func (e *PartialError) keeps(old Assignment, next string, has bool) bool {
 	case e.Registries[from].Err == nil:
 		return false
 	}
-	return !has || from < at(next)
+	return !has || from < at(nextRegistry)
 }
 
-// saysNothing reports whether none of several registries answered.
-func (e *PartialError) saysNothing() bool {
+// noneAnswered reports whether there are several registries, of which none answered.
+func (e *PartialError) noneAnswered() bool {
 	return len(e.Registries) > 0 && !slices.ContainsFunc(e.Registries, func(r RegistryError) bool { return r.Err == nil })
 }
 
@@ -102,11 +102,11 @@ func combine(known, answer []Assignment, err error) []Assignment {
 	return slices.SortedFunc(maps.Values(next), func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
 }
 
-// saysNothing reports whether an answer has nothing that could be put in force.
-func saysNothing(answer []Assignment, err error) bool {
+// isEmptyAnswer reports whether an answer has nothing that could be put in force.
+func isEmptyAnswer(answer []Assignment, err error) bool {
 	var partial *PartialError
 	if errors.As(err, &partial) {
-		return len(answer) == 0 && partial.saysNothing()
+		return len(answer) == 0 && partial.noneAnswered()
 	}
 	return err != nil && len(answer) == 0
 }

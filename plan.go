@@ -78,7 +78,7 @@ func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (P
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	answer, err := registry.ask(ctx, host)
-	if saysNothing(answer.assignments, err) {
+	if isEmptyAnswer(answer.assignments, err) {
 		return Plan{}, fmt.Errorf("ask the registry for assignments: %w", err)
 	}
 	plan := planAnswer(remembered.known, answer.assignments, err, registry, refuses)
@@ -90,13 +90,12 @@ func NewPlan(ctx context.Context, refuses func(Plugin) error, opts ...Option) (P
 // assignments.
 func planAnswer(known, answer []Assignment, err error, registry registryPart, refuses func(Plugin) error) Plan {
 	plan := Plan{Refused: []PlanRefusal{}, Notes: []string{}}
-	answer, plan.Problems = judge(answer)
-	next := combine(known, answer, err)
-	plan.Changes, plan.Unchanged = CompareAssignments(known, next)
-	plugins, conflicts := distinctPlugins(next)
-	plan.Problems = append(append(append([]string{}, plan.Problems...), itemProblems(next)...), conflicts...)
-	if doubt := checkShrunk(known, next, registry); doubt != nil {
-		plan.Doubt = doubt.Error()
+	c := consider(known, answer, err, registry)
+	plan.Changes, plan.Unchanged = CompareAssignments(known, c.next)
+	plugins, conflicts := distinctPlugins(c.next)
+	plan.Problems = append([]string{}, slices.Concat(c.problems, itemProblems(c.next), conflicts)...)
+	if c.shrunk != nil {
+		plan.Doubt = c.shrunk.Error()
 	}
 	if err != nil {
 		plan.Missing = err.Error()
@@ -124,11 +123,10 @@ func planAnswer(known, answer []Assignment, err error, registry registryPart, re
 func (c *fixed) plannedHost(accepted *Host, reports bool) (host Host, notes []string, err error) {
 	host, err = c.readHost()
 	if errors.Is(err, errNoAddresses) {
-		notes = append(notes, err.Error())
-		if accepted != nil {
-			host.Addresses = accepted.Addresses
-		}
-	} else if err != nil {
+		notes, err = append(notes, err.Error()), nil
+		host.keepAddresses(accepted)
+	}
+	if err != nil {
 		return Host{}, nil, err
 	}
 	if reports && accepted != nil && accepted.Hostname != host.Hostname {

@@ -161,7 +161,7 @@ type runnerPart struct {
 	inspector  PluginInspector    // nil: it tells nothing
 	closer     Closer             // nil: nothing is to be closed
 	daemons    PluginDaemonRunner // nil: it runs none
-	hanging    hanging
+	inspects   promptCalls
 }
 
 var _ plugins.Runner = (*runnerPart)(nil)
@@ -228,7 +228,7 @@ func (p *runnerPart) details(plugin plugins.Plugin) PluginDetails {
 	if p == nil || p.inspector == nil {
 		return PluginDetails{}
 	}
-	details, _ := ask(&p.hanging, func() PluginDetails { return p.inspector.InspectPlugin(Plugin(plugin)) })
+	details, _ := askPromptly(&p.inspects, func() PluginDetails { return p.inspector.InspectPlugin(Plugin(plugin)) })
 	return details
 }
 

@@ -19,7 +19,7 @@ type PluginOutput struct {
 	Bad     int
 	Reasons []*MetricError
 
-	judged influxdb.Tags // of the last metric: the next one often has the same
+	tags influxdb.Tags // of the last metric: the next one often has the same
 }
 
 // DecodePluginOutput reads the output of a plugin: a JSON list of metrics. It is an error if
@@ -96,10 +96,10 @@ func (t *tagsOfPart) leave() { t.owned = maps.Clone(t.owned) }
 // add adds the metric of the index. err is why it could not be read.
 func (o *PluginOutput) add(index int, m Metric, err error) {
 	if err == nil {
-		if !o.judged.Of(m.Tags) {
-			o.judged = influxdb.NewTags(m.Tags)
+		if !o.tags.Of(m.Tags) {
+			o.tags = influxdb.NewTags(m.Tags)
 		}
-		err = (&Metric{Name: m.Name, Value: m.Value}).clean(o.judged)
+		err = (&Metric{Name: m.Name, Value: m.Value}).clean(o.tags)
 	}
 	if err == nil {
 		o.Metrics = append(o.Metrics, m)
@@ -120,7 +120,7 @@ func (o pluginSink) Send(p plugins.Plugin, printed pluginoutput.Print) (sent int
 	var refused []*MetricError
 	decoded, err := decode(printed, func(part []Metric) {
 		sent += len(part)
-		refused = append(refused, o.buffer(p.Namespace, p.Name+".", part)...)
+		refused = append(refused, o.normaliseAndAdd(p.Namespace, p.Name+".", part)...)
 	})
 	return sent, decoded.bad(refused), err
 }
@@ -128,7 +128,7 @@ func (o pluginSink) Send(p plugins.Plugin, printed pluginoutput.Print) (sent int
 func (o pluginSink) SendLines(ctx context.Context, p plugins.Plugin, lines pluginoutput.Print) plugins.Bad {
 	var refused []*MetricError
 	decoded, _ := decode(lines, func(part []Metric) { // each line has an error of its own
-		refused = append(refused, o.bufferWaiting(ctx, p.Namespace, p.Name+".", part)...)
+		refused = append(refused, o.normaliseAndWrite(ctx, p.Namespace, p.Name+".", part)...)
 	})
 	return decoded.bad(refused)
 }
@@ -139,7 +139,7 @@ func (o pluginSink) Report(p plugins.Plugin, kind, result string) {
 	if result == plugins.OK {
 		value = 0
 	}
-	o.buffer(p.Namespace, "", []Metric{{
+	o.normaliseAndAdd(p.Namespace, "", []Metric{{
 		Name:  "plugin." + strings.TrimPrefix(p.Name, pluginPrefix),
 		Tags:  map[string]string{"type": kind, "result": result},
 		Value: value,

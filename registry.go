@@ -143,7 +143,7 @@ type registryPart struct {
 	reporters []reporterPart // of the members, if it is joined, as below
 	watchers  []Watcher
 	inspector RegistryInspector // nil: it tells nothing
-	hanging   *hanging
+	inspects  *promptCalls
 }
 
 // reporterPart is a registry that wants reports.
@@ -154,7 +154,7 @@ type reporterPart struct {
 
 func newRegistryPart(r Registry) registryPart {
 	inspector, _ := r.(RegistryInspector)
-	part := registryPart{registry: r, inspector: inspector, hanging: new(hanging)}
+	part := registryPart{registry: r, inspector: inspector, inspects: new(promptCalls)}
 	if several, ok := r.(*joined); ok {
 		for _, m := range several.members {
 			part.names = append(part.names, m.name)
@@ -222,7 +222,7 @@ func (p registryPart) inspect() RegistryDetails {
 	if p.inspector == nil {
 		return RegistryDetails{}
 	}
-	details, _ := ask(p.hanging, p.inspector.InspectRegistry) // the answer itself is good
+	details, _ := askPromptly(p.inspects, p.inspector.InspectRegistry) // the answer itself is good
 	return details
 }
 

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lodastack/agent/internal/httpapi"
@@ -67,5 +69,34 @@ func onlyNew(name string, set Option) Option {
 			return &onlyNewError{name}
 		}
 		return set(c)
+	}
+}
+
+// Parts are the parts that options name, nil if they name none. See [SplitOptions].
+type Parts struct {
+	Registry     Registry
+	Output       Output
+	Store        Store
+	PluginRunner PluginRunner
+}
+
+// SplitOptions returns the parts that opts name, and one option for all the rest of opts. A
+// program that runs an agent with foreign options makes only the missing parts, because two
+// parts of one kind are an error, and can wrap the others. Faults of opts become errors of
+// the returned option. [Agent.Reconfigure] takes the returned option, and ignores those of
+// opts that are for New only.
+func SplitOptions(opts ...Option) (Parts, Option) {
+	named := defaultConfig()
+	apply := func(c *config) error {
+		c.registry, c.output, c.store, c.runner = nil, nil, nil, nil
+		wrong := slices.DeleteFunc(c.apply(opts), func(err error) bool { return errors.As(err, new(*onlyNewError)) })
+		return errors.Join(wrong...)
+	}
+	_ = apply(&named) // the option says it
+	return Parts{Registry: named.registry, Output: named.output, Store: named.store, PluginRunner: named.runner}, func(c *config) error {
+		was := *c
+		err := apply(c)
+		c.registry, c.output, c.store, c.runner = was.registry, was.output, was.store, was.runner
+		return err
 	}
 }

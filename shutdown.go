@@ -10,9 +10,14 @@ import (
 	"github.com/lodastack/agent/internal/waitgroup"
 )
 
-// hangTimeout returns how long stop waits for each of three things if they hang: a write and a
-// store, both in delivery.Close, and the output's Close. It is a part of the shutdown timeout.
-func (c *fixed) hangTimeout() time.Duration { return min(time.Second, c.shutdownTimeout/8) }
+// partGrace returns how long a stop waits for a part that should have returned: for a write, for
+// the store and for the posts (internal/delivery), and for Close of the output and of the plugin
+// runner. Three of these follow one another, and are a part of the shutdown timeout.
+func (c *fixed) partGrace() time.Duration { return min(time.Second, c.shutdownTimeout/8) }
+
+// writeGrace returns how long a Write of the output may go on after its context has ended. It is
+// shorter than the engine waits for it.
+func (c *fixed) writeGrace() time.Duration { return c.partGrace() / 2 }
 
 // stop ends everything: the producers of points first, then the output. It returns an error
 // for everything that could not be ended or delivered in time.
@@ -24,7 +29,7 @@ func (a *Agent) stop(ctx context.Context) error {
 			wrong = append(wrong, fmt.Errorf("stop the agent: %s: %w", what, err))
 		}
 	}
-	timeout, hang := a.config.shutdownTimeout, a.config.hangTimeout()
+	timeout, hang := a.config.shutdownTimeout, a.config.partGrace()
 	stopping, cancel := context.WithTimeout(ctx, timeout-3*hang)
 	defer cancel()
 	// The producers get half of the time, so that the waiting points can be delivered.
@@ -36,7 +41,7 @@ func (a *Agent) stop(ctx context.Context) error {
 	failed("installing a plugin did not end", a.plugins.Wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))
 	failed("deliver what waits", a.delivery.Close(stopping))
-	failed("a write did not return", a.output.stuckWrite())
+	failed("a write did not return", a.output.hanging.oldest())
 	// An output that respects its context takes none of this time.
 	closing, cancel := context.WithTimeout(ctx, hang)
 	defer cancel()

@@ -59,7 +59,7 @@ func (u *updater) remember() {
 	if err := u.state.Load(hostFile, &accepted); err != nil {
 		u.logger.Warn("starting without the last accepted report", "error", err)
 	}
-	known, problems := judge(known) // an earlier version may have saved it
+	known, problems := validate(known) // an earlier version may have saved it
 	u.mu.Lock()
 	u.known, u.accepted, u.problems = known, accepted, problems
 	u.mu.Unlock()
@@ -100,6 +100,6 @@ func readRemembered(state statefile.Dir, now machine.Identity) (r remembered, no
 	if read(hostFile, &r.accepted); damaged != nil {
 		r.accepted = nil
 	}
-	r.known, _ = judge(known)
+	r.known, _ = validate(known)
 	return r, notes, err
 }

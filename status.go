@@ -197,6 +197,29 @@ func (a *Agent) dropping() (dropping []Dropping) {
 	return dropping
 }
 
+// oldestWaiting returns when the oldest point arrived that waits in memory or on disk. Zero: none
+// waits. disk is nil if nothing is on disk.
+func (a *Agent) oldestWaiting(disk *DiskDetails) time.Time {
+	oldest := a.delivery.Oldest()
+	if disk != nil && (oldest.IsZero() || !disk.Oldest.IsZero() && disk.Oldest.Before(oldest)) {
+		return disk.Oldest
+	}
+	return oldest
+}
+
+// outputDetails returns what the output and the store report, and which of them hangs.
+func (a *Agent) outputDetails() OutputDetails {
+	details := a.output.inspect()
+	if a.store == nil {
+		return details
+	}
+	a.store.inspect(&details)
+	if since := a.delivery.StoreHangsSince(); !since.IsZero() {
+		details.Problems = append(details.Problems, "the store has not returned since "+since.Format(time.RFC3339)+": check the disk that it writes to; meanwhile points wait in memory")
+	}
+	return details
+}
+
 // errorText returns the text of err, and "" if it is nil.
 func errorText(err error) string {
 	if err == nil {

@@ -76,7 +76,7 @@ type DiskDetails struct {
 // storePart is the store as the engine and the status call it.
 type storePart struct {
 	store    Store
-	hanging  hanging               // of Inspect
+	inspects promptCalls
 	unusable atomic.Pointer[error] // of Waiting: the store is not used
 }
 
@@ -143,7 +143,7 @@ func (p *storePart) inspect(details *OutputDetails) {
 		details.Problems = append(details.Problems, "the store is not used until the next start, because it does not say what it keeps: "+(*err).Error())
 		return
 	}
-	stored, err := ask(&p.hanging, p.store.Inspect)
+	stored, err := askPromptly(&p.inspects, p.store.Inspect)
 	if err != nil {
 		details.Problems = append(details.Problems, "the store does not report its state: "+err.Error())
 		return

@@ -26,7 +26,7 @@ type updater struct {
 	apply    func([]Assignment) // told of every new answer, in order
 
 	mu          sync.Mutex
-	known       []Assignment   // guarded by mu; judged, sorted by namespace
+	known       []Assignment   // guarded by mu; validated, sorted by namespace
 	accepted    *Host          // guarded by mu; of the last accepted report
 	status      RegistryStatus // guarded by mu
 	unaddressed string         // guarded by mu; why the host's addresses are not known
@@ -102,17 +102,14 @@ func (u *updater) hear(a registryAnswer, err error) error {
 	return nil
 }
 
-// noteAddresses keeps the addresses of the last report while they cannot be
-// read: the registry must not hear that they have gone.
+// noteAddresses notes whether the host's addresses are known.
 func (u *updater) noteAddresses(host *Host, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.unaddressed = ""
 	if errors.Is(err, errNoAddresses) {
 		u.unaddressed = err.Error()
-		if u.accepted != nil {
-			host.Addresses = u.accepted.Addresses
-		}
+		host.keepAddresses(u.accepted)
 	}
 }
 
@@ -166,28 +163,42 @@ func (u *updater) logAnswer(a registryAnswer, err error) {
 
 // take puts the answer in force, unless it is to be doubted.
 func (u *updater) take(answer []Assignment, err error) error {
-	if saysNothing(answer, err) {
+	if isEmptyAnswer(answer, err) {
 		return nil
 	}
-	answer, problems := judge(answer)
+	c := consider(u.assignments(), answer, err, u.registry)
 	u.mu.Lock()
-	u.problems = problems
-	next := combine(u.known, answer, err)
-	if doubt := u.doubt(next); doubt != nil {
+	u.problems = c.problems
+	if doubt := u.doubt(c); doubt != nil {
 		u.mu.Unlock()
 		return doubt
 	}
-	u.known = next
+	u.known = c.next
 	if err == nil {
 		u.status.Answered = time.Now()
 	}
 	u.mu.Unlock()
 
-	if err := u.state.Save(assignmentsFile, next); err != nil {
+	if err := u.state.Save(assignmentsFile, c.next); err != nil {
 		u.logger.Error("a restart while the registry is away will not know these assignments", "error", err)
 	}
-	u.apply(next)
+	u.apply(c.next)
 	return nil
+}
+
+// considered is what an answer of the registry changes, and what is wrong with it.
+type considered struct {
+	next     []Assignment // validated, with the known ones that the answer lacks, sorted by namespace
+	problems []string     // of the answer as a whole
+	shrunk   *shrunkError // nil: it does not remove too much
+}
+
+// consider returns what an answer, with its error, makes of the known assignments. A plan and an
+// update both call it, so they agree.
+func consider(known, answer []Assignment, err error, asked registryPart) considered {
+	answer, problems := validate(answer)
+	next := combine(known, answer, err)
+	return considered{next, problems, checkShrunk(known, next, asked)}
 }
 
 // itemProblems returns the problems of the assignments' items.

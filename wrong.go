@@ -11,57 +11,81 @@ import (
 
 // Wrong returns a sentence for each thing that is wrong, at the time of the status.
 func (s Status) Wrong() []string {
-	now := s.Started.Add(seconds(s.Uptime))
-	wrong := []string{}
-	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	for _, line := range lines(s.Registry.Error) {
-		say("registry: %s", line)
-	}
-	if !s.Registry.InForce {
-		say("registry: nothing is collected yet, because no namespaces are known")
-	} else if len(s.Namespaces) == 0 {
-		say("registry: nothing is collected, because this host (%s) is in no namespace", s.Hostname)
-	}
-	if s.Output.Error != "" {
-		where := "in memory"
-		if s.Output.Disk != nil {
-			where = "on disk"
-		}
-		say("output: it takes no points, which wait %s: %s", where, strings.Join(lines(s.Output.Error), "; "))
-	}
-	for _, problem := range s.Output.Problems {
-		say("output: %s", problem)
-	}
-	for _, d := range s.Output.Dropping {
-		say("%s", droppingText(d, now))
-	}
+	now := s.Time()
+	w := wrong{}
+	w.registry(s)
+	w.output(s.Output, now)
 	if s.Statsd != nil {
-		for _, problem := range s.Statsd.Problems {
-			say("statsd: %s", problem)
-		}
+		w.each("statsd: %s", s.Statsd.Problems)
 	}
-	for _, collector := range s.Collectors {
-		for _, line := range lines(collector.Error) {
-			say("collector %s: %s", collector.Kind, line)
-		}
-		if collector.Running && schedule.Hangs(seconds(collector.Interval), now.Sub(collector.LastRun)) {
-			say("collector %s: hangs since %s", collector.Kind, terminal.Age(now.Sub(collector.LastRun)))
-		}
+	for _, c := range s.Collectors {
+		w.collector(c, now)
 	}
 	for _, p := range s.Plugins {
-		if p.InstallError != "" {
-			say("plugin %s %s: %s", p.Namespace, p.Repo, p.InstallError)
-		}
-		if p.Installed && p.LastRun != nil && p.LastRun.Result != RunOK {
-			say("plugin %s %s: the last run failed (%s): %s%s", p.Namespace, p.Repo, p.LastRun.Result, p.LastRun.Error, lastWords(p.Stderr))
-		}
+		w.plugin(p)
 	}
 	for _, problem := range s.Registry.Problems {
 		if s.Registry.Error == "" || !strings.Contains(s.Registry.Error, problem) { // else it is listed already
-			say("registry: %s", problem)
+			w.say("registry: %s", problem)
 		}
 	}
-	return wrong
+	return w
+}
+
+// Time returns when the status was read.
+func (s Status) Time() time.Time { return s.Started.Add(terminal.Seconds(s.Uptime)) }
+
+// wrong has a sentence for each thing that is wrong.
+type wrong []string
+
+func (w *wrong) say(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
+
+// each says something of each text.
+func (w *wrong) each(format string, texts []string) {
+	for _, text := range texts {
+		w.say(format, text)
+	}
+}
+
+func (w *wrong) registry(s Status) {
+	w.each("registry: %s", lines(s.Registry.Error))
+	if !s.Registry.InForce {
+		w.say("registry: nothing is collected yet, because no namespaces are known")
+	} else if len(s.Namespaces) == 0 {
+		w.say("registry: nothing is collected, because this host (%s) is in no namespace", s.Hostname)
+	}
+}
+
+func (w *wrong) output(o OutputStatus, now time.Time) {
+	if o.Error != "" {
+		where := "in memory"
+		if o.Disk != nil {
+			where = "on disk"
+		}
+		w.say("output: it takes no points, which wait %s: %s", where, strings.Join(lines(o.Error), "; "))
+	}
+	w.each("output: %s", o.Problems)
+	for _, d := range o.Dropping {
+		w.say("%s", droppingText(d, now))
+	}
+}
+
+func (w *wrong) collector(c CollectorStatus, now time.Time) {
+	for _, line := range lines(c.Error) {
+		w.say("collector %s: %s", c.Kind, line)
+	}
+	if age := now.Sub(c.LastRun); c.Running && schedule.Hangs(terminal.Seconds(c.Interval), age) {
+		w.say("collector %s: hangs since %s", c.Kind, terminal.Age(age))
+	}
+}
+
+func (w *wrong) plugin(p PluginStatus) {
+	if p.InstallError != "" {
+		w.say("plugin %s %s: %s", p.Namespace, p.Repo, p.InstallError)
+	}
+	if p.Installed && p.LastRun != nil && p.LastRun.Result != RunOK {
+		w.say("plugin %s %s: the last run failed (%s): %s%s", p.Namespace, p.Repo, p.LastRun.Result, p.LastRun.Error, lastWords(p.Stderr))
+	}
 }
 
 // lines returns the lines of a joined error, or none for an empty text.
@@ -90,6 +114,3 @@ func lastWords(stderr string) string {
 	}
 	return ""
 }
-
-// seconds converts a duration of the status, which is in seconds.
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

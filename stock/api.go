@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 
 	"github.com/lodastack/agent/internal/httpapi"
 	"github.com/lodastack/agent/internal/httpserver"
@@ -60,7 +59,7 @@ func (a APIConfig) tlsConfig() (*tls.Config, error) {
 // warnOpen warns if other hosts can connect, and says who may control the agent.
 func warnOpen(cfg Config, logger *slog.Logger) {
 	host, _, err := net.SplitHostPort(cfg.Agent.Listen)
-	if ip, parsed := netip.ParseAddr(host); err != nil || host == "localhost" || parsed == nil && ip.IsLoopback() {
+	if err != nil || isLoopback(host) {
 		return
 	}
 	control := "only callers on this host can control the agent"

@@ -21,7 +21,7 @@ func (c Config) Plan(ctx context.Context, more ...agent.Option) (agent.Plan, err
 	}
 	var refuses func(agent.Plugin) error
 	if given.PluginRunner == nil {
-		refuses = gitrunner.Config{Git: c.Agent.Git, Policy: c.Policy.policy()}.Judge
+		refuses = gitrunner.Config{Git: c.Agent.Git, Policy: c.Policy.policy()}.CheckFetch
 	}
 	return agent.NewPlan(ctx, refuses, append(c.options(), agent.WithRegistry(given.Registry), rest)...)
 }

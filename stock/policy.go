@@ -31,16 +31,16 @@ func (p PluginPolicy) check(failed func(key string, err error)) {
 	}
 }
 
-// policy returns the policy for its judge.
+// policy returns the policy as internal/policy takes it.
 func (p PolicyConfig) policy() policy.Policy {
-	judged := policy.Policy{Plugins: p.Plugins, Signers: p.Signers, Pinned: p.Pinned, NoCalls: !p.Calls}
+	converted := policy.Policy{Plugins: p.Plugins, Signers: p.Signers, Pinned: p.Pinned, NoCalls: !p.Calls}
 	for _, rule := range p.Plugin {
-		judged.Rules = append(judged.Rules, policy.Rule{
+		converted.Rules = append(converted.Rules, policy.Rule{
 			Match: rule.Match, User: rule.User, Env: rule.Env,
 			Memory: rule.Memory, Pids: rule.Pids, CPU: rule.CPU, State: rule.State, NoNetwork: !rule.Network,
 		})
 	}
-	return judged
+	return converted
 }
 
 // withPluginUsers names all users that plugins may run as.

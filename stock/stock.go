@@ -25,7 +25,7 @@
 // If you want only some of the parts, make them one by one, with [NSQOutput] for
 // example, and give them to [agent.New].
 //
-//	config    readconfig.go config.go; judged by checkconfig.go checkfiles.go
+//	config    readconfig.go config.go; checked by checkconfig.go checkfiles.go
 //	parts     registry.go output.go spool.go gitrunner.go host.go
 //	agent     stock.go (Open); lent.go for parts of the caller
 //	daemon    service.go (NewService, Run) log.go listen.go api.go statsd.go renew.go;

@@ -19,13 +19,13 @@ func planCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use: "plan [-f FILE] [--json] | plan --fleet DIR [--from DIR] [--host NAME]... [--json]", Short: "print what an update would change, without changing it", DisableFlagsInUseLine: true, Args: arguments(0, 0),
 		Long: "Asks the registry now, and prints what an update would change on this host and what its policy refuses. It changes nothing.\n\n" +
-			"With --fleet it judges a working tree of a fleet repository, and prints what each host named would collect; with --from, too, how that differs from another tree. It asks nobody and reads no config.",
+			"With --fleet it checks a working tree of a fleet repository, and prints what each host named would collect; with --from, too, how that differs from another tree. It asks nobody and reads no config.",
 		Annotations: exitCodes("0  an update would change nothing; a fleet is good and changes nothing", "1  it is not known what an update would change; a fleet is refused", "2  something would change, or the command line is wrong"),
 	}
 	c.configFlag(command)
 	asJSON := command.Flags().Bool("json", false, "print the plan as JSON")
 	fleet := fleetPlan{}
-	command.Flags().StringVar(&fleet.tree, "fleet", "", "judge the fleet repository in this `directory`")
+	command.Flags().StringVar(&fleet.tree, "fleet", "", "check the fleet repository in this `directory`")
 	command.Flags().StringVar(&fleet.from, "from", "", "the `directory` to compare the fleet repository with")
 	command.Flags().StringArrayVar(&fleet.hosts, "host", nil, "a `name` of a host of the fleet")
 	command.RunE = func(*cobra.Command, []string) error {

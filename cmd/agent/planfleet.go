@@ -23,7 +23,7 @@ type hostPlan struct {
 	Unchanged int                `json:"unchanged"`
 }
 
-// print judges the trees and prints the plan of each host.
+// print checks the trees and prints the plan of each host.
 func (f fleetPlan) print(c *call, asJSON bool) error {
 	fleet, err := stock.ReadFleet(f.tree)
 	if err != nil {

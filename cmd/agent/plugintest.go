@@ -19,8 +19,8 @@ import (
 // reportFormats are the forms of what agent plugin test reports.
 var reportFormats = map[string]reportWriter{"text": writeText, "json": writeJSON, "tap": writeTAP, "junit": writeJUnit}
 
-// pluginTrial are the arguments of agent plugin test.
-type pluginTrial struct {
+// pluginTestArgs are the arguments of agent plugin test.
+type pluginTestArgs struct {
 	format   string // of the report
 	interval time.Duration
 	repo     string // whose rule applies
@@ -32,7 +32,7 @@ type pluginTrial struct {
 func pluginTestCommand(c *call) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "test [-f FILE] [--format text|json|tap|junit] [--interval TIME] [--repo ORG/PROJECT] DIR [-- ARGS] | --nagios|--telegraf|--textfile [--daemon [--signal stdin]] -- COMMAND ARGS",
-		Short: "run a plugin or a check as the agent would, and judge its output", DisableFlagsInUseLine: true,
+		Short: "run a plugin or a check as the agent would, and check its output", DisableFlagsInUseLine: true,
 		Long: "Runs the plugin in the directory twice, with the user, environment and limits that the agent uses, " +
 			"and reports what is wrong with it and what to do about it. The plugin's arguments follow --. A run times out half a second before the next.\n\n" +
 			"With --nagios, --telegraf or --textfile, it runs a check that was written for another agent, and prints the files that make it a plugin.",
@@ -41,7 +41,7 @@ func pluginTestCommand(c *call) *cobra.Command {
 	}
 	c.configFlag(command)
 	flags := command.Flags()
-	var p pluginTrial
+	var p pluginTestArgs
 	flags.StringVar(&p.format, "format", "text", "`FORMAT` of the report, such as junit")
 	_ = command.RegisterFlagCompletionFunc("format", oneOf(slices.Sorted(maps.Keys(reportFormats))...))
 	flags.DurationVar(&p.interval, "interval", time.Minute, "the `TIME` between two runs")
@@ -63,7 +63,7 @@ func pluginTestCommand(c *call) *cobra.Command {
 
 // read takes the arguments. dash is the number of the first one after --, or -1 if there is
 // no --. given are the kinds of foreign checks.
-func (p *pluginTrial) read(given map[string]*bool, args []string, dash int) error {
+func (p *pluginTestArgs) read(given map[string]*bool, args []string, dash int) error {
 	if reportFormats[p.format] == nil {
 		return usageError{fmt.Sprintf("--format %s: there are the formats text, json, tap and junit", p.format)}
 	}
@@ -91,7 +91,7 @@ func (p *pluginTrial) read(given map[string]*bool, args []string, dash int) erro
 }
 
 // readSubject takes the directory or command to run, and returns its name.
-func (p *pluginTrial) readSubject(args []string, dash int) (name string, err error) {
+func (p *pluginTestArgs) readSubject(args []string, dash int) (name string, err error) {
 	switch {
 	case p.foreign.kind != "":
 		if err := p.foreign.read(args, dash); err != nil {
@@ -106,7 +106,7 @@ func (p *pluginTrial) readSubject(args []string, dash int) (name string, err err
 }
 
 // pluginTest reports on a trial.
-func pluginTest(c *call, p pluginTrial) error {
+func pluginTest(c *call, p pluginTestArgs) error {
 	if p.foreign.kind != "" {
 		dir, err := p.foreign.makePlugin()
 		if err != nil {
@@ -119,7 +119,7 @@ func pluginTest(c *call, p pluginTrial) error {
 	if err != nil {
 		return err
 	}
-	verdicts := judge(trial)
+	verdicts := checkPlugin(trial)
 	if err := reportFormats[p.format](c.stdout, trial, verdicts); err != nil {
 		return err
 	}

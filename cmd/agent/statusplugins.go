@@ -30,7 +30,7 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 	for _, p := range plugins {
 		every := "on demand"
 		if p.Interval > 0 {
-			every = terminal.Age(seconds(p.Interval))
+			every = terminal.Age(terminal.Seconds(p.Interval))
 		}
 		if !p.Enabled {
 			every = "disabled"
@@ -41,8 +41,8 @@ func writePlugins(text *bytes.Buffer, plugins []agent.PluginStatus, now time.Tim
 		}
 		if run := p.LastRun; run != nil {
 			last = fmt.Sprintf("%s, %s ago", run.Result, terminal.Age(now.Sub(run.Time)))
-			took = seconds(run.Duration).Round(time.Millisecond).String()
-			cpu = seconds(p.CPU).Round(time.Millisecond).String()
+			took = terminal.Seconds(run.Duration).Round(time.Millisecond).String()
+			cpu = terminal.Seconds(p.CPU).Round(time.Millisecond).String()
 			if p.PeakMemory > 0 {
 				memory = fmt.Sprintf("%.1f MiB", float64(p.PeakMemory)/(1<<20))
 			}

@@ -18,7 +18,7 @@ import (
 
 // statusText formats the status for people, with problems first.
 func statusText(s agent.Status) []byte {
-	now := statusTime(s)
+	now := s.Time()
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "agent %s (commit %.12s) on %s, up for %s\n\n", s.Build.Version, s.Build.Commit, s.Hostname, terminal.Age(now.Sub(s.Started)))
 	if wrong := s.Wrong(); len(wrong) > 0 {
@@ -65,9 +65,6 @@ func statusText(s agent.Status) []byte {
 	writePlugins(&text, s.Plugins, now)
 	return text.Bytes()
 }
-
-// statusTime is when the agent answered, by its own clock.
-func statusTime(s agent.Status) time.Time { return s.Started.Add(seconds(s.Uptime)) }
 
 func registryText(r agent.RegistryStatus, now time.Time) string {
 	switch {
@@ -188,12 +185,9 @@ func writeCollectors(text *bytes.Buffer, collectors []agent.CollectorStatus, now
 			continue
 		}
 		some = true
-		fmt.Fprintf(table, "%s\t%s\t%s ago\t%s\t%d\n", c.Kind, terminal.Age(seconds(c.Interval)), terminal.Age(now.Sub(c.LastRun)), seconds(c.Duration).Round(time.Microsecond), c.Points)
+		fmt.Fprintf(table, "%s\t%s\t%s ago\t%s\t%d\n", c.Kind, terminal.Age(terminal.Seconds(c.Interval)), terminal.Age(now.Sub(c.LastRun)), terminal.Seconds(c.Duration).Round(time.Microsecond), c.Points)
 	}
 	if some {
 		table.Flush()
 	}
 }
-
-// seconds converts a duration of the status, which is in seconds.
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -12,7 +12,7 @@
 //	plan, fault        which fault comes when; disk, damage, broker, process: how it is made
 //	world, plugin      the agent's surroundings
 //	poster, points     posts, and the numbers of their points
-//	judge, report      what was lost, and what is printed
+//	compare, report      what was lost, and what is printed
 //
 // The seed, which is printed, determines the plan of faults, but not their exact timing.
 //

@@ -71,7 +71,7 @@ func run(ctx context.Context, p plan) (r *report, err error) {
 			return c.report, fmt.Errorf("life %d (seed %d): %w", c.report.lives, p.seed, err)
 		}
 	}
-	return c.report, c.judge()
+	return c.report, c.compare()
 }
 
 // live lets the agent live once.

@@ -24,7 +24,7 @@ func (e *Engine[T]) deliver(l *lane[T], entries []*entry[T], live bool) (failed 
 			return nil
 		}
 		if refusal := asRefusal(err); refusal != nil {
-			return e.refused(l, entries, refusal)
+			return e.splitRefused(l, entries, refusal)
 		}
 	}
 	if e.storage != nil {
@@ -48,9 +48,9 @@ func (e *Engine[T]) deliver(l *lane[T], entries []*entry[T], live bool) (failed 
 	return entries
 }
 
-// refused splits entries that were refused as a whole, until each is written
+// splitRefused splits entries that were refused as a whole, until each is written
 // alone, because one of them may be the reason for refusing all.
-func (e *Engine[T]) refused(l *lane[T], entries []*entry[T], refusal *Refusal) (failed []*entry[T]) {
+func (e *Engine[T]) splitRefused(l *lane[T], entries []*entry[T], refusal *Refusal) (failed []*entry[T]) {
 	if len(entries) == 1 || refusal.of(count(entries)) < count(entries) {
 		e.settle(l, entries, refusal)
 		return nil

@@ -114,9 +114,7 @@ func (x *explanation) ago(t time.Time) string { return x.age(t) + " ago" }
 func (x *explanation) age(t time.Time) string { return terminal.Age(x.known.Now.Sub(t)) }
 
 // every formats an interval in seconds.
-func every(interval float64) string { return terminal.Age(seconds(interval)) }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func every(interval float64) string { return terminal.Age(terminal.Seconds(interval)) }
 
 // maxForeign is how many bytes of a text of others are repeated.
 const maxForeign = 400

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lodastack/agent/internal/schedule"
+	"github.com/lodastack/agent/internal/terminal"
 )
 
 // posts begins the names of what other programs post.
@@ -121,7 +122,7 @@ func (x *explanation) leftOut(m Measurement) {
 func (x *explanation) ran(c Collector, m Measurement) bool {
 	last := x.newest("")
 	age := x.known.Now.Sub(c.LastRun)
-	hangs := c.Running && schedule.Hangs(seconds(c.Interval), age)
+	hangs := c.Running && schedule.Hangs(terminal.Seconds(c.Interval), age)
 	switch {
 	case c.Runs == 0 || c.LastRun.IsZero():
 		x.because("The collector has not run yet")
@@ -173,7 +174,7 @@ func (x *explanation) newest(namespace string) (newest *Series) {
 
 // isFresh reports whether the value is of one of the last two intervals.
 func (x *explanation) isFresh(s *Series, interval float64) bool {
-	return s != nil && x.known.Now.Sub(time.Unix(s.Time, 0)) <= 2*seconds(interval)+time.Second
+	return s != nil && x.known.Now.Sub(time.Unix(s.Time, 0)) <= 2*terminal.Seconds(interval)+time.Second
 }
 
 // made says when the measurement was last made.

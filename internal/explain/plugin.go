@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/lodastack/agent/internal/terminal"
 )
 
 // Names of what plugins measure, and of what the agent says of their runs.
@@ -82,7 +84,7 @@ func (x *explanation) pluginRan(p Plugin) bool {
 		x.because("Its last run, %s, failed (%s): %s%s", x.ago(run.Time), run.Result, brief(run.Error), lastWords(run.Stderr))
 		return false
 	default:
-		x.say("Its last run was %s, took %s and went well", x.ago(run.Time), seconds(run.Duration).Round(time.Millisecond))
+		x.say("Its last run was %s, took %s and went well", x.ago(run.Time), terminal.Seconds(run.Duration).Round(time.Millisecond))
 	}
 	if p.Invalid != "" && x.What == Program {
 		x.because("A metric of its last output cannot be sent: %s", brief(p.Invalid))

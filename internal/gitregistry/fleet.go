@@ -23,11 +23,11 @@ type parsed struct {
 	namespacefile.Fleet
 }
 
-// judge parses the files of a head, but those that the last one had, too. last may be nil.
+// parseHead parses the files of a head, but those that the last one had, too. last may be nil.
 // The error names the faults, each with file and line.
-func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
+func parseHead(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 	var faults []error
-	judged := &Fleet{head: agent.RegistryDetails{Commit: head.Commit, Date: head.Date, Signer: head.Signer}}
+	fleet := &Fleet{head: agent.RegistryDetails{Commit: head.Commit, Date: head.Date, Signer: head.Signer}}
 	had := last.files()
 	first := make(map[string]int) // index in the head, by namespace
 	for i, file := range head.Files {
@@ -50,7 +50,7 @@ func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 			continue
 		}
 		first[namespace] = i
-		judged.namespaces = append(judged.namespaces, parsed{key, ns})
+		fleet.namespaces = append(fleet.namespaces, parsed{key, ns})
 	}
 	if len(head.Files) == 0 {
 		faults = append(faults, fmt.Errorf("it has no file %s/*%s; write one for each namespace", dir, suffix))
@@ -58,7 +58,7 @@ func judge(head Head, topicPrefix string, last *Fleet) (*Fleet, error) {
 	if more := len(faults) - maxFaults; more > 0 {
 		faults = append(faults[:maxFaults], fmt.Errorf("and faults in %d more files", more))
 	}
-	return judged, errors.Join(faults...)
+	return fleet, errors.Join(faults...)
 }
 
 func (f File) path() string { return dir + "/" + f.Name }

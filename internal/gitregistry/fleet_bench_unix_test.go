@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkLargeFleet judges a head of 2,000 namespaces with 10,000 patterns of hosts, and
+// BenchmarkLargeFleet parses a head of 2,000 namespaces with 10,000 patterns of hosts, and
 // chooses those of a host: the first time, and after a change of one file. It prints CPU time,
 // which other work on the machine does not change much. Both are also printed as ratios to
 // that in which the TOML library only reads the files.
@@ -66,12 +66,12 @@ port = 22
 	b.ReportMetric(change.Seconds()/reading.Seconds(), "change-of-reading")
 }
 
-// chosen judges the head and chooses what a host has.
+// chosen parses the head and chooses what a host has.
 func chosen(b *testing.B, head Head, last *Fleet) *Fleet {
-	judged, err := judge(head, "", last)
+	fleet, err := parseHead(head, "", last)
 	require.NoError(b, err)
-	require.Len(b, judged.Assignments("web-7-3-x"), 1)
-	return judged
+	require.Len(b, fleet.Assignments("web-7-3-x"), 1)
+	return fleet
 }
 
 // took returns the CPU time that f takes, with that of the garbage collector.

@@ -6,7 +6,7 @@
 //	Repository.Head ──► moved? ──no──► the fleet in force ──► namespaces of this host
 //	                      │ yes                 ▲
 //	                      ▼                     │ no fault
-//	               Repository.Fetch ──► namespaces/*.toml, each judged
+//	               Repository.Fetch ──► namespaces/*.toml, each parsed
 //	                                            │ a fault: the head is refused as a whole
 //	                                            ▼
 //	                                  an error that names every fault
@@ -83,8 +83,8 @@ type Registry struct {
 	known atomic.Pointer[Fleet] // nil: none yet
 
 	mu    sync.Mutex // held while the repository is asked
-	began bool       // guarded by mu; the head that was kept is judged
-	tried string     // guarded by mu; the head that was judged last
+	began bool       // guarded by mu; the head that was kept is parsed
+	tried string     // guarded by mu; the head that was parsed last
 	fault error      // guarded by mu; why it was refused
 	again attempt    // guarded by mu; of a head that could not be fetched
 }
@@ -134,36 +134,36 @@ func (r *Registry) Assignments(ctx context.Context, host agent.Host) ([]agent.As
 	return r.known.Load().Assignments(host.Hostname), nil
 }
 
-// begin judges the head of an earlier run of the program, once.
+// begin parses the head of an earlier run of the program, once.
 func (r *Registry) begin() {
 	if r.began {
 		return
 	}
 	r.began = true
 	if head, ok := r.config.Repository.Kept(); ok {
-		r.judge(head)
+		r.putInForce(head)
 	}
 }
 
-// take fetches the head and judges it. An error in fetching it says nothing of the head.
+// take fetches the head and puts it in force. An error in fetching it says nothing of the head.
 func (r *Registry) take(ctx context.Context) error {
 	head, err := r.config.Repository.Fetch(ctx, dir, suffix, maxFile)
 	if err != nil {
 		return fmt.Errorf("fetch the fleet repository: %w", err)
 	}
-	if r.judge(head); r.fault == nil {
+	if r.putInForce(head); r.fault == nil {
 		r.config.Logger.Info("the fleet repository has a new head", "commit", head.Commit, "namespaces", len(r.known.Load().namespaces), "signer", head.Signer)
 	}
 	return nil
 }
 
-// judge puts a head in force, unless it has a fault.
-func (r *Registry) judge(head Head) {
-	judged, err := judge(head, r.config.TopicPrefix, r.known.Load())
+// putInForce puts a head in force, unless it has a fault.
+func (r *Registry) putInForce(head Head) {
+	fleet, err := parseHead(head, r.config.TopicPrefix, r.known.Load())
 	r.tried, r.fault = head.Commit, nil
 	if err != nil {
 		r.fault = fmt.Errorf("the head %.12s of the fleet repository is refused, and what was in force stays: %w", head.Commit, err)
 		return
 	}
-	r.known.Store(judged)
+	r.known.Store(fleet)
 }

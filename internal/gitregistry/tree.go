@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// ReadTree judges a working tree of a fleet repository as its head would be judged.
+// ReadTree parses a working tree of a fleet repository as its head would be parsed.
 func ReadTree(tree string) (*Fleet, error) {
 	entries, err := os.ReadDir(filepath.Join(tree, dir))
 	if err != nil {
@@ -32,7 +32,7 @@ func ReadTree(tree string) (*Fleet, error) {
 		}
 		head.Files = append(head.Files, file)
 	}
-	return judge(head, "", nil)
+	return parseHead(head, "", nil)
 }
 
 func readFile(name string) ([]byte, error) {

@@ -31,8 +31,8 @@ func checkELF(file *os.File) error {
 	if _, err := file.ReadAt(head, 0); err != nil {
 		return errors.New("its file plugin is a program (ELF) that is cut off")
 	}
-	known, judged := machines[runtime.GOARCH]
-	if !judged || hasHandler(head) {
+	known, ok := machines[runtime.GOARCH]
+	if !ok || hasHandler(head) {
 		return nil
 	}
 	machine := binary.LittleEndian.Uint16(head[18:])

@@ -31,7 +31,7 @@ func (r *Runner) Update(ctx context.Context, p agent.Plugin) error {
 // is fetched. It is also called before each run, with the installed version: that one
 // still runs if only the assigned version is refused.
 func allow(rules policy.Policy, p agent.Plugin) error {
-	err := rules.Judge(p.Repo, p.Version)
+	err := rules.Check(p.Repo, p.Version)
 	var refusal *policy.Refusal
 	if errors.As(err, &refusal) {
 		return &agent.PolicyError{Rule: refusal.Key, Err: err}
@@ -39,9 +39,9 @@ func allow(rules policy.Policy, p agent.Plugin) error {
 	return err
 }
 
-// Judge returns an error if a [Runner] of this config refuses to fetch the plugin without
+// CheckFetch returns an error if a [Runner] of this config refuses to fetch the plugin without
 // asking its server. It does no I/O.
-func (c Config) Judge(p agent.Plugin) error {
+func (c Config) CheckFetch(p agent.Plugin) error {
 	var from template
 	if c.Git != "" {
 		var err error
@@ -49,12 +49,12 @@ func (c Config) Judge(p agent.Plugin) error {
 			return fmt.Errorf("agent.git: %w", err)
 		}
 	}
-	_, err := judge(c.Policy, from, p)
+	_, err := fetchAddress(c.Policy, from, p)
 	return err
 }
 
-// judge returns the address of the plugin's repository, or why it may not be fetched.
-func judge(rules policy.Policy, from template, p agent.Plugin) (address string, err error) {
+// fetchAddress returns the address of the plugin's repository, or why it may not be fetched.
+func fetchAddress(rules policy.Policy, from template, p agent.Plugin) (address string, err error) {
 	if err := checkPlugin(p); err != nil {
 		return "", err
 	}
@@ -92,7 +92,7 @@ func (r *Runner) fetch(ctx context.Context, p agent.Plugin, by string) error {
 // prepare returns the slot of a plugin that may be installed, and the address of its
 // repository.
 func (r *Runner) prepare(p agent.Plugin, t terms) (*slot, string, error) {
-	address, err := judge(t.rules.Policy, r.template, p)
+	address, err := fetchAddress(t.rules.Policy, r.template, p)
 	if err != nil {
 		return nil, "", err
 	}

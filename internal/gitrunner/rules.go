@@ -56,8 +56,8 @@ func (t terms) alike(other terms) bool {
 	return t.rule == rule && t.owner.name == other.owner.name && slices.Equal(t.secrets, other.secrets)
 }
 
-// judgeInstalled returns an error if the installed version of a plugin may not run.
-func (r *Runner) judgeInstalled(s *slot, p agent.Plugin, t terms) error {
+// allowInstalled returns an error if the installed version of a plugin may not run.
+func (r *Runner) allowInstalled(s *slot, p agent.Plugin, t terms) error {
 	if rel := s.installed(); rel != nil {
 		p.Version = rel.Version
 	}
@@ -71,7 +71,7 @@ func (r *Runner) judgeInstalled(s *slot, p agent.Plugin, t terms) error {
 }
 
 // PreparePolicy returns a function that puts another policy in force, or why that is not
-// possible. The function judges the running plugins again: it ends those that are refused
+// possible. The function ends those running plugins that are refused
 // now, and daemons that have to run in another way now, with [agent.ErrRunAgain]. All others
 // run on. It does not wait for those that it ends. Files that the policy names are read
 // again, although their names may be the same.
@@ -88,7 +88,7 @@ func (r *Runner) PreparePolicy(p policy.Policy) (adopt func(), err error) {
 		}
 		r.rules.Store(&rules{p, owners})
 		for _, run := range r.underWay() {
-			r.judgeAgain(run)
+			r.endIfRefused(run)
 		}
 	}, nil
 }
@@ -115,7 +115,7 @@ func (r *Runner) begin(ctx context.Context, s *slot, p agent.Plugin, daemon bool
 	run = &runUnderWay{slot: s, plugin: p, daemon: daemon, end: end}
 	for {
 		t := r.terms(p)
-		if err := r.judgeInstalled(s, p, t); err != nil {
+		if err := r.allowInstalled(s, p, t); err != nil {
 			end(nil)
 			return nil, nil, nil, err
 		}
@@ -153,10 +153,10 @@ func (r *Runner) underWay() []*runUnderWay {
 	return slices.Collect(maps.Keys(r.runs))
 }
 
-// judgeAgain ends a run that is refused now, or a daemon that has to run in another way.
-func (r *Runner) judgeAgain(run *runUnderWay) {
+// endIfRefused ends a run that is refused now, or a daemon that has to run in another way.
+func (r *Runner) endIfRefused(run *runUnderWay) {
 	t := r.terms(run.plugin)
-	if err := r.judgeInstalled(run.slot, run.plugin, t); err != nil {
+	if err := r.allowInstalled(run.slot, run.plugin, t); err != nil {
 		run.end(&endedError{err})
 		return
 	}

@@ -156,11 +156,11 @@ func (r *Runner) runIn(ctx context.Context, dir string, p agent.Plugin, t terms,
 		Format: string(about.Format), Mode: about.Mode, Stdout: res.Stdout, Stderr: res.Stderr, StdoutSize: res.StdoutSize, StderrSize: res.StderrSize,
 		Duration: res.Duration, CPU: res.Usage.CPU, PeakMemory: res.Usage.PeakMemory,
 		Leftover: res.Leftover, Survivors: res.Survivors, Gone: res.Gone,
-	}, r.judge(ctx, dir, t, about, res, err)
+	}, r.runFailure(ctx, dir, t, about, res, err)
 }
 
-// judge returns the error of a run that has failed, or nil.
-func (r *Runner) judge(ctx context.Context, dir string, t terms, about manifest.Manifest, res sandbox.Result, err error) error {
+// runFailure returns the error of a run that has failed, or nil.
+func (r *Runner) runFailure(ctx context.Context, dir string, t terms, about manifest.Manifest, res sandbox.Result, err error) error {
 	var start *sandbox.StartError
 	switch {
 	case res.Usage.OutOfMemory:

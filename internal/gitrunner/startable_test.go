@@ -66,7 +66,7 @@ func TestUpdateToAVersionThatCannotStartIsRefusedAndTheOldOneKept(t *testing.T) 
 	require.Equal(t, "old\n", run(t, r))
 }
 
-func TestPluginThatCannotStartIsRefusedWithTheSameWordsByTheKernelAndByTheJudge(t *testing.T) {
+func TestPluginThatCannotStartIsRefusedWithTheSameWordsByTheKernelAndByTheCheck(t *testing.T) {
 	r := newRunner(t, "")
 	for name, c := range cannotStart(t) {
 		if name == "empty" || name == "no command for env" || name == "no command, env -S" || name == "CRLF after env" {

@@ -63,7 +63,7 @@ func (f filter) why(name string) string {
 	return ""
 }
 
-// matches returns whether a glob matches the name. CheckGlob has judged the glob.
+// matches returns whether a glob matches the name. CheckGlob has checked the glob.
 func matches(name string) func(glob string) bool {
 	return func(glob string) bool {
 		ok, err := path.Match(glob, name)

@@ -24,7 +24,7 @@ type answer struct {
 	asked    int // the last round in which a process had the command line
 }
 
-// set sets the patterns. [agent.CheckProcess] has judged them; one that is none matches
+// set sets the patterns. [agent.CheckProcess] has checked them; one that is none matches
 // nothing.
 func (p *patterns) set(texts []string) {
 	if slices.Equal(p.texts, texts) {

@@ -75,7 +75,7 @@ func (p ports) CollectAssigned(ctx context.Context, assignments []agent.Assignme
 
 func attemptOf(p agent.Port) attempt {
 	address, err := netip.ParseAddr(p.Address)
-	if err != nil && !p.Listen { // it is empty: agent.CheckPort has judged it
+	if err != nil && !p.Listen { // it is empty: agent.CheckPort has checked it
 		address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	a := attempt{at: netip.AddrPortFrom(address.Unmap(), uint16(p.Port)), udp: p.Protocol == "udp", timeout: p.Timeout}

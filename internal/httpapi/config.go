@@ -22,10 +22,10 @@ type Config struct {
 	// Token returns the token that opens control; empty or nil: none does.
 	Token func() string
 	// Hosts are names that callers may use in the header Host, besides
-	// localhost and the host's own name. CheckHost judges them.
+	// localhost and the host's own name. CheckHost checks them.
 	Hosts []string
 	// Namespaces are globs ([path.Match]) of namespaces that posts may go to,
-	// besides the host's own. CheckNamespaceGlob judges them.
+	// besides the host's own. CheckNamespaceGlob checks them.
 	Namespaces []string
 	// MaxBody bounds a post's body, in bytes, from LeastMaxBody to
 	// LargestMaxBody.

@@ -44,9 +44,9 @@ func (p *partlyPoints) add(add func(postbody.Point), item int, point postbody.Po
 	return p.count(point)
 }
 
-// judge replaces the positions of points in what the agent has answered by those of their items.
+// inItems replaces the positions of points in what the agent has answered by those of their items.
 // Each bad item is in Bad once, and in Refused if it is not bad.
-func (p *partlyPoints) judge(posted Posted) Posted {
+func (p *partlyPoints) inItems(posted Posted) Posted {
 	all := p.bad
 	for _, point := range posted.Bad {
 		all = append(all, BadItem{p.items[point.Item], point.Name, point.Err})

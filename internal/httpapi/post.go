@@ -67,7 +67,7 @@ func (a *api) postBody(w http.ResponseWriter, r *http.Request, parameter string,
 		return Posted{}, a.postProblem(err)
 	}
 	if points.Partly() {
-		posted = points.partly.judge(posted)
+		posted = points.partly.inItems(posted)
 	}
 	return posted, nil
 }

@@ -25,16 +25,16 @@ type Tags struct {
 // NewTags does not write to the map, which others may be reading.
 func NewTags(from map[string]string) Tags {
 	t := Tags{from: from, tags: from}
-	if !t.judge() {
+	if !t.measure() {
 		t.tags, t.size, t.err = cleanTags(from), 0, nil
-		t.judge()
+		t.measure()
 	}
 	return t
 }
 
-// judge finds the size of the tags, what is wrong with them, and whether they are clean.
+// measure finds the size of the tags, what is wrong with them, and whether they are clean.
 // It does all that in one loop, because a loop over a map is slow.
-func (t *Tags) judge() (clean bool) {
+func (t *Tags) measure() (clean bool) {
 	clean = true
 	for key, value := range t.tags {
 		clean = clean && isClean(key) && isClean(value)

@@ -33,7 +33,7 @@ func ParseItems(namespace, id string, list []byte) (agent.Assignment, error) {
 		return agent.Assignment{}, fmt.Errorf("read the items of namespace %q: not a JSON list: %w", namespace, err)
 	}
 	b := NewBuilder(namespace, id)
-	// The output judges the rest of the topic's name.
+	// The output checks the rest of the topic's name.
 	b.Problem("its name", topic.CheckNamespace("", namespace))
 	for i, r := range raw {
 		it, err := parseItem(r)

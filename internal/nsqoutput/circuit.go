@@ -23,19 +23,6 @@ const (
 	hurry = 250 * time.Millisecond
 )
 
-// The states of a server, as [agent.ServerDetails] has them.
-const (
-	// Unused: no request was sent to it yet.
-	Unused = "unused"
-	// Up: its last request succeeded.
-	Up = "up"
-	// Down: it failed. It is retried after a pause.
-	Down = "down"
-	// Trial: it failed and answers again. It gets one request at a time until
-	// one succeeds.
-	Trial = "trial"
-)
-
 // circuit tracks a server's health and decides which requests may go to it.
 //
 //	unused ──► up ◄───────── trial
@@ -73,7 +60,7 @@ func (c *circuit) status() agent.ServerDetails {
 func (c *circuit) working() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state == Unused || c.state == Up
+	return c.state == agent.ServerUnused || c.state == agent.ServerUp
 }
 
 // available reports whether a request should reserve some of its time for the
@@ -81,7 +68,7 @@ func (c *circuit) working() bool {
 func (c *circuit) available(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state != Down || c.claimed || !now.Before(c.rested)
+	return c.state != agent.ServerDown || c.claimed || !now.Before(c.rested)
 }
 
 // use reports whether a request may go to the server because it is up or on
@@ -90,9 +77,9 @@ func (c *circuit) use() (ok, claimed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.state == Unused || c.state == Up:
+	case c.state == agent.ServerUnused || c.state == agent.ServerUp:
 		return true, false
-	case c.state == Trial && !c.claimed:
+	case c.state == agent.ServerTrial && !c.claimed:
 		c.claimed = true
 		return true, true
 	}
@@ -103,7 +90,7 @@ func (c *circuit) use() (ok, claimed bool) {
 func (c *circuit) claimRested(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state != Down || c.claimed || now.Before(c.rested) {
+	if c.state != agent.ServerDown || c.claimed || now.Before(c.rested) {
 		return false
 	}
 	c.claimed = true
@@ -114,7 +101,7 @@ func (c *circuit) claimRested(now time.Time) bool {
 func (c *circuit) down() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == Down {
+	if c.state == agent.ServerDown {
 		return c.err
 	}
 	return nil
@@ -124,7 +111,7 @@ func (c *circuit) down() error {
 func (c *circuit) downFor(d time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state == Down && time.Since(c.since) >= d
+	return c.state == agent.ServerDown && time.Since(c.since) >= d
 }
 
 // excuse returns why the server was not tried.
@@ -134,7 +121,7 @@ func (c *circuit) excuse() error {
 	switch {
 	case c.claimed:
 		return errors.New("another request is trying it")
-	case c.state == Down:
+	case c.state == agent.ServerDown:
 		return fmt.Errorf("%w (retried in %v)", c.err, max(0, time.Until(c.rested)).Round(time.Millisecond))
 	}
 	return errors.New("was not tried")
@@ -145,9 +132,9 @@ func (c *circuit) excuse() error {
 func (c *circuit) settle(err error, took time.Duration, claimed bool, good string) {
 	switch was, is := c.note(err, took, claimed, good); {
 	case was == is:
-	case is == Down && was != Trial:
+	case is == agent.ServerDown && was != agent.ServerTrial:
 		c.log.Warn("nsqd is down", slog.String("server", c.addr), slog.Any("error", err))
-	case is == Up && was != Unused:
+	case is == agent.ServerUp && was != agent.ServerUnused:
 		c.log.Info("nsqd is up again", slog.String("server", c.addr))
 	}
 }
@@ -167,16 +154,16 @@ func (c *circuit) note(err error, took time.Duration, claimed bool, good string)
 	case errors.Is(err, context.Canceled), errors.Is(err, errBusy),
 		errors.Is(err, errNoAnswer) && took < min(c.timeout, hurry):
 		// This says nothing about the server.
-	case claimed || c.state != Down:
+	case claimed || c.state != agent.ServerDown:
 		c.err = err
 		c.rested = time.Now().Add(c.retry.Next())
-		c.becomeLocked(Down)
+		c.becomeLocked(agent.ServerDown)
 	}
 	return was, c.state
 }
 
 func (c *circuit) becomeLocked(state string) {
-	if state == Up {
+	if state == agent.ServerUp {
 		c.retry.Reset()
 	}
 	if c.state == state {

@@ -12,19 +12,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/backoff"
 )
 
 var errRefused = errors.New("connection refused")
 
 func newCircuit() *circuit {
-	return &circuit{addr: "nsqd:4150", timeout: 5 * time.Second, log: slog.New(slog.DiscardHandler), state: Unused, retry: backoff.Backoff{First: shortestRest, Most: longestRest}}
+	return &circuit{addr: "nsqd:4150", timeout: 5 * time.Second, log: slog.New(slog.DiscardHandler), state: agent.ServerUnused, retry: backoff.Backoff{First: shortestRest, Most: longestRest}}
 }
 
 func TestCircuitLeavesAFailingServerAloneForLongerAndLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCircuit()
-		c.settle(errRefused, 0, false, Up)
+		c.settle(errRefused, 0, false, agent.ServerUp)
 		for _, longest := range []time.Duration{100, 200, 400, 800, 1000, 1000, 1000} {
 			longest *= time.Millisecond
 			time.Sleep(longest/2 - time.Nanosecond)
@@ -32,10 +33,10 @@ func TestCircuitLeavesAFailingServerAloneForLongerAndLonger(t *testing.T) {
 			time.Sleep(longest/2 + time.Nanosecond)
 			require.True(t, c.claimRested(time.Now()), "after %v", longest)
 			require.False(t, c.claimRested(time.Now()), "by one at a time")
-			c.settle(errRefused, 0, true, Up)
+			c.settle(errRefused, 0, true, agent.ServerUp)
 		}
-		c.settle(nil, 0, false, Up)
-		c.settle(errRefused, 0, false, Up)
+		c.settle(nil, 0, false, agent.ServerUp)
+		c.settle(errRefused, 0, false, agent.ServerUp)
 		time.Sleep(100 * time.Millisecond)
 		require.True(t, c.claimRested(time.Now()), "a success makes up for all failures before")
 	})
@@ -44,10 +45,10 @@ func TestCircuitLeavesAFailingServerAloneForLongerAndLonger(t *testing.T) {
 func TestCircuitLetsOneRequestAtATimeToAServerOnTrial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCircuit()
-		c.settle(errRefused, 0, false, Up)
+		c.settle(errRefused, 0, false, agent.ServerUp)
 		time.Sleep(time.Second)
 		require.True(t, c.claimRested(time.Now()))
-		c.settle(nil, 0, true, Trial)
+		c.settle(nil, 0, true, agent.ServerTrial)
 
 		require.False(t, c.working())
 		ok, claimed := c.use()
@@ -56,8 +57,8 @@ func TestCircuitLetsOneRequestAtATimeToAServerOnTrial(t *testing.T) {
 		ok, _ = c.use()
 		require.False(t, ok, "while the first is under way")
 
-		c.settle(errNoAnswer, time.Second, true, Up)
-		require.Equal(t, Down, c.status().State)
+		c.settle(errNoAnswer, time.Second, true, agent.ServerUp)
+		require.Equal(t, agent.ServerDown, c.status().State)
 		time.Sleep(100 * time.Millisecond)
 		require.False(t, c.claimRested(time.Now()), "failures before the trial count on")
 	})
@@ -67,7 +68,7 @@ func TestCircuitCountsFailuresAtTheSameTimeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCircuit()
 		for range 8 {
-			c.settle(errRefused, 0, false, Up)
+			c.settle(errRefused, 0, false, agent.ServerUp)
 		}
 		time.Sleep(100 * time.Millisecond)
 		require.True(t, c.claimRested(time.Now()))
@@ -92,8 +93,8 @@ func TestCircuitDoesNotBlameTheServerForTheCallersHaste(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCircuit()
-			c.settle(tt.err, tt.took, false, Up)
-			require.Equal(t, tt.blame, c.status().State == Down)
+			c.settle(tt.err, tt.took, false, agent.ServerUp)
+			require.Equal(t, tt.blame, c.status().State == agent.ServerDown)
 		})
 	}
 }
@@ -103,19 +104,19 @@ func TestCircuitLogsWhenAServerGoesAndComesAndNothingElse(t *testing.T) {
 		var log bytes.Buffer
 		c := newCircuit()
 		c.log = slog.New(slog.NewTextHandler(&log, nil))
-		c.settle(nil, 0, false, Up)
+		c.settle(nil, 0, false, agent.ServerUp)
 		for range 10 {
-			c.settle(errRefused, 0, false, Up)
+			c.settle(errRefused, 0, false, agent.ServerUp)
 			time.Sleep(time.Second)
 			require.True(t, c.claimRested(time.Now()))
-			c.settle(nil, 0, true, Trial)
+			c.settle(nil, 0, true, agent.ServerTrial)
 			c.use()
-			c.settle(errNoAnswer, time.Second, true, Up)
+			c.settle(errNoAnswer, time.Second, true, agent.ServerUp)
 		}
 		time.Sleep(time.Second)
 		require.True(t, c.claimRested(time.Now()))
-		c.settle(nil, 0, true, Up)
-		c.settle(nil, 0, false, Up)
+		c.settle(nil, 0, true, agent.ServerUp)
+		c.settle(nil, 0, false, agent.ServerUp)
 
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		require.Len(t, lines, 2)
@@ -142,8 +143,8 @@ func TestCircuitLogsWithoutItsLock(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.settle(errRefused, 0, false, Up)
-		c.settle(nil, 0, true, Up)
+		c.settle(errRefused, 0, false, agent.ServerUp)
+		c.settle(nil, 0, true, agent.ServerUp)
 	}()
 	select {
 	case <-ended:

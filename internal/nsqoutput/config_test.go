@@ -55,5 +55,5 @@ func TestNewRefusesAPrefixThatLeavesNoRoom(t *testing.T) {
 func TestNewDoesNotConnect(t *testing.T) {
 	addr := serveScript(t, func(peer) { t.Error("somebody has connected") })
 	out := newOutput(t, nsqoutput.Config{Servers: []string{addr}})
-	require.Equal(t, []agent.ServerDetails{{Address: addr, State: nsqoutput.Unused}}, out.Servers())
+	require.Equal(t, []agent.ServerDetails{{Address: addr, State: agent.ServerUnused}}, out.Servers())
 }

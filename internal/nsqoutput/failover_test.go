@@ -71,10 +71,10 @@ func TestWriteReachesTheOtherServerWhenTheFirstIsNoGood(t *testing.T) {
 
 			first := state(out, tt.addr)
 			if tt.want == "" {
-				require.Equal(t, nsqoutput.Up, first.State, "it works, it only does not want this batch")
+				require.Equal(t, agent.ServerUp, first.State, "it works, it only does not want this batch")
 				return
 			}
-			require.NotEqual(t, nsqoutput.Up, first.State)
+			require.NotEqual(t, agent.ServerUp, first.State)
 			require.Regexp(t, tt.want, first.LastError)
 			require.WithinDuration(t, time.Now(), first.Since, 10*time.Second)
 
@@ -130,7 +130,7 @@ func TestWriteSucceedsSoonAfterTheServerIsBack(t *testing.T) {
 
 	require.NoError(t, server.Restart())
 	require.Eventually(t, func() bool { return out.Write(t.Context(), batch(1)) == nil }, 2*time.Second, 20*time.Millisecond)
-	require.Equal(t, nsqoutput.Up, state(out, server.Addr()).State)
+	require.Equal(t, agent.ServerUp, state(out, server.Addr()).State)
 }
 
 func TestWriteDoesNotMindThatAServerWasRestarted(t *testing.T) {
@@ -170,7 +170,7 @@ func TestWriteGoesBackToThePreferredServerOnceItAnswersAgain(t *testing.T) {
 		require.NoError(t, out.Write(t.Context(), batch(1)))
 		return preferred.Published("collect.ns") > before+1
 	}, 10*time.Second, 10*time.Millisecond)
-	require.Equal(t, nsqoutput.Up, state(out, preferred.Addr()).State)
+	require.Equal(t, agent.ServerUp, state(out, preferred.Addr()).State)
 }
 
 func TestOneServerGetsNoMoreThanEightRequestsAtOnce(t *testing.T) {
@@ -220,7 +220,7 @@ func TestWriteReturnsWhenItsContextEndsAndBlamesNoServer(t *testing.T) {
 	<-received
 	cancel()
 	require.ErrorIs(t, <-result, context.Canceled)
-	require.NotEqual(t, nsqoutput.Down, state(out, addr).State)
+	require.NotEqual(t, agent.ServerDown, state(out, addr).State)
 }
 
 func TestWriteIsNotFooledByAnAnswerNobodyAskedFor(t *testing.T) {

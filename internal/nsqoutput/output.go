@@ -6,7 +6,7 @@
 //
 // A batch is packed into messages, and the messages into one request if
 // possible. The request goes to the first server that accepts it. A server that
-// fails is not used for a while (see [Down]). So a dead or hung server
+// fails is not used for a while (see [agent.ServerDown]). So a dead or hung server
 // sometimes delays a batch, but loses none.
 //
 // Nothing runs while nothing is written: the first Write opens connections,
@@ -139,7 +139,7 @@ func (o *Output) Servers() []agent.ServerDetails {
 func (o *Output) InspectOutput() agent.OutputDetails {
 	details := agent.OutputDetails{Servers: o.Servers(), Topics: o.written.details()}
 	for _, s := range details.Servers {
-		if s.State == Down || s.State == Trial {
+		if s.State == agent.ServerDown || s.State == agent.ServerTrial {
 			details.Problems = append(details.Problems, fmt.Sprintf("nsqd %s is %s: %s", s.Address, s.State, s.LastError))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nsqio/go-nsq"
 
+	"github.com/lodastack/agent"
 	"github.com/lodastack/agent/internal/backoff"
 )
 
@@ -42,7 +43,7 @@ func newServer(addr string, cfg *Config) *server {
 	return &server{
 		addr:   addr,
 		cfg:    cfg,
-		health: circuit{addr: addr, timeout: cfg.Timeout, log: cfg.Logger, state: Unused, retry: backoff.Backoff{First: shortestRest, Most: longestRest}},
+		health: circuit{addr: addr, timeout: cfg.Timeout, log: cfg.Logger, state: agent.ServerUnused, retry: backoff.Backoff{First: shortestRest, Most: longestRest}},
 		slots:  make(chan struct{}, maxConns),
 	}
 }
@@ -52,7 +53,7 @@ func newServer(addr string, cfg *Config) *server {
 func (s *server) publish(ctx context.Context, request *nsq.Command, claimed bool) error {
 	start := time.Now()
 	err := s.send(ctx, request, claimed)
-	s.health.settle(err, time.Since(start), claimed, Up)
+	s.health.settle(err, time.Since(start), claimed, agent.ServerUp)
 	if s.health.down() != nil {
 		s.closeIdle()
 	}
@@ -66,7 +67,7 @@ func (s *server) probe(ctx context.Context) {
 	if err == nil {
 		s.put(c)
 	}
-	s.health.settle(err, time.Since(start), true, Trial)
+	s.health.settle(err, time.Since(start), true, agent.ServerTrial)
 }
 
 func (s *server) send(ctx context.Context, request *nsq.Command, claimed bool) error {

@@ -40,7 +40,7 @@ func TestWriteSendsWhatNsqdCallsTooBigInSmallerPieces(t *testing.T) {
 				for range 2 {
 					require.NoError(t, out.Write(t.Context(), batch(n)))
 				}
-				require.Equal(t, nsqoutput.Up, out.Servers()[0].State)
+				require.Equal(t, agent.ServerUp, out.Servers()[0].State)
 				require.LessOrEqual(t, strings.Count(log.String(), "as too big"), 2, "one warning for each limit")
 
 				if format == nsqoutput.Influx {

@@ -67,22 +67,22 @@ type Refusal struct {
 
 func (e *Refusal) Error() string { return fmt.Sprintf("refused by %s: %s", e.Key, e.Reason) }
 
-// Judge returns a [*Refusal] if the policy does not allow installing or running the
-// plugin. version is empty for the newest release. Judge does not verify signatures: the
+// Check returns a [*Refusal] if the policy does not allow installing or running the
+// plugin. version is empty for the newest release. Check does not verify signatures: the
 // runner does, after fetching.
-func (p Policy) Judge(repo, version string) error {
+func (p Policy) Check(repo, version string) error {
 	if len(p.Plugins) > 0 && !matchesAny(p.Plugins, repo) {
 		return &Refusal{KeyPlugins, fmt.Sprintf("%s matches none of its globs", repo)}
 	}
 	if p.Pinned && version == "" {
 		return &Refusal{KeyPinned, fmt.Sprintf("%s has no version, and only plugins with one are installed: name a tag or a commit in the registry", repo)}
 	}
-	return p.judgeCase(repo)
+	return p.checkCase(repo)
 }
 
-// judgeCase refuses a name that a rule does not match only because of its case. Many
+// checkCase refuses a name that a rule does not match only because of its case. Many
 // servers do not distinguish case, so the plugin could escape its rule.
-func (p Policy) judgeCase(repo string) error {
+func (p Policy) checkCase(repo string) error {
 	for _, rule := range p.Rules {
 		if matches(rule.Match, repo) {
 			return nil

@@ -28,7 +28,7 @@ func TestPolicyRefusesWhatItDoesNotAllow(t *testing.T) {
 		"no version":                       {pinned, "a/b", "", policy.KeyPinned},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := test.policy.Judge(test.repo, test.version)
+			err := test.policy.Check(test.repo, test.version)
 			if test.key == "" {
 				require.NoError(t, err)
 				return
@@ -51,7 +51,7 @@ func TestTheFirstRuleThatMatchesCounts(t *testing.T) {
 func TestPluginDoesNotEscapeItsRuleByTheCaseOfItsName(t *testing.T) {
 	p := policy.Policy{Rules: []policy.Rule{{Match: "Web/nginx"}, {Match: "db/*", NoNetwork: true}, {Match: "*/*"}}}
 	for repo, refused := range map[string]bool{"db/mysql": false, "DB/mysql": true, "db/MySQL": false, "Web/nginx": false, "web/nginx": true, "x/y": false} {
-		err := p.Judge(repo, "")
+		err := p.Check(repo, "")
 		if !refused {
 			require.NoError(t, err, repo)
 			continue

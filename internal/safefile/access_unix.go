@@ -82,7 +82,7 @@ func checkParents(path string) error {
 			return Unseen(above, err)
 		}
 		if err != nil || above == path && info.Mode().Type() != fs.ModeSymlink {
-			continue // not there yet, or judged already
+			continue // not there yet, or checked already
 		}
 		if err := checkOwner(above, info); err != nil {
 			return fmt.Errorf("%s leads through a directory of another user: %w", path, err)

@@ -89,7 +89,7 @@ func (s *Server) send(ctx context.Context, namespace string, metrics []agent.Met
 	wait := backoff.Backoff{First: firstPause, Most: longestPause}
 	for {
 		err := s.config.Agent().Post(ctx, namespace, metrics)
-		if lost, final := judge(err, len(metrics)); final {
+		if lost, final := lostOf(err, len(metrics)); final {
 			s.sent(len(metrics)-lost, lost, err)
 			return nil
 		}
@@ -103,9 +103,9 @@ func (s *Server) send(ctx context.Context, namespace string, metrics []agent.Met
 	}
 }
 
-// judge says of the answer to a post how many metrics are lost, and whether another attempt
-// is useless.
-func judge(err error, metrics int) (lost int, final bool) {
+// lostOf returns how many metrics are lost after the answer to a post, and whether another
+// attempt is useless.
+func lostOf(err error, metrics int) (lost int, final bool) {
 	var partly *agent.PartlyRefusedError
 	var permanent *agent.PermanentError
 	var bad *agent.MetricError

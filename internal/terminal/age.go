@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// Seconds converts a duration of the status or the API, which is in seconds.
+func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
 // Age formats a duration for people, in at most two units.
 func Age(d time.Duration) string {
 	switch d = max(d, 0); {

@@ -19,8 +19,8 @@ type verdict struct {
 	skipped bool     // an earlier fault prevented the check
 }
 
-// judge checks a plugin by its runs.
-func judge(t trial) []verdict {
+// checkPlugin checks a plugin by its runs.
+func checkPlugin(t trial) []verdict {
 	start := verdict{about: "plugin is there and can be started"}
 	end := verdict{about: fmt.Sprintf("it exits with 0 within %v", t.limit)}
 	if t.runs[0].Format == string(pluginoutput.Nagios) {
@@ -53,16 +53,16 @@ func judge(t trial) []verdict {
 			left.faults = []string{fmt.Sprintf("%d left when it exited; the agent ends them, so wait for them or do not start them", run.Leftover)}
 		}
 	}
-	verdicts := append([]verdict{start, end, left}, judgeOutput(t)...)
+	verdicts := append([]verdict{start, end, left}, checkOutput(t)...)
 	if t.runs[0].Format == string(pluginoutput.Nagios) {
-		verdicts = append(verdicts, judgeState(t))
+		verdicts = append(verdicts, checkNagiosState(t))
 	}
 	return verdicts
 }
 
-// judgeState finds a Nagios check that ends as UNKNOWN: nearly always it was called wrongly,
+// checkNagiosState finds a Nagios check that ends as UNKNOWN: nearly always it was called wrongly,
 // or something is missing on this host.
-func judgeState(t trial) verdict {
+func checkNagiosState(t trial) verdict {
 	known := verdict{about: "the check knows the state: it is not UNKNOWN", skipped: true}
 	for _, run := range t.runs {
 		if run.err != nil || run.outputErr != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/lodastack/agent"
 )
 
-// judge ends all faults, lets everything arrive, and compares.
-func (c *chaos) judge() error {
+// compare ends all faults, lets everything arrive, and compares.
+func (c *chaos) compare() error {
 	if err := c.heal(); err != nil {
 		return err
 	}

@@ -78,10 +78,10 @@ func (t trial) subject() string {
 // conditions says under which limits the plugin ran, and what an agent does differently.
 func conditions(t trial) []string {
 	var lines []string
-	if t.kept.Limits != nil {
-		kept := agent.PluginStatus{PluginDetails: t.kept}
-		kept.User = "" // it is said already
-		lines = append(lines, fmt.Sprintf("as the repository %s (--repo): %s", t.repo, sandboxText(kept)))
+	if t.sandbox.Limits != nil {
+		status := agent.PluginStatus{PluginDetails: t.sandbox}
+		status.User = "" // it is said already
+		lines = append(lines, fmt.Sprintf("as the repository %s (--repo): %s", t.repo, sandboxText(status)))
 	}
 	return append(lines, t.differ...)
 }
@@ -96,7 +96,7 @@ func cost(t trial, run pluginRun) string {
 		memory = fmt.Sprintf("%.1f MiB of memory", float64(run.PeakMemory)/(1<<20))
 	}
 	return fmt.Sprintf("a run took %v, %v of CPU, %s, and wrote %d bytes to stdout and %d to stderr (sandbox: %s)",
-		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.kept.Cell)
+		run.Duration.Round(time.Millisecond), run.CPU.Round(time.Millisecond), memory, run.StdoutSize, run.StderrSize, t.sandbox.Cell)
 }
 
 // shown returns the faults to list. If there are more, the last entry says how

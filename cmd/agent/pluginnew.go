@@ -23,8 +23,8 @@ import (
 //go:embed newplugin
 var newPlugins embed.FS
 
-// newPlugin are the arguments of agent plugin new.
-type newPlugin struct {
+// pluginNewArgs are the arguments of agent plugin new.
+type pluginNewArgs struct {
 	language string
 	format   string
 	daemon   bool
@@ -40,7 +40,7 @@ func pluginNewCommand(c *call) *cobra.Command {
 		Example:     "agent plugin new --lang python entries && agent plugin test entries -- /etc",
 		Annotations: exitCodes("0  the plugin is written", "1  it could not be written, or the directory is not empty", "2  the command line is wrong"),
 	}
-	var p newPlugin
+	var p pluginNewArgs
 	flags := command.Flags()
 	flags.StringVar(&p.language, "lang", "sh", "`sh|python|go`: the language of the plugin")
 	_ = command.RegisterFlagCompletionFunc("lang", oneOf(newLanguages...))
@@ -56,7 +56,7 @@ func pluginNewCommand(c *call) *cobra.Command {
 
 var newLanguages = []string{"sh", "python", "go"}
 
-func pluginNew(c *call, dir string, p newPlugin) error {
+func pluginNew(c *call, dir string, p pluginNewArgs) error {
 	files, err := p.files()
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ type pluginFile struct {
 }
 
 // check returns an error if there is no such plugin.
-func (p newPlugin) check() error {
+func (p pluginNewArgs) check() error {
 	if !slices.Contains(newLanguages, p.language) {
 		return usageError{fmt.Sprintf("--lang %s: there are sh, python and go", p.language)}
 	}
@@ -124,7 +124,7 @@ func (p newPlugin) check() error {
 	return nil
 }
 
-func (p newPlugin) mode() string {
+func (p pluginNewArgs) mode() string {
 	if p.daemon {
 		return manifest.Daemon
 	}
@@ -132,7 +132,7 @@ func (p newPlugin) mode() string {
 }
 
 // files returns the files of the plugin.
-func (p newPlugin) files() ([]pluginFile, error) {
+func (p pluginNewArgs) files() ([]pluginFile, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (p newPlugin) files() ([]pluginFile, error) {
 }
 
 // manifest is the plugin.toml of the plugin. It is empty if all is as by default.
-func (p newPlugin) manifest() (toml string) {
+func (p pluginNewArgs) manifest() (toml string) {
 	if p.format != string(pluginoutput.JSON) {
 		toml = fmt.Sprintf("format = %q\n", p.format)
 	}

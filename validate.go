@@ -29,15 +29,15 @@ const maxNamespaces = 1000
 // maxProblems bounds the problems of one assignment, and those of one answer.
 const maxProblems = 100
 
-// judge returns the valid part of a registry's answer, sorted by namespace. A bad item
+// validate returns the valid part of a registry's answer, sorted by namespace. A bad item
 // becomes a problem of its namespace, a bad namespace a problem of the answer.
-func judge(answer []Assignment) (good []Assignment, problems []string) {
+func validate(answer []Assignment) (good []Assignment, problems []string) {
 	for _, assignment := range answer {
 		if err := topic.CheckNamespace("", assignment.Namespace); err != nil {
 			problems = append(problems, fmt.Sprintf("ignored: %v", err))
 			continue
 		}
-		good = append(good, judgeItems(assignment))
+		good = append(good, validateItems(assignment))
 	}
 	slices.SortStableFunc(good, func(a, b Assignment) int { return strings.Compare(a.Namespace, b.Namespace) })
 	good = slices.CompactFunc(good, func(a, b Assignment) bool {
@@ -54,9 +54,9 @@ func judge(answer []Assignment) (good []Assignment, problems []string) {
 	return good, bounded(problems)
 }
 
-// judgeItems returns the assignment without its bad items. It does not change the registry's
+// validateItems returns the assignment without its bad items. It does not change the registry's
 // own values.
-func judgeItems(a Assignment) Assignment {
+func validateItems(a Assignment) Assignment {
 	var problems []string
 	bad := func(what, name string, err error) bool {
 		if err != nil {
@@ -145,8 +145,8 @@ func checkInterval(interval, least time.Duration) error {
 // maxPattern bounds the pattern of a command line, in bytes.
 const maxPattern = 1024
 
-// maxHostName bounds a host name, in bytes (RFC 1035).
-const maxHostName = 253
+// maxTLSName bounds a host name, in bytes (RFC 1035).
+const maxTLSName = 253
 
 // CheckPort returns an error if the agent would ignore a port that a registry assigns.
 func CheckPort(p Port) error {
@@ -170,7 +170,7 @@ func CheckPort(p Port) error {
 	if p.TLSName != "" && !p.TLS {
 		return errors.New("its tls_name needs tls")
 	}
-	if len(p.TLSName) > maxHostName || strings.ContainsFunc(p.TLSName, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) || c == '/' || c == ':' }) {
+	if len(p.TLSName) > maxTLSName || strings.ContainsFunc(p.TLSName, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) || c == '/' || c == ':' }) {
 		return fmt.Errorf("its tls_name %.100q is not a host name such as www.example.com", p.TLSName)
 	}
 	return influxdb.CheckName(p.Name)

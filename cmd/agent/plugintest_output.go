@@ -12,8 +12,8 @@ var formatNames = map[string]string{
 	"": "a JSON list", "json": "a JSON list", "influx": "line protocol", "prometheus": "Prometheus' text", "nagios": "the result of a Nagios check",
 }
 
-// judgeOutput checks what the plugin printed.
-func judgeOutput(t trial) []verdict {
+// checkOutput checks what the plugin printed.
+func checkOutput(t trial) []verdict {
 	list := verdict{about: "it prints " + formatNames[t.runs[0].Format]}
 	if t.daemon && list.about == "it prints a JSON list" {
 		list.about = "it prints JSON, one metric or list a line"
