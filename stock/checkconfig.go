@@ -19,96 +19,104 @@ import (
 	"github.com/lodastack/agent/internal/topic"
 )
 
-// check calls fail for every fault besides wrong types and bounds. The keys that a part
-// requires may be missing if that part is given.
-func (c Config) check(fail func(key, reason string), given agent.Parts) {
-	failed := func(key string, err error) {
+// noteFault notes that the value of a key has the fault err; nil: it has none.
+type noteFault func(key string, err error)
+
+// notingFaults calls fail for each fault.
+func notingFaults(fail func(key, reason string)) noteFault {
+	return func(key string, err error) {
 		if err != nil {
 			fail(key, err.Error())
 		}
 	}
-	c.Agent.check(failed)
+}
+
+// check calls fail for every fault besides wrong types and bounds. The keys that a part
+// requires may be missing if that part is given.
+func (c Config) check(fail func(key, reason string), given agent.Parts) {
+	note := notingFaults(fail)
+	c.Agent.check(note)
 	if len(c.Agent.RegistryAddr) > 0 || given.Registry == nil {
-		c.checkRegistry(failed)
+		c.checkRegistry(note)
 	}
 	if len(c.Output.Servers) > 0 || c.Output.Name == outputNSQ && given.Output == nil {
 		for _, err := range nsqoutput.CheckServers(c.Output.Servers) {
-			failed("output.servers", err)
+			note("output.servers", err)
 		}
 	}
-	c.Output.check(failed)
-	c.API.check(failed)
-	c.Policy.check(failed)
-	c.Statsd.check(failed, c.Output.TopicPrefix)
-	failed("log.logdir", c.checkLogDir())
-	failed("coredump.dir", checkPath(c.Coredump.Dir))
-	failed("collect.root", checkPath(c.Collect.Root))
+	c.Output.check(note)
+	c.API.check(note)
+	c.Policy.check(note)
+	c.Statsd.check(note, c.Output.TopicPrefix)
+	note("log.logdir", c.checkLogDir())
+	note("coredump.dir", checkPath(c.Coredump.Dir))
+	note("collect.root", checkPath(c.Collect.Root))
 	for _, kind := range c.Collect.Disable {
-		failed("collect.disable", checkKind(kind))
+		note("collect.disable", checkKind(kind))
 	}
 	for _, kind := range c.Collect.Detail {
 		if !slices.Contains(hostmetrics.DetailedKinds(), kind) {
-			failed("collect.detail", fmt.Errorf("%q has no details; the kinds that have are %s", kind, strings.Join(hostmetrics.DetailedKinds(), ", ")))
+			note("collect.detail", fmt.Errorf("%q has no details; the kinds that have are %s", kind, strings.Join(hostmetrics.DetailedKinds(), ", ")))
 		}
 	}
-	c.Collect.Include.check("collect.include.", failed)
-	c.Collect.Exclude.check("collect.exclude.", failed)
-	c.checkTags(failed)
+	c.Collect.Include.check("collect.include.", note)
+	c.Collect.Exclude.check("collect.exclude.", note)
+	c.checkTags(note)
 	for _, server := range c.Time.Servers {
-		failed("time.servers", hostport.CheckHost(server))
+		note("time.servers", hostport.CheckHost(server))
 	}
-	c.checkRoom(failed)
+	c.checkRoom(note)
 }
 
-func (a AgentConfig) check(failed func(key string, err error)) {
-	failed("agent.listen", hostport.CheckListen(a.Listen, "127.0.0.1:1232"))
+func (a AgentConfig) check(note noteFault) {
+	note("agent.listen", hostport.CheckListen(a.Listen, "127.0.0.1:1232"))
 	for _, prefix := range a.IfacePrefix {
 		if prefix == "" || strings.ContainsFunc(prefix, unicode.IsSpace) {
-			failed("agent.ifaceprefix", fmt.Errorf(`no interface's name begins with %q; write [ "eth" ], or leave the key out`, prefix))
+			note("agent.ifaceprefix", fmt.Errorf(`no interface's name begins with %q; write [ "eth" ], or leave the key out`, prefix))
 		}
 	}
-	failed("agent.pluginsuser", gitrunner.CheckUser(a.PluginsUser))
+	note("agent.pluginsuser", gitrunner.CheckUser(a.PluginsUser))
 	if a.Git != "" {
-		failed("agent.git", gitrunner.CheckGit(a.Git))
+		note("agent.git", gitrunner.CheckGit(a.Git))
 	}
-	failed("agent.gituser", gitrunner.CheckGitUser(a.GitUser, a.PluginsUser))
-	failed("agent.branch", gitrunner.CheckBranch(a.Branch))
-	failed("agent.pidfile", checkPath(a.PIDFile))
+	note("agent.gituser", gitrunner.CheckGitUser(a.GitUser, a.PluginsUser))
+	note("agent.branch", gitrunner.CheckBranch(a.Branch))
+	note("agent.pidfile", checkPath(a.PIDFile))
 	if a.Hostname != "" {
-		failed("agent.hostname", agent.CheckHostname(a.Hostname))
+		note("agent.hostname", agent.CheckHostname(a.Hostname))
 	}
 }
 
 // checkRoom checks the directories that the agent fills and `agent stop -m clean` empties.
-func (c Config) checkRoom(failed func(key string, err error)) {
+func (c Config) checkRoom(note noteFault) {
 	plugins := c.Agent.PluginsDir
 	if err := checkDir(plugins); err != nil {
-		failed("agent.pluginsdir", err)
+		note("agent.pluginsdir", err)
 	} else if err := safedir.Check(plugins); err != nil {
-		failed("agent.pluginsdir", err)
+		note("agent.pluginsdir", err)
 	}
 	if c.Agent.DataDir == "" {
 		return
 	}
 	data := filepath.Clean(c.Agent.DataDir)
 	if err := checkDir(data); err != nil {
-		failed("agent.datadir", err)
+		note("agent.datadir", err)
 	} else if err := safedir.Check(data); err != nil {
-		failed("agent.datadir", err)
+		note("agent.datadir", err)
 	} else {
-		failed("agent.datadir", safedir.CheckData(plugins, data))
+		note("agent.datadir", safedir.CheckData(plugins, data))
 	}
 }
 
-func (c Config) checkTags(failed func(key string, err error)) {
+func (c Config) checkTags(note noteFault) {
 	bad := false
 	for key, value := range c.Tags {
 		err := agent.CheckTags(map[string]string{key: value})
 		bad = bad || err != nil
-		failed("tags."+key, err)
+		note("tags."+key, err)
 	}
 	if !bad {
-		failed("tags", agent.CheckTags(c.Tags))
+		note("tags", agent.CheckTags(c.Tags))
 	}
 }
 
@@ -129,44 +137,44 @@ func (c Config) checkLogDir() error {
 	return nil
 }
 
-func (o OutputConfig) check(failed func(key string, err error)) {
+func (o OutputConfig) check(note noteFault) {
 	if o.Name != outputNSQ && o.Name != outputStdout {
-		failed("output.name", fmt.Errorf("%q is not an output; write nsq or stdout", o.Name))
+		note("output.name", fmt.Errorf("%q is not an output; write nsq or stdout", o.Name))
 	}
-	failed("output.format", nsqoutput.CheckFormat(o.Format))
-	failed("output.topicprefix", topic.CheckPrefix(o.TopicPrefix))
+	note("output.format", nsqoutput.CheckFormat(o.Format))
+	note("output.topicprefix", topic.CheckPrefix(o.TopicPrefix))
 	if o.SpoolSize > 0 && o.SpoolSize < 1<<20 {
-		failed("output.spoolsize", fmt.Errorf("%d bytes are too few; write 1 MiB (1048576) or more, or 0 for no spool", o.SpoolSize))
+		note("output.spoolsize", fmt.Errorf("%d bytes are too few; write 1 MiB (1048576) or more, or 0 for no spool", o.SpoolSize))
 	}
 	for key, value := range map[string]string{"output.tlsca": o.TLSCA, "output.tlscert": o.TLSCert, "output.tlskey": o.TLSKey, "output.tlsservername": o.TLSServerName} {
 		if value != "" && !o.TLS {
-			failed(key, errors.New("set, but output.tls is not true"))
+			note(key, errors.New("set, but output.tls is not true"))
 		}
 	}
-	checkKeyPair(failed, "output.tlscert", o.TLSCert, "output.tlskey", o.TLSKey)
-	failed("output.tlsca", checkCertificates(o.TLSCA))
-	failed("output.authsecretfile", checkSecret(o.AuthSecretFile))
+	checkKeyPair(note, "output.tlscert", o.TLSCert, "output.tlskey", o.TLSKey)
+	note("output.tlsca", checkCertificates(o.TLSCA))
+	note("output.authsecretfile", checkSecret(o.AuthSecretFile))
 }
 
-func (a APIConfig) check(failed func(key string, err error)) {
-	failed("api.tokenfile", checkSecret(a.TokenFile))
-	checkKeyPair(failed, "api.tlscert", a.TLSCert, "api.tlskey", a.TLSKey)
+func (a APIConfig) check(note noteFault) {
+	note("api.tokenfile", checkSecret(a.TokenFile))
+	checkKeyPair(note, "api.tlscert", a.TLSCert, "api.tlskey", a.TLSKey)
 	if a.ClientCA != "" && a.TLSCert == "" {
-		failed("api.clientca", errors.New("clients can show certificates only over TLS; set api.tlscert and api.tlskey too"))
+		note("api.clientca", errors.New("clients can show certificates only over TLS; set api.tlscert and api.tlskey too"))
 	}
-	failed("api.clientca", checkCertificates(a.ClientCA))
+	note("api.clientca", checkCertificates(a.ClientCA))
 	if a.Socket != "" {
-		failed("api.socket", checkPath(a.Socket))
+		note("api.socket", checkPath(a.Socket))
 		if len(a.Socket) > 107 {
-			failed("api.socket", fmt.Errorf("a path of %d bytes is too long for a socket; the limit is 107", len(a.Socket)))
+			note("api.socket", fmt.Errorf("a path of %d bytes is too long for a socket; the limit is 107", len(a.Socket)))
 		}
 	}
-	failed("api.localcontrol", a.checkLocalControl())
+	note("api.localcontrol", a.checkLocalControl())
 	for _, host := range a.Hosts {
-		failed("api.hosts", httpapi.CheckHost(host))
+		note("api.hosts", httpapi.CheckHost(host))
 	}
 	for _, glob := range a.Namespaces {
-		failed("api.namespaces", httpapi.CheckNamespaceGlob(glob))
+		note("api.namespaces", httpapi.CheckNamespaceGlob(glob))
 	}
 }
 
@@ -194,30 +202,30 @@ func checkKind(name string) error {
 	return fmt.Errorf("%q is not a kind; the kinds are %s", name, strings.Join(known, ", "))
 }
 
-func (g HostGlobs) check(section string, failed func(key string, err error)) {
+func (g HostGlobs) check(section string, note noteFault) {
 	for name, globs := range g.byKey() {
 		for _, glob := range *globs {
-			failed(section+name, hostmetrics.CheckGlob(glob))
+			note(section+name, hostmetrics.CheckGlob(glob))
 		}
 	}
 }
 
 // checkRegistry calls fail for each address that is not a registry's.
-func (c Config) checkRegistry(failed func(key string, err error)) {
+func (c Config) checkRegistry(note noteFault) {
 	const key = "agent.registryaddr"
 	if len(c.Agent.RegistryAddr) == 0 {
-		failed(key, errors.New("missing; write http://HOST, https://HOST, file:///PATH for a registry file, or git+https://HOST/PATH for a fleet repository"))
+		note(key, errors.New("missing; write http://HOST, https://HOST, file:///PATH for a registry file, or git+https://HOST/PATH for a fleet repository"))
 	}
 	for i, address := range c.Agent.RegistryAddr {
 		if filepath.IsAbs(address) {
-			failed(key, fmt.Errorf("%q is a path; write %q for a registry file", address, "file://"+address))
+			note(key, fmt.Errorf("%q is a path; write %q for a registry file", address, "file://"+address))
 			continue
 		}
 		if slices.Contains(c.Agent.RegistryAddr[:i], address) {
-			failed(key, errors.New("an address occurs twice"))
+			note(key, errors.New("an address occurs twice"))
 			continue
 		}
 		_, err := c.registryAt(address, RegistryConfig{})
-		failed(key, err)
+		note(key, err)
 	}
 }

@@ -21,53 +21,45 @@ import (
 // its own and root could change, for each that this user cannot use or check, for each
 // secret that other users may read, and for faults of the allowed_signers file.
 func (c Config) checkAccess(fail func(key, reason string)) {
-	failed := func(key string, err error) {
-		if err != nil {
-			fail(key, err.Error())
-		}
-	}
+	note := notingFaults(fail)
 	for key, dir := range c.ownDirs() {
-		failed(key, cmp.Or(safefile.CheckDir(dir), safefile.CheckWritable(dir)))
+		note(key, cmp.Or(safefile.CheckDir(dir), safefile.CheckWritable(dir)))
 	}
-	failed("agent.pidfile", cmp.Or(checkRegular(c.Agent.PIDFile), safefile.CheckWritable(filepath.Dir(c.Agent.PIDFile))))
+	note("agent.pidfile", cmp.Or(checkRegular(c.Agent.PIDFile), safefile.CheckWritable(filepath.Dir(c.Agent.PIDFile))))
 	if c.API.Socket != "" {
-		failed("api.socket", safefile.CheckWritable(filepath.Dir(c.API.Socket)))
+		note("api.socket", safefile.CheckWritable(filepath.Dir(c.API.Socket)))
 	}
 	if c.Log.LogDir != "" {
 		for _, name := range []string{logName, auditName} {
-			failed("log.logdir", checkRegular(filepath.Join(c.Log.LogDir, name)))
+			note("log.logdir", checkRegular(filepath.Join(c.Log.LogDir, name)))
 		}
 	}
 	if path := c.Policy.Signers; checkPath(path) == nil {
 		_, err := signature.ReadSigners(path)
-		failed("policy.signers", err)
+		note("policy.signers", err)
 	}
 	for key, path := range c.secretFiles() {
-		failed(key, safefile.CheckFile(path, true))
+		note(key, safefile.CheckFile(path, true))
 	}
 	for i, rule := range c.Policy.Plugin {
 		if filepath.IsAbs(rule.Env) {
-			failed(fmt.Sprintf("policy.plugin[%d].env", i), gitrunner.CheckEnvFile(rule.Env))
+			note(fmt.Sprintf("policy.plugin[%d].env", i), gitrunner.CheckEnvFile(rule.Env))
 		}
 	}
 	for key, path := range c.certificateFiles() {
-		failed(key, safefile.CheckFile(path, false))
+		note(key, safefile.CheckFile(path, false))
 	}
 }
 
 // checkConfigFiles notes each file of the config that users other than this one and root
 // could change, and each file it refers to that they could read.
 func checkConfigFiles(path string, file *configfile.File) {
-	failed := func(path string, err error) {
-		if err != nil {
-			file.FailFile(path, err.Error())
-		}
-	}
+	note := notingFaults(file.FailFile)
 	for _, path := range file.Files() {
-		failed(path, safefile.CheckFile(path, false))
+		note(path, safefile.CheckFile(path, false))
 	}
 	if dir := path + ".d"; exists(dir) {
-		failed(dir, safefile.CheckDir(dir))
+		note(dir, safefile.CheckDir(dir))
 	}
 	for _, r := range file.References() {
 		if err := safefile.CheckFile(r.Path, true); err != nil {
@@ -178,16 +170,16 @@ func readSecret(path string) (string, error) {
 }
 
 // checkKeyPair returns an error unless a certificate and its key are given, or neither.
-func checkKeyPair(failed func(string, error), certKey, cert, keyKey, key string) {
+func checkKeyPair(note noteFault, certKey, cert, keyKey, key string) {
 	switch {
 	case cert == "" && key == "":
 	case cert == "":
-		failed(keyKey, fmt.Errorf("a key without its certificate; set %s too", certKey))
+		note(keyKey, fmt.Errorf("a key without its certificate; set %s too", certKey))
 	case key == "":
-		failed(certKey, fmt.Errorf("a certificate without its key; set %s too", keyKey))
+		note(certKey, fmt.Errorf("a certificate without its key; set %s too", keyKey))
 	default:
 		_, err := loadKeyPair(cert, key)
-		failed(certKey, err)
+		note(certKey, err)
 	}
 }
 

@@ -8,26 +8,26 @@ import (
 	"github.com/lodastack/agent/internal/policy"
 )
 
-func (p PolicyConfig) check(failed func(key string, err error)) {
+func (p PolicyConfig) check(note noteFault) {
 	for _, glob := range p.Plugins {
-		failed("policy.plugins", policy.CheckGlob(glob))
+		note("policy.plugins", policy.CheckGlob(glob))
 	}
 	if p.Signers != "" {
-		failed("policy.signers", checkPath(p.Signers))
+		note("policy.signers", checkPath(p.Signers))
 	}
 }
 
-func (p PluginPolicy) check(failed func(key string, err error)) {
+func (p PluginPolicy) check(note noteFault) {
 	if p.Match == "" {
-		failed("match", errors.New("missing; write a glob of the repositories that the rule is for, \"infra/*\" for example"))
+		note("match", errors.New("missing; write a glob of the repositories that the rule is for, \"infra/*\" for example"))
 	} else {
-		failed("match", policy.CheckGlob(p.Match))
+		note("match", policy.CheckGlob(p.Match))
 	}
 	if p.User != "" {
-		failed("user", gitrunner.CheckUser(p.User))
+		note("user", gitrunner.CheckUser(p.User))
 	}
 	if p.Env != "" {
-		failed("env", checkPath(p.Env))
+		note("env", checkPath(p.Env))
 	}
 }
 

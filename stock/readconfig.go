@@ -87,7 +87,29 @@ const (
 
 // read copies the values of the file.
 func (c *Config) read(f *configfile.File) {
-	a := &c.Agent
+	c.Agent.read(f)
+	c.Output.read(f)
+	c.API.read(f)
+	c.Policy.read(f)
+	c.Log.read(f)
+	f.String("statsd.listen", &c.Statsd.Listen)
+	f.String("statsd.namespace", &c.Statsd.Namespace)
+	c.readTags(f)
+	f.Strings("collect.disable", &c.Collect.Disable)
+	f.Strings("collect.detail", &c.Collect.Detail)
+	c.Collect.Include.read(f, "collect.include.")
+	c.Collect.Exclude.read(f, "collect.exclude.")
+	f.String("collect.root", &c.Collect.Root)
+	f.Strings("time.servers", &c.Time.Servers)
+	f.String("coredump.dir", &c.Coredump.Dir)
+	for _, section := range []string{"trace", "member"} {
+		if f.Skip(section) {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: the section %s is ignored: this agent does not use it", f.Where(section), section))
+		}
+	}
+}
+
+func (a *AgentConfig) read(f *configfile.File) {
 	f.String("agent.listen", &a.Listen)
 	f.Strings("agent.ifaceprefix", &a.IfacePrefix)
 	f.StringOrStrings("agent.registryaddr", &a.RegistryAddr)
@@ -103,8 +125,9 @@ func (c *Config) read(f *configfile.File) {
 	f.String("agent.pidfile", &a.PIDFile)
 	f.String("agent.hostname", &a.Hostname)
 	f.Duration("agent.updateinterval", &a.UpdateInterval, time.Second, day)
+}
 
-	o := &c.Output
+func (o *OutputConfig) read(f *configfile.File) {
 	f.String("output.name", &o.Name)
 	f.Strings("output.servers", &o.Servers)
 	f.Int("output.buffersize", &o.BufferSize, 1, maxBuffer)
@@ -119,19 +142,16 @@ func (c *Config) read(f *configfile.File) {
 	f.String("output.tlskey", &o.TLSKey)
 	f.String("output.tlsservername", &o.TLSServerName)
 	f.String("output.authsecretfile", &o.AuthSecretFile)
+}
 
-	c.readAPI(f)
-	c.Policy.read(f)
-
-	l := &c.Log
+func (l *LogConfig) read(f *configfile.File) {
 	f.String("log.logdir", &l.LogDir)
 	readLevel(f, "log.loglevel", &l.Level)
 	f.Int("log.logrotatenum", &l.LogRotateNum, 0, 10_000)
 	f.Size("log.logrotatesize", &l.LogRotateSize, 4<<10, 1<<50)
+}
 
-	f.String("statsd.listen", &c.Statsd.Listen)
-	f.String("statsd.namespace", &c.Statsd.Namespace)
-
+func (c *Config) readTags(f *configfile.File) {
 	for _, name := range f.Names("tags") {
 		var value string
 		if f.String("tags."+name, &value); value != "" {
@@ -139,19 +159,6 @@ func (c *Config) read(f *configfile.File) {
 				c.Tags = map[string]string{}
 			}
 			c.Tags[name] = value
-		}
-	}
-	f.Strings("collect.disable", &c.Collect.Disable)
-	f.Strings("collect.detail", &c.Collect.Detail)
-	c.Collect.Include.read(f, "collect.include.")
-	c.Collect.Exclude.read(f, "collect.exclude.")
-	f.String("collect.root", &c.Collect.Root)
-	f.Strings("time.servers", &c.Time.Servers)
-	f.String("coredump.dir", &c.Coredump.Dir)
-
-	for _, section := range []string{"trace", "member"} {
-		if f.Skip(section) {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: the section %s is ignored: this agent does not use it", f.Where(section), section))
 		}
 	}
 }
@@ -171,8 +178,7 @@ func (g *HostGlobs) byKey() map[string]*[]string {
 	}
 }
 
-func (c *Config) readAPI(f *configfile.File) {
-	a := &c.API
+func (a *APIConfig) read(f *configfile.File) {
 	f.String("api.tokenfile", &a.TokenFile)
 	f.String("api.tlscert", &a.TLSCert)
 	f.String("api.tlskey", &a.TLSKey)
@@ -205,11 +211,7 @@ func (p *PolicyConfig) read(f *configfile.File) {
 		t.Float("cpu", &rule.CPU, 0.01, 1024)
 		t.Size("state", &rule.State, 1<<20, 1<<40)
 		t.Bool("network", &rule.Network)
-		rule.check(func(key string, err error) {
-			if err != nil {
-				t.Fail(key, err.Error())
-			}
-		})
+		rule.check(notingFaults(t.Fail))
 		p.Plugin = append(p.Plugin, rule)
 	})
 }

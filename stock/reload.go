@@ -27,26 +27,20 @@ func (s *Service) Reload(ctx context.Context) error {
 // reload replaces the current generation by one of the config as it is now.
 // fatal means that nothing runs any more.
 func (s *Service) reload() (fatal bool, err error) {
-	logger := s.log.logger
+	old, logger := s.current, s.log.logger
 	cfg, values, err := readValues(s.path, s.given)
 	if err != nil {
-		logger.Error("the config is not reloaded: it is wrong, and the one before stays in force", "error", err)
-		return false, err
+		return false, s.keep(old, err)
 	}
-	old := s.current
 	if was := old.config.Agent.PIDFile; cfg.Agent.PIDFile != was {
-		err := fmt.Errorf("agent.pidfile: an agent that runs does not move from %s to %s, where agent stop would look for it; stop it with the former and start it with the latter", was, cfg.Agent.PIDFile)
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, err
+		return false, s.keep(old, fmt.Errorf("agent.pidfile: an agent that runs does not move from %s to %s, where agent stop would look for it; stop it with the former and start it with the latter", was, cfg.Agent.PIDFile))
 	}
 	if err := s.log.reopen(cfg.Log); err != nil {
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, err
+		return false, s.keep(old, err)
 	}
 	adoptStatsd, discardStatsd, err := s.statsd.prepare(cfg.Statsd)
 	if err != nil {
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, errors.Join(err, s.log.reopen(old.config.Log))
+		return false, s.keep(old, err)
 	}
 	defer func() {
 		if err != nil {
@@ -59,8 +53,7 @@ func (s *Service) reload() (fatal bool, err error) {
 	restart := slices.DeleteFunc(slices.Clone(changed), cfg.inPlace)
 	if len(restart) == 0 {
 		if err := s.adjust(old, cfg, values, changed); err != nil {
-			logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-			return false, errors.Join(err, s.log.reopen(old.config.Log))
+			return false, s.keep(old, err)
 		}
 		logger.Info("the config is reloaded: the agent and its plugins run on", "file", s.path, "changed", strings.Join(changed, " "))
 		s.warn(cfg)
@@ -69,10 +62,15 @@ func (s *Service) reload() (fatal bool, err error) {
 	logger.Warn("the agent is restarted in its process, which ends its plugins: these keys cannot change otherwise", "keys", strings.Join(restart, " "))
 	next, err := s.prepare(cfg, values, old.listeners)
 	if err != nil {
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, errors.Join(err, s.log.reopen(old.config.Log))
+		return false, s.keep(old, err)
 	}
 	return s.replace(old, next)
+}
+
+// keep says why the config is not reloaded, and logs as before.
+func (s *Service) keep(old *generation, err error) error {
+	s.log.logger.Error("the config is not reloaded: the one before stays in force", "error", err)
+	return errors.Join(err, s.log.reopen(old.config.Log))
 }
 
 // replace stops the old generation, which delivers or keeps what it has, and
@@ -81,8 +79,7 @@ func (s *Service) replace(old, next *generation) (fatal bool, err error) {
 	logger := s.log.logger
 	back, err := s.prepare(old.config, old.values, old.listeners)
 	if err != nil {
-		logger.Error("the config is not reloaded: the one before stays in force", "error", err)
-		return false, errors.Join(err, next.listeners.close(), s.log.reopen(old.config.Log))
+		return false, errors.Join(s.keep(old, err), next.listeners.close())
 	}
 	if err := old.stop(func() error { return nil }); err != nil {
 		logger.Error("the agent before did not stop well", "error", err)

@@ -38,9 +38,8 @@ type Service struct {
 	done         chan struct{}         // closed when Run returns
 }
 
-// generation is what runs between two reloads.
-// It does not change: what a reload changes without a restart makes another one, which has
-// the same agent.
+// generation is what runs between two reloads. Once it is served, it does not change: what a
+// reload changes without a restart makes another one, which has the same agent.
 type generation struct {
 	config    Config
 	values    values

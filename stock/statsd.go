@@ -23,16 +23,16 @@ type StatsdConfig struct {
 	Namespace string
 }
 
-func (c StatsdConfig) check(failed func(key string, err error), topicPrefix string) {
+func (c StatsdConfig) check(note noteFault, topicPrefix string) {
 	if c.Listen != "" {
-		failed("statsd.listen", statsd.CheckListen(c.Listen))
+		note("statsd.listen", statsd.CheckListen(c.Listen))
 	}
 	if c.Namespace == "" {
 		return
 	}
-	failed("statsd.namespace", topic.CheckNamespace(topicPrefix, c.Namespace))
+	note("statsd.namespace", topic.CheckNamespace(topicPrefix, c.Namespace))
 	if c.Listen == "" {
-		failed("statsd.namespace", errors.New("set, but statsd.listen is not"))
+		note("statsd.namespace", errors.New("set, but statsd.listen is not"))
 	}
 }
 

@@ -25,11 +25,12 @@
 // If you want only some of the parts, make them one by one, with [NSQOutput] for
 // example, and give them to [agent.New].
 //
-//	config    readconfig.go config.go; checked by checkconfig.go checkfiles.go
-//	parts     registry.go output.go spool.go gitrunner.go host.go
-//	agent     stock.go (Open); lent.go for parts of the caller
-//	daemon    service.go (NewService, Run) log.go listen.go api.go statsd.go renew.go;
-//	          reload.go (Reload) adjust.go (what changes while the agent runs)
+//	config    config.go readconfig.go; checked by checkconfig.go checkfiles.go; showconfig.go
+//	          sample.go; connect.go (agent check --connect)
+//	parts     registry.go fleet.go output.go outputswitch.go spool.go gitrunner.go policy.go host.go
+//	agent     stock.go (Open) advice.go plan.go; lent.go for parts of the caller
+//	daemon    service.go (NewService, Run) log.go listen.go api.go statsd.go renew.go health.go;
+//	          reload.go (Reload) adjust.go (what changes while the agent runs) keys.go (which can)
 package stock
 
 import (
@@ -135,7 +136,7 @@ func (a *Agent) open(log *serviceLog, given agent.Parts, rest agent.Option) erro
 	if err != nil {
 		return err
 	}
-	settings, err := a.Config.settings()
+	settings, err := a.Config.reconfigureOptions()
 	if err != nil {
 		return err
 	}
@@ -205,8 +206,8 @@ func (c Config) options() []agent.Option {
 	return options
 }
 
-// settings are the options that [agent.Agent.Reconfigure] takes.
-func (c Config) settings() ([]agent.Option, error) {
+// reconfigureOptions are the options that [agent.Agent.Reconfigure] takes.
+func (c Config) reconfigureOptions() ([]agent.Option, error) {
 	pluginUsers, err := c.withPluginUsers()
 	options := append(pluginUsers,
 		agent.WithTags(c.Tags),

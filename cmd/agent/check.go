@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/configfile"
 	"github.com/lodastack/agent/stock"
 )
 
@@ -121,17 +120,4 @@ func warnUnknownKinds(c *call, cfg stock.Config, assignments []agent.Assignment)
 			}
 		}
 	}
-}
-
-// wrongConfig adds to the error of a config what to do about it.
-func wrongConfig(err error) error {
-	// The fault in a config may be another file that cannot be read.
-	var wrong *configfile.Error
-	if errors.Is(err, fs.ErrPermission) && !errors.As(err, &wrong) {
-		return fmt.Errorf("this user may not read the config: do this as root or as the agent's user (%w)", err)
-	}
-	if errors.Is(err, fs.ErrNotExist) && !errors.As(err, &wrong) {
-		return fmt.Errorf("there is no config: write it, or name another one with -f (%w)", err)
-	}
-	return fmt.Errorf("the config cannot be used:\n%w", err)
 }

@@ -60,20 +60,8 @@ func start(c *call) (err error) {
 		}
 		err = errors.Join(err, pid.Release())
 	}()
-	// If the reader of standard error or standard output goes away, SIGPIPE
-	// ends the process by default. With a channel, which nobody reads, the
-	// write fails instead. signal.Ignore would do so too, but plugins would
-	// inherit it (telegraf#1531, node_exporter#587).
-	pipes := make(chan os.Signal, 1)
-	signal.Notify(pipes, syscall.SIGPIPE)
-	defer signal.Stop(pipes)
-
-	if err := sandbox.LimitOwnMemory(ownMemory); err != nil {
-		fmt.Fprintln(c.stderr, "agent:", err)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softMemory(cfg))
-	}
+	defer surviveClosedPipes()()
+	limitMemory(c, cfg)
 	started := askForTime(systemd)
 	defer started()
 	service, err := stock.NewServiceOn(c.config, passed)
@@ -82,6 +70,16 @@ func start(c *call) (err error) {
 	}
 	d := &served{service: service, pid: pid, systemd: systemd, stderr: c.stderr, started: started}
 	return d.run(signals)
+}
+
+// surviveClosedPipes lets a write fail if the reader of standard error or standard output has
+// gone away, until stop is called. By default SIGPIPE ends the process.
+func surviveClosedPipes() (stop func()) {
+	// Nobody reads the channel. signal.Ignore would do, too, but plugins would
+	// inherit it (telegraf#1531, node_exporter#587).
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	return func() { signal.Stop(pipes) }
 }
 
 // configError gives an error that is a fault of the config its exit code.
@@ -111,6 +109,16 @@ func passedListeners() ([]net.Listener, error) {
 // ownMemory is the memory limit of the agent itself, in bytes, if systemd has
 // delegated a cgroup to it. Plugins and git have their own limits.
 const ownMemory = 256 << 20
+
+// limitMemory sets both limits.
+func limitMemory(c *call, cfg stock.Config) {
+	if err := sandbox.LimitOwnMemory(ownMemory); err != nil {
+		fmt.Fprintln(c.stderr, "agent:", err)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory(cfg))
+	}
+}
 
 // softMemory is the amount of memory, in bytes, above which the garbage
 // collector works harder, so that the garbage of one large post is collected
