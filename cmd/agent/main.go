@@ -1,5 +1,20 @@
 // Command agent measures the host that it runs on and delivers the
 // measurements. `agent help` lists its commands.
+//
+// Each command has a file of its name, with its flags and what it does:
+//
+//	all        main.go commands.go call.go (the config of a call) help.go man.go completion.go
+//	the agent  start.go serve.go (signals, watchdog) systemd.go startpages_linux.go
+//	           startpages_other.go; stop.go reload.go
+//	config     check.go config.go plan.go plantext.go planfleet.go
+//	look       status.go statustext.go statusplugins.go watch.go (status --watch) explain.go tail.go
+//	           collect.go version.go
+//	plugins    plugin.go pluginnew.go; control.go (update, run, enable and others); plugintest.go:
+//	           plugintest_foreign.go (checks for other agents), plugintest_run.go, what is checked in
+//	           plugintest_checks.go plugintest_output.go plugintest_series.go, and the reports in
+//	           plugintest_text.go plugintest_formats.go
+//
+// client.go asks the running agent.
 package main
 
 import (
