@@ -2,6 +2,7 @@ package stock
 
 import (
 	"github.com/lodastack/agent/internal/delivery"
+	"github.com/lodastack/agent/internal/nsqoutput"
 	"github.com/lodastack/agent/internal/spool"
 )
 
@@ -9,9 +10,9 @@ import (
 // config.
 func dropAdvice() map[string]string {
 	return map[string]string{
-		"bad_topic":                "no NSQ topic can have its name: give the namespace another name in the registry, or shorten output.topicprefix",
-		"too_large":                "shorten the texts of these points, or raise output.maxmessagesize and nsqd's --max-msg-size",
-		"bad_point":                "correct the program that sends these points",
+		nsqoutput.DroppedTopic:     "no NSQ topic can have its name: give the namespace another name in the registry, or shorten output.topicprefix",
+		nsqoutput.DroppedTooLarge:  "shorten the texts of these points, or raise output.maxmessagesize and nsqd's --max-msg-size",
+		nsqoutput.DroppedPoint:     "correct the program that sends these points",
 		delivery.DroppedBufferFull: "bring the output back, or raise output.buffersize",
 		spool.DroppedFull:          "bring the output back, or raise output.spoolsize",
 		spool.DroppedAge:           "bring the output back, or raise output.spoolage",

@@ -14,7 +14,7 @@ func TestARefusalIsFinalWhenTheOtherServersAreLongGone(t *testing.T) {
 		out, err := New(Config{Servers: []string{"refusing:4150", "gone:4150"}})
 		require.NoError(t, err)
 		gone := &out.servers[1].health
-		gone.settle(errNoAnswer, time.Second, false, Up)
+		gone.settle(errNoAnswer, time.Second, false, agent.ServerUp)
 		gone.since = time.Now().Add(-downFor)
 
 		err = out.failure(t.Context(), []error{&refusal{"E_BAD_MESSAGE PUB message too big"}, nil})

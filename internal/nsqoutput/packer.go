@@ -71,12 +71,12 @@ func (p *packer) addMessage(topic string, metrics []agent.Metric, refused *refus
 		m := &metrics[taken]
 		longer, err := p.format.point(buf, m, points == 0)
 		if err != nil {
-			refused.add(1, "bad_point", err)
+			refused.add(1, DroppedPoint, err)
 			continue
 		}
 		end := len(longer) + p.format.tail()
 		if end > largest && points == 0 {
-			refused.add(1, "too_large", fmt.Errorf(
+			refused.add(1, DroppedTooLarge, fmt.Errorf(
 				"point %s needs a message of %d bytes and maxmessagesize is %d; make its text shorter", m.Name, end-start, p.maxMessage))
 			continue
 		}

@@ -2,6 +2,16 @@ package nsqoutput
 
 import "strings"
 
+// Reasons for which the output drops points. Other answers of nsqd are reasons of their own.
+const (
+	// DroppedTopic: no topic can have the namespace's name.
+	DroppedTopic = "bad_topic"
+	// DroppedTooLarge: no message can hold the point.
+	DroppedTooLarge = "too_large"
+	// DroppedPoint: the format cannot express the point.
+	DroppedPoint = "bad_point"
+)
+
 // refusal is the error of a request that a working nsqd has refused.
 type refusal struct {
 	answer string // nsqd's, such as "E_BAD_TOPIC PUB topic name …"
@@ -29,11 +39,11 @@ func (r *refusal) code() string {
 // E_UNAUTHORIZED, because nsqd looks up permissions again and again.
 func (r *refusal) permanent() bool { return r.code() != "E_UNAUTHORIZED" }
 
-// reason is the reason for dropping the points: too_large, or bad_topic for
-// E_BAD_TOPIC.
+// reason is the reason for dropping the points: DroppedTooLarge, or the answer's code, which is
+// DroppedTopic for E_BAD_TOPIC.
 func (r *refusal) reason() string {
 	if r.tooBig() {
-		return "too_large"
+		return DroppedTooLarge
 	}
 	return strings.ToLower(strings.TrimPrefix(r.code(), "E_"))
 }

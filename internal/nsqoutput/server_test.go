@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lodastack/agent"
 	"github.com/nsqio/go-nsq"
 	"github.com/stretchr/testify/require"
 )
@@ -49,7 +50,7 @@ func TestWaitingRequestIsNotSentToAServerThatWentDown(t *testing.T) {
 		sent := make(chan error, 1)
 		go func() { sent <- s.send(t.Context(), nsq.Publish("t", []byte("x")), false) }()
 		synctest.Wait()
-		s.health.settle(errNoAnswer, time.Second, false, Up)
+		s.health.settle(errNoAnswer, time.Second, false, agent.ServerUp)
 		<-s.slots
 		require.Equal(t, errNoAnswer, <-sent, "the failure of the others, not one of its own")
 	})

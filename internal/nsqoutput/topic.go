@@ -9,7 +9,7 @@ import (
 // error is permanent.
 func (o *Output) topic(namespace string) (string, error) {
 	if err := topic.CheckNamespace(o.cfg.TopicPrefix, namespace); err != nil {
-		return "", &agent.PermanentError{Reason: "bad_topic", Err: err}
+		return "", &agent.PermanentError{Reason: DroppedTopic, Err: err}
 	}
 	return o.cfg.TopicPrefix + namespace, nil
 }
