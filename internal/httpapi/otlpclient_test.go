@@ -188,6 +188,29 @@ func TestOTLPCountsDataPointsAndNotTheirPoints(t *testing.T) {
 	require.Contains(t, post(histogram("a"), number("d", "1")).body, `"rejectedDataPoints":"2"`)
 }
 
+// A string of protobuf that is not UTF-8 makes an exporter fail to read the answer.
+func TestOTLPAnswersAreValidProtobufWhateverTheOutputSays(t *testing.T) {
+	test := newAPITest(t)
+	request := encoded(t, otlpRequest(2))
+	post := func(refused int) answer {
+		test.output.set(func(o *apiOutput) {
+			o.err = &agent.PermanentError{Reason: "bad_point", Points: refused, Err: errors.New("no \xff")}
+		})
+		return test.do(t, "POST", "/v1/metrics?ns=ns.one", string(request), withHeader("Content-Type", "application/x-protobuf"))
+	}
+	got := post(1)
+	require.Equal(t, 200, got.status)
+	var said collector.ExportMetricsServiceResponse
+	require.NoError(t, proto.Unmarshal([]byte(got.body), &said))
+	require.Equal(t, "no \uFFFD", said.PartialSuccess.ErrorMessage)
+
+	got = post(2)
+	require.Equal(t, 400, got.status)
+	var refused status.Status
+	require.NoError(t, proto.Unmarshal([]byte(got.body), &refused))
+	require.Contains(t, refused.Message, "no \uFFFD")
+}
+
 // Text that a body has once can belong to thousands of points, each of which is written out with
 // it: a small body would take hundreds of megabytes.
 func TestSmallBodiesTakeLittleMemory(t *testing.T) {

@@ -266,6 +266,15 @@ func (l pipeListener) Close() error   { return nil }
 func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 func TestSlowBodiesAreGivenUp(t *testing.T) {
+	for path, status := range map[string]int{
+		"/post":       http.StatusRequestTimeout,
+		"/v1/metrics": http.StatusServiceUnavailable, // after which exporters send again
+	} {
+		t.Run(path, func(t *testing.T) { requireSlowBodiesAreGivenUp(t, path, status) })
+	}
+}
+
+func requireSlowBodiesAreGivenUp(t *testing.T, path string, status int) {
 	synctest.Test(t, func(t *testing.T) {
 		output := &apiOutput{}
 		a, err := agent.New(agent.WithRegistry(&apiRegistry{}), agent.WithOutput(output), agent.WithHostname("h"), agent.WithAPINamespaces("ns"))
@@ -282,7 +291,7 @@ func TestSlowBodiesAreGivenUp(t *testing.T) {
 				client, conn := net.Pipe()
 				defer client.Close()
 				listener <- conn
-				fmt.Fprint(client, "POST /post?ns=ns HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n")
+				fmt.Fprintf(client, "POST %s?ns=ns HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n", path)
 				sent := make(chan struct{})
 				go func() { // a byte a second
 					defer close(sent)
@@ -295,7 +304,7 @@ func TestSlowBodiesAreGivenUp(t *testing.T) {
 				}()
 				response, err := http.ReadResponse(bufio.NewReader(client), nil)
 				require.NoError(t, err)
-				require.Equal(t, 408, response.StatusCode)
+				require.Equal(t, status, response.StatusCode)
 				client.Close()
 				<-sent
 			})
