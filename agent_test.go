@@ -40,7 +40,7 @@ func TestNewNamesEverythingThatIsMissingOrWrong(t *testing.T) {
 		"WithUpdateInterval: 1ms", "WithShutdownTimeout: 0s", "WithLogger: the logger is nil",
 		"WithPluginRunner: the runner is nil",
 		"WithCollector: the kind is empty", "WithCollector X: the collector is nil",
-		"WithCollector X: an interval of -1ns is too short", "WithCollector X: there is a collector of this kind already",
+		"WithCollector X: an interval of -1ns is negative", "WithCollector X: there is a collector of this kind already",
 		"WithAssignmentCollector Y: the collector is nil", "WithAssignmentCollector X: there is a collector of this kind already",
 	} {
 		require.ErrorContains(t, err, want)

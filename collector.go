@@ -106,7 +106,7 @@ func (c *collection) interval(assignments []Assignment) time.Duration {
 	if smallest == 0 {
 		return c.every
 	}
-	return max(smallest, shortestInterval)
+	return smallest
 }
 
 // collectionJob returns the collection as a job of the given interval.

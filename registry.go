@@ -79,7 +79,7 @@ type Assignment struct {
 	// Empty: there is only one.
 	Registry string `json:"registry,omitempty"`
 	// Intervals has the interval of each kind of measurement: CPU, MEM, … (see
-	// [WithCollector]), and PORT and PROC for Ports and Processes. Other kinds are
+	// [WithCollector]), and PORT and PROC for Ports and Processes, from 10 ms to 31 days. Other kinds are
 	// collected at their default intervals.
 	Intervals map[string]time.Duration `json:"intervals,omitempty"`
 	Plugins   []Plugin                 `json:"plugins,omitempty"`

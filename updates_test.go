@@ -132,7 +132,8 @@ func TestRubbishInAnAnswerIsLeftOut(t *testing.T) {
 			"namespace web: port 99999 is not a port",
 			"namespace web occurs twice in the answer: the second one is ignored",
 			"ignored: the namespace is empty",
-			`namespace db: the interval of "m" is ignored: an interval of -1s is too short`,
+			`namespace db: the interval of "m" is ignored: an interval of -1s is negative`,
+			`namespace db: the interval of "unknown" is ignored: an interval of 1ns is too short; the shortest is 10ms`,
 			`ignored: namespace "../../etc" contains '/'; namespaces consist of a-z A-Z 0-9 . _ -`,
 		}, w.Status().Registry.Problems)
 		w.pass(time.Second)

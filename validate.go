@@ -66,7 +66,7 @@ func validateItems(a Assignment) Assignment {
 	}
 	a.Intervals = maps.Clone(a.Intervals)
 	for _, kind := range slices.Sorted(maps.Keys(a.Intervals)) {
-		if bad("the interval of", kind, checkInterval(a.Intervals[kind], 1)) {
+		if bad("the interval of", kind, checkInterval(a.Intervals[kind], shortestInterval)) {
 			delete(a.Intervals, kind)
 		}
 	}
@@ -133,8 +133,11 @@ func checkPlugin(namespace string, p Plugin) error {
 const longestInterval = 31 * 24 * time.Hour
 
 func checkInterval(interval, least time.Duration) error {
+	if interval < 0 {
+		return fmt.Errorf("an interval of %s is negative", interval)
+	}
 	if interval < least {
-		return fmt.Errorf("an interval of %s is too short", interval)
+		return fmt.Errorf("an interval of %s is too short; the shortest is %s", interval, least)
 	}
 	if interval > longestInterval {
 		return fmt.Errorf("an interval of %s is too long; the limit is 31 days", interval)
