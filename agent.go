@@ -37,7 +37,7 @@ type Agent struct {
 	recent   *recent.Memory // of the points that pass
 	warnings *warnings.Log
 
-	refusedPost atomic.Pointer[refusedPost] // the last one; nil: none
+	refusedPost atomic.Pointer[refusedPost] // nil: there was none
 
 	updater *updater
 	updates schedule.Poll  // of updater
@@ -207,7 +207,7 @@ func (a *Agent) assigned() []Assignment {
 	return a.assignments
 }
 
-// isReady reports whether assignments are in force.
+// isReady reports whether the agent runs and assignments are in force.
 func (a *Agent) isReady() bool {
 	select {
 	case <-a.ready:

@@ -33,7 +33,7 @@ func newDelivery(c config, output *outputPart, store *storePart, claim func()) *
 		Output:     output.write,
 		BufferSize: c.bufferSize,
 		Dir:        c.stateDir,
-		Before:     claim,
+		Claim:      claim,
 		Logger:     c.logger,
 
 		ReturnTimeout: c.partGrace(),

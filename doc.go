@@ -22,7 +22,7 @@
 //
 // Registry to schedule to metrics to output, one way.
 //
-//	Registry       asked at the start, every 10 minutes and by Agent.Update
+//	Registry       asked at the start, every 10 minutes, by Agent.Update and when a Watcher says so
 //	   │           validated item by item; doubted if it takes away most of what runs
 //	   ▼ assignments
 //	schedule       starts collectors and plugins at their times
@@ -102,9 +102,11 @@
 //     in internal/pluginoutput.
 //   - POST /post: internal/httpapi, httpapi.go (apiAgent.Post), post.go (send), internal/delivery
 //     (Write), which returns once the output has acknowledged the points or the store has them.
-//     At /write and /v1/metrics, good metrics are sent without the bad ones (sendGood). What the
-//     output refuses of it comes back by internal/delivery (settle, Refusal.within), post.go
-//     (asPostError) and httpapi.go (posted): 200 with "refused", if it has taken the others.
+//     There it goes through lane.serve and deliver to the output, or else through storage.put to
+//     the goroutine of the store (storage.run). If one metric is bad, /post takes none (400). At
+//     /write and /v1/metrics the good ones are sent (sendGood), and the answer names the others:
+//     400 "partial write", or rejected data points. What the output refuses comes back by
+//     internal/delivery (settle, Refusal.within), post.go (asPostError) and httpapi.go (posted).
 //   - What people see: post.go and delivery.go give each point to internal/recent, from which /me/stream
 //     and /me/points have it; [Agent.Status] and [Status.Wrong] are what a status says.
 //
@@ -112,14 +114,16 @@
 //
 // [New] wraps each part once, to turn its panics into errors and to bound the calls that have
 // no context. A call with a context must obey it. An output that does not obey its context delays
-// only the namespace that it was writing, a store only what it should keep, a collector or a plugin
-// runner only its own runs. The status names a call that hangs.
+// only the namespace that it was writing, whose points go to the store or wait in the buffer; a
+// store delays only what it should keep, a collector or a plugin runner only its own runs. A run
+// has a little less time than its interval, and a start that comes while the one before goes on is
+// skipped. The status names a call that hangs.
 //
 // # What survives a kill
 //
 // In the directory of [WithStateDir]: the assignments, the last accepted report and the identity
-// of the machine (state.go), the accounts (internal/delivery) and the disabled
-// plugins (internal/plugins). In the [Store]: points. Points in memory do not; the next start
+// of the machine (state.go), the accounts (internal/delivery), which the first use of the engine
+// reads, and the plugins that are disabled for a day (internal/plugins). In the [Store]: points. Points in memory do not; the next start
 // counts them as dropped.
 //
 // # Promises
@@ -129,6 +133,7 @@
 // the output accepts them. The oldest are dropped if the buffer has no room for new ones
 // (buffer_full). A point is dropped if the output refuses it for good. A post that finds the output
 // down and no store fails, and counts nowhere: its caller sends it again. Each dropped point is counted with its reason: [Status] has an
-// [Account] for each namespace, which balances at all times. When [Agent.Post] returns nil,
+// [Account] for each namespace, which balances at all times. The account of a namespace that is not
+// the host's any more stays for an hour after its last point, and then counts only in the sum. When [Agent.Post] returns nil,
 // the output has acknowledged the points or the store has them.
 package agent

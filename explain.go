@@ -44,7 +44,7 @@ func (a *Agent) facts(name string) explain.Facts {
 		f.Series = append(f.Series, explain.Series(p))
 	}
 	if refused := a.refusedPost.Load(); refused != nil {
-		f.RefusedPost = &explain.RefusedPost{Time: refused.time, Namespace: refused.namespace, Name: refused.name, Error: refused.error}
+		f.RefusedPost = &explain.RefusedPost{Time: refused.time, Namespace: refused.namespace, Name: refused.name, Error: refused.error, Partly: refused.partly}
 	}
 	if s.Statsd != nil {
 		f.Statsd = &explain.Statsd{

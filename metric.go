@@ -67,8 +67,8 @@ func (e *MetricError) Error() string {
 func (e *MetricError) Unwrap() error { return e.Err }
 
 // Validate returns an error if the metric cannot be sent. The agent drops or refuses exactly
-// the metrics that are not valid, wherever they come from. Formats that allow other names (line
-// protocol, Prometheus, statsd) get valid ones before.
+// the metrics that are not valid, wherever they come from. Names that
+// plugins print in another format than JSON, and those of OTLP and statsd, are made valid before.
 func (m Metric) Validate() error { return m.clean(influxdb.NewTags(m.Tags)) }
 
 // normaliser converts metrics to the form in which an Output gets them.

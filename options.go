@@ -183,7 +183,7 @@ func (c *config) addCollection(option string, added *collection) error {
 
 // WithLogger makes the agent log to l. By default it does not log. If the handler takes longer
 // than a second for a record, records that come meanwhile are dropped. A record that makes it
-// panic is dropped, too. See [EventKey] for records that programs may act on.
+// panic is dropped, too. Its method Enabled must return at once: the agent waits for it. See [EventKey] for records that programs may act on.
 func WithLogger(l *slog.Logger) Option {
 	return onlyNew("WithLogger", func(c *config) error {
 		if l == nil {

@@ -11,7 +11,8 @@ import (
 // The parts of an agent may be foreign code. [New] wraps each of them once: registryPart,
 // runnerPart, outputPart, storePart, collectFunc and loggerPart turn panics into errors,
 // bound the calls that have no context, and know the optional interfaces of the part.
-// Nothing else calls a part.
+// Nothing else calls a part. Two kinds of calls are not bounded: those of a store, which only
+// its own goroutine makes, and Enabled of a log handler, which each line of the log would pay.
 
 // PanicError is the error of a part (a collector, an output, …) that panicked.
 type PanicError struct {
@@ -45,8 +46,8 @@ func within(ctx context.Context, f func() error) error {
 	}
 }
 
-// loggerPart is a log handler that never blocks the agent: it drops records while
-// the handler hangs, and those that make it panic. To the error of a part that
+// loggerPart is a log handler whose Handle never blocks the agent: it drops records while
+// Handle hangs, and those that make it panic. To the error of a part that
 // panicked it adds the stack.
 type loggerPart struct {
 	slog.Handler
@@ -77,9 +78,11 @@ func (p loggerPart) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (p loggerPart) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return loggerPart{p.Handler.WithAttrs(attrs), p.calls}
+	_ = recovered(func() error { p.Handler = p.Handler.WithAttrs(attrs); return nil })
+	return p
 }
 
 func (p loggerPart) WithGroup(name string) slog.Handler {
-	return loggerPart{p.Handler.WithGroup(name), p.calls}
+	_ = recovered(func() error { p.Handler = p.Handler.WithGroup(name); return nil })
+	return p
 }

@@ -52,6 +52,7 @@ func (a *Agent) send(ctx context.Context, namespace, prefix string, metrics []Me
 		return err
 	}
 	if len(bad) > 0 {
+		a.refusedPost.Store(newRefusedPost(namespace, prefix, bad[0], false))
 		return bad[0]
 	}
 	return a.sendNormalised(ctx, namespace, prefix, good)
@@ -64,6 +65,9 @@ func (a *Agent) sendGood(ctx context.Context, namespace, prefix string, metrics 
 	if err != nil {
 		return nil, err
 	}
+	if len(bad) > 0 {
+		a.refusedPost.Store(newRefusedPost(namespace, prefix, bad[0], true))
+	}
 	return bad, a.sendNormalised(ctx, namespace, prefix, good)
 }
 
@@ -74,9 +78,6 @@ func (a *Agent) normalisePost(namespace, prefix string, metrics []Metric) (good 
 	}
 	normalise := a.normaliser(prefix)
 	good, bad = normalise.list(metrics)
-	if len(bad) > 0 {
-		a.refusedPost.Store(newRefusedPost(namespace, prefix, bad[0]))
-	}
 	return good, bad, nil
 }
 
@@ -140,18 +141,19 @@ func asPostError(err error, metrics int) error {
 	return &PartlyRefusedError{Points: refusal.Points, Reason: refusal.Reason, Indexes: refusal.Indexes, Shared: refusal.Uncertain, Err: refusal.Err}
 }
 
-// refusedPost is the last post that was refused because of a metric. It shares no memory
-// with the post.
+// refusedPost is the last post of which a metric was refused, and all others with it unless
+// partly is set. It shares no memory with the post.
 type refusedPost struct {
 	time                   time.Time
 	namespace, name, error string
+	partly                 bool
 }
 
-func newRefusedPost(namespace, prefix string, err *MetricError) *refusedPost {
+func newRefusedPost(namespace, prefix string, err *MetricError, partly bool) *refusedPost {
 	const longest = 1024 // bytes of a name that anybody asks for
 	name := strings.Clone(err.Name[:min(len(err.Name), longest)])
 	text := err.Error()
-	return &refusedPost{time.Now(), strings.Clone(namespace), prefix + name, strings.Clone(text[:min(len(text), longest)])}
+	return &refusedPost{time.Now(), strings.Clone(namespace), prefix + name, strings.Clone(text[:min(len(text), longest)]), partly}
 }
 
 // wereTaken reports whether metrics, or some of them, are safe.

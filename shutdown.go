@@ -38,7 +38,7 @@ func (a *Agent) stop(ctx context.Context) error {
 	failed("the registry did not return", a.updates.Wait(producing))
 	failed("watching the registry did not end", waitgroup.Wait(producing, &a.watches))
 	failed("a collector or plugin did not return", a.schedule.Wait(producing))
-	failed("installing a plugin did not end", a.plugins.Wait(producing))
+	failed("a daemon, or a plugin's install, removal or call, did not end", a.plugins.Wait(producing))
 	failed("a post did not return", a.delivery.StopWrites(producing))
 	failed("deliver what waits", a.delivery.Close(stopping))
 	failed("a write did not return", a.output.hanging.oldest())

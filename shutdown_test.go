@@ -126,7 +126,7 @@ func TestStopDoesNotWaitForeverForWhatDoesNotHeedItsContext(t *testing.T) {
 			assignPlugins(w, plugin("mysql", time.Minute))
 			w.runner.Installing.HangForever()
 			_ = w.Update(w.t.Context())
-		}, nil, "installing a plugin did not end"},
+		}, nil, "install, removal or call, did not end"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

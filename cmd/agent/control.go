@@ -19,7 +19,7 @@ import (
 // updatePatience and installPatience are longer than the agent takes to ask the
 // registry, and to install a version of a plugin.
 const (
-	updatePatience  = 70 * time.Second
+	updatePatience  = 130 * time.Second
 	installPatience = 11 * time.Minute
 )
 

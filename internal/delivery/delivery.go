@@ -101,8 +101,8 @@ type Config[T any] struct {
 	// Dir is where the accounts are kept over restarts. Empty: they are not
 	// kept.
 	Dir string
-	// Before is called once, before the accounts are read. It may be nil.
-	Before func()
+	// Claim is called once, before the accounts are read. It may be nil.
+	Claim  func()
 	Logger *slog.Logger
 	// ReturnTimeout is how long Close waits for a write that does not return
 	// after its context has ended, and then for a store that does not return.
@@ -117,7 +117,7 @@ type Engine[T any] struct {
 	returns time.Duration // Config.ReturnTimeout
 	log     *slog.Logger
 	ledger  *ledger
-	before  func() // Config.Before
+	claim   func() // Config.Claim
 	files   ledgerFiles
 	breaker breaker
 	said    refusalLog
@@ -157,7 +157,7 @@ func New[T any](c Config[T]) *Engine[T] {
 		returns: cmp.Or(c.ReturnTimeout, returnTimeout),
 		log:     c.Logger,
 		ledger:  newLedger(),
-		before:  c.Before,
+		claim:   c.Claim,
 		files:   ledgerFiles{dir: c.Dir, log: c.Logger},
 		said:    refusalLog{log: c.Logger, last: make(map[string]time.Time)},
 		stop:    make(chan struct{}),
@@ -205,8 +205,8 @@ func (e *Engine[T]) restore() {
 	var unread, unusable error
 	var gone int64
 	e.restored.Do(func() {
-		if e.before != nil {
-			e.before()
+		if e.claim != nil {
+			e.claim()
 		}
 		gone, unread, unusable = e.load()
 	})
@@ -322,7 +322,7 @@ func (e *Engine[T]) close(ctx context.Context) error {
 		e.dropQueued()
 	}
 	if e.storage != nil {
-		err = errors.Join(err, waitgroup.Wait(ending, &e.storage.drainer))
+		err = errors.Join(err, waitgroup.Wait(ending, &e.storage.drains))
 		stuck := e.storage.close()
 		wrong = append(wrong, stuck)
 		if errors.Is(stuck, context.DeadlineExceeded) {

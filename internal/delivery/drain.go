@@ -21,8 +21,9 @@ const (
 // drainer delivers stored points, one write at a time, so that it does not
 // delay new points. While the output is down, only the drainer retries.
 type drainer[T any] struct {
-	*storage[T]
-	points   int // limit of the next write
+	engine   *Engine[T]
+	storage  *storage[T]
+	limit    int // of points, of the next write
 	timeouts int // in a row
 	pause    backoff.Backoff
 	failing  time.Time // start of the first of the failed writes
@@ -30,7 +31,7 @@ type drainer[T any] struct {
 
 // drain delivers until ctx ends.
 func (s *storage[T]) drain(ctx context.Context) {
-	d := drainer[T]{storage: s, points: mergePoints, pause: backoff.Backoff{First: firstDrainPause, Most: longestDrainPause}}
+	d := drainer[T]{engine: s.engine, storage: s, limit: mergePoints, pause: backoff.Backoff{First: firstDrainPause, Most: longestDrainPause}}
 	for {
 		select {
 		case piece := <-s.pieces:
@@ -47,10 +48,10 @@ func (d *drainer[T]) deliverPiece(ctx context.Context, piece []Batch[T]) {
 	rest, untouched := d.deliver(ctx, piece)
 	for {
 		if untouched {
-			_ = d.result(true, nil)
+			_ = d.storage.result(true, nil)
 			return
 		}
-		if d.result(false, rest) == nil {
+		if d.storage.result(false, rest) == nil {
 			return
 		}
 		if ctx.Err() != nil {
@@ -68,7 +69,7 @@ func (d *drainer[T]) deliver(ctx context.Context, piece []Batch[T]) (rest []Batc
 	untouched = true
 	work := byNamespace(piece)
 	for len(work) > 0 && ctx.Err() == nil {
-		group := cut(work, d.points)
+		group := cut(work, d.limit)
 		points, err := d.attempt(group)
 		work = advance(work, points)
 		untouched = untouched && points == 0
@@ -80,11 +81,11 @@ func (d *drainer[T]) deliver(ctx context.Context, piece []Batch[T]) (rest []Batc
 			d.failing = time.Now()
 		}
 		d.wait(ctx)
-		if !again || !d.breaker.tookSince(d.failing) {
+		if !again || !d.engine.breaker.tookSince(d.failing) {
 			break
 		}
 		// The other batches must not wait for this one.
-		group = cut(work, d.points)
+		group = cut(work, d.limit)
 		rest = append(rest, group...)
 		work = advance(work, pointsOf(group))
 		untouched = false
@@ -118,38 +119,38 @@ func (d *drainer[T]) attempt(group []Batch[T]) (points int, err error) {
 	s := step{delivered: n - dropped, dropped: dropped}
 	if dropped > 0 {
 		s.reason, s.cause = refusal.Reason, refusal.Err
-		d.said.add(whole.Namespace, refusal, dropped)
+		d.engine.said.add(whole.Namespace, refusal, dropped)
 	}
-	d.removed(n)
-	d.ledger.book(whole.Namespace, s)
+	d.storage.removed(n)
+	d.engine.ledger.book(whole.Namespace, s)
 	return n, nil
 }
 
 // write writes a batch to the output once. If err is set, it may be retried.
 func (d *drainer[T]) write(b Batch[T]) (refusal *Refusal, err error) {
-	ctx, cancel := context.WithTimeout(d.writing, d.timeout<<min(max(d.timeouts-2, 0), 3))
+	ctx, cancel := context.WithTimeout(d.storage.writing, d.engine.timeout<<min(max(d.timeouts-2, 0), 3))
 	defer cancel()
 	started := time.Now()
-	err = d.output(ctx, b)
+	err = d.engine.output(ctx, b)
 	refusal = asRefusal(err)
 	if err != nil && refusal == nil {
 		// If the output has just taken another batch, this batch is the
 		// problem, not the output.
-		if d.writing.Err() == nil && !errors.Is(err, ErrHangs) && !d.breaker.tookSince(started.Add(-trialEvery)) {
-			d.down(started, err)
+		if d.storage.writing.Err() == nil && !errors.Is(err, ErrHangs) && !d.engine.breaker.tookSince(started.Add(-trialEvery)) {
+			d.engine.down(started, err)
 		}
 		if ctx.Err() != nil {
 			d.timeouts++
-			d.points = max(d.points/2, fewestPoints)
+			d.limit = max(d.limit/2, fewestPoints)
 		}
 		return nil, err
 	}
 	if refusal == nil {
-		d.up(started)
+		d.engine.up(started)
 	}
 	d.timeouts, d.failing = 0, time.Time{}
 	d.pause.Reset()
-	d.points = min(2*d.points, mergePoints)
+	d.limit = min(2*d.limit, mergePoints)
 	return refusal, nil
 }
 
@@ -160,7 +161,7 @@ func (d *drainer[T]) wait(ctx context.Context) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-d.back:
+	case <-d.storage.back:
 	case <-ctx.Done():
 	}
 }

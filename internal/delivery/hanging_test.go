@@ -106,6 +106,33 @@ func TestManyWritersOutliveAStoreThatHangs(t *testing.T) {
 	})
 }
 
+// muteStore does not return from Losses until it is released.
+type muteStore struct {
+	*store
+	release chan struct{}
+}
+
+func (s muteStore) Losses() []delivery.Loss {
+	<-s.release
+	return s.store.Losses()
+}
+
+func TestAStoreThatHangsInAnyOfItsMethodsIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := muteStore{&store{}, make(chan struct{})}
+		e := &engine{t: t, output: &output{}, store: s.store, log: &logText{}}
+		e.Engine = delivery.New(delivery.Config[int]{Output: e.output.write, Store: s, BufferSize: 1000, Logger: e.log.logger()})
+		e.Start()
+		time.Sleep(11 * time.Second)
+		require.WithinDuration(t, time.Now().Add(-11*time.Second), e.StoreHangsSince(), 0)
+		require.NoError(t, e.write(1), "the output takes it")
+		close(s.release)
+		synctest.Wait()
+		require.Zero(t, e.StoreHangsSince())
+		e.close()
+	})
+}
+
 func TestAnEngineWithoutAStoreHasNoneThatHangs(t *testing.T) {
 	e := delivery.New(delivery.Config[int]{Output: away, Logger: slog.New(slog.DiscardHandler)})
 	require.Zero(t, e.StoreHangsSince())

@@ -131,6 +131,6 @@ func (s *storage[T]) putAll(group []*putting[T]) {
 func (s *storage[T]) stored(p *putting[T], late bool) {
 	s.added(p.points)
 	if p.waited || late {
-		s.ledger.book(p.namespace, step{accepted: p.points})
+		s.engine.ledger.book(p.namespace, step{accepted: p.points})
 	}
 }

@@ -19,11 +19,12 @@ const (
 	storeTimeout = 10 * time.Second
 )
 
-// storage is the only goroutine that calls the store. The drainer gets batches
-// from it. It reads the next piece of the backlog while the drainer writes one.
+// storage has the one goroutine that calls the store, after Waiting and before Close. The
+// drainer gets batches from it. It reads the next piece of the backlog while the drainer
+// writes one.
 type storage[T any] struct {
-	*Engine[T]
-	store Store[T]
+	engine *Engine[T]
+	store  Store[T]
 
 	puts    chan *putting[T]
 	pieces  chan []Batch[T]
@@ -33,9 +34,9 @@ type storage[T any] struct {
 	kept    atomic.Int64 // stored points
 	began   atomic.Int64 // when the store was called, in Unix nanoseconds; 0: no call is in progress
 	running sync.WaitGroup
-	drainer sync.WaitGroup
-	used    chan struct{} // closed once there is the goroutine
-	quit    chan struct{} // ends it
+	drains  sync.WaitGroup // the drainer
+	used    chan struct{}  // closed once there is the goroutine
+	quit    chan struct{}  // ends it
 
 	draining  context.Context // ends when the drainer must stop
 	stopDrain context.CancelFunc
@@ -60,7 +61,7 @@ type result[T any] struct {
 
 func newStorage[T any](e *Engine[T], store Store[T]) *storage[T] {
 	s := &storage[T]{
-		Engine: e, store: store, unread: true,
+		engine: e, store: store, unread: true,
 		puts: make(chan *putting[T]), pieces: make(chan []Batch[T]), results: make(chan *result[T]),
 		back: make(chan struct{}, 1), used: make(chan struct{}), quit: make(chan struct{}),
 	}
@@ -71,7 +72,7 @@ func newStorage[T any](e *Engine[T], store Store[T]) *storage[T] {
 
 // found returns what the store has from earlier runs.
 func (s *storage[T]) found() (map[string]int64, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.returns)
+	ctx, cancel := context.WithTimeout(context.Background(), s.engine.returns)
 	defer cancel()
 	found, err := s.store.Waiting(ctx)
 	for _, points := range found {
@@ -83,7 +84,7 @@ func (s *storage[T]) found() (map[string]int64, error) {
 func (s *storage[T]) start() {
 	close(s.used)
 	s.running.Go(s.run)
-	s.drainer.Go(func() { s.drain(s.draining) })
+	s.drains.Go(func() { s.drain(s.draining) })
 }
 
 // empty reports whether nothing is stored.
@@ -143,7 +144,7 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 	if !s.unread || s.ready != nil {
 		return nil
 	}
-	if s.breaker.down() != nil && s.inHand {
+	if s.engine.breaker.down() != nil && s.inHand {
 		return nil
 	}
 	if wait := time.Until(s.readAfter); wait > 0 {
@@ -158,7 +159,7 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 	if err != nil {
 		if text := err.Error(); text != s.complaint {
 			s.complaint = text
-			s.log.Error("cannot read the backlog: retrying", "error", err)
+			s.engine.log.Error("cannot read the backlog: retrying", "error", err)
 		}
 		s.readAfter = time.Now().Add(rereadPause)
 		return time.After(rereadPause)
@@ -172,13 +173,13 @@ func (s *storage[T]) read() (retry <-chan time.Time) {
 // They log when the store comes into use and when it is empty.
 func (s *storage[T]) added(points int) {
 	if kept := s.kept.Add(int64(points)); points > 0 && kept == int64(points) {
-		s.log.Debug("points go to the store", event.Attr(event.StoreUsed), "points", points)
+		s.engine.log.Debug("points go to the store", event.Attr(event.StoreUsed), "points", points)
 	}
 }
 
 func (s *storage[T]) removed(points int) {
 	if kept := s.kept.Add(-int64(points)); points > 0 && kept == 0 {
-		s.log.Debug("the store is empty", event.Attr(event.StoreEmptied))
+		s.engine.log.Debug("the store is empty", event.Attr(event.StoreEmptied))
 	}
 }
 
@@ -210,27 +211,28 @@ func (s *storage[T]) result(rewind bool, rest []Batch[T]) error {
 }
 
 func (s *storage[T]) bookLosses() {
-	losses := s.store.Losses()
+	var losses []Loss
+	_ = s.call(func() error { losses = s.store.Losses(); return nil })
 	for _, loss := range losses {
 		s.removed(loss.Points)
 	}
-	s.Engine.bookLosses(losses)
+	s.engine.bookLosses(losses)
 }
 
 // stopDraining stops the drainer. A write in progress may finish until ctx
 // ends, or until the write times out.
 func (s *storage[T]) stopDraining(ctx context.Context) {
 	s.stopDrain()
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.engine.timeout)
 	defer cancel()
-	_ = waitgroup.Wait(ctx, &s.drainer)
+	_ = waitgroup.Wait(ctx, &s.drains)
 	s.stopWrite()
 }
 
 // close ends the goroutine and closes the store. It takes at most
 // Config.ReturnTimeout.
 func (s *storage[T]) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.returns)
+	ctx, cancel := context.WithTimeout(context.Background(), s.engine.returns)
 	defer cancel()
 	close(s.quit)
 	if err := waitgroup.Wait(ctx, &s.running); err != nil {

@@ -28,13 +28,17 @@ func (e *Engine[T]) deliver(l *lane[T], entries []*entry[T], live bool) (failed 
 		}
 	}
 	if e.storage != nil {
-		full := e.storage.put(l.laneKey, entries)
-		if full == nil {
+		unstored := e.storage.put(l.laneKey, entries)
+		if unstored == nil {
 			e.forgetPoints(l, entries)
 			finish(entries, nil)
 			return nil
 		}
-		err = fmt.Errorf("%w; output: %w", full, err)
+		if err == nil { // the output has come back meanwhile
+			err = unstored
+		} else {
+			err = fmt.Errorf("%w; output: %w", unstored, err)
+		}
 	}
 	if l.waited {
 		finish(entries, err)

@@ -192,6 +192,9 @@ func TestWhyAMeasurementOfACollectorDoesNotArrive(t *testing.T) {
 		"the post was refused": {"RUN.orders", func(f *explain.Facts) {
 			f.RefusedPost = &explain.RefusedPost{Time: before(2 * time.Second), Namespace: "shop.web", Name: "RUN.orders", Error: `metric 0 ("orders"): the value is NaN`}
 		}, `The last post with it, 2s ago to the namespace shop.web, was refused as a whole: metric 0 ("orders"): the value is NaN.`, nil},
+		"the post was taken without it": {"RUN.orders", func(f *explain.Facts) {
+			f.RefusedPost = &explain.RefusedPost{Time: before(2 * time.Second), Namespace: "shop.web", Name: "RUN.orders", Error: `metric 0 ("orders"): the value is NaN`, Partly: true}
+		}, `The last post with it, 2s ago to the namespace shop.web, was taken without it: metric 0 ("orders"): the value is NaN.`, nil},
 	} {
 		t.Run(name, r.check)
 	}

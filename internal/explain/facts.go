@@ -24,7 +24,7 @@ type Facts struct {
 	Remembers bool     `json:"remembers"`
 	Series    []Series `json:"series,omitempty"`
 	Names     []string `json:"-"`
-	// RefusedPost is the last post that was refused because of a metric. Nil: none was.
+	// RefusedPost is the last post of which a metric was refused. Nil: there was none.
 	RefusedPost *RefusedPost `json:"refused_post,omitempty"`
 	// Statsd is nil if nobody listens for statsd.
 	Statsd *Statsd `json:"statsd,omitempty"`
@@ -183,11 +183,13 @@ type Series struct {
 	Time      int64             `json:"time"` // Unix seconds; the point's own
 }
 
-// RefusedPost is a post that was refused as a whole because of one of its metrics.
+// RefusedPost is a post of which a metric was refused.
 type RefusedPost struct {
 	Time      time.Time `json:"time"`
 	Namespace string    `json:"ns"`
 	// Name of the measurement, with its prefix.
 	Name  string `json:"name"`
 	Error string `json:"error"`
+	// Partly is whether the other metrics of the post were taken.
+	Partly bool `json:"partly,omitempty"`
 }

@@ -202,7 +202,11 @@ func (x *explanation) posted() bool {
 	x.statsd()
 	switch {
 	case refused != nil && (last == nil || refused.Time.Unix() >= last.Time):
-		x.because("The last post with it, %s to the namespace %s, was refused as a whole: %s", x.ago(refused.Time), refused.Namespace, brief(refused.Error))
+		what := "was refused as a whole"
+		if refused.Partly {
+			what = "was taken without it"
+		}
+		x.because("The last post with it, %s to the namespace %s, %s: %s", x.ago(refused.Time), refused.Namespace, what, brief(refused.Error))
 	case last != nil:
 		namespaces := x.seenIn()
 		x.say("Programs post it to %s", inNamespaces(namespaces))

@@ -209,8 +209,12 @@ func (a *api) serveNothing(_ http.ResponseWriter, r *http.Request) error {
 	return problem(http.StatusNotFound, "There is nothing at %.100q. GET /openapi.json lists all endpoints.", r.URL.Path)
 }
 
+// updateWait is how long /update may take to answer: the question under way, and then its own,
+// of a minute each.
+const updateWait = 2 * time.Minute
+
 func (a *api) serveUpdate(w http.ResponseWriter, r *http.Request) error {
-	keepWriting(w, updateTimeout)
+	keepWriting(w, updateWait)
 	if err := a.agent.Update(r.Context()); err != nil {
 		if p := a.problemOf(err); p != nil {
 			return p

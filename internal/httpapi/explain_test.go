@@ -71,6 +71,8 @@ func TestTheAgentExplainsFromWhatItKnows(t *testing.T) {
 
 	require.Equal(t, 400, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"orders","value":1,"tags":{"time":"x"}}]`).status)
 	test.awaitReason(t, "RUN.orders", "to the namespace ns.one, was refused as a whole: metric 0")
+	require.Equal(t, 400, test.do(t, "POST", "/write?db=ns.one", "sales,time=x value=1\norders value=1").status)
+	test.awaitReason(t, "RUN.sales", "to the namespace ns.one, was taken without it: metric 0")
 	require.Equal(t, 200, test.do(t, "POST", "/post?ns=ns.one", `[{"name":"others","value":1}]`).status)
 	require.Empty(t, test.explained(t, "RUN.others").Reason)
 

@@ -38,8 +38,8 @@ func (e *exposition) figures(f Figures, now time.Time) {
 	}
 }
 
-// output adds the figures of the output. While points go to disk, the output has not
-// failed, so "up" also depends on the servers.
+// output adds the figures of the output. Before the first write has failed, all servers may be
+// known to be down, so "up" also depends on them.
 func (e *exposition) output(o OutputFigures, now time.Time) {
 	allDown := len(o.Servers) > 0
 	for _, server := range o.Servers {

@@ -8,7 +8,7 @@ import (
 )
 
 // partlyPoints are points of a body of which the good ones are taken though others are bad. A body
-// consists of items, lines or data points, that can have several points each.
+// consists of items, values of lines or data points, and a data point can have several points.
 type partlyPoints struct {
 	count func(postbody.Point) error // takes the memory of a point
 	items []int                      // the item of each point that was added

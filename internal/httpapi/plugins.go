@@ -15,8 +15,6 @@ const (
 	// defaultRunTimeout and maxRunTimeout bound a run of /plugins/run.
 	defaultRunTimeout = 10 * time.Second
 	maxRunTimeout     = time.Hour
-	// updateTimeout bounds the answer of /update.
-	updateTimeout = time.Minute
 	// pluginUpdateTimeout bounds how long /plugins/update and /plugins/rollback
 	// wait.
 	pluginUpdateTimeout = 10 * time.Minute

@@ -71,7 +71,8 @@ func (p *Assigned) noteBad(bad Bad) (first bool) {
 	return first
 }
 
-// end notes the result of a run, and sends it as the metric plugin.NAME.
+// end notes the result of a run, sends it as the metric plugin.NAME, and lets the plugin run
+// again.
 func (p *Assigned) end(began time.Time, kind string, plugin Plugin, err error) Result {
 	result := Result{Time: began, Duration: time.Since(began).Seconds(), Result: OK}
 	if err != nil {
@@ -80,10 +81,15 @@ func (p *Assigned) end(began time.Time, kind string, plugin Plugin, err error) R
 	}
 	p.set.Output.Report(plugin, kind, result.Result)
 	failedBefore := p.note(&result)
+	stderr := ""
+	if err != nil && !failedBefore {
+		stderr = p.set.inspect(plugin).Stderr // before another run can begin
+	}
+	p.turns.run.Give()
 	switch {
 	case err != nil && !failedBefore:
 		p.set.Logger.Warn("a plugin failed", event.Attr(event.PluginFailed), "plugin", p.key.String(), "result", result.Result, "error", err,
-			"stderr", p.set.inspect(plugin).Stderr)
+			"stderr", stderr)
 	case err == nil && failedBefore:
 		p.set.Logger.Info("a plugin works again", event.Attr(event.PluginRecovered), "plugin", p.key.String())
 	}
@@ -92,7 +98,6 @@ func (p *Assigned) end(began time.Time, kind string, plugin Plugin, err error) R
 
 // note counts a run that has ended, and reports whether the one before it failed.
 func (p *Assigned) note(result *Result) (failedBefore bool) {
-	defer p.turns.run.Give()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.runs++

@@ -32,7 +32,7 @@ type Set struct {
 	installs, runs schedule.Slots
 	outputs        *budget.Budget // large ones that wait to be decoded
 	decoding       schedule.Slots // one, taken while a large one is
-	active         sync.WaitGroup // installs, and calls from outside
+	active         sync.WaitGroup // installs, removals, daemons, and calls from outside
 
 	mu      sync.Mutex
 	ctx     context.Context   // guarded by mu; nil before Start
@@ -242,8 +242,8 @@ func (s *Set) isStopping() bool {
 	return s.ctx.Err() != nil
 }
 
-// Wait refuses further calls and returns when those under way and all installs
-// have ended, or ctx ends.
+// Wait refuses further calls and returns when those under way, all installs, removals and
+// daemons have ended, or ctx ends.
 func (s *Set) Wait(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
