@@ -69,7 +69,7 @@ func inName(r rune) bool {
 func Value(value any) (any, error) {
 	switch v := value.(type) {
 	case float64:
-		if _, err := finite(v); err != nil {
+		if err := checkFinite(v); err != nil {
 			return nil, err
 		}
 		return value, nil // v would be allocated anew
@@ -109,8 +109,15 @@ func Value(value any) (any, error) {
 }
 
 func finite(f float64) (any, error) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("the value %v cannot be stored", f)
+	if err := checkFinite(f); err != nil {
+		return nil, err
 	}
 	return f, nil
+}
+
+func checkFinite(f float64) error {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return fmt.Errorf("the value %v cannot be stored", f)
+	}
+	return nil
 }

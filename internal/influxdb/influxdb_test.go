@@ -36,6 +36,12 @@ func TestValuesBecomeFloatsBoolsAndStrings(t *testing.T) {
 	}
 }
 
+func TestValuesThatAreRightAreNotAllocatedAnew(t *testing.T) {
+	for _, value := range []any{1.5, true, "text"} {
+		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = influxdb.Value(value) }), "%v", value)
+	}
+}
+
 func TestSecondsHaveTenDigitsAndFitIntoNanoseconds(t *testing.T) {
 	for _, seconds := range []int64{1e9, 1_800_000_000, 9_223_372_036} {
 		require.True(t, influxdb.IsSeconds(seconds), seconds)
