@@ -3,7 +3,6 @@ package stock
 import (
 	"context"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/lodastack/agent"
@@ -34,7 +33,7 @@ type GitRunnerConfig struct {
 	// Branch that is installed, if a repository has it; else the
 	// repository's default branch is. Empty: release.
 	Branch string
-	// Hostname is the plugins' AGENT_HOSTNAME. It may be empty.
+	// Hostname is the plugins' AGENT_HOSTNAME. Empty: the system's at the time of the run.
 	Hostname string
 	// MaxConcurrentInstalls is the number of plugins that are fetched at a
 	// time. Zero or less: 4.
@@ -139,10 +138,6 @@ func (r gitRunner) RunDir(ctx context.Context, dir string, p agent.Plugin, args 
 
 // runnerConfig returns the part of the config about plugins.
 func runnerConfig(cfg Config, logger *slog.Logger) GitRunnerConfig {
-	hostname := cfg.Agent.Hostname
-	if hostname == "" {
-		hostname, _ = os.Hostname() // plugins are not told what is not known
-	}
 	return GitRunnerConfig{
 		PluginsDir: cfg.Agent.PluginsDir,
 		Git:        cfg.Agent.Git,
@@ -152,7 +147,7 @@ func runnerConfig(cfg Config, logger *slog.Logger) GitRunnerConfig {
 		MaxFiles:   cfg.Agent.GitMaxFiles,
 		User:       cfg.Agent.PluginsUser,
 		Branch:     cfg.Agent.Branch,
-		Hostname:   hostname,
+		Hostname:   cfg.Agent.Hostname,
 		Policy:     cfg.Policy,
 		Logger:     logger,
 	}

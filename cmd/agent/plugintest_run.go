@@ -58,13 +58,7 @@ func tryPlugin(c *call, asked pluginTestArgs) (t trial, err error) {
 	if err != nil && (c.configGiven || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)) {
 		return t, wrongConfig(err)
 	}
-	hostname := cfg.Agent.Hostname
-	if hostname == "" {
-		if hostname, err = os.Hostname(); err != nil {
-			return t, err
-		}
-	}
-	runner, err := stock.GitRunner(stock.GitRunnerConfig{User: cfg.Agent.PluginsUser, Hostname: hostname, Policy: cfg.Policy})
+	runner, err := stock.GitRunner(stock.GitRunnerConfig{User: cfg.Agent.PluginsUser, Hostname: cfg.Agent.Hostname, Policy: cfg.Policy})
 	if err != nil {
 		return t, err
 	}

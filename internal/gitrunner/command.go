@@ -3,9 +3,11 @@ package gitrunner
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"strconv"
 
 	"github.com/lodastack/agent"
+	"github.com/lodastack/agent/internal/influxdb"
 	"github.com/lodastack/agent/internal/manifest"
 	"github.com/lodastack/agent/internal/pluginargs"
 	"github.com/lodastack/agent/internal/policy"
@@ -83,9 +85,18 @@ func (r *Runner) env(p agent.Plugin, state string) []string {
 		"LANG=C.UTF-8",
 		"AGENT_NAMESPACE=" + p.Namespace,
 		"AGENT_PLUGIN=" + p.Name,
-		"AGENT_HOSTNAME=" + r.config.Hostname,
+		"AGENT_HOSTNAME=" + r.hostname(),
 		"AGENT_INTERVAL=" + strconv.FormatFloat(p.Interval.Seconds(), 'f', -1, 64),
 	}
+}
+
+// hostname returns the name that a run is told. The host may be renamed while the agent runs.
+func (r *Runner) hostname() string {
+	if r.config.Hostname != "" {
+		return r.config.Hostname
+	}
+	name, _ := os.Hostname() // plugins are not told what is not known
+	return influxdb.CleanTag(name)
 }
 
 // refusedBy is the error of a run that a key of the policy refuses.

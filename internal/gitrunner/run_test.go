@@ -48,6 +48,15 @@ func runDir(t testing.TB, r *gitrunner.Runner, dir string, limit time.Duration, 
 	return r.RunDir(ctx, dir, mysql(), args)
 }
 
+func TestPluginIsToldTheSystemsNameOfTheHostIfTheConfigHasNone(t *testing.T) {
+	r := newRunner(t, "", func(c *gitrunner.Config) { c.Hostname = "" })
+	name, err := os.Hostname()
+	require.NoError(t, err)
+	res, err := runDir(t, r, script(t, `echo "$AGENT_HOSTNAME"`), 5*time.Second)
+	require.NoError(t, err)
+	require.Equal(t, name+"\n", string(res.Stdout))
+}
+
 func TestPluginFindsWhatItWasPromised(t *testing.T) {
 	needRoot(t)
 	t.Setenv("SECRET", "1")

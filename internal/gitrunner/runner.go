@@ -69,7 +69,7 @@ type Config struct {
 	User string
 	// Branch to install. Empty: release.
 	Branch string
-	// Hostname is the plugins' AGENT_HOSTNAME.
+	// Hostname is the plugins' AGENT_HOSTNAME. Empty: the system's at the time of the run.
 	Hostname string
 	// MaxConcurrentInstalls is how many plugins are fetched at a time. Zero: 4.
 	MaxConcurrentInstalls int
