@@ -65,7 +65,7 @@
 //	update.go          a conversation with the registry, and what its answer changes
 //	host.go            the host's name and addresses, which the registry is told
 //	report.go          reports about the host, and a host that has another name now
-//	validate.go        what an answer may contain: CheckPort, CheckProcess
+//	validate.go        what an answer may contain: CheckPlugin, CheckPort, CheckProcess
 //	partial.go         an answer that lacks namespaces: what is known of them stays
 //	doubt.go           an answer that would remove more than half
 //	state.go           what the agent remembers over a restart, see below

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -70,12 +71,17 @@ func validateItems(a Assignment) Assignment {
 			delete(a.Intervals, kind)
 		}
 	}
-	a.Plugins = slices.DeleteFunc(slices.Clone(a.Plugins), func(p Plugin) bool {
-		return bad("plugin", p.Name, checkPlugin(a.Namespace, p))
-	})
+	a.Plugins = slices.Clone(a.Plugins)
 	for i := range a.Plugins {
-		a.Plugins[i].Namespace = a.Namespace
+		p := &a.Plugins[i]
+		p.Namespace = cmp.Or(p.Namespace, a.Namespace)
 	}
+	a.Plugins = slices.DeleteFunc(a.Plugins, func(p Plugin) bool {
+		if p.Namespace != a.Namespace {
+			return bad("plugin", p.Name, fmt.Errorf("it is assigned to namespace %s, but names the namespace %.100q", a.Namespace, p.Namespace))
+		}
+		return bad("plugin", p.Name, CheckPlugin(p))
+	})
 	a.Ports = slices.DeleteFunc(slices.Clone(a.Ports), func(p Port) bool { return bad("port", p.Name, CheckPort(p)) })
 	a.Processes = slices.DeleteFunc(slices.Clone(a.Processes), func(p Process) bool {
 		return bad("process", p.Name, CheckProcess(p))
@@ -92,16 +98,14 @@ func bounded(problems []string) []string {
 	return append(problems[:maxProblems:maxProblems], fmt.Sprintf("and %d more problems", len(problems)-maxProblems))
 }
 
-func checkPlugin(namespace string, p Plugin) error {
+// CheckPlugin returns an error if the agent would ignore a plugin that a registry assigns.
+func CheckPlugin(p Plugin) error {
 	name, prefixed := strings.CutPrefix(p.Name, pluginPrefix)
 	if !prefixed {
 		return fmt.Errorf("its name does not begin with %s", pluginPrefix)
 	}
-	if !repopath.ValidName(namespace) {
-		return errors.New("its namespace cannot be the name of a directory")
-	}
-	if p.Namespace != "" && p.Namespace != namespace {
-		return fmt.Errorf("it is assigned to namespace %s, but names the namespace %.100q", namespace, p.Namespace)
+	if !repopath.ValidName(p.Namespace) {
+		return fmt.Errorf("namespace %.80q can have no plugins, since they would be kept in a directory of that name", p.Namespace)
 	}
 	if len(name) > maxPluginName {
 		return fmt.Errorf("its name has %d characters; the limit is %d", len(name), maxPluginName)

@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"github.com/lodastack/agent"
-	"github.com/lodastack/agent/internal/manifest"
-	"github.com/lodastack/agent/internal/pluginargs"
-	"github.com/lodastack/agent/internal/pluginoutput"
 	"github.com/lodastack/agent/internal/repopath"
 )
 
@@ -20,7 +17,6 @@ const (
 	minInterval       = time.Second
 	maxInterval       = 24 * time.Hour
 	minPluginInterval = 10 * time.Second
-	maxPluginInterval = 31 * 24 * time.Hour
 	maxTimeout        = time.Minute
 	defaultTimeout    = 3 * time.Second
 	maxNameLength     = 255
@@ -68,37 +64,19 @@ func (b *Builder) Interval(kind string, every time.Duration) error {
 // Interval of zero means on demand only; others are raised to 10 seconds if they
 // are shorter, and are at most 31 days.
 func (b *Builder) Plugin(p agent.Plugin) error {
-	if !repopath.ValidName(b.assignment.Namespace) {
-		return fmt.Errorf("namespace %.80q can have no plugins, since they would be kept in a directory of that name", b.assignment.Namespace)
-	}
 	var err error
 	p.Namespace = b.assignment.Namespace
-	p.Name, err = measurement("PLUGIN", p.Name)
-	if err != nil {
+	if p.Name, err = measurement("PLUGIN", p.Name); err != nil {
 		return err
 	}
 	if p.Repo, err = repopath.Parse(p.Repo); err != nil {
 		return err
 	}
-	if p.Interval < 0 || p.Interval > maxPluginInterval {
-		return fmt.Errorf("its interval of %s is not between 0 and 31 days", p.Interval)
+	if err := agent.CheckPlugin(p); err != nil {
+		return err
 	}
 	if p.Interval > 0 {
 		p.Interval = max(p.Interval, minPluginInterval)
-	}
-	if p.Version != "" {
-		if err := repopath.CheckVersion(p.Version); err != nil {
-			return fmt.Errorf("its version %.100q: %w", p.Version, err)
-		}
-	}
-	if err := pluginoutput.Format(p.Format).Check(); err != nil {
-		return err
-	}
-	if err := manifest.CheckMode(p.Mode, pluginoutput.Format(p.Format)); err != nil {
-		return err
-	}
-	if err := pluginargs.Check(p.Args); err != nil {
-		return err
 	}
 	project := path.Base(p.Repo)
 	if i, ok := b.projects[project]; ok {
