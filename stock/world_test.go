@@ -98,7 +98,7 @@ func (h *host) run(t *testing.T, more ...agent.Option) *stock.Service {
 
 func (h *host) waitUntilReady(t *testing.T) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(h.get(t, "/readyz"), "ready\"") }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(h.get(t, "/readyz"), "ready\"") }, 30*time.Second, 5*time.Millisecond)
 }
 
 func (h *host) get(t *testing.T, path string) string {
