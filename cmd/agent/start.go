@@ -60,7 +60,8 @@ func start(c *call) (err error) {
 		}
 		err = errors.Join(err, pid.Release())
 	}()
-	defer surviveClosedPipes()()
+	stopPipes := surviveClosedPipes()
+	defer stopPipes()
 	limitMemory(c, cfg)
 	started := askForTime(systemd)
 	defer started()
@@ -73,8 +74,8 @@ func start(c *call) (err error) {
 }
 
 // surviveClosedPipes lets a write fail if the reader of standard error or standard output has
-// gone away, until stop is called. By default SIGPIPE ends the process.
-func surviveClosedPipes() (stop func()) {
+// gone away, until the returned function is called. By default SIGPIPE ends the process.
+func surviveClosedPipes() func() {
 	// Nobody reads the channel. signal.Ignore would do, too, but plugins would
 	// inherit it (telegraf#1531, node_exporter#587).
 	pipes := make(chan os.Signal, 1)
